@@ -1,0 +1,85 @@
+/*
+ * account - the mailbox directory as an account: password, flags, last seen
+ *
+ * Upstream's layout (protocol: <mailboxes_dir>/<address>/): `password` holds "{SCHEME}hash", its
+ * modification time, rounded down to a day (UTC), is the last-seen time; `enforceE2EEincoming`
+ * existing means that cleartext is refused; `blocked` (ours) existing means no login. Directory
+ * scans and look-ups use openat() below mailboxes_dir and never follow a symbolic link of the last
+ * component.
+ */
+#ifndef CM_ACCOUNT_H
+#define CM_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "address.h"
+#include "config.h"
+#include "error.h"
+
+#define CM_ACCOUNT_PASSWORD_FILE "password"
+#define CM_ACCOUNT_ENFORCE_FILE  "enforceE2EEincoming"
+#define CM_ACCOUNT_BLOCKED_FILE  "blocked"
+#define CM_ACCOUNT_METADATA_FILE "metadata.json"
+
+/* Longest content of `password`; a longer file is trouble, not an account. */
+#define CM_ACCOUNT_HASH_MAX 1024
+
+enum cm_account_status {
+	CM_ACCOUNT_OK,      /* it is there (or: it was created by this call) */
+	CM_ACCOUNT_ABSENT,  /* there is no such account */
+	CM_ACCOUNT_EXISTS,  /* creation: somebody else's password was first */
+	CM_ACCOUNT_BLOCKED, /* the operator blocked it */
+	CM_ACCOUNT_TROUBLE, /* the file system said no: err is filled, answer "try later" */
+};
+
+/* True if the address has the relay's own domain. */
+bool cm_account_is_local(const struct cm_config *config, const struct cm_address *address);
+
+/* The mailbox directory's path, malloc'd; NULL if out of memory. */
+char *cm_account_path(const struct cm_config *config, const struct cm_address *address);
+
+/* Reads the password hash with its scheme prefix, surrounding white space removed. hash_r is
+   malloc'd on CM_ACCOUNT_OK only; the caller wipes and frees it. An empty file is CM_ACCOUNT_BLOCKED
+   like upstream, which lets nobody in then. */
+enum cm_account_status cm_account_password(const struct cm_config *config,
+					   const struct cm_address *address, char **hash_r,
+					   struct cm_error *err);
+
+/* Creates the account with its first password hash: CM_ACCOUNT_OK, or CM_ACCOUNT_EXISTS if the
+   account has one already (the first wins, nothing is changed). Durable on return: temporary file,
+   fsync, link without replacing. Missing directories are made, 0700. */
+enum cm_account_status cm_account_create(const struct cm_config *config,
+					 const struct cm_address *address, const char *hash,
+					 struct cm_error *err);
+
+/* Replaces the password of an existing account, atomically. Keeps the last-seen time. */
+enum cm_account_status cm_account_set_password(const struct cm_config *config,
+					       const struct cm_address *address, const char *hash,
+					       struct cm_error *err);
+
+/* Whether the account exists, is blocked or is absent, without reading the hash. */
+enum cm_account_status cm_account_lookup(const struct cm_config *config,
+					 const struct cm_address *address, struct cm_error *err);
+
+/* Remembers that the account was used on the day of now: at most one utime a day. */
+enum cm_account_status cm_account_seen(const struct cm_config *config,
+				       const struct cm_address *address, time_t now,
+				       struct cm_error *err);
+
+/* The start of the day (UTC) the account was last used on. */
+enum cm_account_status cm_account_last_seen(const struct cm_config *config,
+					    const struct cm_address *address, time_t *day_r,
+					    struct cm_error *err);
+
+/* CM_ACCOUNT_OK: refuse cleartext. CM_ACCOUNT_ABSENT: no such flag (or account): accept. */
+enum cm_account_status cm_account_enforces_encryption(const struct cm_config *config,
+						      const struct cm_address *address,
+						      struct cm_error *err);
+
+enum cm_account_status cm_account_set_blocked(const struct cm_config *config,
+					      const struct cm_address *address, bool blocked,
+					      struct cm_error *err);
+
+#endif

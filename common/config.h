@@ -1,0 +1,114 @@
+/*
+ * config - chatmail.ini: upstream's keys and defaults, and a few of our own
+ *
+ * The file is upstream's (chatmail/relay, section [params]): whoever runs upstream's relay keeps
+ * it. An unknown key is a warning, a bad value is an error that names file, line, key and value.
+ * The man page chatmail.ini(5) says what each key means; this header says what the program holds.
+ */
+#ifndef CM_CONFIG_H
+#define CM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+
+#define CM_CONFIG_DEFAULT_PATH "/etc/chatmail.ini"
+
+/* The environment variable that tells the Dovecot plugins where chatmail.ini is. */
+#define CM_CONFIG_ENVIRONMENT "CHATMAIL_INI"
+
+/* Existing: no new accounts. Upstream's name. */
+#define CM_NOCREATE_FILE "/etc/chatmail-nocreate"
+
+enum cm_registration_mode {
+	CM_REGISTRATION_OPEN,
+	CM_REGISTRATION_INVITE,
+	CM_REGISTRATION_CLOSED,
+};
+
+/* Strings are never NULL: an absent one is "". Sizes are in bytes, ages in days. */
+struct cm_config {
+	char *path; /* where it was read from */
+
+	char *mail_domain;   /* as in addresses: an IP-only relay's is "[192.0.2.1]" */
+	char *mail_host;     /* the same without brackets */
+	bool mail_domain_is_ip;
+	char *mailboxes_dir; /* absolute, no trailing '/' */
+
+	unsigned int max_user_send_per_minute;
+	unsigned int max_user_send_burst_size;
+	unsigned int max_recipients; /* what METADATA announces as maxsmtprecipients; 1000 */
+	uint64_t max_mailbox_size;
+	uint64_t max_message_size;
+
+	unsigned int delete_mails_after;
+	unsigned int delete_large_after;
+	unsigned int delete_inactive_users_after;
+
+	unsigned int username_min_length;
+	unsigned int username_max_length;
+	unsigned int password_min_length;
+	enum cm_registration_mode registration;
+	unsigned int max_new_accounts_per_ip_per_hour; /* 0: no limit */
+	unsigned int max_new_accounts_per_minute;      /* 0: no limit */
+	double max_load_1m;
+	uint64_t min_available_memory;
+	uint64_t min_free_disk_space;
+
+	unsigned int max_imap_connections;
+	unsigned int max_smtp_connections;
+
+	char *tls_certificate; /* path; derived like upstream's unless tls_external_cert_and_key */
+	char *tls_key;
+	bool tls_self_signed; /* a '_' domain or an IP-only relay without an external certificate */
+
+	char *www_folder;
+	bool disable_ipv6;
+	char *acme_email;
+	char *iroh_relay;       /* the URL for clients; "": clients use their own default */
+	bool iroh_relay_local;  /* the key is absent: this relay runs its own */
+	char *mtail_address;
+	bool imap_rawlog;
+	bool imap_compress;
+	char *turn_socket_path; /* upstream's TURN daemon, asked if turn_secret_file is "" */
+	char *turn_secret_file;
+	char *turn_host; /* default: mail_host */
+
+	char *privacy_postal;
+	char *privacy_mail;
+	char *privacy_pdo;
+	char *privacy_supervisor;
+
+	char *notify_url;
+	char *metrics_listen; /* "HOST:PORT"; "": off */
+	bool log_addresses;
+	char *blocked_senders_file;
+	char *resolver; /* "ADDR[@PORT]"; "": the system's */
+};
+
+/* Told about each unknown key or questionable value; text as in struct cm_error. */
+typedef void cm_config_warning_fn(const char *text, void *context);
+
+/* Reads and checks the file. NULL with err filled if it cannot be read or a value is bad. warn may
+   be NULL. Free the result with cm_config_free(). */
+struct cm_config *cm_config_load(const char *path, cm_config_warning_fn *warn, void *context,
+				 struct cm_error *err);
+
+/* Frees and sets to NULL. NULL and a pointer to NULL are fine. */
+void cm_config_free(struct cm_config **config);
+
+/* One key of the file, for listings and documentation checks: the table the parser works from. */
+struct cm_config_key {
+	const char *name;
+	const char *default_text; /* as it would stand in the file; NULL: required or derived */
+};
+
+/* All keys in the order of chatmail.ini(5); the last has a NULL name. */
+const struct cm_config_key *cm_config_keys(void);
+
+/* The value in force of one key as text, as it would stand in the file: malloc'd, NULL for an
+   unknown key. */
+char *cm_config_get(const struct cm_config *config, const char *name);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * stats - counters, gauges and histograms shared by all our processes
+ *
+ * One file, CM_STATS_PATH, mapped by every program and plugin; updates are lock-free atomic
+ * additions, so a crash of one process loses nothing and blocks nobody. /run is a tmpfs: the
+ * numbers start again at boot and only then. The metrics are the rows of stats_metrics.def; a file
+ * whose layout differs (another version of the package) is replaced by a new one.
+ *
+ * A handle of NULL is fine everywhere: then nothing is counted. So no program fails for want of
+ * statistics.
+ */
+#ifndef CM_STATS_H
+#define CM_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+#define CM_STATS_PATH CM_RUN_DIR "/stats"
+
+/* One enumerator per row of stats_metrics.def: CM_STAT_<name>. */
+enum cm_stat {
+#define CM_COUNTER(id, metric, labels, help)   CM_STAT_##id,
+#define CM_GAUGE(id, metric, labels, help)     CM_STAT_##id,
+#define CM_HISTOGRAM(id, metric, labels, help) CM_STAT_##id,
+#include "stats_metrics.def"
+#undef CM_COUNTER
+#undef CM_GAUGE
+#undef CM_HISTOGRAM
+	CM_STAT_COUNT
+};
+
+enum cm_stat_kind {
+	CM_STAT_KIND_COUNTER,
+	CM_STAT_KIND_GAUGE,
+	CM_STAT_KIND_HISTOGRAM,
+};
+
+/* How a metric is called outside: OpenMetrics name and labels. */
+struct cm_stat_description {
+	enum cm_stat_kind kind;
+	const char *metric; /* without "_total" */
+	const char *labels; /* like direction="out",reason="encrypted"; "" for none */
+	const char *help;
+};
+
+/* Histograms have one bucket per power of two from 1 to 2^(CM_STATS_BUCKETS - 2), and +Inf last.
+   Durations are observed in microseconds, sizes in bytes. */
+#define CM_STATS_BUCKETS 34
+
+struct cm_histogram {
+	uint64_t bucket[CM_STATS_BUCKETS]; /* not cumulative */
+	uint64_t sum;
+	uint64_t count;
+};
+
+struct cm_stats;
+
+/* Opens or creates the mapping (mode 0660). NULL with err filled if that is impossible. */
+struct cm_stats *cm_stats_open(const char *path, struct cm_error *err);
+void cm_stats_close(struct cm_stats **stats);
+
+void cm_stats_add(struct cm_stats *stats, enum cm_stat stat, uint64_t amount);
+void cm_stats_set(struct cm_stats *stats, enum cm_stat stat, uint64_t value);
+void cm_stats_observe(struct cm_stats *stats, enum cm_stat histogram, uint64_t value);
+
+uint64_t cm_stats_value(const struct cm_stats *stats, enum cm_stat stat);
+void cm_stats_histogram(const struct cm_stats *stats, enum cm_stat stat,
+			struct cm_histogram *histogram_r);
+
+const struct cm_stat_description *cm_stats_describe(enum cm_stat stat);
+
+/* The whole mapping in OpenMetrics text (with "# EOF"): malloc'd, NULL if out of memory. */
+char *cm_stats_openmetrics(const struct cm_stats *stats);
+
+#endif

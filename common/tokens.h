@@ -1,0 +1,43 @@
+/*
+ * tokens - an account's push tokens in upstream's metadata.json
+ *
+ * {"devicetoken": {"<token>": <unix time>}}; an older form is a list of tokens, which is read as
+ * if each had been set now. Other members of the file are kept. Writers hold flock() on
+ * metadata.json.lock and replace the file atomically, so concurrent sessions lose nothing.
+ */
+#ifndef CM_TOKENS_H
+#define CM_TOKENS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "error.h"
+
+#define CM_TOKEN_MAX        4096 /* printable bytes of one token */
+#define CM_TOKENS_MAX       32   /* tokens kept per account; setting one more drops the oldest */
+#define CM_TOKEN_LIFETIME   (90 * 86400)
+#define CM_TOKEN_FUTURE_MAX 60 /* seconds a time stamp may be ahead of the clock */
+
+struct cm_tokens {
+	char **token; /* oldest first */
+	size_t count;
+};
+
+/* True for 1..CM_TOKEN_MAX printable ASCII bytes (no space). */
+bool cm_token_valid(const char *token, size_t length);
+
+/* Adds the token or renews its time stamp; drops expired ones. mailbox_dir is the account's
+   directory. False with err filled if nothing was changed. */
+bool cm_tokens_set(const char *mailbox_dir, const char *token, time_t now, struct cm_error *err);
+
+/* Removes one token; absent is fine. */
+bool cm_tokens_remove(const char *mailbox_dir, const char *token, struct cm_error *err);
+
+/* The valid tokens. No file means none. A file that is not JSON is an error and is left alone. */
+bool cm_tokens_get(const char *mailbox_dir, time_t now, struct cm_tokens *tokens_r,
+		   struct cm_error *err);
+
+void cm_tokens_free(struct cm_tokens *tokens);
+
+#endif
