@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "error.h"
 
@@ -47,7 +48,8 @@ struct cm_stat_description {
 };
 
 /* Histograms have one bucket per power of two from 1 to 2^(CM_STATS_BUCKETS - 2), and +Inf last.
-   Durations are observed in microseconds, sizes in bytes. */
+   Durations are observed in microseconds (and told in seconds: their metrics end in "_seconds"),
+   sizes in bytes. */
 #define CM_STATS_BUCKETS 34
 
 struct cm_histogram {
@@ -58,10 +60,17 @@ struct cm_histogram {
 
 struct cm_stats;
 
-/* Opens or creates the mapping (mode 0660). NULL with err filled if that is impossible. */
+/* Opens or creates the mapping: mode 0660, of the directory's owner and group if root creates it,
+   so that root's chatmailctl and the daemons share it. The directory must exist. NULL with err
+   filled if that is impossible. */
 struct cm_stats *cm_stats_open(const char *path, struct cm_error *err);
 void cm_stats_close(struct cm_stats **stats);
 
+/* When counting began, 0 for NULL. */
+time_t cm_stats_created(const struct cm_stats *stats);
+
+/* A call that does not fit the row's kind (add: counters, set: gauges, observe: histograms) does
+   nothing. */
 void cm_stats_add(struct cm_stats *stats, enum cm_stat stat, uint64_t amount);
 void cm_stats_set(struct cm_stats *stats, enum cm_stat stat, uint64_t value);
 void cm_stats_observe(struct cm_stats *stats, enum cm_stat histogram, uint64_t value);
