@@ -23,6 +23,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STATS_VERSION 1
@@ -44,10 +45,9 @@ struct stats_histogram_cells {
 struct stats_header {
 	char magic[sizeof(stats_magic)];
 	uint32_t version;
-	uint32_t size; /* of the whole file */
-	uint64_t hash; /* of the metric table */
-	int64_t created;
-	uint64_t reserved[4]; /* the cells begin on a cache line of their own */
+	uint32_t size;        /* of the whole file */
+	uint64_t hash;        /* of the metric table */
+	uint64_t reserved[5]; /* the cells begin on a cache line of their own */
 };
 
 static_assert(sizeof(struct stats_header) == 64, "the header is one cache line");
@@ -163,7 +163,7 @@ static bool write_new_file(int fd)
 	file.header.version = STATS_VERSION;
 	file.header.size = sizeof(file);
 	file.header.hash = table_hash();
-	file.header.created = (int64_t)time(NULL);
+	file.cells.COUNTING_SINCE_SECONDS = (uint64_t)time(NULL);
 	ssize_t written = write(fd, &file, sizeof(file));
 	if (written >= 0 && (size_t)written != sizeof(file))
 		errno = ENOSPC;
@@ -260,11 +260,6 @@ void cm_stats_close(struct cm_stats **stats)
 	munmap((*stats)->file, sizeof(*(*stats)->file));
 	free(*stats);
 	*stats = NULL;
-}
-
-time_t cm_stats_created(const struct cm_stats *stats)
-{
-	return stats == NULL ? 0 : (time_t)stats->file->header.created;
 }
 
 static void *row(const struct cm_stats *stats, enum cm_stat stat)

@@ -15,7 +15,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "error.h"
 
@@ -65,9 +64,6 @@ struct cm_stats;
    filled if that is impossible. */
 struct cm_stats *cm_stats_open(const char *path, struct cm_error *err);
 void cm_stats_close(struct cm_stats **stats);
-
-/* When counting began, 0 for NULL. */
-time_t cm_stats_created(const struct cm_stats *stats);
 
 /* A call that does not fit the row's kind (add: counters, set: gauges, observe: histograms) does
    nothing. */
