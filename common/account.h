@@ -22,6 +22,8 @@
 #define CM_ACCOUNT_ENFORCE_FILE  "enforceE2EEincoming"
 #define CM_ACCOUNT_BLOCKED_FILE  "blocked"
 #define CM_ACCOUNT_METADATA_FILE "metadata.json"
+/* Files a killed process left behind in a mailbox directory start so. */
+#define CM_ACCOUNT_TMP_PREFIX ".chatmail-tmp."
 
 /* Longest content of `password`; a longer file is trouble, not an account. */
 #define CM_ACCOUNT_HASH_MAX 1024
@@ -41,8 +43,8 @@ bool cm_account_is_local(const struct cm_config *config, const struct cm_address
 char *cm_account_path(const struct cm_config *config, const struct cm_address *address);
 
 /* Reads the password hash with its scheme prefix, surrounding white space removed. hash_r is
-   malloc'd on CM_ACCOUNT_OK only; the caller wipes and frees it. An empty file is CM_ACCOUNT_BLOCKED
-   like upstream, which lets nobody in then. */
+   malloc'd on CM_ACCOUNT_OK only; the caller wipes and frees it. An empty file is
+   CM_ACCOUNT_BLOCKED like upstream, which lets nobody in then. */
 enum cm_account_status cm_account_password(const struct cm_config *config,
 					   const struct cm_address *address, char **hash_r,
 					   struct cm_error *err);

@@ -2,8 +2,8 @@
  * address - mail addresses: parsed, checked, in one normal form
  *
  * The normal form is lower case (ASCII letters only) without angle brackets. Accepted is what can
- * be an envelope address of an ordinary mail system: a dot-atom local part (RFC 5321 4.1.2; bytes
- * of well-formed UTF-8 too, RFC 6531) and a domain name or an address literal in brackets
+ * be an envelope address of an ordinary mail system: a local part of atoms and dots (RFC
+ * 5321 4.1.2; well-formed UTF-8 too, RFC 6531) and a domain name or an address literal in brackets
  * (RFC 5321 4.1.3). Quoted local parts, '/', NUL, control bytes and white space are refused, so an
  * address is always usable as one component of a path.
  */

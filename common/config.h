@@ -31,8 +31,8 @@ enum cm_registration_mode {
 struct cm_config {
 	char *path; /* where it was read from */
 
-	char *mail_domain;   /* as in addresses: an IP-only relay's is "[192.0.2.1]" */
-	char *mail_host;     /* the same without brackets */
+	char *mail_domain; /* as in addresses: an IP-only relay's is "[192.0.2.1]" */
+	char *mail_host;   /* the same without brackets */
 	bool mail_domain_is_ip;
 	char *mailboxes_dir; /* absolute, no trailing '/' */
 
@@ -66,8 +66,8 @@ struct cm_config {
 	char *www_folder;
 	bool disable_ipv6;
 	char *acme_email;
-	char *iroh_relay;       /* the URL for clients; "": clients use their own default */
-	bool iroh_relay_local;  /* the key is absent: this relay runs its own */
+	char *iroh_relay;      /* the URL for clients; "": clients use their own default */
+	bool iroh_relay_local; /* the key is absent: this relay runs its own */
 	char *mtail_address;
 	bool imap_rawlog;
 	bool imap_compress;

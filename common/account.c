@@ -1,0 +1,344 @@
+/*
+ * account - the mailbox directory as an account: password, flags, last seen
+ */
+#include "account.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+
+#define DAY 86400
+
+/* The expiry run may remove a directory between two steps of a creation: then start again. */
+#define CREATE_ATTEMPTS 5
+
+bool cm_account_is_local(const struct cm_config *config, const struct cm_address *address)
+{
+	return strcmp(cm_address_domain(address), config->mail_domain) == 0;
+}
+
+char *cm_account_path(const struct cm_config *config, const struct cm_address *address)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", config->mailboxes_dir, address->text) < 0)
+		return NULL;
+	return path;
+}
+
+/* No address in the text: it goes to logs. */
+static enum cm_account_status trouble(struct cm_error *err, const char *what)
+{
+	cm_error_set_errno(err, "mailbox directory: %s", what);
+	return CM_ACCOUNT_TROUBLE;
+}
+
+static enum cm_account_status open_mailbox(const struct cm_config *config,
+					   const struct cm_address *address, int *fd_r,
+					   struct cm_error *err)
+{
+	int top = open(config->mailboxes_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (top < 0 && errno == ENOENT)
+		return CM_ACCOUNT_ABSENT;
+	if (top < 0) {
+		cm_error_set_errno(err, "%s: cannot be opened", config->mailboxes_dir);
+		return CM_ACCOUNT_TROUBLE;
+	}
+	fd = openat(top, address->text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		int saved_errno = errno;
+
+		close(top);
+		errno = saved_errno;
+		return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, "cannot be opened");
+	}
+	close(top);
+	*fd_r = fd;
+	return CM_ACCOUNT_OK;
+}
+
+/* Whether a plain name exists in the mailbox directory. */
+static enum cm_account_status flag_status(int mailbox, const char *name, struct cm_error *err)
+{
+	struct stat st;
+
+	if (fstatat(mailbox, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return CM_ACCOUNT_OK;
+	return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, name);
+}
+
+/* OK, ABSENT, BLOCKED or TROUBLE of an open mailbox directory; *st_r is that of `password`. */
+static enum cm_account_status password_status(int mailbox, struct stat *st_r, struct cm_error *err)
+{
+	enum cm_account_status blocked = flag_status(mailbox, CM_ACCOUNT_BLOCKED_FILE, err);
+
+	if (blocked == CM_ACCOUNT_TROUBLE)
+		return blocked;
+	if (blocked == CM_ACCOUNT_OK)
+		return CM_ACCOUNT_BLOCKED;
+	if (fstatat(mailbox, CM_ACCOUNT_PASSWORD_FILE, st_r, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+	if (!S_ISREG(st_r->st_mode)) {
+		errno = EINVAL;
+		return trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+	}
+	return st_r->st_size == 0 ? CM_ACCOUNT_BLOCKED : CM_ACCOUNT_OK;
+}
+
+enum cm_account_status cm_account_lookup(const struct cm_config *config,
+					 const struct cm_address *address, struct cm_error *err)
+{
+	enum cm_account_status status;
+	struct stat st;
+	int mailbox;
+
+	status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	status = password_status(mailbox, &st, err);
+	close(mailbox);
+	return status;
+}
+
+static void trim(char *text, size_t length)
+{
+	const char *blanks = " \t\r\n";
+	size_t lead;
+
+	while (length > 0 && strchr(blanks, text[length - 1]) != NULL)
+		text[--length] = '\0';
+	lead = strspn(text, blanks);
+	memmove(text, text + lead, length - lead + 1);
+}
+
+static enum cm_account_status read_password(int mailbox, char **hash_r, struct cm_error *err)
+{
+	char *hash;
+	size_t length;
+
+	if (!cm_file_read(mailbox, CM_ACCOUNT_PASSWORD_FILE, CM_ACCOUNT_HASH_MAX, &hash, &length))
+		return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+	if (strlen(hash) != length) {
+		explicit_bzero(hash, length);
+		free(hash);
+		errno = EILSEQ;
+		return trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+	}
+	trim(hash, length);
+	if (hash[0] == '\0') {
+		free(hash);
+		return CM_ACCOUNT_BLOCKED;
+	}
+	*hash_r = hash;
+	return CM_ACCOUNT_OK;
+}
+
+enum cm_account_status cm_account_password(const struct cm_config *config,
+					   const struct cm_address *address, char **hash_r,
+					   struct cm_error *err)
+{
+	enum cm_account_status status;
+	struct stat st;
+	int mailbox;
+
+	*hash_r = NULL;
+	status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	status = password_status(mailbox, &st, err);
+	if (status == CM_ACCOUNT_OK)
+		status = read_password(mailbox, hash_r, err);
+	close(mailbox);
+	return status;
+}
+
+static enum cm_account_status make_mailbox(const struct cm_config *config,
+					   const struct cm_address *address, struct cm_error *err)
+{
+	char *path = cm_account_path(config, address);
+	enum cm_account_status status = CM_ACCOUNT_OK;
+
+	if (path == NULL || !cm_file_make_directories(path, 0700))
+		status = trouble(err, "cannot be made");
+	free(path);
+	return status;
+}
+
+/* The flag first: an account never exists, not even for a moment, without it. */
+static enum cm_account_status write_account(int mailbox, const char *hash, struct cm_error *err)
+{
+	int flag = openat(mailbox, CM_ACCOUNT_ENFORCE_FILE,
+			  O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (flag < 0)
+		return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_ENFORCE_FILE);
+	close(flag);
+	if (cm_file_write(mailbox, CM_ACCOUNT_PASSWORD_FILE, CM_ACCOUNT_TMP_PREFIX, hash,
+			  strlen(hash), 0600, CM_FILE_NO_REPLACE | CM_FILE_DURABLE))
+		return CM_ACCOUNT_OK;
+	if (errno == EEXIST)
+		return CM_ACCOUNT_EXISTS;
+	return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+}
+
+/* CM_ACCOUNT_ABSENT: somebody removed the directory meanwhile. */
+static enum cm_account_status try_create(const struct cm_config *config,
+					 const struct cm_address *address, const char *hash,
+					 struct cm_error *err)
+{
+	enum cm_account_status status = make_mailbox(config, address, err);
+	struct stat st;
+	int mailbox;
+
+	if (status == CM_ACCOUNT_OK)
+		status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	status = password_status(mailbox, &st, err);
+	if (status == CM_ACCOUNT_OK)
+		status = CM_ACCOUNT_EXISTS;
+	else if (status == CM_ACCOUNT_ABSENT)
+		status = write_account(mailbox, hash, err);
+	close(mailbox);
+	return status;
+}
+
+/* The new directory's own name must reach the disk too. */
+static enum cm_account_status sync_mailboxes(const struct cm_config *config, struct cm_error *err)
+{
+	int top = open(config->mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum cm_account_status status = CM_ACCOUNT_OK;
+
+	if (top < 0 || fsync(top) < 0)
+		status = trouble(err, "cannot be synced");
+	if (top >= 0)
+		close(top);
+	return status;
+}
+
+enum cm_account_status cm_account_create(const struct cm_config *config,
+					 const struct cm_address *address, const char *hash,
+					 struct cm_error *err)
+{
+	enum cm_account_status status = CM_ACCOUNT_ABSENT;
+
+	for (int attempt = 0; status == CM_ACCOUNT_ABSENT && attempt < CREATE_ATTEMPTS; attempt++)
+		status = try_create(config, address, hash, err);
+	if (status == CM_ACCOUNT_ABSENT) {
+		cm_error_set(err, "mailbox directory: it keeps vanishing");
+		return CM_ACCOUNT_TROUBLE;
+	}
+	return status == CM_ACCOUNT_OK ? sync_mailboxes(config, err) : status;
+}
+
+enum cm_account_status cm_account_set_password(const struct cm_config *config,
+					       const struct cm_address *address, const char *hash,
+					       struct cm_error *err)
+{
+	enum cm_account_status status;
+	struct stat st;
+	int mailbox;
+
+	status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	if (fstatat(mailbox, CM_ACCOUNT_PASSWORD_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		status =
+		    errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+	else if (!cm_file_write(mailbox, CM_ACCOUNT_PASSWORD_FILE, CM_ACCOUNT_TMP_PREFIX, hash,
+				strlen(hash), 0600, CM_FILE_REPLACE | CM_FILE_DURABLE) ||
+		 utimensat(mailbox, CM_ACCOUNT_PASSWORD_FILE,
+			   (struct timespec[2]){st.st_atim, st.st_mtim}, AT_SYMLINK_NOFOLLOW) < 0)
+		status = trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+	close(mailbox);
+	return status;
+}
+
+enum cm_account_status cm_account_seen(const struct cm_config *config,
+				       const struct cm_address *address, time_t now,
+				       struct cm_error *err)
+{
+	time_t day = now / DAY * DAY;
+	struct timespec times[2] = {{.tv_sec = day}, {.tv_sec = day}};
+	enum cm_account_status status;
+	struct stat st;
+	int mailbox;
+
+	status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	status = password_status(mailbox, &st, err);
+	if (status == CM_ACCOUNT_OK && st.st_mtime != day &&
+	    utimensat(mailbox, CM_ACCOUNT_PASSWORD_FILE, times, AT_SYMLINK_NOFOLLOW) < 0)
+		status =
+		    errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+	close(mailbox);
+	return status;
+}
+
+enum cm_account_status cm_account_last_seen(const struct cm_config *config,
+					    const struct cm_address *address, time_t *day_r,
+					    struct cm_error *err)
+{
+	enum cm_account_status status;
+	struct stat st;
+	int mailbox;
+
+	status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	if (fstatat(mailbox, CM_ACCOUNT_PASSWORD_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*day_r = st.st_mtime / DAY * DAY;
+	else
+		status =
+		    errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+	close(mailbox);
+	return status;
+}
+
+enum cm_account_status cm_account_enforces_encryption(const struct cm_config *config,
+						      const struct cm_address *address,
+						      struct cm_error *err)
+{
+	enum cm_account_status status;
+	int mailbox;
+
+	status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	status = flag_status(mailbox, CM_ACCOUNT_ENFORCE_FILE, err);
+	close(mailbox);
+	return status;
+}
+
+enum cm_account_status cm_account_set_blocked(const struct cm_config *config,
+					      const struct cm_address *address, bool blocked,
+					      struct cm_error *err)
+{
+	enum cm_account_status status;
+	int mailbox, flag;
+
+	status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	if (blocked) {
+		flag = openat(mailbox, CM_ACCOUNT_BLOCKED_FILE,
+			      O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (flag < 0)
+			status = trouble(err, CM_ACCOUNT_BLOCKED_FILE);
+		else
+			close(flag);
+	} else if (unlinkat(mailbox, CM_ACCOUNT_BLOCKED_FILE, 0) < 0 && errno != ENOENT) {
+		status = trouble(err, CM_ACCOUNT_BLOCKED_FILE);
+	}
+	close(mailbox);
+	return status;
+}

@@ -1,0 +1,180 @@
+/*
+ * address - mail addresses: parsed, checked, in one normal form
+ */
+#include "address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <strings.h>
+
+#define DOMAIN_MAX 253
+#define LABEL_MAX  63
+
+static bool is_alnum(unsigned char byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+	       (byte >= '0' && byte <= '9');
+}
+
+static char to_lower(char byte)
+{
+	return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
+}
+
+/* The length of the well-formed UTF-8 sequence (RFC 3629 4) of two bytes or more that starts here,
+   0 if there is none. C1 control characters count as malformed. */
+static size_t utf8_length(const unsigned char *text, size_t length)
+{
+	size_t need;
+	unsigned char low = 0x80, high = 0xbf;
+
+	if (text[0] >= 0xc2 && text[0] <= 0xdf)
+		need = 2;
+	else if (text[0] >= 0xe0 && text[0] <= 0xef)
+		need = 3;
+	else if (text[0] >= 0xf0 && text[0] <= 0xf4)
+		need = 4;
+	else
+		return 0;
+	if (length < need)
+		return 0;
+	if (text[0] == 0xc2)
+		low = 0xa0;
+	else if (text[0] == 0xe0)
+		low = 0xa0;
+	else if (text[0] == 0xed)
+		high = 0x9f;
+	else if (text[0] == 0xf0)
+		low = 0x90;
+	else if (text[0] == 0xf4)
+		high = 0x8f;
+	if (text[1] < low || text[1] > high)
+		return 0;
+	for (size_t i = 2; i < need; i++)
+		if (text[i] < 0x80 || text[i] > 0xbf)
+			return 0;
+	return need;
+}
+
+/* RFC 5321 4.1.2 Dot-string, without '/', with UTF-8 (RFC 6531 3.3). Dots may stand anywhere:
+   upstream and some large providers have handed out such names. */
+static bool local_part_valid(const char *text, size_t length)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+
+	if (length == 0 || length > CM_ADDRESS_LOCAL_MAX)
+		return false;
+	for (size_t i = 0; i < length;) {
+		size_t step = 1;
+
+		if (bytes[i] >= 0x80)
+			step = utf8_length(bytes + i, length - i);
+		else if (!is_alnum(bytes[i]) &&
+			 (bytes[i] == '\0' || strchr(".!#$%&'*+-=?^_`{|}~", bytes[i]) == NULL))
+			step = 0;
+		if (step == 0)
+			return false;
+		i += step;
+	}
+	return true;
+}
+
+static bool literal_valid(const char *domain, size_t length)
+{
+	char inner[INET6_ADDRSTRLEN + 1];
+	unsigned char binary[sizeof(struct in6_addr)];
+	size_t skip = 1;
+	int family = AF_INET;
+
+	if (length < 3 || domain[0] != '[' || domain[length - 1] != ']')
+		return false;
+	if (length > 6 && strncasecmp(domain, "[IPv6:", 6) == 0) {
+		skip = 6;
+		family = AF_INET6;
+	}
+	if (length - skip - 1 >= sizeof(inner))
+		return false;
+	memcpy(inner, domain + skip, length - skip - 1);
+	inner[length - skip - 1] = '\0';
+	return strlen(inner) == length - skip - 1 && inet_pton(family, inner, binary) == 1;
+}
+
+bool cm_domain_valid(const char *domain, size_t length)
+{
+	const unsigned char *bytes = (const unsigned char *)domain;
+	size_t label = 0;
+
+	if (length == 0 || length > DOMAIN_MAX)
+		return false;
+	if (domain[0] == '[')
+		return literal_valid(domain, length);
+	for (size_t i = 0; i < length;) {
+		size_t step = 1;
+
+		if (bytes[i] == '.') {
+			if (label == 0 || bytes[i - 1] == '-')
+				return false;
+			label = 0;
+			i++;
+			continue;
+		}
+		if (bytes[i] >= 0x80)
+			step = utf8_length(bytes + i, length - i);
+		else if (bytes[i] == '-')
+			step = label > 0 ? 1 : 0;
+		else if (!is_alnum(bytes[i]) && bytes[i] != '_')
+			step = 0;
+		if (step == 0)
+			return false;
+		label += step;
+		if (label > LABEL_MAX)
+			return false;
+		i += step;
+	}
+	return label > 0 && bytes[length - 1] != '-';
+}
+
+bool cm_address_parse(const char *text, size_t length, struct cm_address *address_r)
+{
+	const char *at;
+	size_t local_length;
+
+	if (length > CM_ADDRESS_MAX)
+		return false;
+	at = memrchr(text, '@', length);
+	if (at == NULL)
+		return false;
+	local_length = (size_t)(at - text);
+	if (!local_part_valid(text, local_length) ||
+	    !cm_domain_valid(at + 1, length - local_length - 1))
+		return false;
+	for (size_t i = 0; i < length; i++)
+		address_r->text[i] = to_lower(text[i]);
+	address_r->text[length] = '\0';
+	address_r->local_length = local_length;
+	return true;
+}
+
+bool cm_address_parse_path(const char *path, struct cm_address *address_r)
+{
+	size_t length = strlen(path);
+
+	if (length >= 2 && path[0] == '<' && path[length - 1] == '>')
+		return cm_address_parse(path + 1, length - 2, address_r);
+	return cm_address_parse(path, length, address_r);
+}
+
+const char *cm_address_domain(const struct cm_address *address)
+{
+	return address->text + address->local_length + 1;
+}
+
+bool cm_address_is_literal(const struct cm_address *address)
+{
+	return cm_address_domain(address)[0] == '[';
+}
+
+bool cm_address_equal(const struct cm_address *a, const struct cm_address *b)
+{
+	return strcmp(a->text, b->text) == 0;
+}

@@ -1,0 +1,701 @@
+/*
+ * config - chatmail.ini: upstream's keys and defaults, and a few of our own
+ *
+ * One table says for each key where its value goes, how it is read, its default and its bounds; the
+ * rest of the file is the readers of the few kinds of value and what is derived from them.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "address.h"
+
+#define SECTION "params"
+
+enum kind {
+	KIND_TEXT,
+	KIND_PATH,     /* "" or absolute */
+	KIND_NUMBER,   /* unsigned int */
+	KIND_BYTES,    /* a size in bytes */
+	KIND_SIZE,     /* a size like upstream's: 500M, 2G; a bare number is in megabytes */
+	KIND_REAL,     /* double */
+	KIND_FLAG,     /* bool */
+	KIND_MODE,     /* enum cm_registration_mode */
+	KIND_URL,      /* https only */
+	KIND_LISTEN,   /* HOST:PORT */
+	KIND_RESOLVER, /* ADDR[@PORT] */
+	KIND_DOMAIN,   /* the mail domain */
+	KIND_TLS,      /* two paths */
+};
+
+struct key {
+	const char *name;
+	enum kind kind;
+	size_t offset; /* into struct cm_config; unused by KIND_DOMAIN and KIND_TLS */
+	const char *default_text;
+	unsigned int min, max; /* of KIND_NUMBER */
+};
+
+#define FIELD(name) offsetof(struct cm_config, name)
+
+static const struct key keys[] = {
+    {"mail_domain", KIND_DOMAIN, FIELD(mail_domain), NULL, 0, 0},
+    {"max_user_send_per_minute", KIND_NUMBER, FIELD(max_user_send_per_minute), "60", 1, 1000000},
+    {"max_user_send_burst_size", KIND_NUMBER, FIELD(max_user_send_burst_size), "10", 1, 1000000},
+    {"max_mailbox_size", KIND_SIZE, FIELD(max_mailbox_size), "500M", 0, 0},
+    {"max_message_size", KIND_BYTES, FIELD(max_message_size), "31457280", 0, 0},
+    {"delete_mails_after", KIND_NUMBER, FIELD(delete_mails_after), "20", 1, 36500},
+    {"delete_large_after", KIND_NUMBER, FIELD(delete_large_after), "7", 1, 36500},
+    {"delete_inactive_users_after", KIND_NUMBER, FIELD(delete_inactive_users_after), "90", 1,
+     36500},
+    {"username_min_length", KIND_NUMBER, FIELD(username_min_length), "9", 1, CM_ADDRESS_LOCAL_MAX},
+    {"username_max_length", KIND_NUMBER, FIELD(username_max_length), "9", 1, CM_ADDRESS_LOCAL_MAX},
+    {"password_min_length", KIND_NUMBER, FIELD(password_min_length), "9", 1, 1000},
+    {"max_load_1m", KIND_REAL, FIELD(max_load_1m), "5", 0, 0},
+    {"min_available_memory", KIND_SIZE, FIELD(min_available_memory), "200M", 0, 0},
+    {"min_free_disk_space", KIND_SIZE, FIELD(min_free_disk_space), "1G", 0, 0},
+    {"max_imap_connections", KIND_NUMBER, FIELD(max_imap_connections), "10000", 1, 1000000},
+    {"max_smtp_connections", KIND_NUMBER, FIELD(max_smtp_connections), "1000", 5, 1000000},
+    {"tls_external_cert_and_key", KIND_TLS, 0, "", 0, 0},
+    {"www_folder", KIND_TEXT, FIELD(www_folder), "", 0, 0},
+    {"disable_ipv6", KIND_FLAG, FIELD(disable_ipv6), "false", 0, 0},
+    {"acme_email", KIND_TEXT, FIELD(acme_email), "", 0, 0},
+    {"iroh_relay", KIND_TEXT, FIELD(iroh_relay), NULL, 0, 0},
+    {"mtail_address", KIND_TEXT, FIELD(mtail_address), "", 0, 0},
+    {"imap_rawlog", KIND_FLAG, FIELD(imap_rawlog), "false", 0, 0},
+    {"imap_compress", KIND_FLAG, FIELD(imap_compress), "false", 0, 0},
+    {"turn_socket_path", KIND_PATH, FIELD(turn_socket_path), "/run/chatmail-turn/turn.socket", 0,
+     0},
+    {"privacy_postal", KIND_TEXT, FIELD(privacy_postal), "", 0, 0},
+    {"privacy_mail", KIND_TEXT, FIELD(privacy_mail), "", 0, 0},
+    {"privacy_pdo", KIND_TEXT, FIELD(privacy_pdo), "", 0, 0},
+    {"privacy_supervisor", KIND_TEXT, FIELD(privacy_supervisor), "", 0, 0},
+    {"mailboxes_dir", KIND_PATH, FIELD(mailboxes_dir), NULL, 0, 0},
+    /* our own */
+    {"registration", KIND_MODE, FIELD(registration), "open", 0, 0},
+    {"max_new_accounts_per_ip_per_hour", KIND_NUMBER, FIELD(max_new_accounts_per_ip_per_hour), "60",
+     0, 1000000},
+    {"max_new_accounts_per_minute", KIND_NUMBER, FIELD(max_new_accounts_per_minute), "600", 0,
+     1000000},
+    {"maxsmtprecipients", KIND_NUMBER, FIELD(max_recipients), "1000", 1, 100000},
+    {"notify_url", KIND_URL, FIELD(notify_url), "https://notifications.delta.chat/notify", 0, 0},
+    {"turn_secret_file", KIND_PATH, FIELD(turn_secret_file), "", 0, 0},
+    {"turn_host", KIND_TEXT, FIELD(turn_host), NULL, 0, 0},
+    {"metrics_listen", KIND_LISTEN, FIELD(metrics_listen), "", 0, 0},
+    {"log_addresses", KIND_FLAG, FIELD(log_addresses), "false", 0, 0},
+    {"blocked_senders_file", KIND_PATH, FIELD(blocked_senders_file), "", 0, 0},
+    {"resolver", KIND_RESOLVER, FIELD(resolver), "", 0, 0},
+};
+
+#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+
+static const char *const mode_names[] = {"open", "invite", "closed"};
+
+/* The state of one load. */
+struct load {
+	struct cm_config *config;
+	char *text[KEY_COUNT]; /* as given in the file; NULL: not given */
+	unsigned int line_of[KEY_COUNT];
+	FILE *stream;
+	char *buffer; /* of getline() */
+	size_t buffer_size;
+	const char *rest;  /* of a long line that inih has had the start of; NULL: none */
+	unsigned int line; /* being parsed; 1 is the first */
+	bool continues;    /* the line being parsed continues a value */
+	bool failed;
+	cm_config_warning_fn *warn;
+	void *warn_context;
+	struct cm_error *err;
+};
+
+static bool parse_file(struct load *load);
+static bool apply(struct load *load);
+static bool derive(struct load *load);
+
+static void *field(struct cm_config *config, const struct key *key)
+{
+	return (char *)config + key->offset;
+}
+
+static bool is_string_kind(enum kind kind)
+{
+	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_URL || kind == KIND_LISTEN ||
+	       kind == KIND_RESOLVER || kind == KIND_DOMAIN;
+}
+
+static int key_index(const char *name)
+{
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+struct cm_config *cm_config_load(const char *path, cm_config_warning_fn *warn, void *context,
+				 struct cm_error *err)
+{
+	struct load load = {.warn = warn, .warn_context = context, .err = err};
+	bool good = false;
+
+	load.config = calloc(1, sizeof(*load.config));
+	if (load.config == NULL || (load.config->path = strdup(path)) == NULL) {
+		cm_error_set(err, "out of memory");
+		goto out;
+	}
+	load.stream = fopen(path, "re");
+	if (load.stream == NULL) {
+		cm_error_set_errno(err, "%s: cannot be read", path);
+		goto out;
+	}
+	good = parse_file(&load) && apply(&load) && derive(&load);
+out:
+	if (load.stream != NULL)
+		fclose(load.stream);
+	free(load.buffer);
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		free(load.text[i]);
+	if (!good)
+		cm_config_free(&load.config);
+	return load.config;
+}
+
+void cm_config_free(struct cm_config **config_p)
+{
+	struct cm_config *config;
+
+	if (config_p == NULL || *config_p == NULL)
+		return;
+	config = *config_p;
+	*config_p = NULL;
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (is_string_kind(keys[i].kind))
+			free(*(char **)field(config, &keys[i]));
+	free(config->mail_host);
+	free(config->tls_certificate);
+	free(config->tls_key);
+	free(config->path);
+	free(config);
+}
+
+/* --- the file ------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 2, 3))) static void warn(struct load *load, const char *format, ...)
+{
+	char text[CM_ERROR_SIZE];
+	va_list arguments;
+
+	if (load->warn == NULL)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	load->warn(text, load->warn_context);
+}
+
+static bool next_line(struct load *load)
+{
+	ssize_t length = getline(&load->buffer, &load->buffer_size, load->stream);
+
+	if (length < 0)
+		return false;
+	load->line++;
+	load->rest = load->buffer;
+	if (strlen(load->buffer) != (size_t)length) {
+		cm_error_set(load->err, "%s:%u: there is a NUL byte", load->config->path,
+			     load->line);
+		load->failed = true;
+	}
+	return true;
+}
+
+/*
+ * inih has a small fixed buffer and drops what is longer. So a longer line is handed over in
+ * pieces that are cut at a blank; the later ones look like continuation lines and are joined again
+ * in remember().
+ */
+static char *read_line(char *buffer, int size, void *context)
+{
+	struct load *load = context;
+	size_t room = (size_t)size - 2; /* for a newline and the NUL */
+	bool first = load->rest == NULL;
+	size_t length;
+	const char *cut;
+
+	if (load->failed || (first && !next_line(load)) || load->failed)
+		return NULL;
+	load->continues = load->rest[0] == ' ' || load->rest[0] == '\t';
+	length = strcspn(load->rest, "\n");
+	if (length <= room) {
+		memcpy(buffer, load->rest, length);
+		load->rest = NULL;
+	} else {
+		cut = memrchr(load->rest + 1, ' ', room - 1);
+		if (cut == NULL) {
+			cm_error_set(load->err, "%s:%u: this line is too long, and has no blank",
+				     load->config->path, load->line);
+			load->failed = true;
+			return NULL;
+		}
+		length = (size_t)(cut - load->rest);
+		memcpy(buffer, load->rest, length);
+		load->rest = cut;
+	}
+	buffer[length] = '\n';
+	buffer[length + 1] = '\0';
+	return buffer;
+}
+
+/* A value over several lines is one text with blanks between them. */
+static bool append_line(struct load *load, size_t index, const char *value)
+{
+	char *joined;
+
+	if (asprintf(&joined, "%s %s", load->text[index], value) < 0) {
+		cm_error_set(load->err, "out of memory");
+		return false;
+	}
+	free(load->text[index]);
+	load->text[index] = joined;
+	return true;
+}
+
+static bool remember(struct load *load, const char *section, const char *name, const char *value)
+{
+	const char *path = load->config->path;
+	int index = key_index(name);
+
+	if (strcmp(section, SECTION) != 0) {
+		warn(load, "%s:%u: '%s' is not in section [" SECTION "] and has no effect", path,
+		     load->line, name);
+		return true;
+	}
+	if (index < 0) {
+		if (!load->continues)
+			warn(load, "%s:%u: the key '%s' is unknown and has no effect", path,
+			     load->line, name);
+		return true;
+	}
+	if (load->text[index] != NULL && load->continues)
+		return append_line(load, (size_t)index, value);
+	if (load->text[index] != NULL) {
+		cm_error_set(load->err, "%s:%u: '%s' is given twice, first in line %u", path,
+			     load->line, name, load->line_of[index]);
+		return false;
+	}
+	load->text[index] = strdup(value);
+	load->line_of[index] = load->line;
+	if (load->text[index] == NULL)
+		cm_error_set(load->err, "out of memory");
+	return load->text[index] != NULL;
+}
+
+static int handle_pair(void *context, const char *section, const char *name, const char *value)
+{
+	struct load *load = context;
+
+	if (!load->failed)
+		load->failed = !remember(load, section, name, value);
+	return !load->failed;
+}
+
+static bool parse_file(struct load *load)
+{
+	int result = ini_parse_stream(read_line, load, handle_pair, load);
+
+	if (load->failed)
+		return false;
+	if (ferror(load->stream)) {
+		cm_error_set_errno(load->err, "%s: cannot be read", load->config->path);
+		return false;
+	}
+	if (result != 0) {
+		cm_error_set(load->err, "%s:%d: this is neither 'key = value' nor a comment",
+			     load->config->path, result);
+		return false;
+	}
+	return true;
+}
+
+/* --- the values ----------------------------------------------------------------------------- */
+
+static bool read_number(const char *text, unsigned int min, unsigned int max, unsigned int *value_r)
+{
+	char *end;
+	unsigned long value;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || value < min || value > max)
+		return false;
+	*value_r = (unsigned int)value;
+	return true;
+}
+
+/* unit: what a bare number counts, in bytes. */
+static bool read_size(const char *text, uint64_t unit, uint64_t *value_r)
+{
+	char *end;
+	unsigned long long value;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno != 0)
+		return false;
+	if (*end != '\0') {
+		switch (*end++) {
+		case 'M':
+		case 'm':
+			unit = UINT64_C(1) << 20;
+			break;
+		case 'G':
+		case 'g':
+			unit = UINT64_C(1) << 30;
+			break;
+		default:
+			return false;
+		}
+		if (*end == 'B' || *end == 'b')
+			end++;
+	}
+	if (*end != '\0' || value > (UINT64_MAX >> 1) / unit)
+		return false;
+	*value_r = value * unit;
+	return true;
+}
+
+static bool read_real(const char *text, double *value_r)
+{
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	*value_r = strtod(text, &end);
+	return errno == 0 && *end == '\0' && *value_r <= 1e6;
+}
+
+static bool read_flag(const char *text, bool *value_r)
+{
+	static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcasecmp(text, words[i]) == 0) {
+			*value_r = i % 2 == 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool read_mode(const char *text, enum cm_registration_mode *value_r)
+{
+	for (size_t i = 0; i < sizeof(mode_names) / sizeof(mode_names[0]); i++) {
+		if (strcmp(text, mode_names[i]) == 0) {
+			*value_r = (enum cm_registration_mode)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_ip(const char *text, size_t length)
+{
+	char address[INET6_ADDRSTRLEN];
+	unsigned char binary[sizeof(struct in6_addr)];
+
+	if (length >= sizeof(address))
+		return false;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	return inet_pton(AF_INET, address, binary) == 1 ||
+	       inet_pton(AF_INET6, address, binary) == 1;
+}
+
+static bool is_resolver(const char *text)
+{
+	const char *at = strchr(text, '@');
+	unsigned int port;
+
+	if (at == NULL)
+		return is_ip(text, strlen(text));
+	return is_ip(text, (size_t)(at - text)) && read_number(at + 1, 1, 65535, &port);
+}
+
+static bool is_listen(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	unsigned int port;
+
+	if (colon == NULL || !read_number(colon + 1, 1, 65535, &port))
+		return false;
+	if (text[0] == '[' && colon > text + 2 && colon[-1] == ']')
+		return is_ip(text + 1, (size_t)(colon - text - 2));
+	return is_ip(text, (size_t)(colon - text)) || cm_domain_valid(text, (size_t)(colon - text));
+}
+
+/* What a value must look like, for the error message; NULL if the text is fine. */
+static const char *check_text(const struct key *key, const char *text)
+{
+	bool absent = text[0] == '\0';
+
+	switch (key->kind) {
+	case KIND_PATH:
+		return absent || text[0] == '/' ? NULL : "an absolute path";
+	case KIND_URL:
+		return strncmp(text, "https://", 8) == 0 && text[8] != '\0' ? NULL
+									    : "an https:// URL";
+	case KIND_LISTEN:
+		return absent || is_listen(text) ? NULL : "HOST:PORT";
+	case KIND_RESOLVER:
+		return absent || is_resolver(text) ? NULL : "an IP address, or ADDRESS@PORT";
+	case KIND_DOMAIN:
+		return is_ip(text, strlen(text)) || cm_domain_valid(text, strlen(text))
+			   ? NULL
+			   : "a domain name or an IP address";
+	default:
+		return NULL;
+	}
+}
+
+static bool bad_value(struct load *load, size_t index, const char *text, const char *expected)
+{
+	cm_error_set(load->err, "%s:%u: %s = %s: this must be %s", load->config->path,
+		     load->line_of[index], keys[index].name, text, expected);
+	return false;
+}
+
+static bool apply_key(struct load *load, size_t index, const char *text)
+{
+	const struct key *key = &keys[index];
+	void *target = field(load->config, key);
+	const char *expected = NULL;
+	char range[64];
+
+	switch (key->kind) {
+	case KIND_NUMBER:
+		snprintf(range, sizeof(range), "a number from %u to %u", key->min, key->max);
+		expected = read_number(text, key->min, key->max, target) ? NULL : range;
+		break;
+	case KIND_BYTES:
+		expected = read_size(text, 1, target) ? NULL : "a size in bytes";
+		break;
+	case KIND_SIZE:
+		expected =
+		    read_size(text, UINT64_C(1) << 20, target) ? NULL : "a size like 500M or 2G";
+		break;
+	case KIND_REAL:
+		expected = read_real(text, target) ? NULL : "a number like 5 or 2.5";
+		break;
+	case KIND_FLAG:
+		expected = read_flag(text, target) ? NULL : "true or false";
+		break;
+	case KIND_MODE:
+		expected = read_mode(text, target) ? NULL : "open, invite or closed";
+		break;
+	case KIND_TLS:
+		break;
+	default:
+		expected = check_text(key, text);
+		if (expected == NULL && (*(char **)target = strdup(text)) == NULL) {
+			cm_error_set(load->err, "out of memory");
+			return false;
+		}
+	}
+	return expected == NULL || bad_value(load, index, text, expected);
+}
+
+static bool apply(struct load *load)
+{
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		const char *text = load->text[i] != NULL ? load->text[i] : keys[i].default_text;
+
+		if (text != NULL && !apply_key(load, i, text))
+			return false;
+	}
+	if (load->config->mail_domain == NULL) {
+		cm_error_set(load->err, "%s: the key 'mail_domain' is missing", load->config->path);
+		return false;
+	}
+	if (load->config->username_min_length > load->config->username_max_length) {
+		cm_error_set(load->err,
+			     "%s: username_min_length = %u is more than username_max_length = %u",
+			     load->config->path, load->config->username_min_length,
+			     load->config->username_max_length);
+		return false;
+	}
+	return true;
+}
+
+/* --- what follows from the values --------------------------------------------------------------
+ */
+
+/* asprintf() into a field, replacing what is there; false if out of memory. */
+__attribute__((format(printf, 2, 3))) static bool set_text(char **text, const char *format, ...)
+{
+	char *made = NULL;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&made, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return false;
+	free(*text);
+	*text = made;
+	return true;
+}
+
+/* "192.0.2.1" and "[192.0.2.1]" are the same relay; its addresses have the brackets. */
+static bool derive_domain(struct cm_config *config)
+{
+	struct in6_addr ipv6;
+	char *domain = config->mail_domain;
+	size_t length = strlen(domain);
+
+	for (char *byte = domain; *byte != '\0'; byte++)
+		if (*byte >= 'A' && *byte <= 'Z')
+			*byte = (char)(*byte - 'A' + 'a');
+	config->mail_domain_is_ip = domain[0] == '[' || is_ip(domain, length);
+	if (domain[0] == '[') {
+		size_t skip = strncmp(domain, "[ipv6:", 6) == 0 ? 6 : 1;
+
+		return set_text(&config->mail_host, "%.*s", (int)(length - skip - 1),
+				domain + skip);
+	}
+	if (!set_text(&config->mail_host, "%s", domain))
+		return false;
+	if (!config->mail_domain_is_ip)
+		return true;
+	return set_text(&config->mail_domain,
+			inet_pton(AF_INET6, config->mail_host, &ipv6) == 1 ? "[ipv6:%s]" : "[%s]",
+			config->mail_host);
+}
+
+static bool derive_tls(struct load *load)
+{
+	struct cm_config *config = load->config;
+	size_t index = (size_t)key_index("tls_external_cert_and_key");
+	const char *external = load->text[index] != NULL ? load->text[index] : "";
+	char *certificate = NULL, *key = NULL;
+	int end = 0;
+	bool good = true;
+
+	if (external[0] != '\0') {
+		if (sscanf(external, "%ms %ms %n", &certificate, &key, &end) == 2 &&
+		    external[end] == '\0') {
+			config->tls_certificate = certificate;
+			config->tls_key = key;
+			return true;
+		}
+		free(certificate);
+		free(key);
+		return bad_value(load, index, external, "two paths: certificate and key");
+	}
+	config->tls_self_signed = config->mail_domain_is_ip || config->mail_domain[0] == '_';
+	if (config->tls_self_signed)
+		good = set_text(&config->tls_certificate, "/etc/ssl/certs/mailserver.pem") &&
+		       set_text(&config->tls_key, "/etc/ssl/private/mailserver.key");
+	else
+		good =
+		    set_text(&config->tls_certificate, "/var/lib/acme/live/%s/fullchain",
+			     config->mail_host) &&
+		    set_text(&config->tls_key, "/var/lib/acme/live/%s/privkey", config->mail_host);
+	if (!good)
+		cm_error_set(load->err, "out of memory");
+	return good;
+}
+
+static bool derive(struct load *load)
+{
+	struct cm_config *config = load->config;
+	bool good = derive_domain(config);
+	size_t length;
+
+	if (config->iroh_relay == NULL) {
+		config->iroh_relay_local = true;
+		good = good && set_text(&config->iroh_relay, "https://%s", config->mail_host);
+	}
+	if (config->turn_host == NULL)
+		good = good && set_text(&config->turn_host, "%s", config->mail_host);
+	if (config->mailboxes_dir == NULL || config->mailboxes_dir[0] == '\0')
+		good = good &&
+		       set_text(&config->mailboxes_dir, "/home/vmail/mail/%s", config->mail_host);
+	if (!good) {
+		cm_error_set(load->err, "out of memory");
+		return false;
+	}
+	length = strlen(config->mailboxes_dir);
+	while (length > 1 && config->mailboxes_dir[length - 1] == '/')
+		config->mailboxes_dir[--length] = '\0';
+	return derive_tls(load);
+}
+
+/* --- listings ------------------------------------------------------------------------------- */
+
+const struct cm_config_key *cm_config_keys(void)
+{
+	static struct cm_config_key list[KEY_COUNT + 1];
+
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		list[i] = (struct cm_config_key){keys[i].name, keys[i].default_text};
+	return list;
+}
+
+static char *size_text(uint64_t value)
+{
+	char *text = NULL;
+
+	if (value != 0 && value % (UINT64_C(1) << 30) == 0)
+		return set_text(&text, "%lluG", (unsigned long long)(value >> 30)) ? text : NULL;
+	return set_text(&text, "%lluM", (unsigned long long)(value >> 20)) ? text : NULL;
+}
+
+char *cm_config_get(const struct cm_config *config, const char *name)
+{
+	int index = key_index(name);
+	const void *value;
+	char *text = NULL;
+	bool good = true;
+
+	if (index < 0)
+		return NULL;
+	value = (const char *)config + keys[index].offset;
+	switch (keys[index].kind) {
+	case KIND_NUMBER:
+		good = set_text(&text, "%u", *(const unsigned int *)value);
+		break;
+	case KIND_BYTES:
+		good = set_text(&text, "%llu", (unsigned long long)*(const uint64_t *)value);
+		break;
+	case KIND_SIZE:
+		return size_text(*(const uint64_t *)value);
+	case KIND_REAL:
+		good = set_text(&text, "%g", *(const double *)value);
+		break;
+	case KIND_FLAG:
+		good = set_text(&text, "%s", *(const bool *)value ? "true" : "false");
+		break;
+	case KIND_MODE:
+		good = set_text(&text, "%s", mode_names[config->registration]);
+		break;
+	case KIND_TLS:
+		good = set_text(&text, "%s %s", config->tls_certificate, config->tls_key);
+		break;
+	default:
+		good = set_text(&text, "%s", *(char *const *)value);
+	}
+	return good ? text : NULL;
+}

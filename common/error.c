@@ -1,0 +1,55 @@
+/*
+ * error - why something failed, in one sentence for a person
+ */
+#include "error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void append(struct cm_error *err, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+static void append(struct cm_error *err, const char *format, va_list arguments)
+{
+	size_t used = strlen(err->text);
+	size_t room = sizeof(err->text) - used;
+	int length = vsnprintf(err->text + used, room, format, arguments);
+
+	if (length < 0)
+		err->text[used] = '\0';
+	else if ((size_t)length >= room)
+		memcpy(err->text + sizeof(err->text) - 4, "...", 4);
+}
+
+void cm_error_set(struct cm_error *err, const char *format, ...)
+{
+	va_list arguments;
+
+	if (err == NULL)
+		return;
+	err->text[0] = '\0';
+	va_start(arguments, format);
+	append(err, format, arguments);
+	va_end(arguments);
+}
+
+/* glibc's and musl's strerror() return constant strings for every errno a system call sets, so it
+   is safe here where the two strerror_r() differ. */
+void cm_error_set_errno(struct cm_error *err, const char *format, ...)
+{
+	int saved_errno = errno;
+	va_list arguments;
+	size_t used;
+
+	if (err == NULL)
+		return;
+	err->text[0] = '\0';
+	va_start(arguments, format);
+	append(err, format, arguments);
+	va_end(arguments);
+	used = strlen(err->text);
+	snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(saved_errno));
+	errno = saved_errno;
+}

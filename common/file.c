@@ -1,0 +1,173 @@
+/*
+ * file - small files, read bounded and written whole
+ */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool cm_file_random_name(char name[CM_FILE_RANDOM_SIZE])
+{
+	unsigned char bytes[(CM_FILE_RANDOM_SIZE - 1) / 2];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return false;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(name + 2 * i, 3, "%02x", bytes[i]);
+	return true;
+}
+
+/* Reads up to the end of the file or max bytes; -1 on error. */
+static ssize_t read_fully(int fd, char *data, size_t max)
+{
+	size_t used = 0;
+
+	while (used < max) {
+		ssize_t got = read(fd, data + used, max - used);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		used += (size_t)got;
+	}
+	return (ssize_t)used;
+}
+
+bool cm_file_read(int directory, const char *name, size_t max, char **data_r, size_t *length_r)
+{
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	char *data = NULL;
+	ssize_t length;
+	int saved_errno;
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) < 0)
+		goto fail;
+	errno = !S_ISREG(st.st_mode) ? EINVAL : (uintmax_t)st.st_size > max ? EFBIG : 0;
+	if (errno != 0)
+		goto fail;
+	/* One byte more than the size, to notice a file that grows meanwhile. */
+	data = malloc((size_t)st.st_size + 2);
+	if (data == NULL)
+		goto fail;
+	length = read_fully(fd, data, (size_t)st.st_size + 1);
+	if (length > st.st_size)
+		errno = EAGAIN;
+	if (length < 0 || length > st.st_size)
+		goto fail;
+	close(fd);
+	data[length] = '\0';
+	*data_r = data;
+	*length_r = (size_t)length;
+	return true;
+fail:
+	saved_errno = errno;
+	free(data);
+	close(fd);
+	errno = saved_errno;
+	return false;
+}
+
+static bool write_fully(int fd, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t put = write(fd, data, length);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return false;
+		data += put;
+		length -= (size_t)put;
+	}
+	return true;
+}
+
+static bool write_temporary(int directory, const char *name, const void *data, size_t length,
+			    mode_t mode, int flags)
+{
+	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	bool good;
+	int saved_errno;
+
+	if (fd < 0)
+		return false;
+	good = write_fully(fd, data, length) && (!(flags & CM_FILE_DURABLE) || fsync(fd) == 0);
+	saved_errno = errno;
+	if (close(fd) < 0 && good) {
+		saved_errno = errno;
+		good = false;
+	}
+	errno = saved_errno;
+	return good;
+}
+
+static bool sync_directory(int directory)
+{
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool good = fd >= 0 && fsync(fd) == 0;
+	int saved_errno = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = saved_errno;
+	return good;
+}
+
+bool cm_file_write(int directory, const char *name, const char *tmp_prefix, const void *data,
+		   size_t length, mode_t mode, int flags)
+{
+	char random[CM_FILE_RANDOM_SIZE];
+	char *tmp = NULL;
+	bool good;
+	int saved_errno;
+
+	if (!cm_file_random_name(random) || asprintf(&tmp, "%s%s", tmp_prefix, random) < 0)
+		return false;
+	good = write_temporary(directory, tmp, data, length, mode, flags);
+	if (good && (flags & CM_FILE_NO_REPLACE))
+		good = linkat(directory, tmp, directory, name, 0) == 0;
+	else if (good)
+		good = renameat(directory, tmp, directory, name) == 0;
+	saved_errno = errno;
+	if (!good || (flags & CM_FILE_NO_REPLACE))
+		unlinkat(directory, tmp, 0);
+	errno = saved_errno;
+	if (good && (flags & CM_FILE_DURABLE))
+		good = sync_directory(directory);
+	saved_errno = errno;
+	free(tmp);
+	errno = saved_errno;
+	return good;
+}
+
+bool cm_file_make_directories(const char *path, mode_t mode)
+{
+	char *copy = strdup(path);
+	bool good = copy != NULL;
+	int saved_errno;
+
+	for (char *end = copy; good && end != NULL;) {
+		end = strchr(end + 1, '/');
+		if (end != NULL)
+			*end = '\0';
+		good = mkdir(copy, mode) == 0 || errno == EEXIST;
+		if (end != NULL)
+			*end = '/';
+	}
+	saved_errno = errno;
+	free(copy);
+	errno = saved_errno;
+	return good;
+}
