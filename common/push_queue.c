@@ -62,7 +62,6 @@ bool cm_push_queue_add(const struct cm_config *config, const struct cm_address *
 	return good;
 }
 
-/* The time may have a fraction (upstream writes Python's str(time.time()) in some versions). */
 static bool parse_time(const char *text, size_t length, time_t *time_r)
 {
 	char digits[24];
@@ -75,7 +74,7 @@ static bool parse_time(const char *text, size_t length, time_t *time_r)
 	digits[length] = '\0';
 	errno = 0;
 	value = strtoimax(digits, &end, 10);
-	if (errno != 0 || (*end != '\0' && *end != '.'))
+	if (errno != 0 || *end != '\0')
 		return false;
 	*time_r = (time_t)value;
 	return true;
