@@ -87,7 +87,8 @@ bool cm_message_needs_dkim(struct cm_message *message);
 void cm_message_end(struct cm_message *message, enum cm_dkim_status dkim,
 		    struct cm_verdict *verdict_r);
 
-/* The early verdict after a call returned false. */
+/* The early verdict after a call returned false. Its code is 0 as long as there is none, so it may
+   be asked right after begin too, which knows the envelope sender and its rate. */
 void cm_message_verdict(const struct cm_message *message, struct cm_verdict *verdict_r);
 
 /* The domain of the one From address in normal form, valid after end_of_headers returned true. */
