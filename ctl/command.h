@@ -1,9 +1,9 @@
 /*
  * command - the subcommands of chatmailctl
  *
- * Each is one file ctl/<name>.c with one entry in the table of chatmailctl.c. A subcommand parses its
- * own options with getopt_long() (argv[0] is its name), prints its result on standard output (JSON
- * with --json), its trouble on standard error, and returns the exit status.
+ * Each is one file ctl/<name>.c with one entry in the table of chatmailctl.c. A subcommand parses
+ * its own options with getopt_long() (argv[0] is its name), prints its result on standard output
+ * (JSON with --json), its trouble on standard error, and returns the exit status.
  */
 #ifndef CM_COMMAND_H
 #define CM_COMMAND_H

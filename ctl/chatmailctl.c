@@ -1,0 +1,49 @@
+/*
+ * chatmailctl - the operator's program
+ *
+ * SYNOPSIS
+ *	chatmailctl COMMAND [options]
+ *
+ * Dispatch only: each command is a file of its own, see command.h.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+
+static const struct cm_command commands[] = {
+    {"config", cm_command_config, "render the configuration of Postfix, Dovecot and OpenDKIM"},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void print_usage(FILE *stream)
+{
+	fputs("usage: chatmailctl COMMAND [options]\n"
+	      "       chatmailctl COMMAND --help\n\n",
+	      stream);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(stream, "  %-9s %s\n", commands[i].name, commands[i].summary);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_usage(stderr);
+		return CM_EXIT_TROUBLE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_usage(stdout);
+		return CM_EXIT_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("chatmailctl " CM_VERSION);
+		return CM_EXIT_OK;
+	}
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "chatmailctl: there is no command %s; try chatmailctl --help\n", argv[1]);
+	return CM_EXIT_TROUBLE;
+}

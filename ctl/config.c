@@ -1,0 +1,476 @@
+/*
+ * config - chatmailctl config: the servers' configuration, rendered from chatmail.ini
+ *
+ * SYNOPSIS
+ *	chatmailctl config show [options] [TEMPLATE...]
+ *	chatmailctl config apply [options]
+ *
+ * One table says which template becomes which file. `apply` renders everything before it writes
+ * anything, so a wrong template or value changes nothing; each file then replaces the old one
+ * atomically and only if it differs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "config.h"
+#include "error.h"
+#include "file.h"
+#include "settings.h"
+#include "template.h"
+
+#define MAX_OVERRIDES 64
+
+/* Longest template or configuration file. */
+#define MAX_FILE 1048576
+
+/* Where a template is for. */
+enum scope {
+	ALWAYS,
+	DOVECOT_23,
+	DOVECOT_24,
+	WITH_DKIM, /* an IP-only relay signs nothing */
+};
+
+/* A destination may name settings like the file itself. */
+static const struct file {
+	const char *template, *destination;
+	enum scope scope;
+} files[] = {
+    {"postfix/main.cf", "/etc/postfix/main.cf", ALWAYS},
+    {"postfix/master.cf", "/etc/postfix/master.cf", ALWAYS},
+    {"postfix/login_map", "/etc/postfix/login_map", ALWAYS},
+    {"postfix/submission_header_checks", "/etc/postfix/submission_header_checks", ALWAYS},
+    {"postfix/lmtp_header_checks", "/etc/postfix/lmtp_header_checks", ALWAYS},
+    {"postfix/tls_policy", "/etc/postfix/tls_policy", ALWAYS},
+    {"dovecot-2.3/dovecot.conf", "/etc/dovecot/dovecot.conf", DOVECOT_23},
+    {"dovecot-2.4/dovecot.conf", "/etc/dovecot/dovecot.conf", DOVECOT_24},
+    {"opendkim/opendkim.conf", "{{opendkim_conf}}", WITH_DKIM},
+    {"opendkim/KeyTable", "/etc/dkimkeys/KeyTable", WITH_DKIM},
+    {"opendkim/SigningTable", "/etc/dkimkeys/SigningTable", WITH_DKIM},
+};
+
+#define FILE_COUNT (sizeof(files) / sizeof(files[0]))
+
+struct job {
+	const char *ini;  /* NULL: below root */
+	const char *root; /* "": this machine */
+	const char *templates;
+	const char *dovecot; /* "2.3", "2.4"; NULL: as installed */
+	const char *overrides[MAX_OVERRIDES];
+	size_t override_count;
+	bool dry_run, json, list;
+	char **names; /* show: only these templates */
+	int name_count;
+	struct cm_config *config;
+	struct cm_settings *settings;
+	struct cm_error *err;
+};
+
+enum outcome {
+	UNCHANGED,
+	CREATED,
+	CHANGED,
+};
+
+static bool parse_options(int argc, char **argv, struct job *job, int *status_r);
+static bool prepare(struct job *job);
+static bool detect_dovecot(struct job *job);
+static int show(struct job *job);
+static int list_settings(const struct job *job);
+static int apply(struct job *job);
+static bool wanted(const struct job *job, const struct file *file);
+static char *render(const struct job *job, const struct file *file);
+static char *destination(const struct job *job, const struct file *file);
+static char *read_whole(const char *path, struct cm_error *err);
+static bool install(const struct job *job, const char *path, const char *text,
+		    enum outcome *outcome_r);
+static bool replace(const char *path, const char *text, mode_t mode, struct cm_error *err);
+
+static const char usage[] =
+    "usage: chatmailctl config show [-c INI] [--set NAME=VALUE]... [TEMPLATE...]\n"
+    "       chatmailctl config show --settings [-c INI] [--json]\n"
+    "       chatmailctl config apply [-c INI] [--root DIR] [--set NAME=VALUE]... [--dry-run]\n"
+    "\n"
+    "Renders the configuration of Postfix, Dovecot and OpenDKIM from chatmail.ini.\n"
+    "\n"
+    "  -c, --config INI      read this file (default: " CM_CONFIG_DEFAULT_PATH " below DIR)\n"
+    "      --root DIR        write below DIR instead of /\n"
+    "      --set NAME=VALUE  override a setting of the site (see --settings)\n"
+    "      --dovecot 2.3|2.4 render for this Dovecot (default: the installed one)\n"
+    "      --templates DIR   take the templates from DIR\n"
+    "      --settings        show what the templates may name, with the values\n"
+    "      --dry-run         say what would change, change nothing\n"
+    "      --json            print JSON\n"
+    "  -h, --help            show this help\n";
+
+int cm_command_config(int argc, char **argv)
+{
+	struct cm_error err = {""};
+	struct job job = {.root = "", .templates = CM_TEMPLATE_DIR, .err = &err};
+	const char *verb = argc > 1 ? argv[1] : "";
+	int status = CM_EXIT_TROUBLE;
+
+	if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0) {
+		fputs(usage, stdout);
+		return CM_EXIT_OK;
+	}
+	if (strcmp(verb, "show") != 0 && strcmp(verb, "apply") != 0) {
+		fputs(usage, stderr);
+		return CM_EXIT_TROUBLE;
+	}
+	if (!parse_options(argc - 1, argv + 1, &job, &status))
+		return status;
+	if (prepare(&job))
+		status = strcmp(verb, "show") == 0 ? show(&job) : apply(&job);
+	if (err.text[0] != '\0')
+		fprintf(stderr, "chatmailctl config: %s\n", err.text);
+	cm_settings_deinit(&job.settings);
+	cm_config_free(&job.config);
+	return status;
+}
+
+static bool parse_options(int argc, char **argv, struct job *job, int *status_r)
+{
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'c'},
+	    {"root", required_argument, NULL, 'r'},
+	    {"set", required_argument, NULL, 's'},
+	    {"dovecot", required_argument, NULL, 'd'},
+	    {"templates", required_argument, NULL, 't'},
+	    {"settings", no_argument, NULL, 'l'},
+	    {"dry-run", no_argument, NULL, 'n'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
+	};
+	int option;
+
+	optind = 1;
+	*status_r = CM_EXIT_TROUBLE;
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			job->ini = optarg;
+			break;
+		case 'r':
+			job->root = strcmp(optarg, "/") == 0 ? "" : optarg;
+			break;
+		case 's':
+			if (job->override_count == MAX_OVERRIDES) {
+				fputs("chatmailctl config: too many --set\n", stderr);
+				return false;
+			}
+			job->overrides[job->override_count++] = optarg;
+			break;
+		case 'd':
+			job->dovecot = optarg;
+			break;
+		case 't':
+			job->templates = optarg;
+			break;
+		case 'l':
+			job->list = true;
+			break;
+		case 'n':
+			job->dry_run = true;
+			break;
+		case 'j':
+			job->json = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			*status_r = CM_EXIT_OK;
+			return false;
+		default:
+			fputs(usage, stderr);
+			return false;
+		}
+	}
+	job->names = argv + optind;
+	job->name_count = argc - optind;
+	if (job->name_count > 0 && strcmp(argv[0], "apply") == 0) {
+		fprintf(stderr, "chatmailctl config: apply takes no operand: %s\n", argv[optind]);
+		return false;
+	}
+	return true;
+}
+
+static void warn(const char *text, void *context)
+{
+	(void)context;
+	fprintf(stderr, "chatmailctl config: warning: %s\n", text);
+}
+
+/* Reads the ini and settles every setting. */
+static bool prepare(struct job *job)
+{
+	char *ini = NULL;
+
+	if (job->ini == NULL && asprintf(&ini, "%s%s", job->root, CM_CONFIG_DEFAULT_PATH) < 0) {
+		cm_error_set(job->err, "out of memory");
+		return false;
+	}
+	job->config = cm_config_load(ini != NULL ? ini : job->ini, warn, NULL, job->err);
+	free(ini);
+	if (job->config == NULL)
+		return false;
+	job->settings = cm_settings_init(job->config, job->err);
+	if (job->settings == NULL)
+		return false;
+	for (size_t i = 0; i < job->override_count; i++)
+		if (!cm_settings_override(job->settings, job->overrides[i], job->err))
+			return false;
+	return job->list || detect_dovecot(job);
+}
+
+static bool detect_dovecot(struct job *job)
+{
+	char version[64] = "";
+	FILE *stream;
+
+	if (job->dovecot == NULL) {
+		stream = popen("PATH=$PATH:/usr/sbin:/usr/local/sbin dovecot --version 2>/dev/null",
+			       "re");
+		if (stream != NULL) {
+			if (fgets(version, sizeof(version), stream) == NULL)
+				version[0] = '\0';
+			pclose(stream);
+		}
+		if (version[0] == '\0') {
+			cm_error_set(job->err, "Dovecot's version is unknown, as it is not "
+					       "installed here: give it with --dovecot");
+			return false;
+		}
+		job->dovecot = strncmp(version, "2.3.", 4) == 0   ? "2.3"
+			       : strncmp(version, "2.4.", 4) == 0 ? "2.4"
+								  : "";
+	}
+	if (strcmp(job->dovecot, "2.3") != 0 && strcmp(job->dovecot, "2.4") != 0) {
+		cm_error_set(job->err, "there are templates for Dovecot 2.3 and 2.4 only, not %s",
+			     version[0] != '\0' ? version : job->dovecot);
+		return false;
+	}
+	return true;
+}
+
+static int show(struct job *job)
+{
+	int found = 0;
+
+	if (job->list)
+		return list_settings(job);
+	for (size_t i = 0; i < FILE_COUNT; i++) {
+		bool named = job->name_count == 0;
+		char *text;
+
+		for (int n = 0; n < job->name_count; n++)
+			named = named || strcmp(job->names[n], files[i].template) == 0;
+		if (!named || (job->name_count == 0 && !wanted(job, &files[i])))
+			continue;
+		found++;
+		text = render(job, &files[i]);
+		if (text == NULL)
+			return CM_EXIT_TROUBLE;
+		if (job->name_count != 1)
+			printf("%s==> %s <==\n", found > 1 ? "\n" : "", files[i].template);
+		fputs(text, stdout);
+		free(text);
+	}
+	if (found < job->name_count) {
+		cm_error_set(job->err, "no such template; there are these:");
+		for (size_t i = 0; i < FILE_COUNT; i++) {
+			size_t used = strlen(job->err->text);
+
+			snprintf(job->err->text + used, sizeof(job->err->text) - used, " %s",
+				 files[i].template);
+		}
+		return CM_EXIT_TROUBLE;
+	}
+	return CM_EXIT_OK;
+}
+
+static void print_setting(const char *name, const char *value, const char *note, void *context)
+{
+	json_t *object = context;
+
+	if (object != NULL)
+		json_object_set_new(object, name, json_string(value));
+	else
+		printf("%s = %s\t# %s\n", name, value, note);
+}
+
+static int list_settings(const struct job *job)
+{
+	json_t *object = job->json ? json_object() : NULL;
+
+	if (job->json && object == NULL) {
+		cm_error_set(job->err, "out of memory");
+		return CM_EXIT_TROUBLE;
+	}
+	cm_settings_each(job->settings, print_setting, object);
+	if (job->json) {
+		json_dumpf(object, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(object);
+	}
+	return CM_EXIT_OK;
+}
+
+static int apply(struct job *job)
+{
+	static const char *const words[] = {
+	    [UNCHANGED] = "unchanged", [CREATED] = "created", [CHANGED] = "changed"};
+	char *texts[FILE_COUNT] = {NULL}, *paths[FILE_COUNT] = {NULL};
+	enum outcome outcomes[FILE_COUNT];
+	json_t *report = json_object();
+	bool good = report != NULL;
+
+	for (size_t i = 0; good && i < FILE_COUNT; i++)
+		if (wanted(job, &files[i]))
+			good = (texts[i] = render(job, &files[i])) != NULL &&
+			       (paths[i] = destination(job, &files[i])) != NULL;
+	for (size_t i = 0; good && i < FILE_COUNT; i++) {
+		if (texts[i] == NULL)
+			continue;
+		good = install(job, paths[i], texts[i], &outcomes[i]);
+		if (!good)
+			break;
+		if (job->json)
+			json_object_set_new(report, paths[i], json_string(words[outcomes[i]]));
+		else
+			printf("%-9s %s\n", words[outcomes[i]], paths[i]);
+	}
+	if (good && job->json) {
+		json_dumpf(report, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	json_decref(report);
+	for (size_t i = 0; i < FILE_COUNT; i++) {
+		free(texts[i]);
+		free(paths[i]);
+	}
+	return good ? CM_EXIT_OK : CM_EXIT_TROUBLE;
+}
+
+static bool wanted(const struct job *job, const struct file *file)
+{
+	switch (file->scope) {
+	case DOVECOT_23:
+		return strcmp(job->dovecot, "2.3") == 0;
+	case DOVECOT_24:
+		return strcmp(job->dovecot, "2.4") == 0;
+	case WITH_DKIM:
+		return !job->config->mail_domain_is_ip;
+	case ALWAYS:
+		break;
+	}
+	return true;
+}
+
+static const char *setting(const char *name, void *context)
+{
+	const struct job *job = context;
+
+	return cm_settings_get(job->settings, name);
+}
+
+static char *render(const struct job *job, const struct file *file)
+{
+	char *path, *text, *result = NULL;
+
+	if (asprintf(&path, "%s/%s", job->templates, file->template) < 0) {
+		cm_error_set(job->err, "out of memory");
+		return NULL;
+	}
+	text = read_whole(path, job->err);
+	if (text != NULL)
+		result = cm_template_render(path, text, setting, (void *)job, job->err);
+	free(text);
+	free(path);
+	return result;
+}
+
+/* The path to write, root included. */
+static char *destination(const struct job *job, const struct file *file)
+{
+	char *path, *result;
+
+	path =
+	    cm_template_render(file->template, file->destination, setting, (void *)job, job->err);
+	if (path == NULL)
+		return NULL;
+	if (asprintf(&result, "%s%s", job->root, path) < 0) {
+		cm_error_set(job->err, "out of memory");
+		result = NULL;
+	}
+	free(path);
+	return result;
+}
+
+static char *read_whole(const char *path, struct cm_error *err)
+{
+	char *text;
+	size_t length;
+
+	if (!cm_file_read(AT_FDCWD, path, MAX_FILE, &text, &length)) {
+		cm_error_set_errno(err, "%s: cannot be read", path);
+		return NULL;
+	}
+	return text;
+}
+
+static bool install(const struct job *job, const char *path, const char *text,
+		    enum outcome *outcome_r)
+{
+	struct stat st;
+	mode_t mode = 0644;
+	char *old;
+
+	*outcome_r = CREATED;
+	if (lstat(path, &st) == 0) {
+		mode = st.st_mode & 0777;
+		old = read_whole(path, job->err);
+		if (old == NULL)
+			return false;
+		*outcome_r = strcmp(old, text) == 0 ? UNCHANGED : CHANGED;
+		free(old);
+	} else if (errno != ENOENT) {
+		cm_error_set_errno(job->err, "%s: cannot be read", path);
+		return false;
+	}
+	return *outcome_r == UNCHANGED || job->dry_run || replace(path, text, mode, job->err);
+}
+
+/* Whoever reads path finds the old text or the new one, also after a power cut. */
+static bool replace(const char *path, const char *text, mode_t mode, struct cm_error *err)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char *parent = strndup(path, (size_t)(name - path));
+	bool good = false;
+	int directory = -1;
+
+	if (parent == NULL) {
+		cm_error_set(err, "out of memory");
+		return false;
+	}
+	umask(022);
+	if (cm_file_make_directories(parent, 0755))
+		directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	good = directory >= 0 && cm_file_write(directory, name, ".chatmailctl-", text, strlen(text),
+					       mode, CM_FILE_REPLACE | CM_FILE_DURABLE);
+	if (!good)
+		cm_error_set_errno(err, "%s: cannot be written", path);
+	if (directory >= 0)
+		close(directory);
+	free(parent);
+	return good;
+}

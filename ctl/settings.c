@@ -1,0 +1,215 @@
+/*
+ * settings - what the configuration templates may ask for
+ */
+#include "settings.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a machine or a test may want different; nothing here is policy. */
+static const struct site {
+	const char *name, *default_text, *note;
+} site[] = {
+    {"listen", "", "address that every server binds; empty: all"},
+    {"smtp_port", "25", "mail from other relays"},
+    {"submission_port", "587", "mail from clients, STARTTLS"},
+    {"smtps_port", "465", "mail from clients, TLS"},
+    {"imap_port", "143", "IMAP, STARTTLS"},
+    {"imaps_port", "993", "IMAP, TLS"},
+    {"relayhost", "", "Postfix's relayhost; empty: each domain's MX"},
+    {"smtp_tls_security_level", "verify", "how other relays are spoken to"},
+    {"dkim_selector", "opendkim", "name of the DKIM key, in the DNS and below /etc/dkimkeys"},
+    {"opendkim_conf", "/etc/opendkim.conf", "where OpenDKIM looks for its configuration"},
+    {"dovecot_log", "", "Dovecot's log file; empty: syslog"},
+    {"postfix_log", "", "Postfix's log file; empty: syslog"},
+    {"imap_hibernate_timeout", "30s", "idle time after which an IMAP session is put to sleep"},
+    {"login_failure_delay", "2s", "how long a refused login is kept waiting"},
+    {"expire_program", CM_BIN_DIR "/chatmail-expire", "what trims a mailbox that is nearly full"},
+};
+
+#define SITE_COUNT (sizeof(site) / sizeof(site[0]))
+
+enum derived {
+	POSTFIX_HOSTNAME,
+	MAIL_DOMAIN_IS_IP,
+	MAX_MESSAGE_BYTES,
+	QUOTA_TARGET_MB,
+	SMTP_CONNECTIONS_PER_CLIENT,
+	TLS_CERTIFICATE,
+	TLS_KEY,
+	TLS_SELF_SIGNED,
+	DERIVED_COUNT,
+};
+
+static const char *const derived_names[DERIVED_COUNT] = {
+    [POSTFIX_HOSTNAME] = "postfix_hostname",
+    [MAIL_DOMAIN_IS_IP] = "mail_domain_is_ip",
+    [MAX_MESSAGE_BYTES] = "max_message_bytes",
+    [QUOTA_TARGET_MB] = "quota_target_mb",
+    [SMTP_CONNECTIONS_PER_CLIENT] = "smtp_connections_per_client",
+    [TLS_CERTIFICATE] = "tls_certificate",
+    [TLS_KEY] = "tls_key",
+    [TLS_SELF_SIGNED] = "tls_self_signed",
+};
+
+struct cm_settings {
+	char *site[SITE_COUNT];
+	char *derived[DERIVED_COUNT];
+	char **keys; /* as cm_config_keys() */
+};
+
+static bool fill_keys(struct cm_settings *settings, const struct cm_config *config);
+static bool fill_derived(struct cm_settings *settings, const struct cm_config *config);
+static char *postfix_hostname(const struct cm_config *config);
+static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
+
+struct cm_settings *cm_settings_init(const struct cm_config *config, struct cm_error *err)
+{
+	struct cm_settings *settings = calloc(1, sizeof(*settings));
+	bool good = settings != NULL;
+
+	for (size_t i = 0; good && i < SITE_COUNT; i++)
+		good = (settings->site[i] = strdup(site[i].default_text)) != NULL;
+	if (!good || !fill_keys(settings, config) || !fill_derived(settings, config)) {
+		cm_error_set(err, "out of memory");
+		cm_settings_deinit(&settings);
+	}
+	return settings;
+}
+
+void cm_settings_deinit(struct cm_settings **settings_p)
+{
+	struct cm_settings *settings = *settings_p;
+
+	*settings_p = NULL;
+	if (settings == NULL)
+		return;
+	for (size_t i = 0; i < SITE_COUNT; i++)
+		free(settings->site[i]);
+	for (size_t i = 0; i < DERIVED_COUNT; i++)
+		free(settings->derived[i]);
+	for (char **key = settings->keys; key != NULL && *key != NULL; key++)
+		free(*key);
+	free(settings->keys);
+	free(settings);
+}
+
+bool cm_settings_override(struct cm_settings *settings, const char *assignment,
+			  struct cm_error *err)
+{
+	size_t length = strcspn(assignment, "=");
+	char *value;
+
+	if (assignment[length] != '=' || strpbrk(assignment, "\r\n") != NULL) {
+		cm_error_set(err, "not of the form name=value: %s", assignment);
+		return false;
+	}
+	for (size_t i = 0; i < SITE_COUNT; i++) {
+		if (strlen(site[i].name) != length ||
+		    strncmp(site[i].name, assignment, length) != 0)
+			continue;
+		value = strdup(assignment + length + 1);
+		if (value == NULL) {
+			cm_error_set(err, "out of memory");
+			return false;
+		}
+		free(settings->site[i]);
+		settings->site[i] = value;
+		return true;
+	}
+	cm_error_set(err, "there is no setting %.*s to override", (int)length, assignment);
+	return false;
+}
+
+const char *cm_settings_get(const struct cm_settings *settings, const char *name)
+{
+	const struct cm_config_key *keys = cm_config_keys();
+
+	for (size_t i = 0; i < SITE_COUNT; i++)
+		if (strcmp(site[i].name, name) == 0)
+			return settings->site[i];
+	for (size_t i = 0; i < DERIVED_COUNT; i++)
+		if (strcmp(derived_names[i], name) == 0)
+			return settings->derived[i];
+	for (size_t i = 0; keys[i].name != NULL; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return settings->keys[i];
+	return NULL;
+}
+
+void cm_settings_each(const struct cm_settings *settings, cm_settings_visit_fn *visit,
+		      void *context)
+{
+	const struct cm_config_key *keys = cm_config_keys();
+
+	for (size_t i = 0; keys[i].name != NULL; i++)
+		visit(keys[i].name, settings->keys[i], "chatmail.ini", context);
+	for (size_t i = 0; i < DERIVED_COUNT; i++)
+		visit(derived_names[i], settings->derived[i], "derived from chatmail.ini", context);
+	for (size_t i = 0; i < SITE_COUNT; i++)
+		visit(site[i].name, settings->site[i], site[i].note, context);
+}
+
+static bool fill_keys(struct cm_settings *settings, const struct cm_config *config)
+{
+	const struct cm_config_key *keys = cm_config_keys();
+	size_t count = 0;
+
+	while (keys[count].name != NULL)
+		count++;
+	settings->keys = calloc(count + 1, sizeof(*settings->keys));
+	if (settings->keys == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if ((settings->keys[i] = cm_config_get(config, keys[i].name)) == NULL)
+			return false;
+	return true;
+}
+
+static bool fill_derived(struct cm_settings *settings, const struct cm_config *config)
+{
+	char **derived = settings->derived;
+
+	derived[POSTFIX_HOSTNAME] = postfix_hostname(config);
+	derived[MAIL_DOMAIN_IS_IP] = format("%s", config->mail_domain_is_ip ? "true" : "false");
+	derived[MAX_MESSAGE_BYTES] = format("%" PRIu64, config->max_message_size);
+	/* Clients warn at 80 % and 95 %: trimming starts at 75 % and stops at 70 %. */
+	derived[QUOTA_TARGET_MB] = format("%" PRIu64, config->max_mailbox_size / 100 * 70 >> 20);
+	derived[SMTP_CONNECTIONS_PER_CLIENT] = format("%u", config->max_smtp_connections / 5);
+	derived[TLS_CERTIFICATE] = format("%s", config->tls_certificate);
+	derived[TLS_KEY] = format("%s", config->tls_key);
+	derived[TLS_SELF_SIGNED] = format("%s", config->tls_self_signed ? "true" : "false");
+	for (size_t i = 0; i < DERIVED_COUNT; i++)
+		if (derived[i] == NULL)
+			return false;
+	return true;
+}
+
+/* Postfix wants a host name even of a relay that has none: the reverse name of its address. */
+static char *postfix_hostname(const struct cm_config *config)
+{
+	unsigned char a[4];
+	const char *host = config->mail_host;
+
+	if (!config->mail_domain_is_ip)
+		return strdup(host);
+	if (inet_pton(AF_INET, host, a) != 1)
+		return strdup("localhost.localdomain");
+	return format("%u.%u.%u.%u.in-addr.arpa", a[3], a[2], a[1], a[0]);
+}
+
+static char *format(const char *text, ...)
+{
+	va_list arguments;
+	char *result;
+	int length;
+
+	va_start(arguments, text);
+	length = vasprintf(&result, text, arguments);
+	va_end(arguments);
+	return length < 0 ? NULL : result;
+}

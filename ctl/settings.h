@@ -1,0 +1,40 @@
+/*
+ * settings - what the configuration templates may ask for
+ *
+ * Three kinds of names: the keys of chatmail.ini; values derived from them (sizes in the unit that
+ * a server wants, host names); and the site's own settings below, which have a default for a
+ * production machine and can be overridden by `--set name=value`, as the demo, the tests and the
+ * packages do.
+ */
+#ifndef CM_SETTINGS_H
+#define CM_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "error.h"
+
+struct cm_settings;
+
+/* The config must outlive the result. NULL with err filled if out of memory. */
+struct cm_settings *cm_settings_init(const struct cm_config *config, struct cm_error *err);
+
+/* Frees and sets to NULL. */
+void cm_settings_deinit(struct cm_settings **settings);
+
+/* Overrides one of the site's settings: "name=value". False with err filled if there is no such
+   name or the value has a line break. */
+bool cm_settings_override(struct cm_settings *settings, const char *assignment,
+			  struct cm_error *err);
+
+/* The value, or NULL if there is no such name. Belongs to the settings. */
+const char *cm_settings_get(const struct cm_settings *settings, const char *name);
+
+/* Calls visit for every setting that a template may name, in the order of definition. note says
+   where the value comes from. */
+typedef void cm_settings_visit_fn(const char *name, const char *value, const char *note,
+				  void *context);
+void cm_settings_each(const struct cm_settings *settings, cm_settings_visit_fn *visit,
+		      void *context);
+
+#endif

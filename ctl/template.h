@@ -1,0 +1,32 @@
+/*
+ * template - configuration files with a few places left open
+ *
+ * A template is a text file of the program it is for, so that who knows the program can read it:
+ *
+ *	{{name}}	the value of a setting
+ *	%if name	the lines up to %else or %end only if the value is neither empty nor
+ *			"false" nor "0"; %if !name the other way round; both nest
+ *	%else
+ *	%end
+ *
+ * The directives stand alone on a line, which leaves no line behind. A setting that does not exist
+ * is an error, never an empty string.
+ */
+#ifndef CM_TEMPLATE_H
+#define CM_TEMPLATE_H
+
+#include "error.h"
+
+/* Deepest nesting of %if. */
+#define CM_TEMPLATE_DEPTH 8
+
+/* The value of a setting, or NULL if there is none of this name. Valid until the end of the
+   rendering. */
+typedef const char *cm_template_value_fn(const char *name, void *context);
+
+/* Renders text. file is the template's name for error texts. Returns a malloc'd string; NULL with
+   err filled ("FILE:LINE: what") if the template is wrong. */
+char *cm_template_render(const char *file, const char *text, cm_template_value_fn *value,
+			 void *context, struct cm_error *err);
+
+#endif
