@@ -1,0 +1,234 @@
+/*
+ * test_account - creation without races, blocking, last seen, hostile file systems
+ */
+#include "support.h"
+
+#include <sys/wait.h>
+
+#include "account.h"
+
+static struct cm_address address(const char *text)
+{
+	struct cm_address address;
+
+	assert_true(cm_address_parse(text, strlen(text), &address));
+	return address;
+}
+
+static void assert_trouble_free(enum cm_account_status status, const struct cm_error *err)
+{
+	if (status == CM_ACCOUNT_TROUBLE)
+		fail_msg("trouble: %s", err->text);
+}
+
+static void test_create_and_read(void **state)
+{
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	struct cm_error err = {""};
+	struct stat st;
+	char *hash, *text;
+
+	assert_int_equal(cm_account_lookup(config, &user, &err), CM_ACCOUNT_ABSENT);
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_ABSENT);
+	assert_int_equal(cm_account_enforces_encryption(config, &user, &err), CM_ACCOUNT_ABSENT);
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}first", &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}second", &err),
+			 CM_ACCOUNT_EXISTS);
+	assert_int_equal(cm_account_lookup(config, &user, &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_enforces_encryption(config, &user, &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_OK);
+	assert_string_equal(hash, "{PLAIN}first");
+	free(hash);
+
+	text = test_read_text(*state, "mail/user12345@relay.test/password");
+	assert_string_equal(text, "{PLAIN}first");
+	free(text);
+	text = test_path(*state, "mail/user12345@relay.test");
+	assert_int_equal(stat(text, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	free(text);
+	cm_config_free(&config);
+}
+
+static void test_upstream_password_file(void **state)
+{
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	char long_hash[CM_ACCOUNT_HASH_MAX + 2];
+	struct cm_error err = {""};
+	char *hash, *path;
+
+	path = test_path(*state, "mail");
+	mkdir(path, 0700);
+	free(path);
+	path = test_path(*state, "mail/user12345@relay.test");
+	mkdir(path, 0700);
+	free(path);
+	test_write_text(*state, "mail/user12345@relay.test/password", " {SHA512-CRYPT}$6$a$b\n");
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_OK);
+	assert_string_equal(hash, "{SHA512-CRYPT}$6$a$b");
+	free(hash);
+	assert_int_equal(cm_account_enforces_encryption(config, &user, &err), CM_ACCOUNT_ABSENT);
+
+	test_write_text(*state, "mail/user12345@relay.test/password", "");
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_BLOCKED);
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}x", &err), CM_ACCOUNT_BLOCKED);
+	test_write_text(*state, "mail/user12345@relay.test/password", " \n");
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_BLOCKED);
+
+	memset(long_hash, 'x', sizeof(long_hash));
+	test_write(*state, "mail/user12345@relay.test/password", long_hash, sizeof(long_hash));
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_TROUBLE);
+	assert_null(strstr(err.text, "user12345"));
+	test_write(*state, "mail/user12345@relay.test/password", "a\0b", 3);
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_TROUBLE);
+	cm_config_free(&config);
+}
+
+static void test_symbolic_links(void **state)
+{
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	struct cm_address other = address("other1234@relay.test");
+	struct cm_error err = {""};
+	char *hash, *link, *target;
+
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}x", &err), CM_ACCOUNT_OK);
+	target = test_path(*state, "mail/user12345@relay.test");
+	link = test_path(*state, "mail/other1234@relay.test");
+	assert_int_equal(symlink(target, link), 0);
+	assert_int_equal(cm_account_password(config, &other, &hash, &err), CM_ACCOUNT_TROUBLE);
+	unlink(link);
+	mkdir(link, 0700);
+	free(link);
+	free(target);
+	target = test_path(*state, "mail/user12345@relay.test/password");
+	link = test_path(*state, "mail/other1234@relay.test/password");
+	assert_int_equal(symlink(target, link), 0);
+	assert_int_equal(cm_account_password(config, &other, &hash, &err), CM_ACCOUNT_TROUBLE);
+	assert_int_equal(cm_account_create(config, &other, "{PLAIN}x", &err), CM_ACCOUNT_TROUBLE);
+	free(link);
+	free(target);
+	cm_config_free(&config);
+}
+
+static void test_blocked(void **state)
+{
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	struct cm_error err = {""};
+	char *hash;
+
+	assert_int_equal(cm_account_set_blocked(config, &user, true, &err), CM_ACCOUNT_ABSENT);
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}x", &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_set_blocked(config, &user, true, &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_lookup(config, &user, &err), CM_ACCOUNT_BLOCKED);
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_BLOCKED);
+	assert_null(hash);
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}y", &err), CM_ACCOUNT_BLOCKED);
+	assert_int_equal(cm_account_set_blocked(config, &user, false, &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_set_blocked(config, &user, false, &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_lookup(config, &user, &err), CM_ACCOUNT_OK);
+	cm_config_free(&config);
+}
+
+static void test_last_seen(void **state)
+{
+	const time_t day = 20000 * 86400L;
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	struct cm_error err = {""};
+	struct stat st;
+	char *path = test_path(*state, "mail/user12345@relay.test/password");
+	time_t seen;
+
+	assert_int_equal(cm_account_seen(config, &user, day, &err), CM_ACCOUNT_ABSENT);
+	assert_int_equal(cm_account_last_seen(config, &user, &seen, &err), CM_ACCOUNT_ABSENT);
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}x", &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_seen(config, &user, day + 86399, &err), CM_ACCOUNT_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mtime, day);
+	assert_int_equal(cm_account_seen(config, &user, day + 86400, &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_last_seen(config, &user, &seen, &err), CM_ACCOUNT_OK);
+	assert_int_equal(seen, day + 86400);
+
+	/* A new password is no login. */
+	assert_int_equal(cm_account_set_password(config, &user, "{PLAIN}new", &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_last_seen(config, &user, &seen, &err), CM_ACCOUNT_OK);
+	assert_int_equal(seen, day + 86400);
+	free(path);
+	cm_config_free(&config);
+}
+
+/* Creates with this child's own hash; the exit status says who won. */
+static void race_child(const struct cm_config *config, const struct cm_address *user, int number)
+{
+	struct cm_error err = {""};
+	char hash[32];
+	enum cm_account_status status;
+
+	snprintf(hash, sizeof(hash), "{PLAIN}%d", number);
+	status = cm_account_create(config, user, hash, &err);
+	_exit(status == CM_ACCOUNT_OK ? 1 : status == CM_ACCOUNT_EXISTS ? 0 : 2);
+}
+
+static void test_creation_race(void **state)
+{
+	enum { CHILDREN = 20 };
+	struct cm_config *config = test_config(*state, "");
+	struct cm_error err = {""};
+	pid_t child[CHILDREN];
+
+	for (int round = 0; round < 20; round++) {
+		char name[64], expected[32], *hash;
+		struct cm_address user;
+		int winners = 0, winner = -1, status;
+
+		snprintf(name, sizeof(name), "user%05d@relay.test", round);
+		user = address(name);
+		for (int i = 0; i < CHILDREN; i++) {
+			child[i] = fork();
+			if (child[i] == 0)
+				race_child(config, &user, i);
+		}
+		for (int i = 0; i < CHILDREN; i++) {
+			assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+			assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+			if (WEXITSTATUS(status) == 1) {
+				winners++;
+				winner = i;
+			}
+		}
+		assert_int_equal(winners, 1);
+		snprintf(expected, sizeof(expected), "{PLAIN}%d", winner);
+		assert_trouble_free(cm_account_password(config, &user, &hash, &err), &err);
+		assert_string_equal(hash, expected);
+		free(hash);
+	}
+	cm_config_free(&config);
+}
+
+static void test_local(void **state)
+{
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("a@RELAY.test"), foreign = address("a@peer.test");
+
+	assert_true(cm_account_is_local(config, &user));
+	assert_false(cm_account_is_local(config, &foreign));
+	cm_config_free(&config);
+}
+
+int main(void)
+{
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_create_and_read), TEST(test_upstream_password_file),
+	    TEST(test_symbolic_links),  TEST(test_blocked),
+	    TEST(test_last_seen),       TEST(test_creation_race),
+	    TEST(test_local),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
