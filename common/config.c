@@ -8,7 +8,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <ini.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,6 +16,8 @@
 #include <strings.h>
 
 #include "address.h"
+#include "config_value.h"
+#include "ini_file.h"
 
 #define SECTION "params"
 
@@ -104,19 +105,12 @@ struct load {
 	struct cm_config *config;
 	char *text[KEY_COUNT]; /* as given in the file; NULL: not given */
 	unsigned int line_of[KEY_COUNT];
-	FILE *stream;
-	char *buffer; /* of getline() */
-	size_t buffer_size;
-	const char *rest;  /* of a long line that inih has had the start of; NULL: none */
-	unsigned int line; /* being parsed; 1 is the first */
-	bool continues;    /* the line being parsed continues a value */
-	bool failed;
 	cm_config_warning_fn *warn;
 	void *warn_context;
 	struct cm_error *err;
 };
 
-static bool parse_file(struct load *load);
+static cm_ini_pair_fn remember;
 static bool apply(struct load *load);
 static bool derive(struct load *load);
 
@@ -150,16 +144,8 @@ struct cm_config *cm_config_load(const char *path, cm_config_warning_fn *warn, v
 		cm_error_set(err, "out of memory");
 		goto out;
 	}
-	load.stream = fopen(path, "re");
-	if (load.stream == NULL) {
-		cm_error_set_errno(err, "%s: cannot be read", path);
-		goto out;
-	}
-	good = parse_file(&load) && apply(&load) && derive(&load);
+	good = cm_ini_file_read(path, remember, &load, err) && apply(&load) && derive(&load);
 out:
-	if (load.stream != NULL)
-		fclose(load.stream);
-	free(load.buffer);
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		free(load.text[i]);
 	if (!good)
@@ -185,8 +171,6 @@ void cm_config_free(struct cm_config **config_p)
 	free(config);
 }
 
-/* --- the file ------------------------------------------------------------------------------- */
-
 __attribute__((format(printf, 2, 3))) static void warn(struct load *load, const char *format, ...)
 {
 	char text[CM_ERROR_SIZE];
@@ -198,59 +182,6 @@ __attribute__((format(printf, 2, 3))) static void warn(struct load *load, const 
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	load->warn(text, load->warn_context);
-}
-
-static bool next_line(struct load *load)
-{
-	ssize_t length = getline(&load->buffer, &load->buffer_size, load->stream);
-
-	if (length < 0)
-		return false;
-	load->line++;
-	load->rest = load->buffer;
-	if (strlen(load->buffer) != (size_t)length) {
-		cm_error_set(load->err, "%s:%u: there is a NUL byte", load->config->path,
-			     load->line);
-		load->failed = true;
-	}
-	return true;
-}
-
-/*
- * inih has a small fixed buffer and drops what is longer. So a longer line is handed over in
- * pieces that are cut at a blank; the later ones look like continuation lines and are joined again
- * in remember().
- */
-static char *read_line(char *buffer, int size, void *context)
-{
-	struct load *load = context;
-	size_t room = (size_t)size - 2; /* for a newline and the NUL */
-	bool first = load->rest == NULL;
-	size_t length;
-	const char *cut;
-
-	if (load->failed || (first && !next_line(load)) || load->failed)
-		return NULL;
-	load->continues = load->rest[0] == ' ' || load->rest[0] == '\t';
-	length = strcspn(load->rest, "\n");
-	if (length <= room) {
-		memcpy(buffer, load->rest, length);
-		load->rest = NULL;
-	} else {
-		cut = memrchr(load->rest + 1, ' ', room - 1);
-		if (cut == NULL) {
-			cm_error_set(load->err, "%s:%u: this line is too long, and has no blank",
-				     load->config->path, load->line);
-			load->failed = true;
-			return NULL;
-		}
-		length = (size_t)(cut - load->rest);
-		memcpy(buffer, load->rest, length);
-		load->rest = cut;
-	}
-	buffer[length] = '\n';
-	buffer[length + 1] = '\0';
-	return buffer;
 }
 
 /* A value over several lines is one text with blanks between them. */
@@ -267,137 +198,39 @@ static bool append_line(struct load *load, size_t index, const char *value)
 	return true;
 }
 
-static bool remember(struct load *load, const char *section, const char *name, const char *value)
+static bool remember(void *context, unsigned int line, const char *section, const char *name,
+		     const char *value, bool continues, struct cm_error *err)
 {
+	struct load *load = context;
 	const char *path = load->config->path;
 	int index = key_index(name);
 
 	if (strcmp(section, SECTION) != 0) {
 		warn(load, "%s:%u: '%s' is not in section [" SECTION "] and has no effect", path,
-		     load->line, name);
+		     line, name);
 		return true;
 	}
 	if (index < 0) {
-		if (!load->continues)
-			warn(load, "%s:%u: the key '%s' is unknown and has no effect", path,
-			     load->line, name);
+		if (!continues)
+			warn(load, "%s:%u: the key '%s' is unknown and has no effect", path, line,
+			     name);
 		return true;
 	}
-	if (load->text[index] != NULL && load->continues)
+	if (load->text[index] != NULL && continues)
 		return append_line(load, (size_t)index, value);
 	if (load->text[index] != NULL) {
-		cm_error_set(load->err, "%s:%u: '%s' is given twice, first in line %u", path,
-			     load->line, name, load->line_of[index]);
+		cm_error_set(err, "%s:%u: '%s' is given twice, first in line %u", path, line, name,
+			     load->line_of[index]);
 		return false;
 	}
 	load->text[index] = strdup(value);
-	load->line_of[index] = load->line;
+	load->line_of[index] = line;
 	if (load->text[index] == NULL)
-		cm_error_set(load->err, "out of memory");
+		cm_error_set(err, "out of memory");
 	return load->text[index] != NULL;
 }
 
-static int handle_pair(void *context, const char *section, const char *name, const char *value)
-{
-	struct load *load = context;
-
-	if (!load->failed)
-		load->failed = !remember(load, section, name, value);
-	return !load->failed;
-}
-
-static bool parse_file(struct load *load)
-{
-	int result = ini_parse_stream(read_line, load, handle_pair, load);
-
-	if (load->failed)
-		return false;
-	if (ferror(load->stream)) {
-		cm_error_set_errno(load->err, "%s: cannot be read", load->config->path);
-		return false;
-	}
-	if (result != 0) {
-		cm_error_set(load->err, "%s:%d: this is neither 'key = value' nor a comment",
-			     load->config->path, result);
-		return false;
-	}
-	return true;
-}
-
 /* --- the values ----------------------------------------------------------------------------- */
-
-static bool read_number(const char *text, unsigned int min, unsigned int max, unsigned int *value_r)
-{
-	char *end;
-	unsigned long value;
-
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno != 0 || *end != '\0' || value < min || value > max)
-		return false;
-	*value_r = (unsigned int)value;
-	return true;
-}
-
-/* unit: what a bare number counts, in bytes. */
-static bool read_size(const char *text, uint64_t unit, uint64_t *value_r)
-{
-	char *end;
-	unsigned long long value;
-
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno != 0)
-		return false;
-	if (*end != '\0') {
-		switch (*end++) {
-		case 'M':
-		case 'm':
-			unit = UINT64_C(1) << 20;
-			break;
-		case 'G':
-		case 'g':
-			unit = UINT64_C(1) << 30;
-			break;
-		default:
-			return false;
-		}
-		if (*end == 'B' || *end == 'b')
-			end++;
-	}
-	if (*end != '\0' || value > (UINT64_MAX >> 1) / unit)
-		return false;
-	*value_r = value * unit;
-	return true;
-}
-
-static bool read_real(const char *text, double *value_r)
-{
-	char *end;
-
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	*value_r = strtod(text, &end);
-	return errno == 0 && *end == '\0' && *value_r <= 1e6;
-}
-
-static bool read_flag(const char *text, bool *value_r)
-{
-	static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcasecmp(text, words[i]) == 0) {
-			*value_r = i % 2 == 1;
-			return true;
-		}
-	}
-	return false;
-}
 
 static bool read_mode(const char *text, enum cm_registration_mode *value_r)
 {
@@ -408,41 +241,6 @@ static bool read_mode(const char *text, enum cm_registration_mode *value_r)
 		}
 	}
 	return false;
-}
-
-static bool is_ip(const char *text, size_t length)
-{
-	char address[INET6_ADDRSTRLEN];
-	unsigned char binary[sizeof(struct in6_addr)];
-
-	if (length >= sizeof(address))
-		return false;
-	memcpy(address, text, length);
-	address[length] = '\0';
-	return inet_pton(AF_INET, address, binary) == 1 ||
-	       inet_pton(AF_INET6, address, binary) == 1;
-}
-
-static bool is_resolver(const char *text)
-{
-	const char *at = strchr(text, '@');
-	unsigned int port;
-
-	if (at == NULL)
-		return is_ip(text, strlen(text));
-	return is_ip(text, (size_t)(at - text)) && read_number(at + 1, 1, 65535, &port);
-}
-
-static bool is_listen(const char *text)
-{
-	const char *colon = strrchr(text, ':');
-	unsigned int port;
-
-	if (colon == NULL || !read_number(colon + 1, 1, 65535, &port))
-		return false;
-	if (text[0] == '[' && colon > text + 2 && colon[-1] == ']')
-		return is_ip(text + 1, (size_t)(colon - text - 2));
-	return is_ip(text, (size_t)(colon - text)) || cm_domain_valid(text, (size_t)(colon - text));
 }
 
 /* What a value must look like, for the error message; NULL if the text is fine. */
@@ -457,11 +255,12 @@ static const char *check_text(const struct key *key, const char *text)
 		return strncmp(text, "https://", 8) == 0 && text[8] != '\0' ? NULL
 									    : "an https:// URL";
 	case KIND_LISTEN:
-		return absent || is_listen(text) ? NULL : "HOST:PORT";
+		return absent || cm_value_is_listen(text) ? NULL : "HOST:PORT";
 	case KIND_RESOLVER:
-		return absent || is_resolver(text) ? NULL : "an IP address, or ADDRESS@PORT";
+		return absent || cm_value_is_resolver(text) ? NULL
+							    : "an IP address, or ADDRESS@PORT";
 	case KIND_DOMAIN:
-		return is_ip(text, strlen(text)) || cm_domain_valid(text, strlen(text))
+		return cm_value_is_ip(text, strlen(text)) || cm_domain_valid(text, strlen(text))
 			   ? NULL
 			   : "a domain name or an IP address";
 	default:
@@ -486,20 +285,21 @@ static bool apply_key(struct load *load, size_t index, const char *text)
 	switch (key->kind) {
 	case KIND_NUMBER:
 		snprintf(range, sizeof(range), "a number from %u to %u", key->min, key->max);
-		expected = read_number(text, key->min, key->max, target) ? NULL : range;
+		expected = cm_value_read_number(text, key->min, key->max, target) ? NULL : range;
 		break;
 	case KIND_BYTES:
-		expected = read_size(text, 1, target) ? NULL : "a size in bytes";
+		expected = cm_value_read_size(text, 1, target) ? NULL : "a size in bytes";
 		break;
 	case KIND_SIZE:
-		expected =
-		    read_size(text, UINT64_C(1) << 20, target) ? NULL : "a size like 500M or 2G";
+		expected = cm_value_read_size(text, UINT64_C(1) << 20, target)
+			       ? NULL
+			       : "a size like 500M or 2G";
 		break;
 	case KIND_REAL:
-		expected = read_real(text, target) ? NULL : "a number like 5 or 2.5";
+		expected = cm_value_read_real(text, target) ? NULL : "a number like 5 or 2.5";
 		break;
 	case KIND_FLAG:
-		expected = read_flag(text, target) ? NULL : "true or false";
+		expected = cm_value_read_flag(text, target) ? NULL : "true or false";
 		break;
 	case KIND_MODE:
 		expected = read_mode(text, target) ? NULL : "open, invite or closed";
@@ -568,7 +368,7 @@ static bool derive_domain(struct cm_config *config)
 	for (char *byte = domain; *byte != '\0'; byte++)
 		if (*byte >= 'A' && *byte <= 'Z')
 			*byte = (char)(*byte - 'A' + 'a');
-	config->mail_domain_is_ip = domain[0] == '[' || is_ip(domain, length);
+	config->mail_domain_is_ip = domain[0] == '[' || cm_value_is_ip(domain, length);
 	if (domain[0] == '[') {
 		size_t skip = strncmp(domain, "[ipv6:", 6) == 0 ? 6 : 1;
 

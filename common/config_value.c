@@ -1,0 +1,122 @@
+/*
+ * config_value - the kinds of value that chatmail.ini has
+ */
+#include "config_value.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "address.h"
+
+bool cm_value_read_number(const char *text, unsigned int min, unsigned int max,
+			  unsigned int *value_r)
+{
+	char *end;
+	unsigned long value;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || value < min || value > max)
+		return false;
+	*value_r = (unsigned int)value;
+	return true;
+}
+
+bool cm_value_read_size(const char *text, uint64_t unit, uint64_t *value_r)
+{
+	char *end;
+	unsigned long long value;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno != 0)
+		return false;
+	if (*end != '\0') {
+		switch (*end++) {
+		case 'M':
+		case 'm':
+			unit = UINT64_C(1) << 20;
+			break;
+		case 'G':
+		case 'g':
+			unit = UINT64_C(1) << 30;
+			break;
+		default:
+			return false;
+		}
+		if (*end == 'B' || *end == 'b')
+			end++;
+	}
+	if (*end != '\0' || value > (UINT64_MAX >> 1) / unit)
+		return false;
+	*value_r = value * unit;
+	return true;
+}
+
+bool cm_value_read_real(const char *text, double *value_r)
+{
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	*value_r = strtod(text, &end);
+	return errno == 0 && *end == '\0' && *value_r <= 1e6;
+}
+
+bool cm_value_read_flag(const char *text, bool *value_r)
+{
+	static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcasecmp(text, words[i]) == 0) {
+			*value_r = i % 2 == 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool cm_value_is_ip(const char *text, size_t length)
+{
+	char address[INET6_ADDRSTRLEN];
+	unsigned char binary[sizeof(struct in6_addr)];
+
+	if (length >= sizeof(address))
+		return false;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	return inet_pton(AF_INET, address, binary) == 1 ||
+	       inet_pton(AF_INET6, address, binary) == 1;
+}
+
+bool cm_value_is_resolver(const char *text)
+{
+	const char *at = strchr(text, '@');
+	unsigned int port;
+
+	if (at == NULL)
+		return cm_value_is_ip(text, strlen(text));
+	return cm_value_is_ip(text, (size_t)(at - text)) &&
+	       cm_value_read_number(at + 1, 1, 65535, &port);
+}
+
+bool cm_value_is_listen(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	unsigned int port;
+
+	if (colon == NULL || !cm_value_read_number(colon + 1, 1, 65535, &port))
+		return false;
+	if (text[0] == '[' && colon > text + 2 && colon[-1] == ']')
+		return cm_value_is_ip(text + 1, (size_t)(colon - text - 2));
+	return cm_value_is_ip(text, (size_t)(colon - text)) ||
+	       cm_domain_valid(text, (size_t)(colon - text));
+}

@@ -1,0 +1,36 @@
+/*
+ * config_value - the kinds of value that chatmail.ini has
+ *
+ * Each call is true if the whole text is such a value.
+ */
+#ifndef CM_CONFIG_VALUE_H
+#define CM_CONFIG_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Decimal digits, from min to max. */
+bool cm_value_read_number(const char *text, unsigned int min, unsigned int max,
+			  unsigned int *value_r);
+
+/* Digits and M, MB, G or GB (any case, powers of 1024). unit: what a bare number counts, in bytes.
+ */
+bool cm_value_read_size(const char *text, uint64_t unit, uint64_t *value_r);
+
+/* A number from 0 to a million, with or without a fraction. */
+bool cm_value_read_real(const char *text, double *value_r);
+
+/* true, yes, on, 1 or false, no, off, 0, in any case. */
+bool cm_value_read_flag(const char *text, bool *value_r);
+
+/* An IPv4 or IPv6 address without brackets, of exactly length bytes. */
+bool cm_value_is_ip(const char *text, size_t length);
+
+/* ADDRESS or ADDRESS@PORT. */
+bool cm_value_is_resolver(const char *text);
+
+/* HOST:PORT, an IPv6 address in brackets. */
+bool cm_value_is_listen(const char *text);
+
+#endif
