@@ -94,6 +94,7 @@ static const struct key keys[] = {
     {"log_addresses", KIND_FLAG, FIELD(log_addresses), "false", 0, 0},
     {"blocked_senders_file", KIND_PATH, FIELD(blocked_senders_file), "", 0, 0},
     {"resolver", KIND_RESOLVER, FIELD(resolver), "", 0, 0},
+    {"run_dir", KIND_PATH, FIELD(run_dir), CM_RUN_DIR, 0, 0},
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
@@ -430,6 +431,8 @@ static bool derive(struct load *load)
 	}
 	if (config->turn_host == NULL)
 		good = good && set_text(&config->turn_host, "%s", config->mail_host);
+	if (config->run_dir[0] == '\0')
+		good = good && set_text(&config->run_dir, "%s", CM_RUN_DIR);
 	if (config->mailboxes_dir == NULL || config->mailboxes_dir[0] == '\0')
 		good = good &&
 		       set_text(&config->mailboxes_dir, "/home/vmail/mail/%s", config->mail_host);

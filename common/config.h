@@ -85,6 +85,7 @@ struct cm_config {
 	bool log_addresses;
 	char *blocked_senders_file;
 	char *resolver; /* "ADDR[@PORT]"; "": the system's */
+	char *run_dir;  /* absolute: the shared statistics, lost at a reboot */
 };
 
 /* Told about each unknown key or questionable value; text as in struct cm_error. */

@@ -14,10 +14,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdatomic.h>
-#include <stdio.h>
+#include <stdio.h> /* renameat() */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -124,10 +122,10 @@ enum map_result {
 	MAP_TROUBLE, /* errno says why */
 };
 
-static enum map_result map_file(int dir, const char *name, struct stats_file **file_r)
+static enum map_result map_file(int dir, struct stats_file **file_r)
 {
 	/* O_NONBLOCK: nobody who puts a FIFO here may stop us. */
-	int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(dir, CM_STATS_FILE, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	enum map_result result = MAP_REPLACE;
 	struct stats_file *file;
 	struct stat st;
@@ -184,22 +182,19 @@ static bool give_to_directory_owner(int dir, int fd)
 }
 
 /* The directory's lock is held, so the temporary name is ours; one left by a crash is removed. */
-static bool create_file(int dir, const char *name)
+static bool create_file(int dir)
 {
-	char temporary[NAME_MAX + 1];
+	static const char temporary[] = "." CM_STATS_FILE ".new";
+	int fd;
 
-	if ((size_t)snprintf(temporary, sizeof(temporary), ".%s.new", name) >= sizeof(temporary)) {
-		errno = ENAMETOOLONG;
-		return false;
-	}
 	if (unlinkat(dir, temporary, 0) < 0 && errno != ENOENT)
 		return false;
-	int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			STATS_MODE);
+	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    STATS_MODE);
 	if (fd < 0)
 		return false;
-	bool ok = give_to_directory_owner(dir, fd) && write_new_file(fd);
-	ok = ok && renameat(dir, temporary, dir, name) == 0;
+	bool ok = give_to_directory_owner(dir, fd) && write_new_file(fd) &&
+		  renameat(dir, temporary, dir, CM_STATS_FILE) == 0;
 	int saved_errno = errno;
 	if (!ok)
 		unlinkat(dir, temporary, 0);
@@ -208,48 +203,41 @@ static bool create_file(int dir, const char *name)
 	return ok;
 }
 
-static struct stats_file *open_or_create(int dir, const char *name)
+static struct stats_file *open_or_create(int dir)
 {
 	struct stats_file *file = NULL;
-	enum map_result result = map_file(dir, name, &file);
+	enum map_result result = map_file(dir, &file);
 
 	if (result != MAP_REPLACE)
 		return file;
 	while (flock(dir, LOCK_EX) < 0)
 		if (errno != EINTR)
 			return NULL;
-	result = map_file(dir, name, &file);
-	if (result == MAP_REPLACE && create_file(dir, name))
-		map_file(dir, name, &file);
+	result = map_file(dir, &file);
+	if (result == MAP_REPLACE && create_file(dir))
+		map_file(dir, &file);
 	return file;
 }
 
-struct cm_stats *cm_stats_open(const char *path, struct cm_error *err)
+struct cm_stats *cm_stats_open(const char *run_dir, struct cm_error *err)
 {
 	struct cm_stats *stats = calloc(1, sizeof(*stats));
-	char *dir_copy = strdup(path);
-	char *name_copy = strdup(path);
-	int dir = -1;
+	int dir;
 
-	if (stats == NULL || dir_copy == NULL || name_copy == NULL) {
-		cm_error_set(err, "%s: out of memory", path);
-		goto fail;
+	if (stats == NULL) {
+		cm_error_set(err, "%s: out of memory", run_dir);
+		return NULL;
 	}
-	/* Closing the directory drops its lock. */
-	dir = open(dirname(dir_copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || (stats->file = open_or_create(dir, basename(name_copy))) == NULL) {
-		cm_error_set_errno(err, "%s: cannot map the statistics", path);
-		goto fail;
-	}
-	goto out;
-fail:
-	free(stats);
-	stats = NULL;
-out:
+	dir = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0)
-		close(dir);
-	free(dir_copy);
-	free(name_copy);
+		stats->file = open_or_create(dir);
+	if (stats->file == NULL) {
+		cm_error_set_errno(err, "%s/%s: cannot map the statistics", run_dir, CM_STATS_FILE);
+		free(stats);
+		stats = NULL;
+	}
+	if (dir >= 0)
+		close(dir); /* and drop its lock */
 	return stats;
 }
 

@@ -1,8 +1,8 @@
 /*
  * stats - counters, gauges and histograms shared by all our processes
  *
- * One file, CM_STATS_PATH, mapped by every program and plugin; updates are lock-free atomic
- * additions, so a crash of one process loses nothing and blocks nobody. /run is a tmpfs: the
+ * One file, CM_STATS_FILE in run_dir, mapped by every program and plugin; updates are lock-free
+ * atomic additions, so a crash of one process loses nothing and blocks nobody. /run is a tmpfs: the
  * numbers start again at boot and only then. The metrics are the rows of stats_metrics.def; a file
  * whose layout differs (another version of the package) is replaced by a new one.
  *
@@ -18,7 +18,7 @@
 
 #include "error.h"
 
-#define CM_STATS_PATH CM_RUN_DIR "/stats"
+#define CM_STATS_FILE "stats"
 
 /* One enumerator per row of stats_metrics.def: CM_STAT_<name>. */
 enum cm_stat {
@@ -59,10 +59,10 @@ struct cm_histogram {
 
 struct cm_stats;
 
-/* Opens or creates the mapping: mode 0660, of the directory's owner and group if root creates it,
-   so that root's chatmailctl and the daemons share it. The directory must exist. NULL with err
-   filled if that is impossible. */
-struct cm_stats *cm_stats_open(const char *path, struct cm_error *err);
+/* Opens or creates CM_STATS_FILE in run_dir (of struct cm_config), which must exist: mode 0660, of
+   the directory's owner and group if root creates it, so that root's chatmailctl and the daemons
+   share it. NULL with err filled if that is impossible. */
+struct cm_stats *cm_stats_open(const char *run_dir, struct cm_error *err);
 void cm_stats_close(struct cm_stats **stats);
 
 /* A call that does not fit the row's kind (add: counters, set: gauges, observe: histograms) does

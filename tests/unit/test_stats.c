@@ -51,7 +51,7 @@ static int teardown(void **state)
 static struct cm_stats *must_open(const struct place *place)
 {
 	struct cm_error err = {""};
-	struct cm_stats *stats = cm_stats_open(place->path, &err);
+	struct cm_stats *stats = cm_stats_open(place->dir, &err);
 
 	if (stats == NULL)
 		fail_msg("%s", err.text);
@@ -83,7 +83,7 @@ static void test_concurrent_processes(void **state)
 	for (int p = 0; p < PROCESSES; p++) {
 		if (fork() != 0)
 			continue;
-		struct cm_stats *stats = cm_stats_open(place->path, NULL);
+		struct cm_stats *stats = cm_stats_open(place->dir, NULL);
 		if (stats == NULL)
 			_exit(1);
 		for (unsigned int i = 0; i < INCREMENTS; i++) {
@@ -114,7 +114,7 @@ static void test_killed_process_loses_nothing(void **state)
 	pid_t child = fork();
 
 	if (child == 0) {
-		struct cm_stats *stats = cm_stats_open(place->path, NULL);
+		struct cm_stats *stats = cm_stats_open(place->dir, NULL);
 		cm_stats_add(stats, CM_STAT_PUSH_SENT, 41);
 		raise(SIGKILL);
 	}
@@ -281,7 +281,7 @@ static void test_missing_directory_is_an_error(void **state)
 	struct cm_error err = {""};
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/absent/stats", place->dir);
+	snprintf(path, sizeof(path), "%s/absent", place->dir);
 	assert_null(cm_stats_open(path, &err));
 	assert_non_null(strstr(err.text, path));
 	assert_non_null(strstr(err.text, "No such file or directory"));
