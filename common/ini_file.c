@@ -37,28 +37,36 @@ static bool next_line(struct reader *reader)
 	return true;
 }
 
+/* Where a long line may be cut: before the last blank that does not stand before a comment sign.
+   NULL if there is none. */
+static const char *find_cut(const char *text, size_t room)
+{
+	for (const char *cut = text + room; cut > text + 1; cut--)
+		if ((*cut == ' ' || *cut == '\t') && strchr(" \t#;", cut[1]) == NULL)
+			return cut;
+	return NULL;
+}
+
 /*
  * inih has a small fixed buffer and drops what is longer. So a longer line is handed over in
  * pieces that are cut at a blank; the later ones look like continuation lines and are joined
- * again by the caller.
+ * again by the caller. A comment becomes an empty line.
  */
 static char *read_line(char *buffer, int size, void *context)
 {
 	struct reader *reader = context;
 	size_t room = (size_t)size - 2; /* for a newline and the NUL */
-	bool first = reader->rest == NULL;
 	size_t length;
-	const char *cut;
 
-	if (reader->failed || (first && !next_line(reader)) || reader->failed)
+	if (reader->failed || (reader->rest == NULL && !next_line(reader)) || reader->failed)
 		return NULL;
 	reader->continues = reader->rest[0] == ' ' || reader->rest[0] == '\t';
 	length = strcspn(reader->rest, "\n");
-	if (length <= room) {
-		memcpy(buffer, reader->rest, length);
-		reader->rest = NULL;
-	} else {
-		cut = memrchr(reader->rest + 1, ' ', room - 1);
+	if (strchr("#;", reader->rest[strspn(reader->rest, " \t")]) != NULL)
+		length = 0;
+	if (length > room) {
+		const char *cut = find_cut(reader->rest, room);
+
 		if (cut == NULL) {
 			cm_error_set(reader->err, "%s:%u: this line is too long, and has no blank",
 				     reader->path, reader->line);
@@ -68,6 +76,9 @@ static char *read_line(char *buffer, int size, void *context)
 		length = (size_t)(cut - reader->rest);
 		memcpy(buffer, reader->rest, length);
 		reader->rest = cut;
+	} else {
+		memcpy(buffer, reader->rest, length);
+		reader->rest = NULL;
 	}
 	buffer[length] = '\n';
 	buffer[length + 1] = '\0';

@@ -160,6 +160,25 @@ static void test_long_line(void **state)
 	assert_non_null(strstr(err.text, ":3: this line is too long"));
 }
 
+/* A comment is never part of a value, however long it is and wherever it stands. */
+static void test_long_comments(void **state)
+{
+	char text[4096] = BASE "acme_email = a@b.test\n# ";
+	struct cm_config *config;
+
+	memset(text + strlen(text), '-', 500);
+	strcat(text, "\n  ; ");
+	for (int word = 0; word < 100; word++)
+		strcat(text, "word ");
+	strcat(text, "\nprivacy_mail =");
+	for (int word = 0; word < 100; word++)
+		strcat(text, " a #x");
+	config = load_good(state, text);
+	assert_string_equal(config->acme_email, "a@b.test");
+	assert_string_equal(config->privacy_mail, strrchr(text, '=') + 2);
+	cm_config_free(&config);
+}
+
 static void test_unknown_keys(void **state)
 {
 	struct cm_config *config =
@@ -263,10 +282,9 @@ int main(void)
 #define TEST(name)                                                                                 \
 	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_defaults),     TEST(test_values),
-	    TEST(test_ip_relay),     TEST(test_long_line),
-	    TEST(test_unknown_keys), TEST(test_bad_files),
-	    TEST(test_keys),         TEST(test_nul_byte_and_missing_file),
+	    TEST(test_defaults),  TEST(test_values),        TEST(test_ip_relay),
+	    TEST(test_long_line), TEST(test_long_comments), TEST(test_unknown_keys),
+	    TEST(test_bad_files), TEST(test_keys),          TEST(test_nul_byte_and_missing_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
