@@ -1,0 +1,210 @@
+/*
+ * expire - one run over all mailboxes: what is old is deleted, or in a dry run named
+ */
+#include "expire.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "log.h"
+#include "maildir_walk.h"
+#include "progress.h"
+#include "remove.h"
+#include "state.h"
+
+static void print_part(const char *text, char *separator)
+{
+	if (*text == '\0')
+		return;
+	putchar(*separator);
+	*separator = '/';
+	for (; *text != '\0'; text++)
+		putchar(iscntrl((unsigned char)*text) ? '?' : *text);
+}
+
+void expire_tell(const struct expire_state *state, const char *what, const char *mailbox,
+		 const char *directory, const char *name)
+{
+	char separator = ' ';
+
+	if (!state->options->verbose)
+		return;
+	(void)printf("delete %s", what);
+	print_part(mailbox, &separator);
+	print_part(directory, &separator);
+	print_part(name, &separator);
+	putchar('\n');
+}
+
+void expire_trouble(struct expire_state *state, const char *mailbox, const struct cm_error *err)
+{
+	state->result->troubles++;
+	if (mailbox == NULL)
+		cm_log(LOG_WARNING, "%s", err->text);
+	else
+		cm_log(LOG_WARNING, "mailbox %s: %s", cm_log_address(mailbox), err->text);
+}
+
+/* What the first look finds: one look at each password file, nothing deleted. */
+struct survey {
+	uint64_t directories;
+	uint64_t accounts;
+	uint64_t going;
+	time_t newest_seen;
+};
+
+static void survey_account(const struct expire_state *state, struct survey *survey,
+			   const char *name)
+{
+	char path[NAME_MAX + sizeof("/" CM_ACCOUNT_PASSWORD_FILE)];
+	struct stat st;
+
+	survey->directories++;
+	if (snprintf(path, sizeof(path), "%s/" CM_ACCOUNT_PASSWORD_FILE, name) >= (int)sizeof(path))
+		return;
+	if (fstatat(state->mailboxes_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	survey->accounts++;
+	survey->going += expire_account(&state->rules, st.st_mtime);
+	if (st.st_mtime > survey->newest_seen)
+		survey->newest_seen = st.st_mtime;
+}
+
+static bool survey_accounts(const struct expire_state *state, struct cm_mailboxes *mailboxes,
+			    struct survey *survey, struct cm_error *err)
+{
+	const char *name;
+
+	memset(survey, 0, sizeof(*survey));
+	for (;;) {
+		if (!cm_mailboxes_next(mailboxes, &name, err))
+			return false;
+		if (name == NULL)
+			break;
+		survey_account(state, survey, name);
+	}
+	cm_mailboxes_rewind(mailboxes);
+	return true;
+}
+
+/* A clock that runs ahead makes everything old at once. */
+static bool plausible(const struct expire_state *state, const struct survey *survey,
+		      struct cm_error *err)
+{
+	if (expire_share_exceeded(survey->going, survey->accounts, state->options->max_share)) {
+		cm_error_set(err,
+			     "%" PRIu64 " of %" PRIu64 " accounts would be deleted as inactive, "
+			     "more than %u %%: is the clock right? If it is, use --force or "
+			     "--max-share",
+			     survey->going, survey->accounts, state->options->max_share);
+		return false;
+	}
+	if (expire_silence_suspicious(&state->rules, survey->accounts, survey->newest_seen)) {
+		cm_error_set(err,
+			     "none of %" PRIu64 " accounts was seen within %d days: is the clock "
+			     "right? If it is, use --force",
+			     survey->accounts, EXPIRE_SILENCE_SECONDS / 86400);
+		return false;
+	}
+	return true;
+}
+
+/* The lock goes with the open directory, whatever ends the run. */
+static bool prepare(struct expire_state *state, struct cm_error *err)
+{
+	struct expire_tree tree = {0};
+	struct cm_error trouble;
+
+	if (state->options->dry_run)
+		return true;
+	if (flock(state->mailboxes_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			cm_error_set(err, "Another run is at work in mailboxes_dir");
+		else
+			cm_error_set_errno(err, "Cannot lock mailboxes_dir");
+		return false;
+	}
+	state->trash_fd = expire_trash_open(state->mailboxes_fd, err);
+	if (state->trash_fd < 0)
+		return false;
+	if (!expire_trash_settle(state->mailboxes_fd, state->trash_fd, &state->rules, &tree,
+				 &trouble))
+		expire_trouble(state, NULL, &trouble);
+	state->result->account_messages += tree.messages;
+	state->result->bytes += tree.bytes;
+	return true;
+}
+
+static bool expire_all(struct expire_state *state, struct cm_mailboxes *mailboxes, uint64_t total,
+		       struct cm_error *err)
+{
+	struct cm_progress progress;
+	const char *name;
+	uint64_t done;
+	bool ok;
+
+	cm_progress_begin(&progress, "accounts", total);
+	for (done = 0;; done++) {
+		ok = cm_mailboxes_next(mailboxes, &name, err);
+		if (!ok || name == NULL)
+			break;
+		expire_mailbox(state, name);
+		cm_progress_update(&progress, done);
+	}
+	cm_progress_end(&progress);
+	expire_spool(state);
+	return ok;
+}
+
+static enum expire_status run(struct expire_state *state, struct cm_mailboxes *mailboxes,
+			      struct cm_error *err)
+{
+	struct survey survey;
+	struct cm_error trouble;
+	bool refused;
+
+	if (!survey_accounts(state, mailboxes, &survey, err))
+		return EXPIRE_TROUBLE;
+	refused = !state->options->force && !plausible(state, &survey, err);
+	if (refused && !state->options->dry_run)
+		return EXPIRE_REFUSED;
+	if (!prepare(state, err))
+		return EXPIRE_TROUBLE;
+	if (!expire_all(state, mailboxes, survey.directories, &trouble))
+		expire_trouble(state, NULL, &trouble);
+	if (refused)
+		return EXPIRE_REFUSED;
+	if (state->result->troubles == 0)
+		return EXPIRE_DONE;
+	cm_error_set(err, "Some files could not be read or deleted");
+	return EXPIRE_TROUBLE;
+}
+
+enum expire_status expire_run(const struct cm_config *config, const struct expire_options *options,
+			      struct expire_result *result, struct cm_error *err)
+{
+	struct expire_state state = {.options = options, .trash_fd = -1, .result = result};
+	struct cm_mailboxes *mailboxes;
+	enum expire_status status;
+
+	memset(result, 0, sizeof(*result));
+	expire_rules_init(&state.rules, config, options->now);
+	mailboxes = cm_mailboxes_open(config->mailboxes_dir, err);
+	if (mailboxes == NULL)
+		return EXPIRE_TROUBLE;
+	state.mailboxes_fd = cm_mailboxes_fd(mailboxes);
+	status = run(&state, mailboxes, err);
+	if (state.trash_fd >= 0)
+		close(state.trash_fd);
+	cm_mailboxes_close(&mailboxes);
+	return status;
+}

@@ -1,0 +1,233 @@
+/*
+ * quota - a full mailbox is trimmed: the oldest messages go until it fits
+ */
+#include "quota.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct candidate {
+	time_t time;
+	uint64_t size;
+	char *path; /* relative to the mailbox */
+};
+
+struct collection {
+	const struct expire_quota *quota;
+	uint64_t total; /* bytes that count */
+	struct candidate *candidates;
+	size_t count, size;
+	/* Rounds: what is not younger than done was deleted before (path NULL: nothing was), and
+	   what is not older than later is left for another round (path NULL: nothing is). */
+	struct candidate done, later;
+	bool no_memory;
+};
+
+bool expire_quota_measure(const struct cm_maildir_file *file, uint64_t *size_r, time_t *time_r)
+{
+	struct stat st;
+
+	if (file->part != CM_MAILDIR_CUR && file->part != CM_MAILDIR_NEW)
+		return false;
+	if (cm_maildir_name_parse(file->name, time_r, size_r))
+		return true;
+	if (!cm_maildir_file_stat(file, &st))
+		return false;
+	*size_r = (uint64_t)st.st_size;
+	*time_r = st.st_mtime;
+	return true;
+}
+
+static int oldest_first(const void *left, const void *right)
+{
+	const struct candidate *a = left, *b = right;
+
+	if (a->time != b->time)
+		return a->time < b->time ? -1 : 1;
+	if (a->size != b->size)
+		return a->size < b->size ? -1 : 1;
+	return strcmp(a->path, b->path);
+}
+
+/* Keeps the older half. The oldest of the others bounds what this round may still take up. */
+static void leave_younger_half(struct collection *collection)
+{
+	qsort(collection->candidates, collection->count, sizeof(*collection->candidates),
+	      oldest_first);
+	while (collection->count > EXPIRE_QUOTA_ROUND / 2) {
+		free(collection->later.path);
+		collection->later = collection->candidates[--collection->count];
+	}
+}
+
+static bool make_room(struct collection *collection)
+{
+	struct candidate *larger;
+	size_t size;
+
+	if (collection->count == EXPIRE_QUOTA_ROUND)
+		leave_younger_half(collection);
+	if (collection->count < collection->size)
+		return true;
+	size = collection->size == 0 ? 256 : collection->size * 2;
+	larger = realloc(collection->candidates, size * sizeof(*larger));
+	if (larger == NULL)
+		return false;
+	collection->candidates = larger;
+	collection->size = size;
+	return true;
+}
+
+static char *join_path(const char *directory, const char *name)
+{
+	size_t length = strlen(directory), name_size = strlen(name) + 1;
+	char *path = malloc(length + 1 + name_size);
+
+	if (path == NULL)
+		return NULL;
+	memcpy(path, directory, length);
+	path[length] = '/';
+	memcpy(path + length + 1, name, name_size);
+	return path;
+}
+
+static bool already_gone(const struct expire_quota *quota, const struct cm_maildir_file *file)
+{
+	struct stat st;
+
+	return quota->rules != NULL &&
+	       (!cm_maildir_file_stat(file, &st) ||
+		expire_message(quota->rules, file->part, (uint64_t)st.st_size, st.st_mtime));
+}
+
+static bool of_another_round(const struct collection *collection, const struct candidate *candidate)
+{
+	return collection->later.path != NULL && oldest_first(candidate, &collection->later) >= 0;
+}
+
+static void collect(const struct cm_maildir_file *file, void *context)
+{
+	struct collection *collection = context;
+	struct candidate candidate;
+
+	if (!expire_quota_measure(file, &candidate.size, &candidate.time) ||
+	    already_gone(collection->quota, file))
+		return;
+	candidate.path = join_path(file->directory, file->name);
+	if (candidate.path == NULL) {
+		collection->no_memory = true;
+		return;
+	}
+	if (collection->done.path == NULL || oldest_first(&candidate, &collection->done) > 0) {
+		collection->total += candidate.size;
+		if (candidate.time <= collection->quota->now - EXPIRE_QUOTA_PROTECTED &&
+		    !of_another_round(collection, &candidate)) {
+			if (make_room(collection)) {
+				collection->candidates[collection->count++] = candidate;
+				return;
+			}
+			collection->no_memory = true;
+		}
+	}
+	free(candidate.path);
+}
+
+/* Deletes one message through directories that are no symbolic links; gone already is fine. */
+static bool delete_message(const struct expire_quota *quota, const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char *directory = strndup(path, (size_t)(name - 1 - path));
+	bool ok = false;
+	int fd = -1;
+
+	if (directory == NULL)
+		return false;
+	fd = cm_directory_open_beneath(quota->mailbox_fd, directory);
+	if (fd >= 0)
+		ok = quota->dry_run || unlinkat(fd, name, 0) == 0 || errno == ENOENT;
+	else
+		ok = errno == ENOENT;
+	if (ok && quota->deleted != NULL)
+		quota->deleted(directory, name, quota->context);
+	if (fd >= 0)
+		close(fd);
+	free(directory);
+	return ok;
+}
+
+static bool delete_oldest(struct collection *collection, struct expire_quota_result *result,
+			  struct cm_error *err)
+{
+	const struct expire_quota *quota = collection->quota;
+	size_t i;
+
+	qsort(collection->candidates, collection->count, sizeof(*collection->candidates),
+	      oldest_first);
+	for (i = 0; i < collection->count && collection->total > quota->target; i++) {
+		if (!delete_message(quota, collection->candidates[i].path)) {
+			cm_error_set_errno(err, "Cannot delete a message");
+			return false;
+		}
+		collection->total -= collection->candidates[i].size;
+		result->messages++;
+		result->bytes += collection->candidates[i].size;
+	}
+	return true;
+}
+
+static bool trim_round(struct collection *collection, struct expire_quota_result *result,
+		       struct cm_error *err)
+{
+	if (!cm_maildir_walk(collection->quota->mailbox_fd, collect, collection, err))
+		return false;
+	if (collection->no_memory) {
+		errno = ENOMEM;
+		cm_error_set_errno(err, "Cannot remember the messages of a mailbox");
+		return false;
+	}
+	return delete_oldest(collection, result, err);
+}
+
+/* Prepares the next round, which begins after the youngest message of this one. */
+static void next_round(struct collection *collection)
+{
+	free(collection->done.path);
+	collection->done = collection->candidates[--collection->count];
+	while (collection->count > 0)
+		free(collection->candidates[--collection->count].path);
+	free(collection->later.path);
+	collection->later.path = NULL;
+	collection->total = 0;
+}
+
+bool expire_quota_trim(const struct expire_quota *quota, struct expire_quota_result *result,
+		       struct cm_error *err)
+{
+	struct collection collection = {.quota = quota};
+	bool ok;
+
+	memset(result, 0, sizeof(*result));
+	ok = trim_round(&collection, result, err);
+	while (ok && collection.later.path != NULL && collection.total > quota->target) {
+		next_round(&collection);
+		ok = trim_round(&collection, result, err);
+	}
+	while (collection.count > 0)
+		free(collection.candidates[--collection.count].path);
+	free(collection.candidates);
+	free(collection.done.path);
+	free(collection.later.path);
+	return ok;
+}
+
+bool expire_quota_recount(int mailbox_fd, struct cm_error *err)
+{
+	if (unlinkat(mailbox_fd, "maildirsize", 0) == 0 || errno == ENOENT)
+		return true;
+	cm_error_set_errno(err, "Cannot delete maildirsize");
+	return false;
+}

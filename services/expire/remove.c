@@ -1,0 +1,244 @@
+/*
+ * remove - whole directory trees: counted, deleted, and accounts out of sight first
+ */
+#include "remove.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "maildir_walk.h"
+
+struct removal {
+	bool dry_run;
+	bool ok;
+	struct expire_tree *tree;
+	struct cm_error *err;
+};
+
+static bool remove_directory(struct removal *removal, int parent_fd, const char *name,
+			     unsigned int depth);
+
+/* The names of files are not told: they lie in somebody's mailbox. */
+static void removal_trouble(struct removal *removal, const char *what)
+{
+	if (removal->ok)
+		cm_error_set_errno(removal->err, "%s", what);
+	removal->ok = false;
+}
+
+static bool is_dot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static bool holds_messages(const char *directory)
+{
+	return strcmp(directory, "cur") == 0 || strcmp(directory, "new") == 0 ||
+	       strcmp(directory, "tmp") == 0;
+}
+
+static void remove_entry(struct removal *removal, int fd, const char *name, bool messages,
+			 unsigned int depth)
+{
+	struct stat st;
+
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			removal_trouble(removal, "A file cannot be examined");
+		return;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		(void)remove_directory(removal, fd, name, depth + 1);
+		return;
+	}
+	if (!removal->dry_run && unlinkat(fd, name, 0) < 0) {
+		if (errno != ENOENT)
+			removal_trouble(removal, "A file cannot be deleted");
+		return;
+	}
+	if (S_ISREG(st.st_mode)) {
+		removal->tree->bytes += (uint64_t)st.st_size;
+		removal->tree->messages += messages;
+	}
+}
+
+static void remove_entries(struct removal *removal, DIR *directory, bool messages,
+			   unsigned int depth)
+{
+	const struct dirent *entry;
+
+	while (errno = 0, (entry = readdir(directory)) != NULL) {
+		if (!is_dot(entry->d_name))
+			remove_entry(removal, dirfd(directory), entry->d_name, messages, depth);
+	}
+	if (errno != 0)
+		removal_trouble(removal, "A directory cannot be read");
+}
+
+static bool remove_directory(struct removal *removal, int parent_fd, const char *name,
+			     unsigned int depth)
+{
+	DIR *directory;
+	int fd;
+
+	if (depth > CM_MAILDIR_DEPTH_MAX) {
+		errno = ENAMETOOLONG;
+		removal_trouble(removal, "Directories are nested too deeply");
+		return false;
+	}
+	fd = cm_directory_open(parent_fd, name);
+	directory = fd < 0 ? NULL : fdopendir(fd);
+	if (directory == NULL) {
+		if (fd >= 0)
+			close(fd);
+		if (errno != ENOENT)
+			removal_trouble(removal, "A directory cannot be opened");
+		return removal->ok;
+	}
+	remove_entries(removal, directory, holds_messages(name), depth);
+	closedir(directory);
+	if (removal->ok && !removal->dry_run && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 &&
+	    errno != ENOENT)
+		removal_trouble(removal, "A directory cannot be deleted");
+	return removal->ok;
+}
+
+bool expire_tree_remove(int parent_fd, const char *name, bool dry_run, struct expire_tree *tree,
+			struct cm_error *err)
+{
+	struct removal removal = {.dry_run = dry_run, .ok = true, .tree = tree, .err = err};
+
+	return remove_directory(&removal, parent_fd, name, 0);
+}
+
+static bool remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
+			 bool dry_run, unsigned int depth);
+
+static bool remove_empty_entry(int fd, const char *name, const struct expire_rules *rules,
+			       bool dry_run, unsigned int depth)
+{
+	struct stat st;
+
+	if (!expire_name_is_temporary(name))
+		return remove_empty(fd, name, rules, dry_run, depth + 1);
+	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       expire_rested(rules, st.st_mtime) && (dry_run || unlinkat(fd, name, 0) == 0);
+}
+
+static bool remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
+			 bool dry_run, unsigned int depth)
+{
+	int fd = depth > CM_MAILDIR_DEPTH_MAX ? -1 : cm_directory_open(parent_fd, name);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct stat st;
+	bool empty;
+
+	if (directory == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	empty = fstat(fd, &st) == 0 && expire_rested(rules, st.st_mtime);
+	while (empty && (entry = readdir(directory)) != NULL) {
+		if (!is_dot(entry->d_name))
+			empty = remove_empty_entry(fd, entry->d_name, rules, dry_run, depth);
+	}
+	closedir(directory);
+	/* rmdir is the judge: it cannot delete what holds anything. */
+	return empty && (dry_run || unlinkat(parent_fd, name, AT_REMOVEDIR) == 0);
+}
+
+bool expire_tree_remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
+			      bool dry_run)
+{
+	/* Judged as a whole before anything goes: not a directory of a tree that stays. */
+	return remove_empty(parent_fd, name, rules, true, 0) &&
+	       (dry_run || remove_empty(parent_fd, name, rules, false, 0));
+}
+
+int expire_trash_open(int mailboxes_fd, struct cm_error *err)
+{
+	int fd;
+
+	if (mkdirat(mailboxes_fd, EXPIRE_TRASH_DIR, 0700) < 0 && errno != EEXIST) {
+		cm_error_set_errno(err, "Cannot create " EXPIRE_TRASH_DIR " in mailboxes_dir");
+		return -1;
+	}
+	fd = cm_directory_open(mailboxes_fd, EXPIRE_TRASH_DIR);
+	if (fd < 0)
+		cm_error_set_errno(err, "Cannot open " EXPIRE_TRASH_DIR " in mailboxes_dir");
+	return fd;
+}
+
+/* True if the account in the trash shows a sign of life. */
+static bool seen_again(int trash_fd, const char *name, const struct expire_rules *rules)
+{
+	int fd = cm_directory_open(trash_fd, name);
+	time_t seen;
+	bool alive;
+
+	if (fd < 0)
+		return false;
+	alive = cm_maildir_last_seen(fd, &seen) && !expire_account(rules, seen);
+	close(fd);
+	return alive;
+}
+
+/* Deletes an account in the trash, or puts it back. */
+static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *name,
+				  const struct expire_rules *rules, struct expire_tree *tree,
+				  struct cm_error *err)
+{
+	if (seen_again(trash_fd, name, rules)) {
+		/* A directory replaces only an empty one: an account registered in this moment
+		   under the same name is not harmed, and then the old one goes. */
+		if (renameat(trash_fd, name, mailboxes_fd, name) == 0)
+			return EXPIRE_SEEN_AGAIN;
+		if (errno != ENOTEMPTY && errno != EEXIST) {
+			cm_error_set_errno(err, "Cannot put back an account");
+			return EXPIRE_FAILED;
+		}
+	}
+	return expire_tree_remove(trash_fd, name, false, tree, err) ? EXPIRE_REMOVED
+								    : EXPIRE_FAILED;
+}
+
+enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const char *name,
+					  const struct expire_rules *rules,
+					  struct expire_tree *tree, struct cm_error *err)
+{
+	if (renameat(mailboxes_fd, name, trash_fd, name) < 0) {
+		cm_error_set_errno(err, "Cannot move an account to " EXPIRE_TRASH_DIR);
+		return EXPIRE_FAILED;
+	}
+	return settle(mailboxes_fd, trash_fd, name, rules, tree, err);
+}
+
+bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rules *rules,
+			 struct expire_tree *tree, struct cm_error *err)
+{
+	int fd = cm_directory_open(trash_fd, ".");
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	bool ok = true;
+
+	if (directory == NULL) {
+		cm_error_set_errno(err, "Cannot read " EXPIRE_TRASH_DIR);
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while ((entry = readdir(directory)) != NULL) {
+		if (!is_dot(entry->d_name) && settle(mailboxes_fd, trash_fd, entry->d_name, rules,
+						     tree, err) == EXPIRE_FAILED)
+			ok = false;
+	}
+	closedir(directory);
+	return ok;
+}

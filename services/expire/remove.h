@@ -1,0 +1,54 @@
+/*
+ * remove - whole directory trees: counted, deleted, and accounts out of sight first
+ *
+ * An account is not deleted where it stands: it is renamed into EXPIRE_TRASH_DIR, looked at once
+ * more, and deleted there. So nobody ever sees half an account, and one that was used at the last
+ * moment goes back untouched. What a killed run left there is settled by the next one.
+ */
+#ifndef EXPIRE_REMOVE_H
+#define EXPIRE_REMOVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "rules.h"
+
+/* In mailboxes_dir; without '@' in its name, so that nobody takes it for an account. */
+#define EXPIRE_TRASH_DIR ".expired"
+
+struct expire_tree {
+	uint64_t messages; /* files in cur, new and tmp */
+	uint64_t bytes;    /* of all files */
+};
+
+/* Counts the tree below parent_fd/name and, unless dry_run, deletes it. Symbolic links are deleted,
+   not followed. Adds to *tree. False with err filled (the first trouble) if something remains. */
+bool expire_tree_remove(int parent_fd, const char *name, bool dry_run, struct expire_tree *tree,
+			struct cm_error *err);
+
+/* Deletes a tree that holds nothing but directories and forgotten temporary files, all untouched
+   for EXPIRE_REST_SECONDS; touches none that holds something else. True if the whole tree is gone,
+   or would be in a dry run. */
+bool expire_tree_remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
+			      bool dry_run);
+
+enum expire_removal {
+	EXPIRE_REMOVED,
+	EXPIRE_SEEN_AGAIN, /* used at the last moment: everything is as it was */
+	EXPIRE_FAILED,     /* err is filled; what remains is in the trash, or where it was */
+};
+
+/* Opens the trash directory, making it if needed. -1 with err filled. */
+int expire_trash_open(int mailboxes_fd, struct cm_error *err);
+
+/* Deletes one account. */
+enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const char *name,
+					  const struct expire_rules *rules,
+					  struct expire_tree *tree, struct cm_error *err);
+
+/* Settles what a killed run left in the trash: what was seen again goes back, the rest goes. */
+bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rules *rules,
+			 struct expire_tree *tree, struct cm_error *err);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * rules - what is old enough to go: the judgements of chatmail-expire, without any file system
+ */
+#include "rules.h"
+
+#include <string.h>
+
+#include "account.h"
+
+#define DAY 86400
+
+void expire_rules_init(struct expire_rules *rules, const struct cm_config *config, time_t now)
+{
+	rules->now = now;
+	rules->messages_before = now - (time_t)config->delete_mails_after * DAY;
+	rules->large_before = now - (time_t)config->delete_large_after * DAY;
+	rules->seen_before = now - (time_t)config->delete_inactive_users_after * DAY;
+	rules->quota_target = config->max_mailbox_size / 100 * EXPIRE_QUOTA_PERCENT +
+			      config->max_mailbox_size % 100 * EXPIRE_QUOTA_PERCENT / 100;
+}
+
+bool expire_message(const struct expire_rules *rules, enum cm_maildir_part part, uint64_t size,
+		    time_t modified)
+{
+	if (part == CM_MAILDIR_EXTRA)
+		return false;
+	if (modified < rules->messages_before)
+		return true;
+	/* In new nobody has noticed it yet. */
+	return part == CM_MAILDIR_CUR && size > EXPIRE_LARGE_BYTES &&
+	       modified < rules->large_before;
+}
+
+bool expire_account(const struct expire_rules *rules, time_t seen)
+{
+	return seen != 0 && seen < rules->seen_before;
+}
+
+bool expire_rested(const struct expire_rules *rules, time_t modified)
+{
+	return modified < rules->now - EXPIRE_REST_SECONDS;
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool expire_name_is_temporary(const char *name)
+{
+	return starts_with(name, CM_ACCOUNT_TMP_PREFIX) || starts_with(name, "password.tmp-") ||
+	       strcmp(name, "metadata.json.tmp") == 0;
+}
+
+bool expire_share_exceeded(uint64_t going, uint64_t all, unsigned int percent)
+{
+	return going * 100 > all * percent;
+}
+
+bool expire_silence_suspicious(const struct expire_rules *rules, uint64_t accounts,
+			       time_t newest_seen)
+{
+	return accounts >= EXPIRE_SILENCE_ACCOUNTS &&
+	       newest_seen < rules->now - EXPIRE_SILENCE_SECONDS;
+}

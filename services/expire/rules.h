@@ -1,0 +1,69 @@
+/*
+ * rules - what is old enough to go: the judgements of chatmail-expire, without any file system
+ *
+ * Upstream's rules (chatmail/relay, chatmaild/expire.py). Every limit is a number of days of 86400
+ * seconds back from one moment, and what is exactly as old as the limit stays.
+ */
+#ifndef EXPIRE_RULES_H
+#define EXPIRE_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "config.h"
+#include "maildir_walk.h"
+
+/* A message is large if it has more bytes than this. */
+#define EXPIRE_LARGE_BYTES 200000
+
+/* A full mailbox is trimmed to this part of max_mailbox_size. */
+#define EXPIRE_QUOTA_PERCENT 70
+
+/* Messages delivered less than this many seconds ago are never trimmed. */
+#define EXPIRE_QUOTA_PROTECTED 86400
+
+/* The notifier gives an entry up after 5 h; one that is still there an hour later is forgotten. */
+#define EXPIRE_SPOOL_SECONDS (6 * 3600)
+
+/* A temporary file, or an account's directory without a password, is somebody's work in progress
+   until it has rested this long. */
+#define EXPIRE_REST_SECONDS 3600
+
+/* From this many accounts on, a relay where nobody was seen for EXPIRE_SILENCE_SECONDS has a wrong
+   clock rather than no users. */
+#define EXPIRE_SILENCE_ACCOUNTS 10
+#define EXPIRE_SILENCE_SECONDS  (7 * 86400)
+
+struct expire_rules {
+	time_t now;
+	time_t messages_before; /* modified before this: delete */
+	time_t large_before;    /* the same for large messages in cur */
+	time_t seen_before;     /* accounts last seen before this: delete */
+	uint64_t quota_target;  /* bytes */
+};
+
+void expire_rules_init(struct expire_rules *rules, const struct cm_config *config, time_t now);
+
+/* True if the message is to be deleted. */
+bool expire_message(const struct expire_rules *rules, enum cm_maildir_part part, uint64_t size,
+		    time_t modified);
+
+/* True if the account is to be deleted. A last-seen time of 0 means unknown: the account stays. */
+bool expire_account(const struct expire_rules *rules, time_t seen);
+
+/* True if it is untouched for EXPIRE_REST_SECONDS. */
+bool expire_rested(const struct expire_rules *rules, time_t modified);
+
+/* True for the names of temporary files that our programs and upstream's leave behind in an
+   account's directory when they are killed. */
+bool expire_name_is_temporary(const char *name);
+
+/* True if going is more than percent per cent of all. */
+bool expire_share_exceeded(uint64_t going, uint64_t all, unsigned int percent);
+
+/* True if so many accounts were silent for so long that the clock must be wrong. */
+bool expire_silence_suspicious(const struct expire_rules *rules, uint64_t accounts,
+			       time_t newest_seen);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * spool - entries of the push queue that nobody will send any more
+ *
+ * The notifier drops what it could not send within 5 h. What is older is left because it does not
+ * run, or is a temporary file of a delivery that was killed.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "push_queue.h"
+#include "state.h"
+
+static bool stale(const struct expire_state *state, int fd, const char *name, struct stat *st)
+{
+	if (fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st->st_mode))
+		return false;
+	if (strncmp(name, CM_PUSH_QUEUE_TMP_PREFIX, strlen(CM_PUSH_QUEUE_TMP_PREFIX)) == 0)
+		return expire_rested(&state->rules, st->st_mtime);
+	return st->st_mtime < state->rules.now - EXPIRE_SPOOL_SECONDS;
+}
+
+static void expire_entry(struct expire_state *state, int fd, const char *name)
+{
+	struct cm_error err;
+	struct stat st;
+
+	if (!stale(state, fd, name, &st))
+		return;
+	if (!state->options->dry_run && unlinkat(fd, name, 0) < 0) {
+		if (errno != ENOENT) {
+			cm_error_set_errno(&err, "Cannot delete from " CM_PUSH_QUEUE_DIR);
+			expire_trouble(state, NULL, &err);
+		}
+		return;
+	}
+	expire_tell(state, "queue entry", CM_PUSH_QUEUE_DIR, name, "");
+	state->result->spool_deleted++;
+	state->result->bytes += (uint64_t)st.st_size;
+}
+
+void expire_spool(struct expire_state *state)
+{
+	int fd = cm_directory_open(state->mailboxes_fd, CM_PUSH_QUEUE_DIR);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct cm_error err;
+
+	if (directory == NULL) {
+		if (errno != ENOENT) {
+			cm_error_set_errno(&err, "Cannot read " CM_PUSH_QUEUE_DIR);
+			expire_trouble(state, NULL, &err);
+		}
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(directory)) != NULL)
+		expire_entry(state, fd, entry->d_name);
+	closedir(directory);
+}

@@ -1,0 +1,31 @@
+/*
+ * state - what the parts of one expiry run share
+ */
+#ifndef EXPIRE_STATE_H
+#define EXPIRE_STATE_H
+
+#include "expire.h"
+
+struct expire_state {
+	const struct expire_options *options;
+	struct expire_rules rules;
+	int mailboxes_fd;
+	int trash_fd; /* -1 in a dry run */
+	struct expire_result *result;
+};
+
+/* Names on standard output what goes, if that is wanted: "delete WHAT PATH…", the parts of the path
+   joined by '/', empty ones left out, unprintable bytes as '?'. */
+void expire_tell(const struct expire_state *state, const char *what, const char *mailbox,
+		 const char *directory, const char *name);
+
+/* Logs a trouble that does not stop the run and counts it. mailbox may be NULL. */
+void expire_trouble(struct expire_state *state, const char *mailbox, const struct cm_error *err);
+
+/* Judges one mailbox and does what the rules say. */
+void expire_mailbox(struct expire_state *state, const char *name);
+
+/* Deletes forgotten entries of the push queue. */
+void expire_spool(struct expire_state *state);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * summary - what a run did, for people, scripts and the statistics
+ */
+#ifndef EXPIRE_SUMMARY_H
+#define EXPIRE_SUMMARY_H
+
+#include <stdbool.h>
+
+#include "expire.h"
+
+/* Both print on standard output; seconds is how long the run took. */
+void expire_print_json(const struct expire_result *result, const struct expire_options *options,
+		       bool refused, double seconds);
+void expire_print_text(const struct expire_result *result, const struct expire_options *options,
+		       double seconds);
+
+/* Add to the shared statistics, if they can be opened: a completed run; what --quota deleted.
+   config may be NULL: then nothing is counted. */
+void expire_count(const struct cm_config *config, const struct expire_result *result,
+		  const struct expire_options *options, double seconds);
+void expire_count_trim(const struct cm_config *config, const struct expire_quota_result *result);
+
+#endif
