@@ -1,0 +1,1 @@
+"""What the suites of tests/relay, tests/deltachat and the benchmarks share."""

@@ -1,0 +1,337 @@
+"""A private relay (packaging/private-relay) and clients that talk to it."""
+
+import contextlib
+import imaplib
+import json
+import os
+import re
+import secrets
+import shutil
+import smtplib
+import ssl
+import string
+import subprocess
+import tempfile
+from pathlib import Path
+
+from support.ports import free_ports
+from support.wait import eventually
+
+SOURCE = Path(__file__).resolve().parents[2]
+LAUNCHER = SOURCE / "packaging" / "private-relay"
+PORTS = ("smtp_port", "submission_port", "smtps_port", "imap_port", "imaps_port")
+
+# What must not depend on the machine that the tests run on.
+QUIET_LIMITS = {
+    "max_load_1m": "10000",
+    "min_available_memory": "1M",
+    "min_free_disk_space": "1M",
+    "max_new_accounts_per_ip_per_hour": "0",
+    "max_new_accounts_per_minute": "0",
+    "max_user_send_per_minute": "6000",
+    "max_user_send_burst_size": "1000",
+    "max_imap_connections": "2000",
+}
+
+
+class Dovecot:
+    """Which Dovecot a relay runs: the machine's 2.3, or 2.4 in a root directory of its own."""
+
+    def __init__(self, version):
+        self.version = version
+        build = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resolve()
+        self.build = build
+        self.root = None
+        self.plugin_build = build
+        if version == "2.4":
+            self.root = Path(
+                os.environ.get("CHATMAIL_DOVECOT_ROOT", build.parent / "dovecot-2.4-root")
+            )
+            self.plugin_build = Path(
+                os.environ.get("CHATMAIL_DOVECOT_BUILD", build.parent / "dovecot-2.4")
+            )
+            for path in (self.root, self.plugin_build):
+                if not path.exists():
+                    raise RuntimeError(f"{path} is missing: tests/run makes it")
+
+
+def install(build, stage):
+    """meson install of a build directory below stage."""
+    subprocess.run(
+        ["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", stage],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return stage
+
+
+class Stages:
+    """The installed trees that relays of one test run share."""
+
+    def __init__(self, directory, dovecot):
+        self.dovecot = dovecot
+        self.programs = install(dovecot.build, Path(directory) / "stage")
+        self.plugins = self.programs
+        if dovecot.root is not None:
+            self.plugins = install(dovecot.plugin_build, Path(directory) / "stage-dovecot")
+
+
+class Account:
+    """An address and a password that a client invented."""
+
+    def __init__(self, domain, name=None, password=None):
+        alphabet = string.ascii_lowercase + string.digits
+        self.name = name or "".join(secrets.choice(alphabet) for _ in range(9))
+        self.address = f"{self.name}@{domain}"
+        self.password = password or secrets.token_urlsafe(16)
+
+
+class Relay:
+    """One instance. Start it, use it, stop it; stop() removes its directory.
+
+    ini: keys of chatmail.ini beside those of QUIET_LIMITS; settings: `--set` of the renderer
+    beside the ports; without: services left out."""
+
+    def __init__(self, stages, domain="relay.test", ini=None, settings=None, without=()):
+        self.stages = stages
+        self.domain = domain
+        self.directory = Path(tempfile.mkdtemp(prefix="chatmail-relay-"))
+        self.home = self.directory / "relay"
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
+        self.settings = {
+            "listen": "127.0.0.1",
+            "login_failure_delay": "0",
+            **self.ports,
+            **(settings or {}),
+        }
+        self.ini = {
+            "mail_domain": domain,
+            "tls_external_cert_and_key": "/etc/ssl/relay/cert.pem /etc/ssl/relay/key.pem",
+            **QUIET_LIMITS,
+            **(ini or {}),
+        }
+        self.without = without
+        self.process = None
+
+    # --- Its life
+
+    def start(self):
+        self.write_ini()
+        command = ["setpriv", "--pdeathsig", "KILL", LAUNCHER, "run", self.home]
+        command += ["--stage", self.stages.programs, "--config", self.directory / "chatmail.ini"]
+        for name, value in self.settings.items():
+            command += ["--set", f"{name}={value}"]
+        if self.stages.dovecot.root is not None:
+            command += ["--dovecot-root", self.stages.dovecot.root]
+            command += ["--dovecot-stage", self.stages.plugins]
+        for service in self.without:
+            command += ["--without", service]
+        with open(self.directory / "launcher.log", "wb") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        ready = self.home / "ready"
+        eventually(lambda: ready.exists() or self.process.poll() is not None, timeout=60)
+        if not ready.exists():
+            raise RuntimeError(
+                "the relay did not start: " + (self.directory / "launcher.log").read_text()
+            )
+        return self
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            subprocess.run([LAUNCHER, "quit", self.home], check=False)
+            self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def write_ini(self):
+        """Writes chatmail.ini as self.ini says; a running relay's too."""
+        text = "[params]\n" + "".join(f"{key} = {value}\n" for key, value in self.ini.items())
+        (self.directory / "chatmail.ini").write_text(text)
+        if (self.home / "etc").exists():
+            (self.home / "etc" / "chatmail.ini").write_text(text)
+
+    def inside(self, *command, dovecot=False, check=True, **options):
+        """Runs a command in the relay's namespaces (dovecot: where Dovecot is), returns the
+        finished process with its output as text."""
+        options.setdefault("text", True)
+        where = ["--dovecot"] if dovecot else []
+        return subprocess.run(
+            [LAUNCHER, "exec", self.home, *where, *command],
+            check=check,
+            stdout=options.pop("stdout", subprocess.PIPE),
+            stderr=options.pop("stderr", subprocess.PIPE),
+            **options,
+        )
+
+    def stop_service(self, service):
+        subprocess.run([LAUNCHER, "stop", self.home, service], check=True)
+
+    def start_service(self, service):
+        subprocess.run([LAUNCHER, "start", self.home, service], check=True)
+
+    def restart_service(self, service):
+        subprocess.run([LAUNCHER, "restart", self.home, service], check=True)
+
+    # --- What it left on disk
+
+    def path(self, inside):
+        """Where an absolute path of the relay's is for us: below /etc, /run, /home, /var/log,
+        /var/spool/postfix."""
+        for prefix, place in (
+            ("/etc/", "etc"),
+            ("/run/", "run"),
+            ("/home/", "home"),
+            ("/var/log/", "log"),
+            ("/var/spool/postfix/", "spool"),
+        ):
+            if inside.startswith(prefix):
+                return self.home / place / inside[len(prefix) :]
+        raise ValueError(f"{inside} is not a private path")
+
+    def mailbox(self, account):
+        return self.path(f"/home/vmail/mail/{self.domain}/{account.address}")
+
+    def log(self, name):
+        """mail (Postfix), dovecot, milter, opendkim, notifyd or httpd."""
+        return self.path(f"/var/log/{name}.log").read_text(errors="replace")
+
+    def queue(self):
+        """Postfix's queue: one dict a message, as postqueue -j prints it."""
+        output = self.inside("postqueue", "-j").stdout
+        return [json.loads(line) for line in output.splitlines()]
+
+    def dkim_record(self):
+        """The TXT record of the relay's own DKIM key."""
+        key = self.path("/etc/dkimkeys/opendkim.private")
+        output = subprocess.run(
+            ["openssl", "rsa", "-in", key, "-pubout", "-outform", "PEM"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        return "v=DKIM1; k=rsa; p=" + "".join(
+            line for line in output.splitlines() if not line.startswith("-")
+        )
+
+    # --- Clients
+
+    def account(self, name=None, password=None):
+        """An address nobody has used yet; the first login makes the account."""
+        return Account(self.domain, name, password)
+
+    def registered(self, name=None, password=None):
+        """An account that exists."""
+        account = self.account(name, password)
+        self.imap(account).logout()
+        return account
+
+    def imap(self, account, password=None, select=False):
+        """A client that has logged in. Raises imaplib.IMAP4.error if it was refused."""
+        client = imaplib.IMAP4_SSL(
+            "127.0.0.1", self.ports["imaps_port"], ssl_context=trusting(), timeout=60
+        )
+        try:
+            client.login(account.address, password or account.password)
+        except BaseException:
+            client.shutdown()
+            raise
+        if select:
+            client.select("INBOX")
+        return client
+
+    @contextlib.contextmanager
+    def submission(self, account=None, password=None, wrapped=True):
+        """A client of port 465, or 587 if not wrapped, that has logged in if account is given."""
+        if wrapped:
+            client = smtplib.SMTP_SSL(
+                "127.0.0.1", self.ports["smtps_port"], "client.test", context=trusting(), timeout=60
+            )
+        else:
+            client = smtplib.SMTP(
+                "127.0.0.1", self.ports["submission_port"], "client.test", timeout=60
+            )
+            client.starttls(context=trusting())
+        with client:
+            if account is not None:
+                client.login(account.address, password or account.password)
+            yield client
+
+    @contextlib.contextmanager
+    def peer(self):
+        """Another relay, connected to port 25 and under TLS."""
+        client = smtplib.SMTP("127.0.0.1", self.ports["smtp_port"], "peer.test", timeout=60)
+        client.starttls(context=trusting())
+        with client:
+            yield client
+
+    def send(self, account, recipients, message, sender=None, **how):
+        """Submits a message as account; (code, text) of the last reply."""
+        with self.submission(account, **how) as client:
+            return transact(client, sender or account.address, recipients, message)
+
+    def receive(self, sender, recipients, message):
+        """Hands a message to port 25; (code, text) of the last reply."""
+        with self.peer() as client:
+            return transact(client, sender, recipients, message)
+
+    def messages(self, account, count=1, timeout=30):
+        """The messages in the mailbox as bytes, when there are at least count."""
+
+        def enough():
+            found = self.fetch(account)
+            return found if len(found) >= count else None
+
+        return eventually(enough, timeout, message=f"{count} messages did not arrive")
+
+    def fetch(self, account):
+        """The messages in the mailbox now."""
+        client = self.imap(account, select=True)
+        try:
+            _, data = client.fetch("1:*", "(BODY.PEEK[])")
+            return [part[1] for part in data if isinstance(part, tuple)]
+        finally:
+            client.logout()
+
+    def settle(self):
+        """Waits until Postfix has nothing left to deliver, deferred mail aside."""
+        eventually(
+            lambda: all(entry["queue_name"] == "deferred" for entry in self.queue()),
+            message="Postfix did not become idle",
+        )
+
+
+def transact(client, sender, recipients, message):
+    """One mail transaction: the first reply that is a refusal, or the one to the message."""
+    if isinstance(recipients, str):
+        recipients = [recipients]
+    code, text = client.mail(sender)
+    if code != 250:
+        client.rset()
+        return code, text.decode()
+    for recipient in recipients:
+        code, text = client.rcpt(recipient)
+        if code != 250:
+            client.rset()
+            return code, text.decode()
+    code, text = client.data(message)
+    return code, text.decode()
+
+
+def trusting():
+    """TLS that takes any certificate, as clients do that were told to (ic=3)."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def queue_id(text):
+    """The queue ID in Postfix's reply to an accepted message."""
+    return re.search(r"queued as (\w+)", text).group(1)
