@@ -1,0 +1,72 @@
+"""What the servers offer before anybody has logged in, as the templates configure them."""
+
+import imaplib
+import smtplib
+import socket
+import ssl
+
+import pytest
+
+from support.relay import trusting
+
+
+def negotiated(relay, port, maximum):
+    """The TLS version that a client gets which speaks no newer one than maximum."""
+    context = trusting()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = maximum
+    with socket.create_connection(("127.0.0.1", relay.ports[port]), timeout=30) as plain:
+        with context.wrap_socket(plain) as secure:
+            return secure.version()
+
+
+@pytest.mark.parametrize("port", ["smtps_port", "imaps_port"])
+def test_clients_get_tls_1_3_only(relay, port):
+    assert negotiated(relay, port, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+    with pytest.raises(ssl.SSLError):
+        negotiated(relay, port, ssl.TLSVersion.TLSv1_2)
+
+
+def test_submission_offers_login_under_tls_only(relay):
+    with smtplib.SMTP("127.0.0.1", relay.ports["submission_port"], timeout=30) as client:
+        client.ehlo()
+        assert client.has_extn("starttls")
+        assert not client.has_extn("auth")
+        assert client.mail("somebody@relay.test")[0] == 530
+        client.starttls(context=trusting())
+        client.ehlo()
+        assert set(client.esmtp_features["auth"].split()) >= {"PLAIN", "LOGIN"}
+
+
+def test_submission_is_for_those_who_log_in(relay):
+    with relay.submission() as client:
+        client.mail("somebody@relay.test")
+        code, _ = client.rcpt("somebody@relay.test")
+        assert code == 554
+
+
+def test_port_25_needs_tls_and_relays_nothing(relay):
+    with smtplib.SMTP("127.0.0.1", relay.ports["smtp_port"], timeout=30) as client:
+        client.ehlo()
+        assert client.mail("somebody@peer.test")[0] == 530
+        client.starttls(context=trusting())
+        client.ehlo()
+        assert not client.has_extn("auth")
+        assert client.mail("somebody@peer.test")[0] == 250
+        assert client.rcpt("somebody@elsewhere.test")[0] == 554
+
+
+@pytest.mark.parametrize("name", ["nobody123", "postmaster", "x"])
+def test_nobody_learns_who_has_an_account(relay, name):
+    with relay.peer() as client:
+        client.mail("somebody@peer.test")
+        assert client.vrfy(f"{name}@relay.test")[0] == 252
+        assert client.rcpt(f"{name}@relay.test")[0] == 250
+
+
+def test_imap_offers_login_under_tls_only(relay):
+    client = imaplib.IMAP4("127.0.0.1", relay.ports["imap_port"], timeout=30)
+    assert "LOGINDISABLED" in client.capabilities
+    client.starttls(ssl_context=trusting())
+    assert "LOGINDISABLED" not in client.capabilities
+    client.logout()
