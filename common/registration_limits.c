@@ -245,23 +245,26 @@ static enum open_result open_once(struct cm_limits *limits, const char *path, st
 	return result;
 }
 
-struct cm_limits *cm_limits_open(const char *path, struct cm_error *err)
+struct cm_limits *cm_limits_open(const char *run_dir, struct cm_error *err)
 {
 	struct cm_limits *limits = calloc(1, sizeof(*limits));
 	enum open_result result = OPEN_AGAIN;
+	char *path;
 
-	if (limits == NULL) {
+	if (limits == NULL || asprintf(&path, "%s/" CM_LIMITS_FILE, run_dir) < 0) {
 		cm_error_set(err, "out of memory");
+		free(limits);
 		return NULL;
 	}
 	pthread_mutex_init(&limits->mutex, NULL);
 	/* Each further attempt means that somebody else made or removed the file just now. */
 	for (int attempt = 0; attempt < 10 && result == OPEN_AGAIN; attempt++)
 		result = open_once(limits, path, err);
-	if (result == OPEN_OK)
-		return limits;
 	if (result == OPEN_AGAIN)
 		cm_error_set(err, "%s: keeps changing", path);
+	free(path);
+	if (result == OPEN_OK)
+		return limits;
 	pthread_mutex_destroy(&limits->mutex);
 	free(limits);
 	return NULL;

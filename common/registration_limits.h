@@ -2,8 +2,8 @@
  * registration_limits - how much of what the machine has, and how many new accounts in a time
  *
  * Two kinds, both for new accounts only. Resources are asked of the system at each call. Rates are
- * kept in one file, CM_LIMITS_PATH, that every process which creates accounts maps; it has a fixed
- * size whatever happens.
+ * kept in one file, CM_LIMITS_FILE below run_dir, that every process which creates accounts maps;
+ * it has a fixed size whatever happens.
  *
  * The rates are token buckets (GCRA): a source may create all of its hour's accounts at once, then
  * one more whenever that share of the hour has passed. A source is an IPv4 address or an IPv6 /64.
@@ -23,7 +23,7 @@
 #include "config.h"
 #include "error.h"
 
-#define CM_LIMITS_PATH CM_RUN_DIR "/limits"
+#define CM_LIMITS_FILE "limits"
 
 /* Sources remembered at a time. */
 #define CM_LIMITS_SOURCES 65536
@@ -52,7 +52,7 @@ struct cm_source cm_source_ipv6(const struct in6_addr *address);
 struct cm_limits;
 
 /* Opens or creates the file (mode 0600). NULL with err filled if that is impossible. */
-struct cm_limits *cm_limits_open(const char *path, struct cm_error *err);
+struct cm_limits *cm_limits_open(const char *run_dir, struct cm_error *err);
 void cm_limits_close(struct cm_limits **limits);
 
 enum cm_rate {

@@ -62,9 +62,9 @@ struct cm_stats *cm_relay_stats(void)
 {
 	struct cm_error err;
 
-	if (relay_stats != NULL || !retry_is_due(&stats_retry))
+	if (relay_stats != NULL || cm_relay_config() == NULL || !retry_is_due(&stats_retry))
 		return relay_stats;
-	relay_stats = cm_stats_open(CM_STATS_PATH, &err);
+	relay_stats = cm_stats_open(relay_config->run_dir, &err);
 	if (relay_stats == NULL)
 		i_warning("chatmail: statistics: %s", err.text);
 	return relay_stats;
@@ -74,9 +74,9 @@ struct cm_limits *cm_relay_limits(void)
 {
 	struct cm_error err;
 
-	if (relay_limits != NULL || !retry_is_due(&limits_retry))
+	if (relay_limits != NULL || cm_relay_config() == NULL || !retry_is_due(&limits_retry))
 		return relay_limits;
-	relay_limits = cm_limits_open(CM_LIMITS_PATH, &err);
+	relay_limits = cm_limits_open(relay_config->run_dir, &err);
 	if (relay_limits == NULL)
 		i_error("chatmail: rates of new accounts: %s", err.text);
 	return relay_limits;
