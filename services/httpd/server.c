@@ -1,0 +1,299 @@
+/*
+ * server - a bounded HTTP server around libmicrohttpd
+ *
+ * libmicrohttpd calls answer() when the headers are there, again for each part of the body, and a
+ * last time when the request is whole; forget() when it is done with it; client_changed() when a
+ * connection begins and ends.
+ */
+#include "server.h"
+
+#include <assert.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* MHD_get_connection_info() and the call-backs return other types before and after this version. */
+static_assert(MHD_VERSION >= 0x00097002, "libmicrohttpd with enum MHD_Result");
+
+struct client {
+	int fd;
+	time_t deadline; /* monotonic */
+	struct client *next;
+};
+
+struct cm_httpd {
+	struct MHD_Daemon *daemon;
+	const struct cm_httpd_route *routes;
+	const struct cm_httpd_context *context;
+	pthread_mutex_t lock; /* of clients */
+	struct client *clients;
+};
+
+/* One request in the making. */
+struct exchange {
+	const struct cm_httpd_route *route;
+	char *body;
+	size_t body_length;
+};
+
+static time_t monotonic_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* Takes body (NULL is fine if length is 0). */
+static enum MHD_Result send_reply(struct MHD_Connection *connection, unsigned int status,
+				  const char *content_type, char *body, size_t length,
+				  const char *allow)
+{
+	struct MHD_Response *response =
+	    MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
+	enum MHD_Result result;
+
+	if (response == NULL) {
+		free(body);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	if (allow != NULL)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+	result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result send_error(struct MHD_Connection *connection, unsigned int status,
+				  const char *text, const char *allow)
+{
+	char *body = strdup(text);
+
+	return send_reply(connection, status, "text/plain; charset=utf-8", body,
+			  body == NULL ? 0 : strlen(body), allow);
+}
+
+static bool method_fits(const char *wanted, const char *method)
+{
+	return strcmp(wanted, method) == 0 || (strcmp(wanted, MHD_HTTP_METHOD_GET) == 0 &&
+					       strcmp(method, MHD_HTTP_METHOD_HEAD) == 0);
+}
+
+/* The route of a path and method. NULL: *allow_r is a method that the path has, or NULL. */
+static const struct cm_httpd_route *find_route(const struct cm_httpd_route *routes,
+					       const char *method, const char *path,
+					       const char **allow_r)
+{
+	*allow_r = NULL;
+	for (; routes->path != NULL; routes++) {
+		if (strcmp(routes->path, path) != 0)
+			continue;
+		if (method_fits(routes->method, method))
+			return routes;
+		*allow_r = routes->method;
+	}
+	return NULL;
+}
+
+/* A request that says beforehand that it is too long need not be sent at all. */
+static bool announces_too_much(struct MHD_Connection *connection,
+			       const struct cm_httpd_route *route)
+{
+	const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+						       MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return text != NULL && strtoull(text, NULL, 10) > route->body_max;
+}
+
+static enum MHD_Result begin(const struct cm_httpd *server, struct MHD_Connection *connection,
+			     const char *method, const char *path, void **state)
+{
+	struct exchange *exchange;
+	const char *allow;
+	const struct cm_httpd_route *route = find_route(server->routes, method, path, &allow);
+
+	if (route == NULL && allow != NULL)
+		return send_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed\n",
+				  allow);
+	if (route == NULL)
+		return send_error(connection, MHD_HTTP_NOT_FOUND, "not found\n", NULL);
+	if (announces_too_much(connection, route))
+		return send_error(connection, MHD_HTTP_CONTENT_TOO_LARGE, "request too large\n",
+				  NULL);
+	exchange = calloc(1, sizeof(*exchange));
+	if (exchange == NULL)
+		return MHD_NO;
+	exchange->route = route;
+	*state = exchange;
+	return MHD_YES;
+}
+
+/* False: the body is longer than the route takes, or there is no memory. */
+static bool append(struct exchange *exchange, const char *data, size_t length)
+{
+	char *grown;
+
+	if (length > exchange->route->body_max - exchange->body_length)
+		return false;
+	grown = realloc(exchange->body, exchange->body_length + length);
+	if (grown == NULL)
+		return false;
+	memcpy(grown + exchange->body_length, data, length);
+	exchange->body = grown;
+	exchange->body_length += length;
+	return true;
+}
+
+static enum MHD_Result finish(const struct cm_httpd *server, struct MHD_Connection *connection,
+			      const struct exchange *exchange)
+{
+	struct cm_httpd_request request = {exchange->body, exchange->body_length};
+	struct cm_httpd_reply reply = {MHD_HTTP_OK, "text/plain; charset=utf-8", NULL, 0};
+
+	exchange->route->handle(server->context, &request, &reply);
+	return send_reply(connection, reply.status, reply.content_type, reply.body,
+			  reply.body_length, NULL);
+}
+
+static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *path,
+			      const char *method, const char *version, const char *data,
+			      size_t *length, void **state)
+{
+	struct cm_httpd *server = context;
+	struct exchange *exchange = *state;
+
+	(void)version;
+	if (exchange == NULL)
+		return begin(server, connection, method, path, state);
+	if (*length == 0)
+		return finish(server, connection, exchange);
+	/* A body of unannounced length: libmicrohttpd takes no reply before its end, so hang up. */
+	if (!append(exchange, data, *length))
+		return MHD_NO;
+	*length = 0;
+	return MHD_YES;
+}
+
+static void forget(void *context, struct MHD_Connection *connection, void **state,
+		   enum MHD_RequestTerminationCode code)
+{
+	struct exchange *exchange = *state;
+
+	(void)context;
+	(void)connection;
+	(void)code;
+	if (exchange == NULL)
+		return;
+	free(exchange->body);
+	free(exchange);
+	*state = NULL;
+}
+
+/* Paths are compared as they are sent: no second spelling of one, no NUL in its middle. */
+static size_t leave_escaped(void *context, struct MHD_Connection *connection, char *text)
+{
+	(void)context;
+	(void)connection;
+	return strlen(text);
+}
+
+static void client_began(struct cm_httpd *server, struct MHD_Connection *connection, void **state)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct client *client = calloc(1, sizeof(*client));
+
+	*state = client;
+	if (client == NULL)
+		return;
+	client->fd = info->connect_fd;
+	client->deadline = monotonic_now() + CM_HTTPD_LIFE_SECONDS;
+	pthread_mutex_lock(&server->lock);
+	client->next = server->clients;
+	server->clients = client;
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void client_ended(struct cm_httpd *server, void **state)
+{
+	struct client *client = *state, **link;
+
+	pthread_mutex_lock(&server->lock);
+	for (link = &server->clients; *link != NULL; link = &(*link)->next) {
+		if (*link == client) {
+			*link = client->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&server->lock);
+	free(client);
+	*state = NULL;
+}
+
+static void client_changed(void *context, struct MHD_Connection *connection, void **state,
+			   enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		client_began(context, connection, state);
+	else
+		client_ended(context, state);
+}
+
+void cm_httpd_sweep(struct cm_httpd *server)
+{
+	time_t now = monotonic_now();
+
+	/* The descriptor is closed after client_ended(), so under the lock it is still this
+	   client's. libmicrohttpd sees the end of file and closes. */
+	pthread_mutex_lock(&server->lock);
+	for (struct client *client = server->clients; client != NULL; client = client->next)
+		if (client->deadline <= now)
+			shutdown(client->fd, SHUT_RDWR);
+	pthread_mutex_unlock(&server->lock);
+}
+
+struct cm_httpd *cm_httpd_start(int listen_fd, const struct cm_httpd_route *routes,
+				const struct cm_httpd_context *context, struct cm_error *err)
+{
+	struct cm_httpd *server = calloc(1, sizeof(*server));
+
+	if (server == NULL) {
+		cm_error_set(err, "out of memory");
+		return NULL;
+	}
+	server->routes = routes;
+	server->context = context;
+	pthread_mutex_init(&server->lock, NULL);
+	server->daemon = MHD_start_daemon(
+	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, answer, server,
+	    MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+	    (unsigned int)CM_HTTPD_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    (size_t)CM_HTTPD_HEADERS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+	    (unsigned int)CM_HTTPD_IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL,
+	    MHD_OPTION_NOTIFY_CONNECTION, client_changed, server, MHD_OPTION_UNESCAPE_CALLBACK,
+	    leave_escaped, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	if (server->daemon == NULL) {
+		cm_error_set_errno(err, "cannot start the web server");
+		pthread_mutex_destroy(&server->lock);
+		free(server);
+		return NULL;
+	}
+	return server;
+}
+
+void cm_httpd_stop(struct cm_httpd **server)
+{
+	if (server == NULL || *server == NULL)
+		return;
+	MHD_stop_daemon((*server)->daemon);
+	pthread_mutex_destroy(&(*server)->lock);
+	free(*server);
+	*server = NULL;
+}
