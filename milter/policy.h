@@ -2,9 +2,10 @@
  * policy - may this message pass?
  *
  * The rules of the relay (README, "What passes and what does not"), as a library without sockets:
- * the milter, `chatmailctl check`, the tests, the fuzzers and the benchmark all call this. A message
- * is given piece by piece, in SMTP order, and judged as early as possible. No call blocks on the
- * network; DKIM is verified beside this by milter/dkim.h, and its result is given in at the end.
+ * the milter, `chatmailctl check`, the tests, the fuzzers and the benchmark all call this. A
+ * message is given piece by piece, in SMTP order, and judged as early as possible. No call blocks
+ * on the network; DKIM is verified beside this by milter/dkim.h, and its result is given in at the
+ * end.
  *
  * Order of calls:  begin  recipient*  header*  end_of_headers  body*  end
  * Every call up to `end` returns true while the message may go on; false means that the verdict is
@@ -45,6 +46,8 @@ struct cm_verdict {
 	int code;
 	char enhanced[8];
 	char text[600];
+	const char
+	    *why; /* the finding behind the reason, without addresses, for the log; or NULL */
 };
 
 /* What DKIM verification said; see dkim.h for what counts as valid. */
@@ -62,14 +65,24 @@ struct cm_policy;
 struct cm_policy *cm_policy_new(const struct cm_config *config, struct cm_error *err);
 void cm_policy_free(struct cm_policy **policy);
 
+/* After SIGHUP: a policy under another configuration that goes on counting with old's rate limits.
+   Messages begun under old go on with old, which is freed as usual when they are done. */
+struct cm_policy *cm_policy_renew(const struct cm_policy *old, const struct cm_config *config,
+				  struct cm_error *err);
+
 /* One message. Not shared between threads. */
 struct cm_message;
 
 /* envelope_from is the MAIL FROM argument, with or without angle brackets; "<>" is the null sender.
-   Counts against the sender's rate. NULL only if out of memory (answer 4xx). */
+   Counts against the sender's rate. NULL only if out of memory (answer 4xx). The envelope sender
+   may decide already: see cm_message_verdict(). */
 struct cm_message *cm_message_begin(struct cm_policy *policy, enum cm_direction direction,
 				    const char *envelope_from);
 void cm_message_free(struct cm_message **message);
+
+/* After end_of_headers: true if the body can change nothing any more (a bounce, a setup message);
+   giving it is harmless. */
+bool cm_message_ignores_body(const struct cm_message *message);
 
 bool cm_message_recipient(struct cm_message *message, const char *path);
 
@@ -79,7 +92,8 @@ bool cm_message_header(struct cm_message *message, const char *name, const char 
 bool cm_message_end_of_headers(struct cm_message *message);
 bool cm_message_body(struct cm_message *message, const void *data, size_t length);
 
-/* After the last body byte: true if a DKIM result is needed to decide (incoming only). */
+/* After the last body byte: true if a DKIM result is needed to decide (incoming only). Finishes the
+   judgement of the body. */
 bool cm_message_needs_dkim(struct cm_message *message);
 
 /* The final verdict. dkim counts only for incoming mail. Always sets *verdict_r; every failure of

@@ -1,0 +1,54 @@
+/*
+ * armor - OpenPGP ASCII armor, read line by line in constant memory (RFC 9580 6.2)
+ *
+ * One block "PGP MESSAGE" and nothing else: begin line, armor headers (incoming mail only), an
+ * empty line, base64 of any line length that mail allows, an optional CRC24 line that is checked,
+ * end line. Empty lines may stand before and after the block. What is decoded goes straight to the
+ * packet walker.
+ */
+#ifndef CM_ARMOR_H
+#define CM_ARMOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base64.h"
+#include "finding.h"
+#include "lines.h"
+#include "packets.h"
+
+/* RFC 9580 6.2.2 knows five keys; more headers than this are no armor of any program. */
+#define CM_ARMOR_HEADERS_MAX 16
+/* RFC 9580 6.3: the encoded lines of what our own users send. */
+#define CM_ARMOR_COLUMNS_MAX 76
+
+enum cm_armor_state {
+	CM_ARMOR_BEFORE,
+	CM_ARMOR_HEADERS,
+	CM_ARMOR_DATA,
+	CM_ARMOR_END, /* only the end line may follow */
+	CM_ARMOR_AFTER,
+};
+
+struct cm_armor {
+	bool strict; /* outgoing: no headers, no trailing white space, at most 76 columns */
+	enum cm_armor_state state;
+	unsigned int headers;
+	bool checksum; /* a CRC24 line was there */
+	uint32_t crc;
+	struct cm_base64 base64;
+	struct cm_packets packets;
+	struct cm_finding *finding;
+};
+
+/* finding is borrowed and gets CM_REASON_ARMOR or CM_REASON_PACKETS. */
+void cm_armor_init(struct cm_armor *armor, bool strict, struct cm_finding *finding);
+
+/* One line without its end. A cm_line_fn: context is the struct cm_armor. */
+bool cm_armor_line(void *context, const char *line, size_t length);
+
+/* After the last line: true if it was one whole armored encrypted message. */
+bool cm_armor_end(struct cm_armor *armor);
+
+#endif

@@ -1,0 +1,63 @@
+#include "message.h"
+
+#include <inttypes.h>
+
+/* What the readers remember of a message, for `chatmailctl check -v`. Types and parameters were
+   checked to be printable before they were kept. */
+
+static void explain_packets(const struct cm_packets *packets, FILE *stream)
+{
+	for (uint64_t i = 0; i < packets->count && i < CM_PACKETS_REMEMBERED; i++) {
+		const struct cm_packet *packet = &packets->remembered[i];
+
+		fprintf(stream,
+			"    packet %" PRIu64 ": %s version %u, %" PRIu64 " bytes, %s format%s\n",
+			i + 1, cm_packet_name(packet->tag), packet->version, packet->length,
+			packet->old_format ? "old" : "new",
+			packet->partial ? ", partial lengths" : "");
+	}
+	if (packets->count > CM_PACKETS_REMEMBERED)
+		fprintf(stream, "    ... %" PRIu64 " packets in all\n", packets->count);
+}
+
+static void explain_armor(const struct cm_armor *armor, FILE *stream)
+{
+	if (armor->state == CM_ARMOR_BEFORE)
+		return;
+	fprintf(stream, "    armor: %u headers, %s checksum%s\n", armor->headers,
+		armor->checksum ? "with" : "without",
+		armor->state == CM_ARMOR_AFTER ? "" : ", not complete");
+	explain_packets(&armor->packets, stream);
+}
+
+static void explain_parts(const struct cm_message *message, FILE *stream)
+{
+	const struct cm_mime *mime = &message->mime;
+
+	for (unsigned int i = 0; mime->state != CM_MIME_PREAMBLE && i <= mime->index; i++) {
+		const struct cm_part *part = &mime->part[i];
+
+		fprintf(stream, "  part %u: %s, %s, %zu lines\n", i + 1,
+			part->type[0] != '\0' ? part->type : "no type",
+			cm_transfer_encoding_name(part->encoding), part->lines);
+	}
+	if (message->body_rule == CM_BODY_PGP_MIME)
+		explain_armor(&message->body.pgp.armor, stream);
+}
+
+void cm_message_explain(const struct cm_message *message, FILE *stream)
+{
+	fprintf(stream, "direction: %s, %zu recipients, %zu headers, %" PRIu64 " bytes of body\n",
+		message->direction == CM_DIRECTION_OUT ? "out" : "in", message->recipients,
+		message->headers.count, message->body_bytes);
+	if (message->has_from)
+		fprintf(stream, "from: %s\n", message->from.text);
+	if (message->content_type.value[0] != '\0') {
+		fprintf(stream, "type: %s\n", message->content_type.value);
+		if (message->mime.format != NULL)
+			explain_parts(message, stream);
+	}
+	if (message->why != NULL)
+		fprintf(stream, "found: %s\n", message->why);
+	fprintf(stream, "rule: %s\n", cm_reason_name(message->reason));
+}

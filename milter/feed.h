@@ -1,0 +1,34 @@
+/*
+ * feed - a message in a file's form, handed on piece by piece as the milter protocol does
+ *
+ * For `chatmailctl check`, tests, fuzzers and the benchmark. The header is split into fields and
+ * unfolded no further than an MTA does; the body comes in libmilter's chunks.
+ */
+#ifndef CM_FEED_H
+#define CM_FEED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* libmilter's MILTER_CHUNK_SIZE. */
+#define CM_FEED_CHUNK 65535
+
+/* Whom to tell. Each returns false to stop. */
+struct cm_feed {
+	void *context;
+	bool (*header)(void *context, const char *name, const char *value);
+	bool (*end_of_headers)(void *context);
+	bool (*body)(void *context, const void *data, size_t length);
+};
+
+enum cm_feed_status {
+	CM_FEED_OK,
+	CM_FEED_STOPPED,   /* one of the functions said so */
+	CM_FEED_MALFORMED, /* a NUL or a line without a colon in the header: no MTA hands that on */
+	CM_FEED_NO_MEMORY,
+};
+
+/* Line ends may be LF or CRLF and are handed on as they are. */
+enum cm_feed_status cm_feed_message(const struct cm_feed *feed, const char *data, size_t length);
+
+#endif

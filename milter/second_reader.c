@@ -1,0 +1,123 @@
+#include "second_reader.h"
+
+#include <gmime/gmime.h>
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+
+static void start(void)
+{
+	g_mime_init();
+}
+
+void cm_second_reader_start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, start);
+}
+
+bool cm_second_reader_from(const char *value, const struct cm_address *address)
+{
+	InternetAddressList *list = internet_address_list_parse(NULL, value);
+	bool same = false;
+
+	if (list == NULL)
+		return false;
+	if (internet_address_list_length(list) == 1) {
+		InternetAddress *only = internet_address_list_get_address(list, 0);
+
+		if (INTERNET_ADDRESS_IS_MAILBOX(only)) {
+			const char *text =
+			    internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(only));
+
+			same = text != NULL && strcasecmp(text, address->text) == 0;
+		}
+	}
+	g_object_unref(list);
+	return same;
+}
+
+static bool same_encoding(GMimePart *part, enum cm_transfer_encoding encoding)
+{
+	switch (g_mime_part_get_content_encoding(part)) {
+	case GMIME_CONTENT_ENCODING_DEFAULT:
+	case GMIME_CONTENT_ENCODING_7BIT:
+	case GMIME_CONTENT_ENCODING_8BIT:
+		return encoding == CM_TRANSFER_IDENTITY;
+	case GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE:
+		return encoding == CM_TRANSFER_QUOTED_PRINTABLE;
+	case GMIME_CONTENT_ENCODING_BASE64:
+		return encoding == CM_TRANSFER_BASE64;
+	default:
+		return false;
+	}
+}
+
+static bool same_type(GMimeObject *object, const char *type)
+{
+	GMimeContentType *content_type = g_mime_object_get_content_type(object);
+	char *text = g_mime_content_type_get_mime_type(content_type);
+	bool same = text != NULL && strcasecmp(text, type) == 0;
+
+	g_free(text);
+	return same;
+}
+
+static bool same_part(GMimeObject *object, const struct cm_part *part)
+{
+	return GMIME_IS_PART(object) && same_type(object, part->type) &&
+	       same_encoding(GMIME_PART(object), part->encoding);
+}
+
+static bool is_empty(const char *text)
+{
+	return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
+}
+
+static bool same_multipart(GMimeObject *object, const struct cm_mime *mime, const char *type,
+			   const char *protocol)
+{
+	GMimeMultipart *multipart;
+	const char *boundary, *seen;
+
+	if (!GMIME_IS_MULTIPART(object) || !same_type(object, type))
+		return false;
+	multipart = GMIME_MULTIPART(object);
+	boundary = g_mime_multipart_get_boundary(multipart);
+	if (boundary == NULL || strcmp(boundary, mime->boundary + 2) != 0)
+		return false;
+	seen = g_mime_object_get_content_type_parameter(object, "protocol");
+	if (protocol == NULL ? seen != NULL : seen == NULL || strcmp(seen, protocol) != 0)
+		return false;
+	if (mime->strict && !is_empty(g_mime_multipart_get_prologue(multipart)))
+		return false;
+	if (!is_empty(g_mime_multipart_get_epilogue(multipart)))
+		return false;
+	if (g_mime_multipart_get_count(multipart) != (int)mime->format->parts)
+		return false;
+	for (unsigned int i = 0; i < mime->format->parts; i++) {
+		if (!same_part(g_mime_multipart_get_part(multipart, (int)i), &mime->part[i]))
+			return false;
+	}
+	return true;
+}
+
+bool cm_second_reader_structure(const struct cm_skeleton *skeleton, const struct cm_mime *mime,
+				const char *type, const char *protocol, struct cm_finding *finding)
+{
+	GMimeStream *stream = g_mime_stream_mem_new_with_buffer(skeleton->text, skeleton->length);
+	GMimeParser *parser = g_mime_parser_new_with_stream(stream);
+	GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
+	bool same = message != NULL &&
+		    same_multipart(g_mime_message_get_mime_part(message), mime, type, protocol);
+
+	if (message != NULL)
+		g_object_unref(message);
+	g_object_unref(parser);
+	g_object_unref(stream);
+	if (!same)
+		return cm_finding_set(finding, CM_REASON_MIME_STRUCTURE,
+				      "GMime reads another structure than we do");
+	return true;
+}

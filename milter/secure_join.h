@@ -1,0 +1,31 @@
+/*
+ * secure_join - the unencrypted first message of Delta Chat's legacy secure-join
+ *
+ * multipart/mixed of exactly one text/plain part whose whole text is "secure-join: vc-request" or
+ * "secure-join: vg-request", the same that the header Secure-Join says; case and surrounding white
+ * space do not matter.
+ */
+#ifndef CM_SECURE_JOIN_H
+#define CM_SECURE_JOIN_H
+
+#include "mime.h"
+
+#define CM_SECURE_JOIN_TEXT_MAX 64
+
+struct cm_secure_join {
+	const char *step; /* "vc-request" or "vg-request" */
+	size_t length;
+	char text[CM_SECURE_JOIN_TEXT_MAX + 1];
+	struct cm_finding *finding;
+};
+
+/* For cm_mime_init(), with a struct cm_secure_join as context. */
+extern const struct cm_mime_format cm_secure_join_format;
+
+/* The request that the header's value names, or NULL. */
+const char *cm_secure_join_step(const char *value);
+
+/* step is what cm_secure_join_step() gave; finding is borrowed. */
+void cm_secure_join_init(struct cm_secure_join *join, const char *step, struct cm_finding *finding);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * text - the few ways in which header text is looked at, independent of the locale
+ */
+#ifndef CM_TEXT_H
+#define CM_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Comments may nest (RFC 5322 3.2.2); this deep they are an attack. */
+#define CM_COMMENT_DEPTH_MAX 8
+
+char cm_lower(char c);
+bool cm_is_alphanumeric(char c);
+
+/* Moves *at over folding white space (RFC 5322 3.2.2: a line break counts only with white space
+   after it) and, if comments is true, comments. False for a broken line break or comment, or for a
+   comment where none is allowed. */
+bool cm_skip_cfws(const char **at, bool comments);
+
+/* Trims spaces, tabs and line breaks at both ends: the start is returned, *length changes. */
+const char *cm_trim(const char *text, size_t *length);
+
+/* True if the trimmed text is `expected`, any case. */
+bool cm_text_is(const char *text, const char *expected);
+
+#endif
