@@ -91,6 +91,7 @@ static const struct key keys[] = {
     {"turn_secret_file", KIND_PATH, FIELD(turn_secret_file), "", 0, 0},
     {"turn_host", KIND_TEXT, FIELD(turn_host), NULL, 0, 0},
     {"metrics_listen", KIND_LISTEN, FIELD(metrics_listen), "", 0, 0},
+    {"instant_idle", KIND_FLAG, FIELD(instant_idle), "true", 0, 0},
     {"log_addresses", KIND_FLAG, FIELD(log_addresses), "false", 0, 0},
     {"blocked_senders_file", KIND_PATH, FIELD(blocked_senders_file), "", 0, 0},
     {"resolver", KIND_RESOLVER, FIELD(resolver), "", 0, 0},

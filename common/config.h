@@ -82,6 +82,8 @@ struct cm_config {
 
 	char *notify_url;
 	char *metrics_listen; /* "HOST:PORT"; "": off */
+	bool
+	    instant_idle; /* tell idling clients of mail at once, not after Dovecot's half second */
 	bool log_addresses;
 	char *blocked_senders_file;
 	char *resolver; /* "ADDR[@PORT]"; "": the system's */

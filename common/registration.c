@@ -1,0 +1,131 @@
+/*
+ * registration - may this account be created?
+ */
+#include "registration.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	enum cm_stat stat;
+} results[] = {
+    [CM_REGISTRATION_ALLOWED] = {"allowed", CM_STAT_REGISTRATIONS},
+    [CM_REGISTRATION_REFUSED_CLOSED] = {"closed", CM_STAT_REGISTRATION_CLOSED},
+    [CM_REGISTRATION_REFUSED_INVITE] = {"invite", CM_STAT_REGISTRATION_INVITE},
+    [CM_REGISTRATION_REFUSED_NAME] = {"name", CM_STAT_REGISTRATION_NAME},
+    [CM_REGISTRATION_REFUSED_PASSWORD] = {"password", CM_STAT_REGISTRATION_PASSWORD},
+    [CM_REGISTRATION_REFUSED_LOAD] = {"load", CM_STAT_REGISTRATION_LOAD},
+    [CM_REGISTRATION_REFUSED_MEMORY] = {"memory", CM_STAT_REGISTRATION_MEMORY},
+    [CM_REGISTRATION_REFUSED_DISK] = {"disk", CM_STAT_REGISTRATION_DISK},
+    [CM_REGISTRATION_REFUSED_RATE] = {"rate", CM_STAT_REGISTRATION_RATE},
+    [CM_REGISTRATION_TROUBLE] = {"internal", CM_STAT_REGISTRATION_TROUBLE},
+};
+
+const char *cm_registration_name(enum cm_registration result)
+{
+	return results[result].name;
+}
+
+enum cm_stat cm_registration_stat(enum cm_registration result)
+{
+	return results[result].stat;
+}
+
+bool cm_registration_is_temporary(enum cm_registration result)
+{
+	return result >= CM_REGISTRATION_REFUSED_LOAD;
+}
+
+bool cm_registration_is_closed(const struct cm_config *config)
+{
+	return config->registration == CM_REGISTRATION_CLOSED ||
+	       access(CM_NOCREATE_FILE, F_OK) == 0;
+}
+
+bool cm_registration_name_valid(const struct cm_config *config, const struct cm_address *address)
+{
+	return address->local_length >= config->username_min_length &&
+	       address->local_length <= config->username_max_length &&
+	       strspn(address->text, "abcdefghijklmnopqrstuvwxyz0123456789._-") ==
+		   address->local_length;
+}
+
+/* Like upstream's, the minimum counts characters, not bytes: UTF-8's continuation bytes are none.
+ */
+bool cm_registration_password_valid(const struct cm_config *config, const char *password)
+{
+	size_t characters = 0;
+
+	for (const char *byte = password; *byte != '\0'; byte++)
+		characters += ((unsigned char)*byte & 0xc0) != 0x80;
+	return characters >= config->password_min_length && strlen(password) <= CM_PASSWORD_MAX;
+}
+
+static enum cm_registration check_resources(const struct cm_config *config, struct cm_error *err)
+{
+	switch (cm_limits_resources(config, err)) {
+	case CM_RESOURCE_OK:
+		return CM_REGISTRATION_ALLOWED;
+	case CM_RESOURCE_LOAD:
+		return CM_REGISTRATION_REFUSED_LOAD;
+	case CM_RESOURCE_MEMORY:
+		return CM_REGISTRATION_REFUSED_MEMORY;
+	case CM_RESOURCE_DISK:
+		return CM_REGISTRATION_REFUSED_DISK;
+	case CM_RESOURCE_TROUBLE:
+		break;
+	}
+	return CM_REGISTRATION_TROUBLE;
+}
+
+static enum cm_registration check_rates(const struct cm_config *config, struct cm_limits *limits,
+					const struct cm_source *source, uint64_t now_ms,
+					struct cm_error *err)
+{
+	if (config->max_new_accounts_per_ip_per_hour == 0 &&
+	    config->max_new_accounts_per_minute == 0)
+		return CM_REGISTRATION_ALLOWED;
+	if (limits == NULL) {
+		cm_error_set(err, "the rates of new accounts cannot be kept");
+		return CM_REGISTRATION_TROUBLE;
+	}
+	switch (cm_limits_take(limits, config, source, now_ms, err)) {
+	case CM_RATE_OK:
+		return CM_REGISTRATION_ALLOWED;
+	case CM_RATE_SOURCE:
+	case CM_RATE_TOTAL:
+		return CM_REGISTRATION_REFUSED_RATE;
+	case CM_RATE_TROUBLE:
+		break;
+	}
+	return CM_REGISTRATION_TROUBLE;
+}
+
+enum cm_registration cm_registration_check_limits(const struct cm_config *config,
+						  struct cm_limits *limits,
+						  const struct cm_source *source, uint64_t now_ms,
+						  struct cm_error *err)
+{
+	enum cm_registration result = check_resources(config, err);
+
+	if (result != CM_REGISTRATION_ALLOWED)
+		return result;
+	return check_rates(config, limits, source, now_ms, err);
+}
+
+enum cm_registration cm_registration_check(const struct cm_config *config, struct cm_limits *limits,
+					   const struct cm_address *address, const char *password,
+					   const struct cm_source *source, uint64_t now_ms,
+					   struct cm_error *err)
+{
+	if (cm_registration_is_closed(config))
+		return CM_REGISTRATION_REFUSED_CLOSED;
+	if (config->registration == CM_REGISTRATION_INVITE)
+		return CM_REGISTRATION_REFUSED_INVITE;
+	if (!cm_registration_name_valid(config, address))
+		return CM_REGISTRATION_REFUSED_NAME;
+	if (!cm_registration_password_valid(config, password))
+		return CM_REGISTRATION_REFUSED_PASSWORD;
+	return cm_registration_check_limits(config, limits, source, now_ms, err);
+}

@@ -1,0 +1,62 @@
+/*
+ * registration - may this account be created?
+ *
+ * One place for the rules that upstream and the operator set for new accounts; existing accounts
+ * never come here. The order is: the mode, the name, the password, the machine's resources, and
+ * last the rates, so that nothing which is refused for another reason counts for them.
+ */
+#ifndef CM_REGISTRATION_H
+#define CM_REGISTRATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "config.h"
+#include "error.h"
+#include "registration_limits.h"
+#include "stats.h"
+
+/* The longest password that crypt() of every libc takes (musl: 256 with its NUL). */
+#define CM_PASSWORD_MAX 255
+
+enum cm_registration {
+	CM_REGISTRATION_ALLOWED,
+	CM_REGISTRATION_REFUSED_CLOSED,   /* registration = closed, or CM_NOCREATE_FILE exists */
+	CM_REGISTRATION_REFUSED_INVITE,   /* registration = invite: not by logging in */
+	CM_REGISTRATION_REFUSED_NAME,     /* not [a-z0-9._-], or of the wrong length */
+	CM_REGISTRATION_REFUSED_PASSWORD, /* too short or too long */
+	CM_REGISTRATION_REFUSED_LOAD,     /* from here on: not now */
+	CM_REGISTRATION_REFUSED_MEMORY,
+	CM_REGISTRATION_REFUSED_DISK,
+	CM_REGISTRATION_REFUSED_RATE,
+	CM_REGISTRATION_TROUBLE, /* internal trouble: err is filled */
+};
+
+/* Whether the account may be created by its first login, from source, with this password. The
+   caller creates it then, and calls cm_limits_give_back() if it did not.
+   limits NULL means that the rates could not be opened: trouble if any is set. */
+enum cm_registration cm_registration_check(const struct cm_config *config, struct cm_limits *limits,
+					   const struct cm_address *address, const char *password,
+					   const struct cm_source *source, uint64_t now_ms,
+					   struct cm_error *err);
+
+/* The parts of it, for those who invent the name and password themselves (chatmail-httpd). */
+bool cm_registration_is_closed(const struct cm_config *config);
+bool cm_registration_name_valid(const struct cm_config *config, const struct cm_address *address);
+bool cm_registration_password_valid(const struct cm_config *config, const char *password);
+enum cm_registration cm_registration_check_limits(const struct cm_config *config,
+						  struct cm_limits *limits,
+						  const struct cm_source *source, uint64_t now_ms,
+						  struct cm_error *err);
+
+/* True if a later attempt may succeed. */
+bool cm_registration_is_temporary(enum cm_registration result);
+
+/* One word for logs: "closed", "name", …; "allowed". */
+const char *cm_registration_name(enum cm_registration result);
+
+/* The counter of the result; CM_STAT_REGISTRATIONS for CM_REGISTRATION_ALLOWED. */
+enum cm_stat cm_registration_stat(enum cm_registration result);
+
+#endif

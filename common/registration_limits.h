@@ -1,0 +1,74 @@
+/*
+ * registration_limits - how much of what the machine has, and how many new accounts in a time
+ *
+ * Two kinds, both for new accounts only. Resources are asked of the system at each call. Rates are
+ * kept in one file, CM_LIMITS_FILE below run_dir, that every process which creates accounts maps;
+ * it has a fixed size whatever happens.
+ *
+ * The rates are token buckets (GCRA): a source may create all of its hour's accounts at once, then
+ * one more whenever that share of the hour has passed. A source is an IPv4 address or an IPv6 /64.
+ * Only accounts that were granted take up a place in the table, never refused attempts, so a flood
+ * of attempts from anywhere neither fills the table nor makes room in it. When the table is full of
+ * live entries all the same (max_new_accounts_per_minute = 0 and very many sources), the entry
+ * nearest to its end gives way. The table holds keyed hashes, no addresses, under a key that is
+ * drawn when the file is made.
+ */
+#ifndef CM_REGISTRATION_LIMITS_H
+#define CM_REGISTRATION_LIMITS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "error.h"
+
+#define CM_LIMITS_FILE "limits"
+
+/* Sources remembered at a time. */
+#define CM_LIMITS_SOURCES 65536
+
+enum cm_resource {
+	CM_RESOURCE_OK,
+	CM_RESOURCE_LOAD,    /* max_load_1m */
+	CM_RESOURCE_MEMORY,  /* min_available_memory */
+	CM_RESOURCE_DISK,    /* min_free_disk_space, where mailboxes_dir is */
+	CM_RESOURCE_TROUBLE, /* could not be found out: err is filled */
+};
+
+/* The first resource of which there is too little for a new account. A limit of 0 is off. */
+enum cm_resource cm_limits_resources(const struct cm_config *config, struct cm_error *err);
+
+/* Who asks, as it counts for the rates. */
+struct cm_source {
+	uint8_t bytes[8];
+	uint8_t length; /* 4: an IPv4 address; 8: the /64 of an IPv6 address; 0: unknown */
+};
+
+struct cm_source cm_source_ipv4(const struct in_addr *address);
+/* An IPv4-mapped address is the IPv4 address. */
+struct cm_source cm_source_ipv6(const struct in6_addr *address);
+
+struct cm_limits;
+
+/* Opens or creates the file (mode 0600). NULL with err filled if that is impossible. */
+struct cm_limits *cm_limits_open(const char *run_dir, struct cm_error *err);
+void cm_limits_close(struct cm_limits **limits);
+
+enum cm_rate {
+	CM_RATE_OK,      /* counted */
+	CM_RATE_SOURCE,  /* max_new_accounts_per_ip_per_hour */
+	CM_RATE_TOTAL,   /* max_new_accounts_per_minute */
+	CM_RATE_TROUBLE, /* the file could not be locked: err is filled */
+};
+
+/* Takes one account from both rates, or from none. now_ms: milliseconds of the clock that all
+   processes share. A source of unknown length counts for the total only. */
+enum cm_rate cm_limits_take(struct cm_limits *limits, const struct cm_config *config,
+			    const struct cm_source *source, uint64_t now_ms, struct cm_error *err);
+
+/* Gives back what cm_limits_take() took: the account was not created after all. */
+void cm_limits_give_back(struct cm_limits *limits, const struct cm_config *config,
+			 const struct cm_source *source);
+
+#endif

@@ -1,0 +1,194 @@
+/*
+ * turn - TURN credentials for clients, as METADATA announces them
+ */
+#include "turn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "file.h"
+
+#define SECRET_MAX  1024
+#define LINE_SIZE   512
+#define WAIT_MS     2000
+#define BASE64_SIZE ((CM_SHA1_SIZE + 2) / 3 * 4 + 1)
+
+static void encode_base64(const unsigned char digest[CM_SHA1_SIZE], char text_r[BASE64_SIZE])
+{
+	static const char alphabet[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *out = text_r;
+
+	for (size_t i = 0; i < CM_SHA1_SIZE; i += 3) {
+		size_t left = CM_SHA1_SIZE - i;
+		uint32_t bits = (uint32_t)digest[i] << 16;
+
+		if (left > 1)
+			bits |= (uint32_t)digest[i + 1] << 8;
+		if (left > 2)
+			bits |= digest[i + 2];
+		*out++ = alphabet[bits >> 18];
+		*out++ = alphabet[bits >> 12 & 63];
+		*out++ = left > 1 ? alphabet[bits >> 6 & 63] : '=';
+		*out++ = left > 2 ? alphabet[bits & 63] : '=';
+	}
+	*out = '\0';
+}
+
+static enum cm_turn_status announce(const char *host, const char *credentials, char **value_r,
+				    struct cm_error *err)
+{
+	if (asprintf(value_r, "%s:%d:%s", host, CM_TURN_PORT, credentials) >= 0)
+		return CM_TURN_OK;
+	*value_r = NULL;
+	cm_error_set(err, "out of memory");
+	return CM_TURN_TROUBLE;
+}
+
+/* The file's content without the line's end that an editor leaves. */
+static bool read_secret(const char *path, char **secret_r, size_t *length_r, struct cm_error *err)
+{
+	if (!cm_file_read(AT_FDCWD, path, SECRET_MAX, secret_r, length_r)) {
+		cm_error_set_errno(err, "turn_secret_file: %s", path);
+		return false;
+	}
+	while (*length_r > 0 && strchr(" \t\r\n", (*secret_r)[*length_r - 1]) != NULL)
+		--*length_r;
+	if (*length_r > 0)
+		return true;
+	free(*secret_r);
+	cm_error_set(err, "turn_secret_file: %s: is empty", path);
+	return false;
+}
+
+static enum cm_turn_status compute(const struct cm_config *config, time_t now,
+				   cm_hmac_sha1_fn *hmac_sha1, char **value_r, struct cm_error *err)
+{
+	unsigned char digest[CM_SHA1_SIZE];
+	char password[BASE64_SIZE];
+	char credentials[24 + BASE64_SIZE];
+	enum cm_turn_status status;
+	char *secret;
+	size_t length;
+	int used;
+
+	if (!read_secret(config->turn_secret_file, &secret, &length, err))
+		return CM_TURN_TROUBLE;
+	used = snprintf(credentials, sizeof(credentials), "%" PRIdMAX,
+			(intmax_t)now + CM_TURN_LIFETIME);
+	hmac_sha1(secret, length, credentials, (size_t)used, digest);
+	explicit_bzero(secret, length);
+	free(secret);
+	encode_base64(digest, password);
+	snprintf(credentials + used, sizeof(credentials) - (size_t)used, ":%s", password);
+	status = announce(config->turn_host, credentials, value_r, err);
+	explicit_bzero(credentials, sizeof(credentials));
+	explicit_bzero(password, sizeof(password));
+	explicit_bzero(digest, sizeof(digest));
+	return status;
+}
+
+/* -1 with errno ENOENT: there is no socket, and so no daemon on this relay. */
+static int connect_daemon(const char *path, struct cm_error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, saved_errno;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		cm_error_set(err, "turn_socket_path: %s: is too long", path);
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	saved_errno = errno;
+	cm_error_set_errno(err, "turn_socket_path: %s", path);
+	if (fd >= 0)
+		close(fd);
+	errno = saved_errno;
+	return -1;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Reads up to the first newline or the end, for WAIT_MS at most. */
+static bool read_line(int fd, char line[LINE_SIZE])
+{
+	int64_t end = now_ms() + WAIT_MS, left;
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	size_t used = 0;
+	ssize_t count = 1;
+
+	while (memchr(line, '\n', used) == NULL && count > 0) {
+		left = end - now_ms();
+		if (left <= 0 || used == LINE_SIZE - 1)
+			return false;
+		if (poll(&ready, 1, (int)left) <= 0)
+			continue;
+		count = read(fd, line + used, LINE_SIZE - 1 - used);
+		if (count > 0)
+			used += (size_t)count;
+	}
+	line[used] = '\0';
+	line[strcspn(line, "\r\n")] = '\0';
+	return count >= 0;
+}
+
+/* "USERNAME:PASSWORD", printable. */
+static bool is_credentials(const char *line)
+{
+	const char *colon = strchr(line, ':');
+
+	if (colon == NULL || colon == line || colon[1] == '\0')
+		return false;
+	for (; *line != '\0'; line++)
+		if (*line <= ' ' || *line > '~')
+			return false;
+	return true;
+}
+
+static enum cm_turn_status ask(const struct cm_config *config, char **value_r, struct cm_error *err)
+{
+	enum cm_turn_status status = CM_TURN_TROUBLE;
+	int fd = connect_daemon(config->turn_socket_path, err);
+	char line[LINE_SIZE];
+
+	if (fd < 0)
+		return errno == ENOENT ? CM_TURN_OFF : CM_TURN_TROUBLE;
+	if (read_line(fd, line) && is_credentials(line))
+		status = announce(config->turn_host, line, value_r, err);
+	else
+		cm_error_set(err, "turn_socket_path: %s: gave no credentials",
+			     config->turn_socket_path);
+	explicit_bzero(line, sizeof(line));
+	close(fd);
+	return status;
+}
+
+enum cm_turn_status cm_turn_credentials(const struct cm_config *config, time_t now,
+					cm_hmac_sha1_fn *hmac_sha1, char **value_r,
+					struct cm_error *err)
+{
+	*value_r = NULL;
+	if (config->turn_secret_file[0] != '\0')
+		return compute(config, now, hmac_sha1, value_r, err);
+	if (config->turn_socket_path[0] != '\0')
+		return ask(config, value_r, err);
+	return CM_TURN_OFF;
+}

@@ -1,0 +1,35 @@
+/*
+ * authdb - Dovecot's passdb and userdb driver `chatmail`
+ *
+ * The auth process loads this module when its configuration names the driver, and so does each of
+ * its workers. All work is done in the workers (both interfaces are blocking).
+ */
+#include "auth-common.h"
+
+#include "passdb.h"
+#include "userdb.h"
+
+#include "authdb.h"
+#include "relay.h"
+
+struct module;
+
+/* Found by Dovecot by these names. */
+extern const char *authdb_chatmail_version;
+void authdb_chatmail_init(struct module *module);
+void authdb_chatmail_deinit(void);
+
+const char *authdb_chatmail_version = DOVECOT_ABI_VERSION;
+
+void authdb_chatmail_init(struct module *module ATTR_UNUSED)
+{
+	passdb_register_module(&cm_passdb);
+	userdb_register_module(&cm_userdb);
+}
+
+void authdb_chatmail_deinit(void)
+{
+	passdb_unregister_module(&cm_passdb);
+	userdb_unregister_module(&cm_userdb);
+	cm_relay_deinit();
+}

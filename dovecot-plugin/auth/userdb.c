@@ -1,0 +1,163 @@
+/*
+ * userdb - where an account's mailbox is, and all accounts there are
+ *
+ * The fields are what Dovecot would else need in its configuration: home, user and group id (those
+ * of the worker, which owns the mailboxes), mail location and quota limit.
+ */
+#include "auth-common.h"
+
+#include "userdb.h"
+
+#include "account.h"
+#include "authdb.h"
+#include "compat/compat.h"
+#include "relay.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void set_fields(struct auth_request *request, const struct cm_config *config,
+		       const char *path)
+{
+	auth_request_set_userdb_field(request, "home", path);
+	auth_request_set_userdb_field(request, "uid", dec2str(geteuid()));
+	auth_request_set_userdb_field(request, "gid", dec2str(getegid()));
+#if DOVECOT_PREREQ(2, 4, 0)
+	auth_request_set_userdb_field(request, "mail_driver", "maildir");
+	auth_request_set_userdb_field(request, "mail_path", path);
+	auth_request_set_userdb_field(request, "quota_storage_size",
+				      t_strdup_printf("%" PRIu64 "B", config->max_mailbox_size));
+#else
+	auth_request_set_userdb_field(request, "mail", t_strconcat("maildir:", path, NULL));
+	auth_request_set_userdb_field(
+	    request, "quota_rule",
+	    t_strdup_printf("*:storage=%" PRIu64 "B", config->max_mailbox_size));
+#endif
+}
+
+static enum userdb_result found(struct auth_request *request, const struct cm_config *config,
+				const struct cm_address *address)
+{
+	char *path = cm_account_path(config, address);
+
+	if (path == NULL)
+		return USERDB_RESULT_INTERNAL_FAILURE;
+	if (strcmp(address->text, request->fields.user) != 0)
+		auth_request_set_userdb_field(request, "user", address->text);
+	set_fields(request, config, path);
+	free(path);
+	return CM_AUTH_SET_USERDB_FIELDS(request) < 0 ? USERDB_RESULT_INTERNAL_FAILURE
+						      : USERDB_RESULT_OK;
+}
+
+/* To the outside a blocked account does not exist: mail to it bounces, nobody could read it. */
+static enum userdb_result find(struct auth_request *request)
+{
+	const struct cm_config *config = cm_relay_config();
+	enum cm_account_status status = CM_ACCOUNT_ABSENT;
+	struct cm_address address;
+	struct cm_error err;
+
+	if (config == NULL)
+		return USERDB_RESULT_INTERNAL_FAILURE;
+	if (cm_relay_address(config, request->fields.user, &address))
+		status = cm_account_lookup(config, &address, &err);
+	if (status == CM_ACCOUNT_OK)
+		return found(request, config, &address);
+	if (status == CM_ACCOUNT_TROUBLE) {
+		i_error("chatmail: %s", err.text);
+		return USERDB_RESULT_INTERNAL_FAILURE;
+	}
+	CM_AUTH_LOG_UNKNOWN_USER(request);
+	return USERDB_RESULT_USER_UNKNOWN;
+}
+
+static void lookup(struct auth_request *request, userdb_callback_t *callback)
+{
+	callback(find(request), request);
+}
+
+struct iteration {
+	struct userdb_iterate_context ctx;
+	const struct cm_config *config;
+	DIR *directory;
+};
+
+/* No directory yet means no account yet. */
+static void open_directory(struct iteration *iteration)
+{
+	iteration->directory = opendir(iteration->config->mailboxes_dir);
+	if (iteration->directory == NULL && errno != ENOENT) {
+		i_error("chatmail: %s: cannot be listed: %m", iteration->config->mailboxes_dir);
+		iteration->ctx.failed = TRUE;
+	}
+}
+
+static struct userdb_iterate_context *iterate_init(struct auth_request *request,
+						   userdb_iter_callback_t *callback, void *context)
+{
+	struct iteration *iteration = i_new(struct iteration, 1);
+
+	iteration->ctx.auth_request = request;
+	iteration->ctx.callback = callback;
+	iteration->ctx.context = context;
+	auth_request_ref(request);
+	iteration->config = cm_relay_config();
+	if (iteration->config == NULL)
+		iteration->ctx.failed = TRUE;
+	else
+		open_directory(iteration);
+	return &iteration->ctx;
+}
+
+static void iterate_next(struct userdb_iterate_context *ctx)
+{
+	struct iteration *iteration = container_of(ctx, struct iteration, ctx);
+	struct cm_address address;
+	struct dirent *entry = NULL;
+
+	errno = 0;
+	while (iteration->directory != NULL && (entry = readdir(iteration->directory)) != NULL) {
+		/* A name that is not in normal form is no account's directory. */
+		if (cm_relay_address(iteration->config, entry->d_name, &address) &&
+		    strcmp(address.text, entry->d_name) == 0 &&
+		    cm_account_lookup(iteration->config, &address, NULL) == CM_ACCOUNT_OK)
+			break;
+		errno = 0;
+	}
+	if (entry == NULL && errno != 0) {
+		i_error("chatmail: %s: cannot be listed: %m", iteration->config->mailboxes_dir);
+		ctx->failed = TRUE;
+	}
+	ctx->callback(entry != NULL ? entry->d_name : NULL, ctx->context);
+}
+
+static int iterate_deinit(struct userdb_iterate_context *ctx)
+{
+	struct iteration *iteration = container_of(ctx, struct iteration, ctx);
+	int result = ctx->failed ? -1 : 0;
+
+	if (iteration->directory != NULL)
+		closedir(iteration->directory);
+	auth_request_unref(&ctx->auth_request);
+	i_free(iteration);
+	return result;
+}
+
+static void init(struct userdb_module *module)
+{
+	module->blocking = TRUE;
+}
+
+struct userdb_module_interface cm_userdb = {
+    .name = "chatmail",
+    .init = init,
+    .lookup = lookup,
+    .iterate_init = iterate_init,
+    .iterate_next = iterate_next,
+    .iterate_deinit = iterate_deinit,
+};

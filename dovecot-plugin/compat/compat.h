@@ -1,0 +1,40 @@
+/*
+ * compat - what Dovecot 2.3 and 2.4 call differently
+ *
+ * Everything else in these plugins is the same source for both. Only macros: a file that needs none
+ * of Dovecot's auth headers does not get them by including this.
+ */
+#ifndef CM_COMPAT_H
+#define CM_COMPAT_H
+
+#include "lib.h"
+
+#if DOVECOT_PREREQ(2, 4, 0)
+
+#define CM_AUTH_PROTOCOL(request)         ((request)->fields.protocol)
+#define CM_AUTH_LOG_UNKNOWN_USER(request) auth_request_db_log_unknown_user(request)
+/* An enum passdb_result. */
+#define CM_AUTH_PASSWORD_VERIFY(request, password, hash, scheme)                                   \
+	auth_request_db_password_verify(request, password, hash, scheme)
+/* The fields of the passdb and userdb blocks in dovecot.conf. Negative: trouble. */
+#define CM_AUTH_SET_PASSDB_FIELDS(request) auth_request_set_passdb_fields(request, NULL)
+#define CM_AUTH_SET_USERDB_FIELDS(request) auth_request_set_userdb_fields(request, NULL)
+
+#define CM_NOTIFY_UNREGISTER(context) notify_unregister(context)
+
+#else
+
+#define CM_AUTH_PROTOCOL(request)         ((request)->fields.service)
+#define CM_AUTH_LOG_UNKNOWN_USER(request) auth_request_log_unknown_user(request, AUTH_SUBSYS_DB)
+#define CM_AUTH_PASSWORD_VERIFY(request, password, hash, scheme)                                   \
+	(auth_request_password_verify(request, password, hash, scheme, AUTH_SUBSYS_DB) > 0         \
+	     ? PASSDB_RESULT_OK                                                                    \
+	     : PASSDB_RESULT_PASSWORD_MISMATCH)
+#define CM_AUTH_SET_PASSDB_FIELDS(request) 0
+#define CM_AUTH_SET_USERDB_FIELDS(request) 0
+
+#define CM_NOTIFY_UNREGISTER(context) notify_unregister(*(context))
+
+#endif
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * idle - a mailbox that tells of changes at once
+ *
+ * Dovecot waits half a second after inotify says that a mailbox changed, lest a burst of changes
+ * makes a burst of work. Here a second inotify descriptor on the same files, which Dovecot itself
+ * makes for hibernation, says so too, and the mailbox is looked at when the events that are there
+ * by then have been read. Mail that comes during that look makes the descriptor readable again.
+ *
+ * When the descriptor cannot be had (fs.inotify.max_user_instances), or on a file system without
+ * inotify, Dovecot's own way remains.
+ */
+#include "lib.h"
+
+#include "ioloop.h"
+#include "mail-storage-private.h"
+#include "mailbox-watch.h"
+
+#include "plugin.h"
+#include "relay.h"
+
+#include <unistd.h>
+
+struct idle_mailbox {
+	union mailbox_module_context module_ctx;
+	struct io *io;
+	struct timeout *to_notify;
+	int fd; /* -1: not watching */
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(idle_module, &mail_storage_module_register);
+
+#define IDLE_MAILBOX(box) ((struct idle_mailbox *)MODULE_CONTEXT_REQUIRE(box, idle_module))
+
+static void stop_watching(struct idle_mailbox *idle)
+{
+	io_remove(&idle->io);
+	timeout_remove(&idle->to_notify);
+	if (idle->fd >= 0)
+		close(idle->fd);
+	idle->fd = -1;
+}
+
+/* The mailbox may be gone when the callback returns. */
+static void notify(struct mailbox *box)
+{
+	struct idle_mailbox *idle = IDLE_MAILBOX(box);
+
+	timeout_remove(&idle->to_notify);
+	/* Dovecot saw the same change and would look again in half a second. */
+	timeout_remove(&box->to_notify_delay);
+	if (box->notify_callback != NULL)
+		box->notify_callback(box, box->notify_context);
+}
+
+static void changed(struct mailbox *box)
+{
+	struct idle_mailbox *idle = IDLE_MAILBOX(box);
+	char events[4096];
+	ssize_t size;
+
+	while ((size = read(idle->fd, events, sizeof(events))) > 0)
+		;
+	if (size < 0 && errno != EAGAIN && errno != EINTR) {
+		stop_watching(idle);
+		return;
+	}
+	/* After Dovecot's own handler, whose timer is then there to be removed. */
+	if (idle->to_notify == NULL)
+		idle->to_notify = timeout_add_short(0, notify, box);
+}
+
+static void start_watching(struct mailbox *box, struct idle_mailbox *idle)
+{
+	const char *reason;
+
+	idle->fd = mailbox_watch_extract_notify_fd(box, &reason);
+	if (idle->fd >= 0) {
+		net_set_nonblock(idle->fd, TRUE);
+		idle->io = io_add(idle->fd, IO_READ, changed, box);
+	}
+}
+
+static void notify_changes(struct mailbox *box)
+{
+	struct idle_mailbox *idle = IDLE_MAILBOX(box);
+
+	idle->module_ctx.super.notify_changes(box);
+	stop_watching(idle);
+	if (box->notify_callback != NULL)
+		start_watching(box, idle);
+}
+
+static void close_mailbox(struct mailbox *box)
+{
+	struct idle_mailbox *idle = IDLE_MAILBOX(box);
+
+	stop_watching(idle);
+	idle->module_ctx.super.close(box);
+}
+
+void cm_idle_mailbox_allocated(struct mailbox *box)
+{
+	const struct cm_config *config = cm_relay_config();
+	struct mailbox_vfuncs *v = box->vlast;
+	struct idle_mailbox *idle;
+
+	if (config == NULL || !config->instant_idle)
+		return;
+	idle = p_new(box->pool, struct idle_mailbox, 1);
+	idle->fd = -1;
+	idle->module_ctx.super = *v;
+	box->vlast = &idle->module_ctx.super;
+	v->notify_changes = notify_changes;
+	v->close = close_mailbox;
+	MODULE_CONTEXT_SET(box, idle_module, idle);
+}

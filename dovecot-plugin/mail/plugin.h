@@ -1,0 +1,20 @@
+/*
+ * plugin - Dovecot's mail plugin `chatmail`, and the parts it is made of
+ */
+#ifndef CM_PLUGIN_H
+#define CM_PLUGIN_H
+
+struct mailbox;
+
+/* metadata.c: push tokens and the server's entries as IMAP METADATA */
+void cm_metadata_init(void);
+void cm_metadata_deinit(void);
+
+/* push.c: one queue entry per token for each message that LMTP delivered */
+void cm_push_init(void);
+void cm_push_deinit(void);
+
+/* idle.c: a mailbox that tells of changes at once */
+void cm_idle_mailbox_allocated(struct mailbox *box);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * relay - the relay that a Dovecot process works for
+ */
+#include "lib.h"
+
+#include "relay.h"
+
+#include "account.h"
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A file that could not be opened is not tried, and not complained about, at every login. */
+#define RETRY_SECONDS 5
+
+static struct cm_config *relay_config;
+static struct cm_stats *relay_stats;
+static struct cm_limits *relay_limits;
+
+struct retry {
+	time_t next;
+};
+
+static struct retry config_retry, stats_retry, limits_retry;
+
+static bool retry_is_due(struct retry *retry)
+{
+	time_t now = time(NULL);
+
+	/* The clock may have been set back. */
+	if (now < retry->next && retry->next - now <= RETRY_SECONDS)
+		return FALSE;
+	retry->next = now + RETRY_SECONDS;
+	return TRUE;
+}
+
+static void log_warning(const char *text, void *context ATTR_UNUSED)
+{
+	i_warning("chatmail: %s", text);
+}
+
+const struct cm_config *cm_relay_config(void)
+{
+	const char *path = getenv(CM_CONFIG_ENVIRONMENT);
+	struct cm_error err;
+
+	if (relay_config != NULL || !retry_is_due(&config_retry))
+		return relay_config;
+	if (path == NULL || *path == '\0')
+		path = CM_CONFIG_DEFAULT_PATH;
+	relay_config = cm_config_load(path, log_warning, NULL, &err);
+	if (relay_config == NULL)
+		i_error("chatmail: %s", err.text);
+	else
+		cm_log_init("chatmail", CM_LOG_STDERR, relay_config->log_addresses);
+	return relay_config;
+}
+
+struct cm_stats *cm_relay_stats(void)
+{
+	struct cm_error err;
+
+	if (relay_stats != NULL || cm_relay_config() == NULL || !retry_is_due(&stats_retry))
+		return relay_stats;
+	relay_stats = cm_stats_open(relay_config->run_dir, &err);
+	if (relay_stats == NULL)
+		i_warning("chatmail: statistics: %s", err.text);
+	return relay_stats;
+}
+
+struct cm_limits *cm_relay_limits(void)
+{
+	struct cm_error err;
+
+	if (relay_limits != NULL || cm_relay_config() == NULL || !retry_is_due(&limits_retry))
+		return relay_limits;
+	relay_limits = cm_limits_open(relay_config->run_dir, &err);
+	if (relay_limits == NULL)
+		i_error("chatmail: rates of new accounts: %s", err.text);
+	return relay_limits;
+}
+
+/* '%' would be expanded in the mail location, and no relay ever made such an account. */
+bool cm_relay_address(const struct cm_config *config, const char *text,
+		      struct cm_address *address_r)
+{
+	return cm_address_parse(text, strlen(text), address_r) &&
+	       cm_account_is_local(config, address_r) && strchr(address_r->text, '%') == NULL;
+}
+
+void cm_relay_deinit(void)
+{
+	cm_config_free(&relay_config);
+	cm_stats_close(&relay_stats);
+	cm_limits_close(&relay_limits);
+}

@@ -1,0 +1,32 @@
+/*
+ * relay - the relay that a Dovecot process works for
+ *
+ * One configuration, one statistics mapping and one table of rates per process, opened when they
+ * are first asked for. A process that could not have them asks again later, so that what the
+ * operator repairs works without a restart. What goes wrong is logged, without addresses.
+ */
+#ifndef CM_RELAY_H
+#define CM_RELAY_H
+
+#include "address.h"
+#include "config.h"
+#include "registration_limits.h"
+#include "stats.h"
+
+/* chatmail.ini, from CM_CONFIG_ENVIRONMENT or else the default path. NULL: it cannot be read, which
+   is logged. Owned by this module. */
+const struct cm_config *cm_relay_config(void);
+
+/* NULL: nothing is counted. */
+struct cm_stats *cm_relay_stats(void);
+
+/* NULL: the rates of new accounts cannot be kept, which is logged. */
+struct cm_limits *cm_relay_limits(void);
+
+/* True if text is an address of this relay. */
+bool cm_relay_address(const struct cm_config *config, const char *text,
+		      struct cm_address *address_r);
+
+void cm_relay_deinit(void);
+
+#endif

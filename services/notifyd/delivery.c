@@ -1,0 +1,302 @@
+/*
+ * delivery - requests out, answers in, and what they mean for the entries
+ *
+ * protocol: 200 means sent, 410 that the token is dead, anything else (or nothing) that it is to
+ * be tried again. A file is removed only after the answer. If that fails nothing more is sent until
+ * it succeeds, for what cannot be removed would be sent again after the next start.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "account.h"
+#include "log.h"
+#include "notifier_state.h"
+#include "schedule.h"
+#include "tokens.h"
+
+#define CLASSES_ALL    ((1U << QUEUE_CLASSES) - 1)
+#define RETRIES_MAX    (SENDER_MAX / 4)
+#define STUCK_EVERY    1000
+#define TROUBLE_DELAY  60000
+#define HTTP_OK        200
+#define HTTP_GONE      410
+#define HTTP_TOO_MANY  429
+#define HTTP_NO_SERVER 503
+
+/* Retries must not take all places: they may be what hangs. */
+static unsigned int classes(const struct notifier *notifier)
+{
+	if (notifier->retries < RETRIES_MAX)
+		return CLASSES_ALL;
+	return CLASSES_ALL & ~(1U << QUEUE_RETRY);
+}
+
+static unsigned int allowance(const struct notifier *notifier, int64_t now)
+{
+	if (notifier->stuck_count > 0)
+		return 0;
+	return gate_allowance(&notifier->gate, sender_in_flight(notifier->sender),
+			      sender_in_flight_since(notifier->sender, now - GATE_SLOW), now);
+}
+
+/* Reads the token from the first entry that is still there and still young enough; the others are
+   removed. False if there is nothing to send: then the target has been dealt with. */
+static bool read_token(struct notifier *notifier, struct queue_target *target,
+		       struct cm_push_entry *entry_r, int64_t now)
+{
+	struct queue_entry *entry;
+	struct timespec stamp;
+
+	while ((entry = queue_target_entries(target)) != NULL) {
+		switch (spool_read(notifier->spool, entry->name, entry_r, &stamp)) {
+		case SPOOL_ENTRY:
+			if (!schedule_expired(entry_r->time, time(NULL)))
+				return true;
+			spool_remove(notifier->spool, entry->name);
+			notifier_count(notifier, &notifier->counts.dropped, CM_STAT_PUSH_DROPPED);
+			break;
+		case SPOOL_TROUBLE:
+			queue_defer(notifier->queue, target, now + TROUBLE_DELAY);
+			return false;
+		case SPOOL_ABSENT:
+		case SPOOL_DIRECTORY:
+		case SPOOL_INVALID:
+			break;
+		}
+		queue_remove_entry(notifier->queue, target, entry);
+	}
+	queue_finish(notifier->queue, target, now);
+	return false;
+}
+
+static void start_one(struct notifier *notifier, struct queue_target *target,
+		      enum queue_class class, int64_t now)
+{
+	struct cm_push_entry entry;
+
+	if (!read_token(notifier, target, &entry, now))
+		return;
+	if (sender_post(notifier->sender, entry.token, target, now)) {
+		gate_probe_started(&notifier->gate, now, notifier_random());
+		if (class == QUEUE_RETRY)
+			notifier->retries++;
+	} else {
+		queue_defer(notifier->queue, target, now + QUEUE_HOLD);
+	}
+	explicit_bzero(&entry, sizeof entry);
+}
+
+/* Removes the files of an answered target. False if one is still there. */
+static bool remove_files(struct notifier *notifier, struct queue_target *target)
+{
+	struct queue_entry *entry;
+
+	while ((entry = queue_target_entries(target)) != NULL) {
+		if (!spool_remove(notifier->spool, entry->name))
+			return false;
+		queue_remove_entry(notifier->queue, target, entry);
+	}
+	queue_finish(notifier->queue, target, notifier_now());
+	return true;
+}
+
+/* Tries again to remove the files of answered targets. */
+static void retry_stuck(struct notifier *notifier, int64_t now)
+{
+	if (notifier->stuck_count == 0 || now < notifier->stuck_due)
+		return;
+	notifier->stuck_due = now + STUCK_EVERY;
+	while (notifier->stuck_count > 0 &&
+	       remove_files(notifier, notifier->stuck[notifier->stuck_count - 1]))
+		notifier->stuck_count--;
+	if (notifier->stuck_count == 0)
+		cm_log(LOG_INFO, "the queue's files can be removed again: going on");
+}
+
+void delivery_start(struct notifier *notifier, int64_t now)
+{
+	unsigned int allowed;
+	struct queue_target *target;
+	enum queue_class class;
+
+	retry_stuck(notifier, now);
+	for (allowed = allowance(notifier, now); allowed > 0; allowed--) {
+		target = queue_next(notifier->queue, classes(notifier), now, &class);
+		if (target == NULL)
+			break;
+		/* A probe gets a connection of its own: the old one may be what is dead. */
+		if (notifier->gate.closed && !sender_disconnect(notifier->sender)) {
+			notifier->broken = true;
+			queue_forget(notifier->queue, target);
+			break;
+		}
+		start_one(notifier, target, class, now);
+	}
+}
+
+int64_t delivery_due(const struct notifier *notifier, int64_t now)
+{
+	if (notifier->stuck_count > 0)
+		return notifier->stuck_due;
+	if (allowance(notifier, now) > 0)
+		return queue_next_due(notifier->queue, classes(notifier), now);
+	if (notifier->gate.closed && sender_in_flight(notifier->sender) == 0 &&
+	    notifier->gate.probe_at > now && queue_length(notifier->queue) > 0)
+		return notifier->gate.probe_at;
+	return INT64_MAX;
+}
+
+/* The service does not know the token any more: the accounts of the entries forget it. */
+static void remove_token(struct notifier *notifier, struct queue_target *target)
+{
+	struct cm_push_entry entry;
+	struct timespec stamp;
+	struct cm_error err;
+	char *path;
+
+	for (const struct queue_entry *file = queue_target_entries(target); file != NULL;
+	     file = file->next) {
+		if (spool_read(notifier->spool, file->name, &entry, &stamp) != SPOOL_ENTRY)
+			continue;
+		path = cm_account_path(notifier->config, &entry.address);
+		if (cm_account_lookup(notifier->config, &entry.address, &err) ==
+		    CM_ACCOUNT_ABSENT) {
+			/* The account is gone, and the token with it. */
+		} else if (path == NULL || !cm_tokens_remove(path, entry.token, &err)) {
+			cm_log(LOG_WARNING, "cannot remove a dead token of %s",
+			       cm_log_address(entry.address.text));
+		}
+		free(path);
+		explicit_bzero(&entry, sizeof entry);
+	}
+}
+
+/* Statistics of an answer that removes the entries. */
+static void count_answered(struct notifier *notifier, const struct queue_target *target)
+{
+	struct timespec now;
+	int64_t microseconds;
+	bool first = true;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	microseconds = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	for (const struct queue_entry *entry = queue_target_entries(target); entry != NULL;
+	     entry = entry->next) {
+		if (!first)
+			notifier_count(notifier, &notifier->counts.collapsed,
+				       CM_STAT_PUSH_COLLAPSED);
+		first = false;
+		if (entry->appeared > 0 && entry->appeared <= microseconds)
+			cm_stats_observe(notifier->stats, CM_STAT_PUSH_DELAY_MICROSECONDS,
+					 (uint64_t)(microseconds - entry->appeared));
+	}
+}
+
+static void take_answered(struct notifier *notifier, struct queue_target *target)
+{
+	struct queue_target **grown;
+
+	count_answered(notifier, target);
+	if (remove_files(notifier, target))
+		return;
+	if (notifier->stuck_count == 0)
+		cm_log(LOG_ERR, "cannot remove files from the queue: sending nothing more");
+	notifier->stuck_due = notifier_now() + STUCK_EVERY;
+	grown =
+	    realloc(notifier->stuck, (notifier->stuck_count + 1) * sizeof(struct queue_target *));
+	if (grown == NULL) {
+		notifier->broken = true;
+		return;
+	}
+	notifier->stuck = grown;
+	notifier->stuck[notifier->stuck_count++] = target;
+}
+
+/* Counts the failure in each entry; the one that failed least decides when it is tried again. The
+   wait in milliseconds. */
+static int64_t count_failure(struct queue_target *target)
+{
+	unsigned int least = SCHEDULE_FAILURES_MAX;
+
+	for (struct queue_entry *entry = queue_target_entries(target); entry != NULL;
+	     entry = entry->next) {
+		entry->failures++;
+		if (entry->failures < least)
+			least = entry->failures;
+	}
+	return schedule_delay_jittered(least, notifier_random());
+}
+
+static void take_failed(struct notifier *notifier, struct queue_target *target, int64_t now)
+{
+	const int64_t wait = count_failure(target);
+	const time_t due = time(NULL) + (time_t)((wait + 999) / 1000);
+	struct queue_entry *entry, *next;
+	struct timespec stamp;
+
+	notifier_count(notifier, &notifier->counts.failed, CM_STAT_PUSH_RETRIED);
+	for (entry = queue_target_entries(target); entry != NULL; entry = next) {
+		next = entry->next;
+		if (schedule_expired(entry->arrival, due)) {
+			spool_remove(notifier->spool, entry->name);
+			notifier_count(notifier, &notifier->counts.dropped, CM_STAT_PUSH_DROPPED);
+			queue_remove_entry(notifier->queue, target, entry);
+			continue;
+		}
+		stamp = schedule_to_stamp(
+		    &(struct schedule_state){.failures = entry->failures, .due = due});
+		spool_stamp(notifier->spool, entry->name, &stamp);
+	}
+	if (queue_target_entries(target) == NULL) {
+		queue_finish(notifier->queue, target, now);
+	} else if (queue_has_room(notifier->queue, QUEUE_RETRY, false)) {
+		queue_defer(notifier->queue, target, now + wait);
+	} else {
+		intake_leave(notifier, now + wait);
+		queue_forget(notifier->queue, target);
+	}
+}
+
+static void judge_service(struct notifier *notifier, const struct sender_answer *answer,
+			  int64_t now)
+{
+	const bool asked = answer->status == HTTP_TOO_MANY || answer->status == HTTP_NO_SERVER;
+	const int64_t wait = asked ? answer->retry_after : 0;
+
+	if (answer->status == HTTP_OK || answer->status == HTTP_GONE) {
+		if (gate_success(&notifier->gate))
+			cm_log(LOG_INFO, "the push service works again");
+	} else if (gate_failure(&notifier->gate, now, wait, notifier_random())) {
+		if (answer->status == 0)
+			cm_log(LOG_WARNING, "the push service fails, holding back: %s",
+			       answer->error);
+		else
+			cm_log(LOG_WARNING, "the push service fails, holding back: HTTP status %ld",
+			       answer->status);
+	}
+}
+
+void delivery_done(void *context, void *request, const struct sender_answer *answer)
+{
+	struct notifier *notifier = context;
+	struct queue_target *target = request;
+	const int64_t now = notifier_now();
+
+	if (queue_target_class(target) == QUEUE_RETRY)
+		notifier->retries--;
+	if (answer->status != 0)
+		gate_set_bounds(&notifier->gate,
+				answer->http2 ? SENDER_WINDOW_HTTP2 : SENDER_WINDOW_HTTP1,
+				answer->http2 ? SENDER_MAX : SENDER_WINDOW_HTTP1);
+	judge_service(notifier, answer, now);
+	if (answer->status == HTTP_OK) {
+		notifier_count(notifier, &notifier->counts.sent, CM_STAT_PUSH_SENT);
+		take_answered(notifier, target);
+	} else if (answer->status == HTTP_GONE) {
+		notifier_count(notifier, &notifier->counts.gone, CM_STAT_PUSH_TOKEN_GONE);
+		remove_token(notifier, target);
+		take_answered(notifier, target);
+	} else {
+		take_failed(notifier, target, now);
+	}
+}

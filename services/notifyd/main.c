@@ -1,0 +1,259 @@
+/*
+ * chatmail-notifyd - wakes phones: tells the push service about new messages
+ *
+ * SYNOPSIS
+ *	chatmail-notifyd [-f] [-c INI] [-p PIDFILE] [-u USER]
+ *
+ * See chatmail-notifyd(8). This file has the options, the signals and the configuration; the work
+ * is the notifier's.
+ */
+#include <curl/curl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+#include "daemon.h"
+#include "log.h"
+#include "notifier.h"
+#include "stats.h"
+
+#define PROGRAM "chatmail-notifyd"
+
+/* Milliseconds to wait for answers before the end, and before starting anew with another
+   configuration: there is no hurry then, and a request lasts 30 s at most. */
+#define DRAIN_TERMINATE 3000
+#define DRAIN_RESTART   35000
+
+/* Milliseconds between attempts to open the queue. */
+#define OPEN_EVERY 10000
+
+struct options {
+	const char *config_path, *pid_path, *user;
+	bool foreground;
+};
+
+struct program {
+	struct options options;
+	struct cm_config *config;
+	struct cm_stats *stats;
+	int signals, pid_file, ready;
+};
+
+static void print_usage(FILE *stream)
+{
+	fputs("usage: " PROGRAM " [-f] [-c INI] [-p PIDFILE] [-u USER]\n\n"
+	      "  -c, --config INI        configuration (" CM_CONFIG_DEFAULT_PATH ")\n"
+	      "  -f, --foreground        stay in the foreground, log to standard error\n"
+	      "  -p, --pid-file PIDFILE  write the process id there\n"
+	      "  -u, --user USER         become this user\n"
+	      "      --help, --version\n",
+	      stream);
+}
+
+/* False if the program is to end with *status_r. */
+static bool read_options(int argc, char **argv, struct options *options, int *status_r)
+{
+	static const struct option table[] = {
+	    {"config", required_argument, NULL, 'c'},
+	    {"foreground", no_argument, NULL, 'f'},
+	    {"pid-file", required_argument, NULL, 'p'},
+	    {"user", required_argument, NULL, 'u'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {0},
+	};
+	int option;
+
+	*options = (struct options){.config_path = CM_CONFIG_DEFAULT_PATH};
+	*status_r = 0;
+	while ((option = getopt_long(argc, argv, "c:fp:u:h", table, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->config_path = optarg;
+			break;
+		case 'f':
+			options->foreground = true;
+			break;
+		case 'p':
+			options->pid_path = optarg;
+			break;
+		case 'u':
+			options->user = optarg;
+			break;
+		case 'h':
+			print_usage(stdout);
+			return false;
+		case 'V':
+			puts(PROGRAM " " CM_VERSION);
+			return false;
+		default:
+			*status_r = 2;
+			print_usage(stderr);
+			return false;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, PROGRAM ": unexpected argument %s\n", argv[optind]);
+		*status_r = 2;
+		return false;
+	}
+	return true;
+}
+
+static void warn_config(const char *text, void *context)
+{
+	(void)context;
+	cm_log(LOG_WARNING, "%s", text);
+}
+
+static void start_log(const struct program *program)
+{
+	cm_log_init(PROGRAM, program->options.foreground ? CM_LOG_STDERR : CM_LOG_SYSLOG,
+		    program->config->log_addresses);
+}
+
+/* Reads the configuration again. True if the notifier has to start anew with it. */
+static bool reload(struct program *program, struct notifier *notifier)
+{
+	struct cm_error err;
+	struct cm_config *config =
+			     cm_config_load(program->options.config_path, warn_config, NULL, &err),
+			 *old;
+	bool restart;
+
+	if (config == NULL) {
+		cm_log(LOG_ERR, "%s; going on with the old configuration", err.text);
+		return false;
+	}
+	old = program->config;
+	restart = strcmp(old->notify_url, config->notify_url) != 0 ||
+		  strcmp(old->mailboxes_dir, config->mailboxes_dir) != 0;
+	program->config = config;
+	notifier_set_config(notifier, config);
+	cm_config_free(&old);
+	start_log(program);
+	cm_log(LOG_INFO, "configuration read again");
+	return restart;
+}
+
+/* Opens the queue, however long that takes. NULL if told to end. */
+static struct notifier *open_notifier(struct program *program)
+{
+	struct pollfd wait = {.fd = program->signals, .events = POLLIN};
+	struct notifier *notifier;
+	struct cm_error err;
+	bool told = false;
+	int number;
+
+	while ((notifier = notifier_new(program->config, program->stats, &err)) == NULL) {
+		if (!told)
+			cm_log(LOG_ERR, "%s; trying again every %d s", err.text, OPEN_EVERY / 1000);
+		told = true;
+		cm_daemon_ready(&program->ready);
+		poll(&wait, 1, OPEN_EVERY);
+		number = cm_daemon_next_signal(program->signals);
+		if (number == SIGTERM || number == SIGINT)
+			return NULL;
+	}
+	cm_log(LOG_INFO, "watching the queue");
+	cm_daemon_ready(&program->ready);
+	return notifier;
+}
+
+/* One notifier's life. False if the program is to end. */
+static bool work(struct program *program)
+{
+	struct notifier *notifier = open_notifier(program);
+	enum notifier_event event;
+	bool again = true;
+
+	if (notifier == NULL)
+		return false;
+	do
+		event = notifier_run(notifier, program->signals);
+	while (event == NOTIFIER_HANGUP && !reload(program, notifier));
+	if (event == NOTIFIER_TERMINATE) {
+		notifier_drain(notifier, program->signals, DRAIN_TERMINATE);
+		again = false;
+	} else if (notifier_drain(notifier, program->signals, DRAIN_RESTART)) {
+		again = false;
+	}
+	notifier_free(&notifier);
+	return again;
+}
+
+/* What has to be there before the work. */
+static bool prepare(struct program *program, struct cm_error *err)
+{
+	struct cm_error stats_error;
+
+	program->signals = cm_daemon_signals(err);
+	if (program->signals < 0 || !cm_daemon_drop_privileges(program->options.user, err))
+		return false;
+	if (program->options.pid_path != NULL) {
+		program->pid_file = cm_daemon_pid_file(program->options.pid_path, err);
+		if (program->pid_file < 0)
+			return false;
+	}
+	program->stats = cm_stats_open(program->config->run_dir, &stats_error);
+	if (program->stats == NULL)
+		cm_log(LOG_WARNING, "no statistics: %s", stats_error.text);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
+		cm_error_set(err, "cannot initialise libcurl");
+		return false;
+	}
+	return true;
+}
+
+static int run(struct program *program)
+{
+	struct cm_error err;
+	int status = 1;
+
+	if (!program->options.foreground) {
+		switch (cm_daemon_background(&program->ready, &err)) {
+		case CM_DAEMON_STARTED:
+			return 0;
+		case CM_DAEMON_FAILED:
+			fprintf(stderr, PROGRAM ": %s\n", err.text);
+			return 1;
+		case CM_DAEMON_CHILD:
+			break;
+		}
+	}
+	start_log(program);
+	if (prepare(program, &err)) {
+		while (work(program))
+			;
+		cm_log(LOG_INFO, "stopped");
+		status = 0;
+	} else {
+		fprintf(stderr, PROGRAM ": %s\n", err.text);
+	}
+	curl_global_cleanup();
+	cm_stats_close(&program->stats);
+	if (program->options.pid_path != NULL)
+		cm_daemon_pid_file_remove(program->options.pid_path, &program->pid_file);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct program program = {.signals = -1, .pid_file = -1, .ready = -1};
+	struct cm_error err;
+	int status;
+
+	if (!read_options(argc, argv, &program.options, &status))
+		return status;
+	program.config = cm_config_load(program.options.config_path, warn_config, NULL, &err);
+	if (program.config == NULL) {
+		fprintf(stderr, PROGRAM ": %s\n", err.text);
+		return 1;
+	}
+	status = run(&program);
+	cm_config_free(&program.config);
+	return status;
+}

@@ -1,0 +1,187 @@
+/*
+ * notifier - from the queue directory to the push service: the loop
+ */
+#include "notifier.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "notifier_state.h"
+
+#define TICK         1000 /* longest sleep */
+#define STATS_EVERY  5000
+#define REPORT_EVERY 600000
+
+int64_t notifier_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+uint32_t notifier_random(void)
+{
+	uint32_t value = 0;
+
+	if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
+		value = (uint32_t)notifier_now() * 2654435761U;
+	return value;
+}
+
+void notifier_count(struct notifier *notifier, uint64_t *count, enum cm_stat stat)
+{
+	(*count)++;
+	cm_stats_add(notifier->stats, stat, 1);
+}
+
+static bool open_parts(struct notifier *notifier, struct cm_error *err)
+{
+	char *path = cm_push_queue_path(notifier->config);
+
+	notifier->queue = queue_new(NOTIFIER_CAPACITY);
+	if (path == NULL || notifier->queue == NULL)
+		cm_error_set(err, "out of memory");
+	else
+		notifier->spool = spool_open(path, err);
+	free(path);
+	if (notifier->spool == NULL)
+		return false;
+	notifier->sender = sender_new(notifier->config->notify_url, delivery_done, notifier, err);
+	return notifier->sender != NULL;
+}
+
+struct notifier *notifier_new(const struct cm_config *config, struct cm_stats *stats,
+			      struct cm_error *err)
+{
+	struct notifier *notifier = calloc(1, sizeof *notifier);
+	const int64_t now = notifier_now();
+
+	if (notifier == NULL) {
+		cm_error_set(err, "out of memory");
+		return NULL;
+	}
+	notifier->config = config;
+	notifier->stats = stats;
+	notifier->walk_due = now;
+	notifier->walk_retry = INT64_MAX;
+	notifier->report_due = now + REPORT_EVERY;
+	gate_init(&notifier->gate, SENDER_WINDOW_HTTP2, SENDER_MAX);
+	if (!open_parts(notifier, err))
+		notifier_free(&notifier);
+	return notifier;
+}
+
+void notifier_free(struct notifier **notifier)
+{
+	if (*notifier == NULL)
+		return;
+	sender_free(&(*notifier)->sender);
+	queue_free(&(*notifier)->queue);
+	spool_close(&(*notifier)->spool);
+	free((*notifier)->stuck);
+	free(*notifier);
+	*notifier = NULL;
+}
+
+void notifier_set_config(struct notifier *notifier, const struct cm_config *config)
+{
+	notifier->config = config;
+}
+
+static void set_gauges(struct notifier *notifier, int64_t now)
+{
+	const time_t oldest = queue_oldest(notifier->queue), clock = time(NULL);
+
+	notifier->stats_due = now + STATS_EVERY;
+	cm_stats_set(notifier->stats, CM_STAT_PUSH_QUEUE_LENGTH,
+		     queue_length(notifier->queue) + notifier->left);
+	cm_stats_set(notifier->stats, CM_STAT_PUSH_QUEUE_AGE_SECONDS,
+		     oldest != 0 && clock > oldest ? (uint64_t)(clock - oldest) : 0);
+}
+
+/* One line of the log if there is anything to tell. */
+static void report(struct notifier *notifier, int64_t now)
+{
+	const struct notifier_counts *counts = &notifier->counts;
+
+	notifier->report_due = now + REPORT_EVERY;
+	if (counts->invalid > 0)
+		cm_log(LOG_WARNING, "%" PRIu64 " files in the queue were no notifications",
+		       counts->invalid);
+	if (counts->sent + counts->gone + counts->failed + counts->dropped > 0)
+		cm_log(LOG_INFO,
+		       "sent %" PRIu64 ", saved by collapsing %" PRIu64 ", tokens gone %" PRIu64
+		       ", attempts failed %" PRIu64 ", dropped %" PRIu64 ", waiting %" PRIu64,
+		       counts->sent, counts->collapsed, counts->gone, counts->failed,
+		       counts->dropped, queue_length(notifier->queue) + notifier->left);
+	notifier->counts = (struct notifier_counts){0};
+}
+
+static void tick(struct notifier *notifier, int64_t now)
+{
+	if (now >= notifier->stats_due) {
+		intake_expire(notifier);
+		set_gauges(notifier, now);
+	}
+	if (now >= notifier->report_due)
+		report(notifier, now);
+}
+
+static int timeout(const struct notifier *notifier, int64_t now)
+{
+	const int64_t intake = intake_due(notifier, now), delivery = delivery_due(notifier, now);
+	const int64_t due = intake < delivery ? intake : delivery;
+
+	if (due <= now)
+		return 0;
+	return due - now < TICK ? (int)(due - now) : TICK;
+}
+
+enum notifier_event notifier_run(struct notifier *notifier, int signals)
+{
+	const int fds[] = {signals, spool_fd(notifier->spool)};
+	int64_t now;
+	int number;
+
+	while (!notifier->broken) {
+		while ((number = cm_daemon_next_signal(signals)) != 0) {
+			if (number == SIGHUP)
+				return NOTIFIER_HANGUP;
+			if (number == SIGTERM || number == SIGINT)
+				return NOTIFIER_TERMINATE;
+		}
+		now = notifier_now();
+		intake_events(notifier);
+		intake_walk(notifier, now);
+		delivery_start(notifier, now);
+		tick(notifier, now);
+		sender_run(notifier->sender, fds, sizeof fds / sizeof fds[0],
+			   notifier->broken ? 0 : timeout(notifier, now));
+	}
+	return NOTIFIER_LOST;
+}
+
+bool notifier_drain(struct notifier *notifier, int signals, int milliseconds)
+{
+	const int64_t end = notifier_now() + milliseconds;
+	int64_t now;
+	int number;
+	bool terminate = false;
+
+	while (!terminate && sender_in_flight(notifier->sender) > 0 &&
+	       (now = notifier_now()) < end) {
+		sender_run(notifier->sender, &signals, 1,
+			   (int)(end - now < TICK ? end - now : TICK));
+		while ((number = cm_daemon_next_signal(signals)) != 0)
+			terminate = terminate || number == SIGTERM || number == SIGINT;
+	}
+	set_gauges(notifier, notifier_now());
+	report(notifier, notifier_now());
+	return terminate;
+}

@@ -1,0 +1,42 @@
+/*
+ * notifier - from the queue directory to the push service
+ *
+ * One loop in one thread: inotify and the walk fill the queue (intake.c), the gate lets requests
+ * out, answers remove, stamp or drop entries (delivery.c). Everything that must survive is in the
+ * directory, so a notifier may be freed, or killed, at any time and another one goes on.
+ */
+#ifndef NOTIFYD_NOTIFIER_H
+#define NOTIFYD_NOTIFIER_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "error.h"
+#include "stats.h"
+
+struct notifier;
+
+/* Opens the queue directory of the configuration. The configuration and the statistics (may be
+   NULL) stay the caller's and must outlive the notifier. NULL with err filled on failure; trying
+   again later makes sense. */
+struct notifier *notifier_new(const struct cm_config *config, struct cm_stats *stats,
+			      struct cm_error *err);
+void notifier_free(struct notifier **notifier);
+
+/* Another configuration with the same queue directory and service. */
+void notifier_set_config(struct notifier *notifier, const struct cm_config *config);
+
+enum notifier_event {
+	NOTIFIER_TERMINATE, /* SIGTERM or SIGINT */
+	NOTIFIER_HANGUP,    /* SIGHUP */
+	NOTIFIER_LOST,      /* the directory went away, or the network library failed: start anew */
+};
+
+/* Works until something happens; may be called again. signals is from cm_daemon_signals(). */
+enum notifier_event notifier_run(struct notifier *notifier, int signals);
+
+/* Starts no more requests and waits for the answers to those in flight, at most this long in
+   milliseconds. True if it was interrupted by a signal to terminate. */
+bool notifier_drain(struct notifier *notifier, int signals, int milliseconds);
+
+#endif

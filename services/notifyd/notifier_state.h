@@ -1,0 +1,78 @@
+/*
+ * notifier_state - what the parts of the notifier share; for intake.c, delivery.c and notifier.c
+ */
+#ifndef NOTIFYD_NOTIFIER_STATE_H
+#define NOTIFYD_NOTIFIER_STATE_H
+
+#include "gate.h"
+#include "notifier.h"
+#include "queue.h"
+#include "sender.h"
+#include "spool.h"
+
+/* Entries in memory at most; about 200 bytes each. */
+#define NOTIFIER_CAPACITY 32768
+
+/* Counted between two lines of the log. */
+struct notifier_counts {
+	uint64_t sent, collapsed, gone, failed, dropped, invalid;
+};
+
+struct notifier {
+	const struct cm_config *config;
+	struct cm_stats *stats;
+	struct spool *spool;
+	struct queue *queue;
+	struct sender *sender;
+	struct gate gate;
+	bool broken; /* cannot go on: start anew */
+
+	/* intake: entries that are on disk only, and when to walk the directory for them */
+	uint64_t left;           /* best knowledge of their number */
+	int64_t walk_due;        /* next walk */
+	int64_t walk_not_before; /* so that walking a large directory is not all there is */
+	int64_t walk_started;
+	uint64_t walk_left; /* what this walk had to leave */
+	int64_t walk_retry; /* when the first of those is due */
+	int64_t count_due;  /* next count while a walk has to pause */
+
+	/* delivery */
+	unsigned int retries;        /* in flight */
+	struct queue_target **stuck; /* answered, but their files cannot be removed */
+	size_t stuck_count;
+	int64_t stuck_due;
+
+	struct notifier_counts counts;
+	int64_t report_due, stats_due;
+};
+
+/* Milliseconds of the monotonic clock. */
+int64_t notifier_now(void);
+uint32_t notifier_random(void);
+
+/* One entry more, or one file less. */
+void notifier_count(struct notifier *notifier, uint64_t *count, enum cm_stat stat);
+
+/* intake.c */
+
+/* Reads what inotify has to tell. */
+void intake_events(struct notifier *notifier);
+/* Some steps of a walk, if one is due and there is room. */
+void intake_walk(struct notifier *notifier, int64_t now);
+/* When intake_walk() wants to be called again. */
+int64_t intake_due(const struct notifier *notifier, int64_t now);
+/* An entry was left on disk, or has to be: it is due then. */
+void intake_leave(struct notifier *notifier, int64_t due);
+/* Drops what is too old in memory, also while nothing is sent. */
+void intake_expire(struct notifier *notifier);
+
+/* delivery.c */
+
+/* Starts what may be started. */
+void delivery_start(struct notifier *notifier, int64_t now);
+/* When delivery_start() may have something to do, apart from answers that come. */
+int64_t delivery_due(const struct notifier *notifier, int64_t now);
+/* Takes an answer: a sender_done_fn. */
+void delivery_done(void *context, void *request, const struct sender_answer *answer);
+
+#endif

@@ -1,0 +1,339 @@
+/*
+ * sender - POST requests to the push service over few, lasting connections
+ */
+#include "sender.h"
+
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tokens.h"
+
+#define CONNECT_TIMEOUT   10L /* seconds */
+#define REQUEST_TIMEOUT   30L
+#define CONNECTIONS_HTTP2 4L
+/* Milliseconds that sent data may stay unacknowledged: then the connection is dead. */
+#define TCP_SILENCE 15000
+/* An answer's body is of no interest, but a small one keeps the connection usable. */
+#define BODY_MAX        65536
+#define DESCRIPTORS_MAX 8
+
+struct request {
+	struct request *next, *previous; /* in flight: oldest first; else only next */
+	CURL *easy;
+	void *request;
+	int64_t started;
+	size_t body; /* bytes of answer so far */
+	char token[CM_TOKEN_MAX + 1];
+};
+
+struct sender {
+	char *url;
+	CURLM *multi;
+	struct curl_slist *headers;
+	sender_done_fn *done;
+	void *context;
+	struct request *oldest, *newest; /* in flight */
+	struct request *idle;
+	unsigned int in_flight;
+};
+
+static size_t discard_body(char *data, size_t size, size_t count, void *context)
+{
+	struct request *request = context;
+
+	(void)data;
+	request->body += size * count;
+	return request->body <= BODY_MAX ? size * count : 0;
+}
+
+/* A peer that has vanished must not keep its connection, and the streams on it, for long. */
+static int set_socket_options(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+	const unsigned int silence = TCP_SILENCE;
+
+	(void)context;
+	(void)purpose;
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof silence);
+	return CURL_SOCKOPT_OK;
+}
+
+/* Where this installation, or a test, keeps its certificate authorities. */
+static void set_authorities(CURL *easy)
+{
+	const char *file = getenv("SSL_CERT_FILE"), *directory = getenv("SSL_CERT_DIR");
+
+	if (file != NULL && *file != '\0')
+		curl_easy_setopt(easy, CURLOPT_CAINFO, file);
+	if (directory != NULL && *directory != '\0')
+		curl_easy_setopt(easy, CURLOPT_CAPATH, directory);
+}
+
+static void set_options(const struct sender *sender, struct request *request)
+{
+	CURL *easy = request->easy;
+
+	curl_easy_setopt(easy, CURLOPT_URL, sender->url);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, sender->headers);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "chatmail-notifyd");
+	curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT, REQUEST_TIMEOUT);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_socket_options);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L);
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
+	set_authorities(easy);
+}
+
+/* An idle request, or a new one. */
+static struct request *take_request(struct sender *sender)
+{
+	struct request *request = sender->idle;
+
+	if (request != NULL) {
+		sender->idle = request->next;
+		return request;
+	}
+	request = calloc(1, sizeof *request);
+	if (request == NULL)
+		return NULL;
+	request->easy = curl_easy_init();
+	if (request->easy == NULL) {
+		free(request);
+		return NULL;
+	}
+	set_options(sender, request);
+	return request;
+}
+
+static void give_back(struct sender *sender, struct request *request)
+{
+	explicit_bzero(request->token, sizeof request->token);
+	request->next = sender->idle;
+	sender->idle = request;
+}
+
+static void link_in_flight(struct sender *sender, struct request *request)
+{
+	request->next = NULL;
+	request->previous = sender->newest;
+	if (sender->newest != NULL)
+		sender->newest->next = request;
+	else
+		sender->oldest = request;
+	sender->newest = request;
+	sender->in_flight++;
+}
+
+static void unlink_in_flight(struct sender *sender, struct request *request)
+{
+	if (request->previous != NULL)
+		request->previous->next = request->next;
+	else
+		sender->oldest = request->next;
+	if (request->next != NULL)
+		request->next->previous = request->previous;
+	else
+		sender->newest = request->previous;
+	sender->in_flight--;
+}
+
+static bool open_multi(struct sender *sender)
+{
+	sender->multi = curl_multi_init();
+	if (sender->multi == NULL)
+		return false;
+	curl_multi_setopt(sender->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+	curl_multi_setopt(sender->multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_HTTP2);
+	curl_multi_setopt(sender->multi, CURLMOPT_MAXCONNECTS, (long)SENDER_WINDOW_HTTP1);
+	return true;
+}
+
+/* No header that says nothing: a bare POST, as small as it can be. */
+static bool set_headers(struct sender *sender)
+{
+	static const char *const empty[] = {"Content-Type:", "Accept:", "Expect:"};
+	struct curl_slist *list;
+
+	for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+		list = curl_slist_append(sender->headers, empty[i]);
+		if (list == NULL)
+			return false;
+		sender->headers = list;
+	}
+	return true;
+}
+
+struct sender *sender_new(const char *url, sender_done_fn *done, void *context,
+			  struct cm_error *err)
+{
+	struct sender *sender = calloc(1, sizeof *sender);
+
+	if (sender == NULL)
+		goto fail;
+	sender->done = done;
+	sender->context = context;
+	sender->url = strdup(url);
+	if (sender->url != NULL && set_headers(sender) && open_multi(sender))
+		return sender;
+fail:
+	cm_error_set(err, "out of memory");
+	sender_free(&sender);
+	return NULL;
+}
+
+static void free_request(struct request *request)
+{
+	/* Do not wait for a resolver's thread. */
+	curl_easy_setopt(request->easy, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_cleanup(request->easy);
+	explicit_bzero(request->token, sizeof request->token);
+	free(request);
+}
+
+void sender_free(struct sender **sender)
+{
+	struct request *request;
+
+	if (*sender == NULL)
+		return;
+	while ((request = (*sender)->oldest) != NULL) {
+		unlink_in_flight(*sender, request);
+		curl_multi_remove_handle((*sender)->multi, request->easy);
+		free_request(request);
+	}
+	while ((request = (*sender)->idle) != NULL) {
+		(*sender)->idle = request->next;
+		free_request(request);
+	}
+	if ((*sender)->multi != NULL)
+		curl_multi_cleanup((*sender)->multi);
+	curl_slist_free_all((*sender)->headers);
+	free((*sender)->url);
+	free(*sender);
+	*sender = NULL;
+}
+
+bool sender_post(struct sender *sender, const char *token, void *context, int64_t now)
+{
+	const size_t length = strlen(token);
+	struct request *request;
+
+	if (sender->in_flight >= SENDER_MAX || length > CM_TOKEN_MAX)
+		return false;
+	request = take_request(sender);
+	if (request == NULL)
+		return false;
+	memcpy(request->token, token, length + 1);
+	request->request = context;
+	request->started = now;
+	request->body = 0;
+	curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, request->token);
+	curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE, (long)length);
+	if (curl_multi_add_handle(sender->multi, request->easy) != CURLM_OK) {
+		give_back(sender, request);
+		return false;
+	}
+	link_in_flight(sender, request);
+	return true;
+}
+
+unsigned int sender_in_flight(const struct sender *sender)
+{
+	return sender->in_flight;
+}
+
+unsigned int sender_in_flight_since(const struct sender *sender, int64_t before)
+{
+	unsigned int count = 0;
+
+	for (const struct request *request = sender->oldest;
+	     request != NULL && request->started < before; request = request->next)
+		count++;
+	return count;
+}
+
+bool sender_disconnect(struct sender *sender)
+{
+	struct request *request;
+
+	/* The handles refer to the multi handle's caches. */
+	while ((request = sender->idle) != NULL) {
+		sender->idle = request->next;
+		free_request(request);
+	}
+	curl_multi_cleanup(sender->multi);
+	return open_multi(sender);
+}
+
+/* What became of one request. The status line is the answer even if the body then broke off. */
+static void read_answer(CURL *easy, CURLcode result, struct sender_answer *answer)
+{
+	long version = 0;
+	curl_off_t wait = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answer->status);
+	if (answer->status < 200) {
+		answer->status = 0;
+		answer->error = curl_easy_strerror(result);
+		return;
+	}
+	curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+	answer->http2 = version != CURL_HTTP_VERSION_1_0 && version != CURL_HTTP_VERSION_1_1;
+	curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &wait);
+	if (wait > 0 && wait < INT32_MAX)
+		answer->retry_after = (int64_t)wait * 1000;
+}
+
+/* HTTP/1.1 has one request at a time on a connection, so it needs more of them. */
+static void set_connections(struct sender *sender, bool http2)
+{
+	curl_multi_setopt(sender->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+			  http2 ? CONNECTIONS_HTTP2 : (long)SENDER_WINDOW_HTTP1);
+}
+
+static void finish(struct sender *sender, CURL *easy, CURLcode result)
+{
+	struct sender_answer answer = {0};
+	struct request *request = NULL;
+	void *context;
+	char *private = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+	request = (struct request *)(void *)private;
+	read_answer(easy, result, &answer);
+	curl_multi_remove_handle(sender->multi, easy);
+	unlink_in_flight(sender, request);
+	context = request->request;
+	give_back(sender, request);
+	if (answer.status != 0)
+		set_connections(sender, answer.http2);
+	sender->done(sender->context, context, &answer);
+}
+
+void sender_run(struct sender *sender, const int *fds, size_t count, int timeout_ms)
+{
+	struct curl_waitfd waits[DESCRIPTORS_MAX];
+	CURLMsg *message;
+	int running, left;
+
+	for (size_t i = 0; i < count && i < DESCRIPTORS_MAX; i++)
+		waits[i] = (struct curl_waitfd){.fd = fds[i], .events = CURL_WAIT_POLLIN};
+	curl_multi_poll(sender->multi, waits, (unsigned int)count, timeout_ms, NULL);
+	curl_multi_perform(sender->multi, &running);
+	while ((message = curl_multi_info_read(sender->multi, &left)) != NULL)
+		if (message->msg == CURLMSG_DONE)
+			finish(sender, message->easy_handle, message->data.result);
+}

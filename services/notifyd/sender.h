@@ -1,0 +1,58 @@
+/*
+ * sender - POST requests to the push service over few, lasting connections
+ *
+ * libcurl's multi interface: HTTP/2 streams multiplexed over at most a few connections if the
+ * server has HTTP/2, else some HTTP/1.1 connections kept alive. The server's certificate is
+ * verified, against SSL_CERT_FILE or SSL_CERT_DIR of the environment if set; http_proxy,
+ * https_proxy and no_proxy are honoured. Redirects are not followed and answers are not kept.
+ */
+#ifndef NOTIFYD_SENDER_H
+#define NOTIFYD_SENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+/* Requests in flight at most. */
+#define SENDER_MAX 256
+
+/* Sensible bounds for fast requests and for all, by what the server speaks. */
+#define SENDER_WINDOW_HTTP2 100
+#define SENDER_WINDOW_HTTP1 16
+
+struct sender;
+
+struct sender_answer {
+	long status;         /* of HTTP; 0: no answer, then error says why */
+	bool http2;          /* what it was spoken in; only if there is a status */
+	int64_t retry_after; /* milliseconds the server asks to wait, 0: nothing */
+	const char *error;   /* a static text without token or address */
+};
+
+/* One request is done; request is what was given to sender_post(). */
+typedef void sender_done_fn(void *context, void *request, const struct sender_answer *answer);
+
+/* NULL with err filled on failure. The URL is copied. */
+struct sender *sender_new(const char *url, sender_done_fn *done, void *context,
+			  struct cm_error *err);
+
+/* Breaks off what is in flight, without telling, and frees. */
+void sender_free(struct sender **sender);
+
+/* Starts one request; the token is copied and wiped after use. False if there is no room. */
+bool sender_post(struct sender *sender, const char *token, void *request, int64_t now);
+
+unsigned int sender_in_flight(const struct sender *sender);
+/* Those that were started before a time. */
+unsigned int sender_in_flight_since(const struct sender *sender, int64_t before);
+
+/* Closes all connections. Nothing may be in flight. False if the sender is no longer usable. */
+bool sender_disconnect(struct sender *sender);
+
+/* Waits for the network, for one of the descriptors to be readable, or for the time-out, and does
+   what there is to do on the network, telling about finished requests. */
+void sender_run(struct sender *sender, const int *fds, size_t count, int timeout_ms);
+
+#endif

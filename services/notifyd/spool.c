@@ -1,0 +1,253 @@
+/*
+ * spool - the queue directory on disk, as the notifier sees it
+ */
+#include "spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Upstream's suffix of files that are still being written. */
+#define UPSTREAM_TMP_SUFFIX ".tmp"
+
+#define EVENT_MASK                                                                                 \
+	(IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW)
+
+struct spool {
+	int directory;
+	int watch;
+	DIR *walk;
+};
+
+static bool open_directory(struct spool *spool, const char *path, struct cm_error *err)
+{
+	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+		cm_error_set_errno(err, "cannot create %s", path);
+		return false;
+	}
+	spool->directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (spool->directory < 0) {
+		cm_error_set_errno(err, "cannot open %s", path);
+		return false;
+	}
+	/* An entry that cannot be removed would be sent again and again. */
+	if (faccessat(spool->directory, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+		cm_error_set_errno(err, "cannot read and write %s", path);
+		return false;
+	}
+	return true;
+}
+
+struct spool *spool_open(const char *path, struct cm_error *err)
+{
+	struct spool *spool = calloc(1, sizeof *spool);
+
+	if (spool == NULL) {
+		cm_error_set(err, "out of memory");
+		return NULL;
+	}
+	spool->directory = spool->watch = -1;
+	if (!open_directory(spool, path, err)) {
+		spool_close(&spool);
+		return NULL;
+	}
+	spool->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (spool->watch < 0 || inotify_add_watch(spool->watch, path, EVENT_MASK) < 0) {
+		cm_error_set_errno(err, "cannot watch %s", path);
+		spool_close(&spool);
+	}
+	return spool;
+}
+
+void spool_close(struct spool **spool)
+{
+	if (*spool == NULL)
+		return;
+	if ((*spool)->walk != NULL)
+		closedir((*spool)->walk);
+	if ((*spool)->watch >= 0)
+		close((*spool)->watch);
+	if ((*spool)->directory >= 0)
+		close((*spool)->directory);
+	free(*spool);
+	*spool = NULL;
+}
+
+int spool_fd(const struct spool *spool)
+{
+	return spool->watch;
+}
+
+/* True for names that are not entries, or not yet. */
+static bool is_hidden(const char *name)
+{
+	const size_t length = strlen(name), suffix = sizeof UPSTREAM_TMP_SUFFIX - 1;
+
+	return name[0] == '.' ||
+	       (length > suffix && strcmp(name + length - suffix, UPSTREAM_TMP_SUFFIX) == 0);
+}
+
+unsigned int spool_events(struct spool *spool, void (*appeared)(void *context, const char *name),
+			  void *context)
+{
+	union {
+		struct inotify_event event;
+		char bytes[32768];
+	} buffer;
+	const struct inotify_event *event;
+	const ssize_t length = read(spool->watch, &buffer, sizeof buffer);
+	unsigned int result = 0;
+
+	for (ssize_t at = 0; at < length; at += (ssize_t)(sizeof *event + event->len)) {
+		event = (const struct inotify_event *)(buffer.bytes + at);
+		if ((event->mask & IN_Q_OVERFLOW) != 0)
+			result |= SPOOL_MISSED;
+		else if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0)
+			result |= SPOOL_GONE;
+		else if (event->len > 0 && (event->mask & IN_ISDIR) == 0 && !is_hidden(event->name))
+			appeared(context, event->name);
+	}
+	return result;
+}
+
+static DIR *open_stream(const struct spool *spool)
+{
+	const int fd =
+	    openat(spool->directory, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (stream == NULL && fd >= 0)
+		close(fd);
+	return stream;
+}
+
+/* The next name that may be an entry, or NULL. */
+static const char *next_name(DIR *stream)
+{
+	const struct dirent *entry;
+
+	while ((entry = readdir(stream)) != NULL)
+		if (!is_hidden(entry->d_name))
+			return entry->d_name;
+	return NULL;
+}
+
+bool spool_walk_begin(struct spool *spool)
+{
+	if (spool->walk != NULL)
+		closedir(spool->walk);
+	spool->walk = open_stream(spool);
+	return spool->walk != NULL;
+}
+
+const char *spool_walk_next(struct spool *spool)
+{
+	const char *name = spool->walk != NULL ? next_name(spool->walk) : NULL;
+
+	if (name == NULL && spool->walk != NULL) {
+		closedir(spool->walk);
+		spool->walk = NULL;
+	}
+	return name;
+}
+
+bool spool_walking(const struct spool *spool)
+{
+	return spool->walk != NULL;
+}
+
+uint64_t spool_count(const struct spool *spool)
+{
+	DIR *stream = open_stream(spool);
+	uint64_t count = 0;
+
+	if (stream == NULL)
+		return 0;
+	while (next_name(stream) != NULL)
+		count++;
+	closedir(stream);
+	return count;
+}
+
+/* Reads at most size bytes. Negative on failure. */
+static ssize_t read_whole(int fd, char *buffer, size_t size)
+{
+	size_t length = 0;
+	ssize_t part;
+
+	while (length < size) {
+		part = read(fd, buffer + length, size - length);
+		if (part < 0 && errno == EINTR)
+			continue;
+		if (part < 0)
+			return -1;
+		if (part == 0)
+			break;
+		length += (size_t)part;
+	}
+	return (ssize_t)length;
+}
+
+/* What a failed open() means. A link gives ELOOP, a socket ENXIO; both are found by name only. */
+static enum spool_result explain_open(const struct spool *spool, const char *name,
+				      struct timespec *stamp_r)
+{
+	const int error = errno;
+	struct stat status;
+
+	if (error == ENOENT)
+		return SPOOL_ABSENT;
+	if (error != ELOOP && error != ENXIO && error != EACCES)
+		return SPOOL_TROUBLE;
+	if (fstatat(spool->directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? SPOOL_ABSENT : SPOOL_TROUBLE;
+	*stamp_r = status.st_mtim;
+	return S_ISDIR(status.st_mode) ? SPOOL_DIRECTORY : SPOOL_INVALID;
+}
+
+enum spool_result spool_read(const struct spool *spool, const char *name,
+			     struct cm_push_entry *entry_r, struct timespec *stamp_r)
+{
+	char text[CM_PUSH_ENTRY_MAX + 1];
+	enum spool_result result = SPOOL_TROUBLE;
+	struct stat status;
+	ssize_t length;
+	int fd;
+
+	fd = openat(spool->directory, name,
+		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return explain_open(spool, name, stamp_r);
+	if (fstat(fd, &status) != 0)
+		goto out;
+	*stamp_r = status.st_mtim;
+	result = S_ISDIR(status.st_mode) ? SPOOL_DIRECTORY : SPOOL_INVALID;
+	if (!S_ISREG(status.st_mode) || status.st_size > CM_PUSH_ENTRY_MAX)
+		goto out;
+	length = read_whole(fd, text, sizeof text);
+	if (length < 0)
+		result = SPOOL_TROUBLE;
+	else if (length <= CM_PUSH_ENTRY_MAX && cm_push_entry_parse(text, (size_t)length, entry_r))
+		result = SPOOL_ENTRY;
+	explicit_bzero(text, sizeof text);
+out:
+	close(fd);
+	return result;
+}
+
+bool spool_remove(const struct spool *spool, const char *name)
+{
+	return unlinkat(spool->directory, name, 0) == 0 || errno == ENOENT;
+}
+
+bool spool_stamp(const struct spool *spool, const char *name, const struct timespec *stamp)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, *stamp};
+
+	return utimensat(spool->directory, name, times, AT_SYMLINK_NOFOLLOW) == 0;
+}
