@@ -316,15 +316,13 @@ static struct limits_entry *find_entry(struct limits_file *file, uint64_t source
 }
 
 /* When the bucket is full again after one more; 0 if it has not that much. A time further ahead
-   than a period, from before the clock was set back or a limit was lowered, counts as empty. */
+   than a period was written before the clock was set back: then the bucket is full. */
 static uint64_t after_one(uint64_t full_ms, uint64_t now_ms, uint64_t period_ms, unsigned int limit)
 {
 	uint64_t interval_ms = period_ms / limit;
 
-	if (full_ms < now_ms)
+	if (full_ms < now_ms || full_ms > now_ms + period_ms)
 		full_ms = now_ms;
-	if (full_ms > now_ms + period_ms)
-		full_ms = now_ms + period_ms;
 	return full_ms + interval_ms > now_ms + period_ms ? 0 : full_ms + interval_ms;
 }
 

@@ -1,0 +1,153 @@
+/*
+ * test_registration - the rules for new accounts, and their order
+ */
+#include "support.h"
+
+#include "registration.h"
+
+#define NOW (UINT64_C(2000000000) * 1000)
+
+/* Nothing that this machine could be short of. */
+#define PLENTY "max_load_1m = 100000\nmin_available_memory = 1M\nmin_free_disk_space = 1M\n"
+
+static enum cm_registration check(const char *directory, const char *ini, const char *name,
+				  const char *password)
+{
+	struct cm_config *config = test_config(directory, ini);
+	struct cm_source source = {.length = 0};
+	struct cm_error err = {""};
+	struct cm_limits *limits = cm_limits_open(directory, &err);
+	enum cm_registration result;
+	struct cm_address address;
+
+	assert_non_null(limits);
+	assert_true(cm_address_parse(name, strlen(name), &address));
+	result = cm_registration_check(config, limits, &address, password, &source, NOW, &err);
+	cm_limits_close(&limits);
+	cm_config_free(&config);
+	return result;
+}
+
+static void assert_name(void **state, const char *ini, const char *name, bool valid)
+{
+	assert_int_equal(check(*state, ini, name, "a password"),
+			 valid ? CM_REGISTRATION_ALLOWED : CM_REGISTRATION_REFUSED_NAME);
+}
+
+static void test_names(void **state)
+{
+	assert_name(state, PLENTY, "abcdefghi@relay.test", true);
+	assert_name(state, PLENTY, "ABCDEFGHI@relay.test", true);
+	assert_name(state, PLENTY, "a-b_c.123@relay.test", true);
+	assert_name(state, PLENTY, "abcdefgh@relay.test", false);
+	assert_name(state, PLENTY, "abcdefghij@relay.test", false);
+	assert_name(state, PLENTY, "abcdefg+i@relay.test", false);
+	assert_name(state, PLENTY, "abcdefg\xc3\xa4@relay.test", false);
+	assert_name(state, PLENTY "username_min_length = 1\nusername_max_length = 64\n",
+		    "a@relay.test", true);
+	assert_name(state, PLENTY "username_min_length = 1\nusername_max_length = 64\n",
+		    "a1234567890123456789012345678901234567890123456789012345678901234@relay.test" +
+			1,
+		    true);
+}
+
+static void test_passwords(void **state)
+{
+	char password[CM_PASSWORD_MAX + 2];
+
+	memset(password, 'x', sizeof(password));
+	password[CM_PASSWORD_MAX + 1] = '\0';
+	assert_int_equal(check(*state, PLENTY, "abcdefghi@relay.test", password),
+			 CM_REGISTRATION_REFUSED_PASSWORD);
+	password[CM_PASSWORD_MAX] = '\0';
+	assert_int_equal(check(*state, PLENTY, "abcdefghi@relay.test", password),
+			 CM_REGISTRATION_ALLOWED);
+	password[9] = '\0';
+	assert_int_equal(check(*state, PLENTY, "abcdefghi@relay.test", password),
+			 CM_REGISTRATION_ALLOWED);
+	password[8] = '\0';
+	assert_int_equal(check(*state, PLENTY, "abcdefghi@relay.test", password),
+			 CM_REGISTRATION_REFUSED_PASSWORD);
+	/* eight characters of two bytes each are eight, nine are nine */
+	assert_int_equal(check(*state, PLENTY, "abcdefghi@relay.test",
+			       "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"),
+			 CM_REGISTRATION_REFUSED_PASSWORD);
+	assert_int_equal(check(*state, PLENTY, "abcdefghi@relay.test",
+			       "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+			       "\xc3\xa4"),
+			 CM_REGISTRATION_ALLOWED);
+}
+
+static void test_modes(void **state)
+{
+	static const char name[] = "abcdefghi@relay.test", password[] = "a password";
+
+	assert_int_equal(check(*state, PLENTY "registration = closed\n", name, password),
+			 CM_REGISTRATION_REFUSED_CLOSED);
+	assert_int_equal(check(*state, PLENTY "registration = invite\n", name, password),
+			 CM_REGISTRATION_REFUSED_INVITE);
+	assert_int_equal(check(*state, PLENTY "registration = open\n", name, password),
+			 CM_REGISTRATION_ALLOWED);
+}
+
+/* What is refused for another reason does not count for the rates. */
+static void test_order(void **state)
+{
+	static const char ini[] = PLENTY "max_new_accounts_per_minute = 1\n";
+
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(check(*state, ini, "short@relay.test", "a password"),
+				 CM_REGISTRATION_REFUSED_NAME);
+		assert_int_equal(check(*state, ini, "abcdefghi@relay.test", "short"),
+				 CM_REGISTRATION_REFUSED_PASSWORD);
+		assert_int_equal(check(*state,
+				       "max_load_1m = 100000\nmin_available_memory = 90000G\n",
+				       "abcdefghi@relay.test", "a password"),
+				 CM_REGISTRATION_REFUSED_MEMORY);
+	}
+	assert_int_equal(check(*state, ini, "abcdefghi@relay.test", "a password"),
+			 CM_REGISTRATION_ALLOWED);
+	assert_int_equal(check(*state, ini, "abcdefghj@relay.test", "a password"),
+			 CM_REGISTRATION_REFUSED_RATE);
+}
+
+static void test_without_rates(void **state)
+{
+	struct cm_source source = {.length = 0};
+	struct cm_error err = {""};
+	struct cm_config *config = test_config(*state, PLENTY);
+
+	assert_int_equal(cm_registration_check_limits(config, NULL, &source, NOW, &err),
+			 CM_REGISTRATION_TROUBLE);
+	assert_true(err.text[0] != '\0');
+	cm_config_free(&config);
+	config = test_config(*state, PLENTY "max_new_accounts_per_ip_per_hour = 0\n"
+					    "max_new_accounts_per_minute = 0\n");
+	assert_int_equal(cm_registration_check_limits(config, NULL, &source, NOW, &err),
+			 CM_REGISTRATION_ALLOWED);
+	cm_config_free(&config);
+}
+
+static void test_names_of_results(void **state)
+{
+	(void)state;
+	assert_string_equal(cm_registration_name(CM_REGISTRATION_REFUSED_RATE), "rate");
+	assert_int_equal(cm_registration_stat(CM_REGISTRATION_REFUSED_DISK),
+			 CM_STAT_REGISTRATION_DISK);
+	assert_false(cm_registration_is_temporary(CM_REGISTRATION_REFUSED_NAME));
+	assert_false(cm_registration_is_temporary(CM_REGISTRATION_REFUSED_INVITE));
+	assert_true(cm_registration_is_temporary(CM_REGISTRATION_REFUSED_LOAD));
+	assert_true(cm_registration_is_temporary(CM_REGISTRATION_TROUBLE));
+}
+
+int main(void)
+{
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_names), TEST(test_passwords),     TEST(test_modes),
+	    TEST(test_order), TEST(test_without_rates), TEST(test_names_of_results),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,166 @@
+/*
+ * test_turn - TURN credentials: computed, and from upstream's daemon
+ */
+#include "support.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "turn.h"
+
+#define NOW ((time_t)2000000000)
+
+static void hmac_sha1(const void *key, size_t key_length, const void *data, size_t data_length,
+		      unsigned char digest_r[CM_SHA1_SIZE])
+{
+	unsigned int length;
+
+	assert_non_null(
+	    HMAC(EVP_sha1(), key, (int)key_length, data, data_length, digest_r, &length));
+	assert_int_equal(length, CM_SHA1_SIZE);
+}
+
+static struct cm_config *config_with(const char *directory, const char *key, const char *name)
+{
+	struct cm_config *config;
+	char *more;
+
+	assert_true(asprintf(&more, "%s = %s/%s\n", key, directory, name) >= 0);
+	config = test_config(directory, more);
+	free(more);
+	return config;
+}
+
+/* Expected by: printf %s 2000432000 | openssl dgst -sha1 -hmac north -binary | base64 */
+static void test_computed(void **state)
+{
+	struct cm_config *config = config_with(*state, "turn_secret_file", "secret");
+	struct cm_error err = {""};
+	char *value;
+
+	test_write_text(*state, "secret", "north\n");
+	assert_int_equal(cm_turn_credentials(config, NOW, hmac_sha1, &value, &err), CM_TURN_OK);
+	assert_string_equal(value, "relay.test:3478:2000432000:+j51P+U6fQFOQJF2Qk1qud3SonM=");
+	free(value);
+	test_write_text(*state, "secret", "\n");
+	assert_int_equal(cm_turn_credentials(config, NOW, hmac_sha1, &value, &err),
+			 CM_TURN_TROUBLE);
+	assert_null(value);
+	assert_non_null(strstr(err.text, "is empty"));
+	cm_config_free(&config);
+
+	config = config_with(*state, "turn_secret_file", "absent");
+	assert_int_equal(cm_turn_credentials(config, NOW, hmac_sha1, &value, &err),
+			 CM_TURN_TROUBLE);
+	assert_non_null(strstr(err.text, "turn_secret_file"));
+	cm_config_free(&config);
+}
+
+static void test_host(void **state)
+{
+	struct cm_config *config;
+	struct cm_error err = {""};
+	char *more, *value;
+
+	test_write_text(*state, "secret", "north");
+	assert_true(asprintf(&more, "turn_secret_file = %s/secret\nturn_host = turn.test\n",
+			     (char *)*state) >= 0);
+	config = test_config(*state, more);
+	assert_int_equal(cm_turn_credentials(config, NOW, hmac_sha1, &value, &err), CM_TURN_OK);
+	assert_int_equal(strncmp(value, "turn.test:3478:2000432000:", 26), 0);
+	free(value);
+	free(more);
+	cm_config_free(&config);
+}
+
+/* A daemon that answers one connection, and ends. */
+static pid_t start_daemon(const char *path, const char *answer)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pid_t pid;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int peer = accept(listener, NULL, NULL);
+
+		for (const char *byte = answer; *byte != '\0'; byte++)
+			if (write(peer, byte, 1) != 1)
+				_exit(1);
+		_exit(0);
+	}
+	close(listener);
+	return pid;
+}
+
+static enum cm_turn_status ask(const char *directory, const char *answer, char **value_r,
+			       struct cm_error *err)
+{
+	struct cm_config *config = config_with(directory, "turn_socket_path", "socket");
+	char *path = test_path(directory, "socket");
+	pid_t pid = start_daemon(path, answer);
+	enum cm_turn_status status = cm_turn_credentials(config, NOW, hmac_sha1, value_r, err);
+	int exit_status;
+
+	assert_int_equal(waitpid(pid, &exit_status, 0), pid);
+	free(path);
+	cm_config_free(&config);
+	return status;
+}
+
+static void test_daemon(void **state)
+{
+	static const char *const bad[] = {"",     "\n",      "nothing\n", ":b\n",
+					  "a:\n", "a:b c\n", "a:\x80\n"};
+	struct cm_error err = {""};
+	char long_line[1024];
+	char *value;
+
+	assert_int_equal(ask(*state, "1700000000:pass\n", &value, &err), CM_TURN_OK);
+	assert_string_equal(value, "relay.test:3478:1700000000:pass");
+	free(value);
+	assert_int_equal(ask(*state, "u:p\r\nmore\n", &value, &err), CM_TURN_OK);
+	assert_string_equal(value, "relay.test:3478:u:p");
+	free(value);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(ask(*state, bad[i], &value, &err), CM_TURN_TROUBLE);
+		assert_null(value);
+	}
+	memset(long_line, 'x', sizeof(long_line));
+	long_line[3] = ':';
+	long_line[sizeof(long_line) - 1] = '\0';
+	assert_int_equal(ask(*state, long_line, &value, &err), CM_TURN_TROUBLE);
+}
+
+static void test_off(void **state)
+{
+	struct cm_config *config = config_with(*state, "turn_socket_path", "absent");
+	struct cm_error err = {""};
+	char *value;
+
+	assert_int_equal(cm_turn_credentials(config, NOW, hmac_sha1, &value, &err), CM_TURN_OFF);
+	assert_null(value);
+	cm_config_free(&config);
+}
+
+int main(void)
+{
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_computed),
+	    TEST(test_host),
+	    TEST(test_daemon),
+	    TEST(test_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
