@@ -69,8 +69,6 @@ static bool make_room(struct collection *collection)
 	struct candidate *larger;
 	size_t size;
 
-	if (collection->count == EXPIRE_QUOTA_ROUND)
-		leave_younger_half(collection);
 	if (collection->count < collection->size)
 		return true;
 	size = collection->size == 0 ? 256 : collection->size * 2;
@@ -104,9 +102,19 @@ static bool already_gone(const struct expire_quota *quota, const struct cm_maild
 		expire_message(quota->rules, file->part, (uint64_t)st.st_size, st.st_mtime));
 }
 
-static bool of_another_round(const struct collection *collection, const struct candidate *candidate)
+/* True if this round may delete it: then the candidate's path belongs to the collection. */
+static bool remember(struct collection *collection, const struct candidate *candidate)
 {
-	return collection->later.path != NULL && oldest_first(candidate, &collection->later) >= 0;
+	if (collection->count == EXPIRE_QUOTA_ROUND)
+		leave_younger_half(collection);
+	if (collection->later.path != NULL && oldest_first(candidate, &collection->later) >= 0)
+		return false;
+	if (!make_room(collection)) {
+		collection->no_memory = true;
+		return false;
+	}
+	collection->candidates[collection->count++] = *candidate;
+	return true;
 }
 
 static void collect(const struct cm_maildir_file *file, void *context)
@@ -122,18 +130,14 @@ static void collect(const struct cm_maildir_file *file, void *context)
 		collection->no_memory = true;
 		return;
 	}
-	if (collection->done.path == NULL || oldest_first(&candidate, &collection->done) > 0) {
-		collection->total += candidate.size;
-		if (candidate.time <= collection->quota->now - EXPIRE_QUOTA_PROTECTED &&
-		    !of_another_round(collection, &candidate)) {
-			if (make_room(collection)) {
-				collection->candidates[collection->count++] = candidate;
-				return;
-			}
-			collection->no_memory = true;
-		}
+	if (collection->done.path != NULL && oldest_first(&candidate, &collection->done) <= 0) {
+		free(candidate.path);
+		return;
 	}
-	free(candidate.path);
+	collection->total += candidate.size;
+	if (candidate.time > collection->quota->now - EXPIRE_QUOTA_PROTECTED ||
+	    !remember(collection, &candidate))
+		free(candidate.path);
 }
 
 /* Deletes one message through directories that are no symbolic links; gone already is fine. */
