@@ -1,0 +1,52 @@
+/*
+ * dkim_canonical - the "simple" and "relaxed" forms of header fields and body (RFC 6376 3.4)
+ *
+ * Both are hashed as they are made; nothing but a small buffer is kept. A line ends at LF, with or
+ * without a CR before it, and is hashed with CRLF; a CR alone is a byte like others.
+ */
+#ifndef CM_DKIM_CANONICAL_H
+#define CM_DKIM_CANONICAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/evp.h>
+
+#include "dkim_signature.h"
+
+/* SHA-256 behind a buffer, so that single bytes cost little. */
+struct cm_dkim_hash {
+	EVP_MD_CTX *context;
+	bool failed;
+	size_t length;
+	unsigned char buffer[4096];
+};
+
+/* False if out of memory. */
+bool cm_dkim_hash_init(struct cm_dkim_hash *hash);
+void cm_dkim_hash_add(struct cm_dkim_hash *hash, const void *data, size_t length);
+/* False if any step failed. */
+bool cm_dkim_hash_end(struct cm_dkim_hash *hash, unsigned char digest_r[CM_DKIM_HASH_SIZE]);
+void cm_dkim_hash_free(struct cm_dkim_hash *hash);
+
+/* Hashes one header field; value as received, after the colon. line_end: with CRLF after it. */
+void cm_dkim_hash_field(struct cm_dkim_hash *hash, bool relaxed, const char *name,
+			size_t name_length, const char *value, size_t value_length, bool line_end);
+
+/* The body of one message in one of the two forms. */
+struct cm_dkim_body {
+	struct cm_dkim_hash hash;
+	bool relaxed;
+	bool return_seen;   /* a CR whose next byte is not known yet */
+	bool space_seen;    /* relaxed: white space, perhaps at the line's end */
+	uint64_t line_ends; /* that may be the body's last ones */
+	bool empty;         /* nothing hashed so far */
+};
+
+bool cm_dkim_body_init(struct cm_dkim_body *body, bool relaxed);
+void cm_dkim_body_add(struct cm_dkim_body *body, const char *data, size_t length);
+bool cm_dkim_body_end(struct cm_dkim_body *body, unsigned char digest_r[CM_DKIM_HASH_SIZE]);
+void cm_dkim_body_free(struct cm_dkim_body *body);
+
+#endif

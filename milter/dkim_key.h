@@ -1,0 +1,30 @@
+/*
+ * dkim_key - a key record from the DNS, and what it says of a signature (RFC 6376 3.6.1, RFC 8463)
+ */
+#ifndef CM_DKIM_KEY_H
+#define CM_DKIM_KEY_H
+
+#include <stddef.h>
+
+#include "dkim_signature.h"
+
+#define CM_DKIM_RSA_BITS_MIN 1024 /* RFC 8301 3.2 */
+#define CM_DKIM_RSA_BITS_MAX 8192
+
+/* The longest record that is looked at: an RSA key of 8192 bits and some notes. */
+#define CM_DKIM_RECORD_MAX 4096
+
+enum cm_dkim_answer {
+	CM_DKIM_ANSWER_VALID,
+	CM_DKIM_ANSWER_INVALID,
+	CM_DKIM_ANSWER_TROUBLE, /* out of memory or the like */
+};
+
+/* Verifies the signature over the header's digest with the record's key. *why_r gets a constant
+   sentence unless it is valid. */
+enum cm_dkim_answer cm_dkim_key_verify(const char *record, size_t length,
+				       const struct cm_dkim_signature *signature,
+				       const unsigned char digest[CM_DKIM_HASH_SIZE],
+				       const char **why_r);
+
+#endif

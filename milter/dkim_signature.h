@@ -1,0 +1,52 @@
+/*
+ * dkim_signature - one DKIM-Signature field, taken apart and checked (RFC 6376 3.5, 6.1.1)
+ *
+ * Only what this relay accepts comes through: version 1, rsa-sha256 or ed25519-sha256 (RFC 8463),
+ * no l=, h= with From, key by DNS, not expired. Everything about it that needs neither the key nor
+ * the message is decided here.
+ */
+#ifndef CM_DKIM_SIGNATURE_H
+#define CM_DKIM_SIGNATURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "tag_list.h"
+
+#define CM_DKIM_HASH_SIZE 32 /* SHA-256 */
+
+/* RSA of 8192 bits. */
+#define CM_DKIM_SIGNATURE_BYTES_MAX 1024
+
+/* The longest name of a key record, RFC 1035 2.3.4 as text, and a NUL. */
+#define CM_DKIM_NAME_SIZE 254
+
+/* Names in h= beyond this make a signature unacceptable: each costs a pass over the header. */
+#define CM_DKIM_SIGNED_NAMES_MAX 256
+
+enum cm_dkim_algorithm {
+	CM_DKIM_RSA_SHA256,
+	CM_DKIM_ED25519_SHA256,
+};
+
+struct cm_dkim_signature {
+	enum cm_dkim_algorithm algorithm;
+	bool relaxed_header;
+	bool relaxed_body;
+	bool identity_is_domain;          /* i= has the very domain d=, as keys with t=s want it */
+	char domain[CM_DKIM_NAME_SIZE];   /* d= */
+	char key_name[CM_DKIM_NAME_SIZE]; /* <selector>._domainkey.<domain> */
+	struct cm_tag signed_names;       /* h=, points into the field's value */
+	struct cm_tag signature;          /* b=, likewise */
+	unsigned char body_hash[CM_DKIM_HASH_SIZE];
+	unsigned char bytes[CM_DKIM_SIGNATURE_BYTES_MAX]; /* of b= */
+	size_t bytes_length;
+};
+
+/* Parses a field's value, which must outlive the result. NULL if it is acceptable so far, else a
+   constant sentence that says why not. */
+const char *cm_dkim_signature_parse(const char *value, size_t length, time_t now,
+				    struct cm_dkim_signature *signature_r);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * resolver - TXT records, asked through libunbound without blocking others
+ *
+ * One libunbound context with its cache and its thread, and one thread of ours that hands answers
+ * out. Any number of threads may have questions under way; each waits for its own answer only.
+ */
+#ifndef CM_RESOLVER_H
+#define CM_RESOLVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "error.h"
+
+/* Answers of one name beyond this are not looked at. */
+#define CM_RESOLVER_RECORDS_MAX 4
+
+struct cm_resolver;
+
+/* server: "ADDR" or "ADDR@PORT" of a name server to ask; "": those of /etc/resolv.conf. NULL with
+   err filled on failure. */
+struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err);
+/* No question may be under way any more. */
+void cm_resolver_free(struct cm_resolver **resolver);
+
+enum cm_resolver_status {
+	CM_RESOLVER_FOUND,
+	CM_RESOLVER_ABSENT,  /* no such name, or no TXT record there */
+	CM_RESOLVER_TROUBLE, /* no answer, or none to be trusted: ask again later */
+};
+
+/* One question and its answer. */
+struct cm_question;
+
+/* Starts asking; name is an absolute host name without special characters. NULL if that is not
+   possible now, which the calls below take for TROUBLE. */
+struct cm_question *cm_question_start(struct cm_resolver *resolver, const char *name);
+
+/* Waits for the answer until the deadline (CLOCK_MONOTONIC). */
+enum cm_resolver_status cm_question_wait(struct cm_question *question,
+					 const struct timespec *deadline);
+
+/* After FOUND: the number of records, and one of them, its strings joined (RFC 6376 3.6.2.2). The
+   bytes live as long as the question and may hold anything. */
+size_t cm_question_records(const struct cm_question *question);
+const char *cm_question_record(const struct cm_question *question, size_t number, size_t *length_r);
+
+/* Frees it, answered or not. */
+void cm_question_free(struct cm_question **question);
+
+#endif
