@@ -1,0 +1,421 @@
+/*
+ * chatmail-milter - Postfix asks this program about every message
+ *
+ * Start, signals and end; what a message meets is in session.c. libmilter has a thread of its own
+ * that waits for SIGHUP, SIGTERM and SIGINT and stops the filter at each of them, at SIGINT in the
+ * middle of a message. So libmilter runs in a second thread, and the main thread takes the signals
+ * by handlers: the kernel gives a process's signal to its main thread if that does not block it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <libmilter/mfapi.h>
+
+#include "config.h"
+#include "daemon.h"
+#include "error.h"
+#include "generation.h"
+#include "log.h"
+#include "session.h"
+
+#define NAME           "chatmail-milter"
+#define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
+
+/* Postfix opens a connection per SMTP session; more than that many at one moment wait a little. */
+#define BACKLOG 1024
+
+/* How long messages under way may take to end after SIGTERM. */
+#define STOP_MILLISECONDS 30000
+/* How often that is interrupted to see whether a second SIGTERM says "now". */
+#define STEP_MILLISECONDS 200
+
+struct options {
+	const char *ini;
+	const char *socket;
+	const char *pid_file;
+	const char *user;
+	const char *group;
+	mode_t mode;
+	bool foreground;
+};
+
+static int signal_pipe[2] = {-1, -1};
+
+static void usage(FILE *stream)
+{
+	fputs("Usage: " NAME " [OPTION]...\n"
+	      "Judge the mail that passes through Postfix, by the milter protocol.\n"
+	      "\n"
+	      "  -c, --config INI      configuration (" CM_CONFIG_DEFAULT_PATH ")\n"
+	      "  -s, --socket SOCKET   PATH, unix:PATH, inet:PORT@HOST or inet6:PORT@HOST\n"
+	      "                        (" DEFAULT_SOCKET ")\n"
+	      "  -g, --group GROUP     group that the Unix socket is given to\n"
+	      "  -m, --mode MODE       permissions of the Unix socket, octal (0660)\n"
+	      "  -p, --pid-file FILE   write the process id, and refuse to run twice\n"
+	      "  -u, --user USER       become this user once the socket is open\n"
+	      "  -f, --foreground      stay in the foreground, log to standard error\n"
+	      "  -h, --help            print this\n"
+	      "  -V, --version         print the version\n"
+	      "\n"
+	      "SIGHUP reads the configuration again; SIGTERM ends after the messages under way.\n",
+	      stream);
+}
+
+static bool parse_mode(const char *text, mode_t *mode_r)
+{
+	char *end;
+	unsigned long mode = strtoul(text, &end, 8);
+
+	if (*text < '0' || *text > '7' || *end != '\0' || mode > 0777)
+		return false;
+	*mode_r = (mode_t)mode;
+	return true;
+}
+
+/* Returns -1 to go on, else the exit status. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+	static const struct option known[] = {
+	    {"config", required_argument, NULL, 'c'},   {"socket", required_argument, NULL, 's'},
+	    {"group", required_argument, NULL, 'g'},    {"mode", required_argument, NULL, 'm'},
+	    {"pid-file", required_argument, NULL, 'p'}, {"user", required_argument, NULL, 'u'},
+	    {"foreground", no_argument, NULL, 'f'},     {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},        {NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:s:g:m:p:u:fhV", known, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->ini = optarg;
+			break;
+		case 's':
+			options->socket = optarg;
+			break;
+		case 'g':
+			options->group = optarg;
+			break;
+		case 'm':
+			if (!parse_mode(optarg, &options->mode)) {
+				fprintf(stderr, NAME ": --mode %s: not octal permissions\n",
+					optarg);
+				return 2;
+			}
+			break;
+		case 'p':
+			options->pid_file = optarg;
+			break;
+		case 'u':
+			options->user = optarg;
+			break;
+		case 'f':
+			options->foreground = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		case 'V':
+			puts(NAME " " CM_VERSION);
+			return 0;
+		default:
+			fputs("Try '" NAME " --help'.\n", stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, NAME ": unexpected argument: %s\n", argv[optind]);
+		return 2;
+	}
+	return -1;
+}
+
+static void on_signal(int number)
+{
+	unsigned char byte = (unsigned char)number;
+	int saved_errno = errno;
+
+	/* A full pipe has enough news in it. */
+	if (write(signal_pipe[1], &byte, 1) < 0)
+		errno = saved_errno;
+}
+
+static bool catch_signals(struct cm_error *err)
+{
+	/* SA_NODEFER: a blocked signal would go to libmilter's thread. */
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_NODEFER};
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) == 0 &&
+	    sigaction(SIGHUP, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0 &&
+	    sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGPIPE, &ignore, NULL) == 0)
+		return true;
+	cm_error_set_errno(err, "cannot set up signals");
+	return false;
+}
+
+/* The next signal, or 0 after so long. */
+static int next_signal(int milliseconds)
+{
+	struct pollfd fd = {.fd = signal_pipe[0], .events = POLLIN};
+	unsigned char byte;
+
+	if (poll(&fd, 1, milliseconds) > 0 && read(signal_pipe[0], &byte, 1) == 1)
+		return byte;
+	return 0;
+}
+
+static void warn(const char *text, void *context)
+{
+	(void)context;
+	cm_log(LOG_WARNING, "%s", text);
+}
+
+static bool load(const struct options *options, struct cm_error *err)
+{
+	if (!cm_generation_load(options->ini, warn, NULL, err))
+		return false;
+	cm_log_init(NAME, options->foreground ? CM_LOG_STDERR : CM_LOG_SYSLOG,
+		    cm_generation_logs_addresses());
+	return true;
+}
+
+/* Every connection is a descriptor, and a large message one more. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* The path of a Unix socket, or NULL for an Internet one. */
+static const char *socket_path(const struct options *options)
+{
+	if (strncmp(options->socket, "unix:", 5) == 0)
+		return options->socket + 5;
+	if (strncmp(options->socket, "local:", 6) == 0)
+		return options->socket + 6;
+	return strncmp(options->socket, "inet", 4) == 0 ? NULL : options->socket;
+}
+
+/* Connects and hangs up. True if somebody listens. */
+static bool knock(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	bool answered = false;
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return false;
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		answered = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+		close(fd);
+	}
+	return answered;
+}
+
+static bool give_socket(const struct options *options, const char *path, struct cm_error *err)
+{
+	if (options->group != NULL) {
+		struct group *group = getgrnam(options->group);
+
+		if (group == NULL) {
+			cm_error_set(err, "there is no group %s", options->group);
+			return false;
+		}
+		if (chown(path, (uid_t)-1, group->gr_gid) != 0) {
+			cm_error_set_errno(err, "cannot give %s to group %s", path, options->group);
+			return false;
+		}
+	}
+	if (chmod(path, options->mode) != 0) {
+		cm_error_set_errno(err, "cannot set the permissions of %s", path);
+		return false;
+	}
+	return true;
+}
+
+/* Registers with libmilter and opens the socket; one that nobody listens on is replaced. */
+static bool open_socket(const struct options *options, struct cm_error *err)
+{
+	const char *path = socket_path(options);
+	mode_t mask;
+	int opened;
+
+	if (path != NULL && strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
+		cm_error_set(err, "socket %s: the path is too long", path);
+		return false;
+	}
+	if (path != NULL && knock(path)) {
+		cm_error_set(err, "socket %s: another process listens there", path);
+		return false;
+	}
+	if (smfi_register(*cm_session_filter()) != MI_SUCCESS ||
+	    smfi_setconn((char *)options->socket) != MI_SUCCESS ||
+	    smfi_setbacklog(BACKLOG) != MI_SUCCESS) {
+		cm_error_set(err, "libmilter does not take socket %s", options->socket);
+		return false;
+	}
+	mask = umask(0177);
+	opened = smfi_opensocket(true);
+	umask(mask);
+	if (opened != MI_SUCCESS) {
+		cm_error_set_errno(err, "cannot listen on %s", options->socket);
+		return false;
+	}
+	return path == NULL || give_socket(options, path, err);
+}
+
+static void *listen_and_serve(void *result)
+{
+	*(int *)result = smfi_main();
+	/* Tells the main thread, in case it was not that which ended this. */
+	on_signal(SIGTERM);
+	return NULL;
+}
+
+static void *stop_listening(void *unused)
+{
+	(void)unused;
+	smfi_stop();
+	return NULL;
+}
+
+/* libmilter looks whether it is to stop when a connection comes, or after seconds. */
+static void stop_listener(const char *path, pthread_t listener)
+{
+	pthread_t stopper;
+
+	if (pthread_create(&stopper, NULL, stop_listening, NULL) != 0) {
+		smfi_stop();
+	} else {
+		while (path != NULL && knock(path))
+			poll(NULL, 0, 10);
+		pthread_join(stopper, NULL);
+	}
+	pthread_join(listener, NULL);
+	if (path != NULL)
+		unlink(path);
+}
+
+static void reload(const struct options *options)
+{
+	struct cm_error err;
+
+	if (load(options, &err))
+		cm_log(LOG_INFO, "configuration read again");
+	else
+		cm_log(LOG_ERR, "the configuration stays as it was: %s", err.text);
+}
+
+/* Waits for the messages under way. False if some are left. */
+static bool finish_messages(void)
+{
+	cm_generation_stop();
+	for (int waited = 0; waited < STOP_MILLISECONDS; waited += STEP_MILLISECONDS) {
+		if (cm_generation_wait_idle(STEP_MILLISECONDS))
+			return true;
+		if (next_signal(0) == SIGTERM)
+			break;
+	}
+	return cm_generation_wait_idle(0);
+}
+
+static int serve(const struct options *options, struct cm_error *err)
+{
+	const char *path = socket_path(options);
+	int result = MI_FAILURE, number, error;
+	pthread_t listener;
+
+	error = pthread_create(&listener, NULL, listen_and_serve, &result);
+	if (error != 0) {
+		errno = error;
+		cm_error_set_errno(err, "cannot start a thread");
+		return EXIT_FAILURE;
+	}
+	cm_log(LOG_INFO, "listening on %s", options->socket);
+	do {
+		number = next_signal(-1);
+		if (number == SIGHUP)
+			reload(options);
+	} while (number != SIGTERM && number != SIGINT);
+	cm_log(LOG_INFO, "stopping");
+	stop_listener(path, listener);
+	if (!finish_messages()) {
+		cm_log(LOG_WARNING, "ending with messages under way: they are tried again");
+		/* Not exit(): threads still use what that would take down. */
+		_exit(result == MI_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
+	if (result != MI_SUCCESS)
+		cm_error_set(err, "libmilter stopped listening");
+	return result == MI_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Everything between the options and the service, in the order that privileges allow. */
+static int start_and_serve(const struct options *options, int *ready_fd, int *pid_fd,
+			   struct cm_error *err)
+{
+	raise_descriptor_limit();
+	if (options->pid_file != NULL) {
+		*pid_fd = cm_daemon_pid_file(options->pid_file, err);
+		if (*pid_fd < 0)
+			return EXIT_FAILURE;
+	}
+	if (!catch_signals(err) || !open_socket(options, err) ||
+	    !cm_daemon_drop_privileges(options->user, err) || !load(options, err))
+		return EXIT_FAILURE;
+	cm_daemon_ready(ready_fd);
+	return serve(options, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {
+	    .ini = CM_CONFIG_DEFAULT_PATH,
+	    .socket = DEFAULT_SOCKET,
+	    .mode = 0660,
+	};
+	int ready_fd = -1, pid_fd = -1, status;
+	struct cm_error err = {""};
+
+	status = parse_options(argc, argv, &options);
+	if (status >= 0)
+		return status;
+	if (!options.foreground) {
+		switch (cm_daemon_background(&ready_fd, &err)) {
+		case CM_DAEMON_STARTED:
+			return EXIT_SUCCESS;
+		case CM_DAEMON_FAILED:
+			fprintf(stderr, NAME ": %s\n", err.text);
+			return EXIT_FAILURE;
+		case CM_DAEMON_CHILD:
+			break;
+		}
+	}
+	cm_log_init(NAME, CM_LOG_STDERR, false);
+	status = start_and_serve(&options, &ready_fd, &pid_fd, &err);
+	if (status != EXIT_SUCCESS)
+		cm_log(LOG_ERR, "%s", err.text);
+	if (options.pid_file != NULL)
+		cm_daemon_pid_file_remove(options.pid_file, &pid_fd);
+	return status;
+}

@@ -1,0 +1,352 @@
+/*
+ * session - libmilter's callbacks: each message's way through the policy and DKIM
+ *
+ * One struct session per connection, libmilter's private pointer; one message at a time in it. The
+ * callbacks stand in the order of the protocol.
+ */
+#include "session.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include <libmilter/mfapi.h>
+
+#include "config.h"
+#include "dkim.h"
+#include "generation.h"
+#include "log.h"
+#include "policy.h"
+
+/* libmilter refuses longer replies (its MAXREPLYLEN is 980). */
+#define REPLY_SIZE 900
+
+struct session {
+	bool headers_unanswered; /* Postfix wants no reply to header fields */
+
+	/* the message under way, if generation is not NULL */
+	struct cm_generation *generation;
+	enum cm_direction direction;
+	struct cm_message *message;
+	struct cm_dkim_check *check; /* incoming only */
+	bool condemned;              /* refused already; said at the end of the header */
+	char why[128];               /* what DKIM verification said */
+	uint64_t bytes;
+	uint64_t nanoseconds; /* spent in here */
+};
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+/* The connection's session, made at its first event. NULL if out of memory. */
+static struct session *get_session(SMFICTX *context)
+{
+	struct session *session = smfi_getpriv(context);
+
+	if (session != NULL)
+		return session;
+	session = calloc(1, sizeof *session);
+	if (session != NULL && smfi_setpriv(context, session) != MI_SUCCESS) {
+		free(session);
+		session = NULL;
+	}
+	return session;
+}
+
+static void end_message(struct session *session)
+{
+	if (session->generation == NULL)
+		return;
+	cm_dkim_check_free(&session->check);
+	cm_message_free(&session->message);
+	cm_generation_leave(&session->generation);
+}
+
+/* Copies text as libmilter wants it: one printable line, '%' doubled (Postfix halves it again). */
+static void format_reply(const char *text, char reply_r[REPLY_SIZE])
+{
+	size_t length = 0;
+
+	for (; *text != '\0' && length < REPLY_SIZE - 2; text++) {
+		unsigned char byte = (unsigned char)*text;
+
+		if (byte == '%')
+			reply_r[length++] = '%';
+		reply_r[length++] = byte < 0x20 || byte >= 0x7f ? '?' : *text;
+	}
+	reply_r[length] = '\0';
+}
+
+/* Trouble of our own, at any stage. */
+static sfsistat fail(SMFICTX *context, struct session *session, const char *what)
+{
+	cm_log(LOG_ERR, "%s", what);
+	if (session != NULL)
+		end_message(session);
+	smfi_setreply(context, "451", "4.3.0", "Internal trouble, try again later");
+	return SMFIS_TEMPFAIL;
+}
+
+static void count(const struct session *session, const struct cm_verdict *verdict)
+{
+	struct cm_stats *stats = cm_generation_stats(session->generation);
+	unsigned int first = session->direction == CM_DIRECTION_OUT ? CM_STAT_VERDICT_OUT_ENCRYPTED
+								    : CM_STAT_VERDICT_IN_ENCRYPTED;
+
+	cm_stats_add(stats, (enum cm_stat)(first + verdict->reason), 1);
+	cm_stats_observe(stats, CM_STAT_MILTER_CHECK_MICROSECONDS, session->nanoseconds / 1000);
+	cm_stats_observe(stats, CM_STAT_MILTER_MESSAGE_BYTES, session->bytes);
+}
+
+static void log_refusal(SMFICTX *context, const struct session *session,
+			const struct cm_verdict *verdict)
+{
+	const char *queue_id = smfi_getsymval(context, "i");
+
+	cm_log(LOG_INFO, "%s: %s refused: %s %d%s%s%s%s", queue_id != NULL ? queue_id : "NOQUEUE",
+	       session->direction == CM_DIRECTION_OUT ? "out" : "in",
+	       cm_reason_name(verdict->reason), verdict->code, verdict->why != NULL ? ": " : "",
+	       verdict->why != NULL ? verdict->why : "", session->why[0] != '\0' ? "; DKIM: " : "",
+	       session->why);
+}
+
+/* Says the verdict and ends the message. */
+static sfsistat conclude(SMFICTX *context, struct session *session,
+			 const struct cm_verdict *verdict)
+{
+	bool refused_for_good = verdict->code >= 500 && verdict->code <= 599;
+	char reply[REPLY_SIZE], code[4];
+
+	if (verdict->code == 250 && cm_reason_accepts(verdict->reason)) {
+		count(session, verdict);
+		end_message(session);
+		return SMFIS_CONTINUE;
+	}
+	if (verdict->code < 400 || verdict->code > 599)
+		return fail(context, session, "the policy gave no usable verdict");
+	count(session, verdict);
+	log_refusal(context, session, verdict);
+	end_message(session);
+	snprintf(code, sizeof code, "%d", verdict->code);
+	format_reply(verdict->text, reply);
+	if (smfi_setreply(context, code,
+			  verdict->enhanced[0] != '\0' ? (char *)verdict->enhanced : NULL,
+			  reply) != MI_SUCCESS)
+		cm_log(LOG_ERR, "libmilter does not take reply code %s %s", code,
+		       verdict->enhanced);
+	return refused_for_good ? SMFIS_REJECT : SMFIS_TEMPFAIL;
+}
+
+static sfsistat conclude_early(SMFICTX *context, struct session *session)
+{
+	struct cm_verdict verdict;
+
+	cm_message_verdict(session->message, &verdict);
+	return conclude(context, session, &verdict);
+}
+
+/* The session if a message is under way in it, else NULL. */
+static struct session *get_message(SMFICTX *context)
+{
+	struct session *session = smfi_getpriv(context);
+
+	return session != NULL && session->generation != NULL ? session : NULL;
+}
+
+/* Called once per connection. Postfix is asked for what decides the direction, whatever its own
+   configuration says; and for {mail_addr}, which there always is, so that the macros of an earlier
+   MAIL FROM never stand for those of this one. */
+static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
+			     unsigned long unused_2, unsigned long unused_3,
+			     unsigned long *actions_r, unsigned long *steps_r,
+			     unsigned long *unused_2_r, unsigned long *unused_3_r)
+{
+	const unsigned long needed = SMFIP_HDR_LEADSPC;
+	struct session *session = get_session(context);
+
+	(void)actions;
+	(void)unused_2;
+	(void)unused_3;
+	if (session == NULL || (steps & needed) != needed) {
+		cm_log(LOG_ERR, session == NULL ? "out of memory"
+						: "the mail server does not keep white space "
+						  "of header fields: it is too old");
+		return SMFIS_REJECT;
+	}
+	if (smfi_setsymlist(context, SMFIM_ENVFROM, "{auth_authen} {mail_addr}") != MI_SUCCESS ||
+	    smfi_setsymlist(context, SMFIM_EOH, "i") != MI_SUCCESS ||
+	    smfi_setsymlist(context, SMFIM_EOM, "i") != MI_SUCCESS) {
+		cm_log(LOG_ERR, "libmilter does not take the list of macros");
+		return SMFIS_REJECT;
+	}
+	session->headers_unanswered = (steps & SMFIP_NR_HDR) != 0;
+	*actions_r = SMFIF_SETSYMLIST;
+	*steps_r = needed | (steps & (SMFIP_NR_HDR | SMFIP_NOCONNECT | SMFIP_NOHELO |
+				      SMFIP_NOUNKNOWN | SMFIP_NODATA));
+	*unused_2_r = *unused_3_r = 0;
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_mail(SMFICTX *context, char **arguments)
+{
+	const char *login = smfi_getsymval(context, "{auth_authen}");
+	struct session *session = get_session(context);
+	struct cm_verdict verdict;
+	uint64_t start = now();
+
+	if (session == NULL)
+		return fail(context, NULL, "out of memory");
+	end_message(session);
+	session->generation = cm_generation_enter();
+	if (session->generation == NULL) {
+		smfi_setreply(context, "451", "4.3.2", "Restarting, try again soon");
+		return SMFIS_TEMPFAIL;
+	}
+	session->direction = login != NULL && *login != '\0' ? CM_DIRECTION_OUT : CM_DIRECTION_IN;
+	session->condemned = false;
+	session->why[0] = '\0';
+	session->bytes = 0;
+	session->message = cm_message_begin(cm_generation_policy(session->generation),
+					    session->direction, arguments[0]);
+	if (session->message == NULL)
+		return fail(context, session, "out of memory");
+	if (session->direction == CM_DIRECTION_IN) {
+		session->check = cm_dkim_begin(cm_generation_dkim(session->generation));
+		if (session->check == NULL)
+			return fail(context, session, "out of memory");
+	}
+	session->nanoseconds = now() - start;
+	cm_message_verdict(session->message, &verdict);
+	return verdict.code == 0 ? SMFIS_CONTINUE : conclude(context, session, &verdict);
+}
+
+/* Never refused here: clients expect one answer for all recipients (README). */
+static sfsistat on_recipient(SMFICTX *context, char **arguments)
+{
+	struct session *session = get_message(context);
+
+	if (session == NULL)
+		return fail(context, NULL, "a recipient without a message");
+	if (!session->condemned)
+		session->condemned = !cm_message_recipient(session->message, arguments[0]);
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_header(SMFICTX *context, char *name, char *value)
+{
+	struct session *session = get_message(context);
+	uint64_t start = now();
+
+	if (session == NULL)
+		return fail(context, NULL, "a header field without a message");
+	session->bytes += strlen(name) + strlen(value) + 3;
+	if (!session->condemned) {
+		session->condemned = !cm_message_header(session->message, name, value);
+		if (session->check != NULL)
+			cm_dkim_header(session->check, name, value);
+	}
+	session->nanoseconds += now() - start;
+	return session->headers_unanswered ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+static sfsistat on_end_of_headers(SMFICTX *context)
+{
+	struct session *session = get_message(context);
+	uint64_t start = now();
+
+	if (session == NULL)
+		return fail(context, NULL, "the end of a header without a message");
+	session->bytes += 2;
+	if (session->condemned || !cm_message_end_of_headers(session->message))
+		return conclude_early(context, session);
+	if (session->check != NULL)
+		cm_dkim_end_of_headers(session->check, cm_message_from_domain(session->message));
+	session->nanoseconds += now() - start;
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
+{
+	struct session *session = get_message(context);
+	uint64_t start = now();
+
+	if (session == NULL)
+		return fail(context, NULL, "a body without a message");
+	session->bytes += length;
+	if (!cm_message_body(session->message, data, length))
+		return conclude_early(context, session);
+	if (session->check != NULL)
+		cm_dkim_body(session->check, data, length);
+	session->nanoseconds += now() - start;
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_end_of_message(SMFICTX *context)
+{
+	struct session *session = get_message(context);
+	enum cm_dkim_status dkim = CM_DKIM_NONE;
+	struct cm_verdict verdict;
+	struct cm_error why;
+	uint64_t start = now();
+
+	if (session == NULL)
+		return fail(context, NULL, "the end of a message without its start");
+	if (session->check != NULL && cm_message_needs_dkim(session->message)) {
+		dkim = cm_dkim_end(session->check, &why);
+		snprintf(session->why, sizeof session->why, "%.*s", (int)sizeof session->why - 1,
+			 why.text);
+	}
+	cm_message_end(session->message, dkim, &verdict);
+	session->nanoseconds += now() - start;
+	return conclude(context, session, &verdict);
+}
+
+static sfsistat on_abort(SMFICTX *context)
+{
+	struct session *session = get_message(context);
+
+	if (session != NULL)
+		end_message(session);
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_close(SMFICTX *context)
+{
+	struct session *session = smfi_getpriv(context);
+
+	if (session == NULL)
+		return SMFIS_CONTINUE;
+	end_message(session);
+	smfi_setpriv(context, NULL);
+	free(session);
+	return SMFIS_CONTINUE;
+}
+
+struct smfiDesc *cm_session_filter(void)
+{
+	static struct smfiDesc filter = {
+	    .xxfi_name = (char *)"chatmail-milter",
+	    .xxfi_version = SMFI_VERSION,
+	    .xxfi_flags = SMFIF_SETSYMLIST,
+	    .xxfi_negotiate = on_negotiate,
+	    .xxfi_envfrom = on_mail,
+	    .xxfi_envrcpt = on_recipient,
+	    .xxfi_header = on_header,
+	    .xxfi_eoh = on_end_of_headers,
+	    .xxfi_body = on_body,
+	    .xxfi_eom = on_end_of_message,
+	    .xxfi_abort = on_abort,
+	    .xxfi_close = on_close,
+	};
+
+	return &filter;
+}
