@@ -64,9 +64,10 @@ def test_nobody_learns_who_has_an_account(relay, name):
         assert client.rcpt(f"{name}@relay.test")[0] == 250
 
 
-def test_imap_offers_login_under_tls_only(relay):
+def test_imap_starts_tls(relay):
     client = imaplib.IMAP4("127.0.0.1", relay.ports["imap_port"], timeout=30)
-    assert "LOGINDISABLED" in client.capabilities
+    assert "STARTTLS" in client.capabilities
     client.starttls(ssl_context=trusting())
-    assert "LOGINDISABLED" not in client.capabilities
+    account = relay.account()
+    client.login(account.address, account.password)
     client.logout()
