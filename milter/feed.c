@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INSTEAD_OF_NUL '\1'
+
 /* The length of the field that starts here, with its folded lines and without its last line end;
  *next_r is where the next one starts. */
 static size_t field_length(const char *data, size_t length, size_t *next_r)
@@ -21,45 +23,38 @@ static size_t field_length(const char *data, size_t length, size_t *next_r)
 	return end;
 }
 
-static enum cm_feed_status feed_field(const struct cm_feed *feed, const char *text, size_t length)
+/* The length of the name that starts here; 0: this is no field. White space may follow the name,
+   and is a part of it then. */
+static size_t name_length(const char *data, size_t length)
 {
-	enum cm_feed_status status = CM_FEED_MALFORMED;
-	char *field, *colon;
+	size_t name = 0, end;
 
-	if (memchr(text, '\0', length) != NULL)
-		return CM_FEED_MALFORMED;
-	field = strndup(text, length);
-	if (field == NULL)
-		return CM_FEED_NO_MEMORY;
-	colon = strchr(field, ':');
-	if (colon != NULL) {
-		*colon = '\0';
-		status =
-		    feed->header(feed->context, field, colon + 1) ? CM_FEED_OK : CM_FEED_STOPPED;
-	}
-	free(field);
-	return status;
+	while (name < length && data[name] > ' ' && data[name] < 0x7f && data[name] != ':')
+		name++;
+	for (end = name; end < length && (data[end] == ' ' || data[end] == '\t');)
+		end++;
+	return name > 0 && end < length && data[end] == ':' ? end : 0;
 }
 
-enum cm_feed_status cm_feed_message(const struct cm_feed *feed, const char *data, size_t length)
+static enum cm_feed_status feed_field(const struct cm_feed *feed, const char *text, size_t name,
+				      size_t length)
 {
-	while (length > 0) {
-		size_t next;
-		size_t field = field_length(data, length, &next);
-		enum cm_feed_status status;
+	char *field = malloc(length + 1);
+	bool go_on;
 
-		if (field > 0) {
-			status = feed_field(feed, data, field);
-			if (status != CM_FEED_OK)
-				return status;
-		}
-		data += next;
-		length -= next;
-		if (field == 0)
-			break;
-	}
-	if (!feed->end_of_headers(feed->context))
-		return CM_FEED_STOPPED;
+	if (field == NULL)
+		return CM_FEED_NO_MEMORY;
+	for (size_t i = 0; i < length; i++)
+		field[i] = (char)(text[i] == '\0' ? INSTEAD_OF_NUL : text[i]);
+	field[length] = '\0';
+	field[name] = '\0';
+	go_on = feed->header(feed->context, field, field + name + 1);
+	free(field);
+	return go_on ? CM_FEED_OK : CM_FEED_STOPPED;
+}
+
+static enum cm_feed_status feed_body(const struct cm_feed *feed, const char *data, size_t length)
+{
 	while (length > 0) {
 		size_t chunk = length < CM_FEED_CHUNK ? length : CM_FEED_CHUNK;
 
@@ -69,4 +64,30 @@ enum cm_feed_status cm_feed_message(const struct cm_feed *feed, const char *data
 		length -= chunk;
 	}
 	return CM_FEED_OK;
+}
+
+enum cm_feed_status cm_feed_message(const struct cm_feed *feed, const char *data, size_t length)
+{
+	while (length > 0) {
+		size_t next;
+		size_t field = field_length(data, length, &next);
+		size_t name = name_length(data, field);
+		enum cm_feed_status status;
+
+		if (name == 0) {
+			size_t skipped = field == 0 ? next : 0; /* the empty line */
+
+			data += skipped;
+			length -= skipped;
+			break;
+		}
+		status = feed_field(feed, data, name, field);
+		if (status != CM_FEED_OK)
+			return status;
+		data += next;
+		length -= next;
+	}
+	if (!feed->end_of_headers(feed->context))
+		return CM_FEED_STOPPED;
+	return feed_body(feed, data, length);
 }

@@ -1,5 +1,5 @@
 /*
- * feed - a message in a file's form, handed on piece by piece as the milter protocol does
+ * feed - a message in a file's form, handed on piece by piece as Postfix's milter client does
  *
  * For `chatmailctl check`, tests, fuzzers and the benchmark. The header is split into fields and
  * unfolded no further than an MTA does; the body comes in libmilter's chunks.
@@ -23,12 +23,13 @@ struct cm_feed {
 
 enum cm_feed_status {
 	CM_FEED_OK,
-	CM_FEED_STOPPED,   /* one of the functions said so */
-	CM_FEED_MALFORMED, /* a NUL or a line without a colon in the header: no MTA hands that on */
+	CM_FEED_STOPPED, /* one of the functions said so */
 	CM_FEED_NO_MEMORY,
 };
 
-/* Line ends may be LF or CRLF and are handed on as they are. */
+/* Line ends may be LF or CRLF and are handed on as they are. The header ends at an empty line, or
+   before a line that is no field, like Postfix's. A NUL in a field, which the strings of the milter
+   protocol cannot hold, becomes another control byte. */
 enum cm_feed_status cm_feed_message(const struct cm_feed *feed, const char *data, size_t length);
 
 #endif
