@@ -14,6 +14,7 @@
 
 static const struct cm_command commands[] = {
     {"config", cm_command_config, "render the configuration of Postfix, Dovecot and OpenDKIM"},
+    {"status", cm_command_status, "show how the relay is doing"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

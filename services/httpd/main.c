@@ -38,7 +38,7 @@ static const char usage[] =
     "\n"
     "  -c, --config INI     configuration file (default " CM_CONFIG_DEFAULT_PATH ")\n"
     "  -f, --foreground     stay in the foreground, log to standard error\n"
-    "  -p, --pidfile FILE   write the process id to FILE\n"
+    "  -p, --pid-file FILE  write the process id to FILE\n"
     "  -u, --user USER      run as USER when started by root (default " DEFAULT_USER ")\n"
     "      --help           show this help\n"
     "      --version        show the version\n";
@@ -61,7 +61,7 @@ static bool parse_options(int argc, char **argv, struct options *options_r, int 
 	static const struct option long_options[] = {
 	    {"config", required_argument, NULL, 'c'},
 	    {"foreground", no_argument, NULL, 'f'},
-	    {"pidfile", required_argument, NULL, 'p'},
+	    {"pid-file", required_argument, NULL, 'p'},
 	    {"user", required_argument, NULL, 'u'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},

@@ -1,0 +1,77 @@
+/*
+ * status - how the relay is doing, gathered once and shown as text or as JSON
+ */
+#ifndef CM_STATUS_H
+#define CM_STATUS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "config.h"
+#include "error.h"
+#include "stats.h"
+
+#define CM_STATUS_PROGRAMS 6
+
+enum cm_program_state {
+	CM_PROGRAM_STOPPED,
+	CM_PROGRAM_RUNNING,
+	CM_PROGRAM_OFF, /* the configuration does not ask for it */
+};
+
+struct cm_program {
+	const char *name; /* as people call it */
+	const char *key;  /* as JSON calls it */
+	const char *file; /* the program file's name */
+	const char *path; /* part of its path that tells it from namesakes; NULL: none */
+	enum cm_program_state state;
+	pid_t pid;       /* the oldest, if running */
+	const char *why; /* if it is off */
+};
+
+/* A number that perhaps could not be found out. */
+struct cm_amount {
+	bool known;
+	uint64_t value;
+};
+
+struct cm_status {
+	const struct cm_config *config;
+	struct cm_stats *stats; /* NULL: stats_error says why */
+	struct cm_error stats_error;
+	struct cm_program programs[CM_STATUS_PROGRAMS];
+	const char *registration; /* "open", "invite" or "closed" */
+	char *registration_why;   /* "": nothing to say */
+	struct cm_amount disk_free, disk_size;
+	double load;
+	struct cm_amount postfix_active, postfix_deferred, postfix_hold;
+	struct cm_amount push_queue;
+};
+
+/* Fills everything. config must outlive it; queue_directory is Postfix's. False with err filled if
+   out of memory; what merely cannot be found out is marked so. */
+bool cm_status_gather(struct cm_status *status, const struct cm_config *config,
+		      const char *queue_directory, struct cm_error *err);
+
+void cm_status_release(struct cm_status *status);
+
+/* True if nothing that should run is stopped. */
+bool cm_status_is_good(const struct cm_status *status);
+
+/* Finds the programs in /proc: status_programs.c. */
+void cm_status_find_programs(struct cm_program *programs, size_t count);
+
+/* For a person; with escape sequences for colour if wanted. */
+void cm_status_print(const struct cm_status *status, bool colour, FILE *out);
+
+/* For scripts: NULL if out of memory. */
+json_t *cm_status_json(const struct cm_status *status);
+
+/* The upper bound of the bucket that holds the quantile, in the histogram's unit; UINT64_MAX beyond
+   the last bound; 0 for an empty histogram. quantile is in (0, 1]. */
+uint64_t cm_status_quantile(const struct cm_histogram *histogram, double quantile);
+
+#endif

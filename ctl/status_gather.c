@@ -1,0 +1,227 @@
+/*
+ * status_gather - finds out how the relay is doing
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "push_queue.h"
+#include "registration.h"
+#include "status.h"
+
+/* Postfix hashes its queues over one or two levels of directories (hash_queue_depth). */
+#define QUEUE_DEPTH_MAX 3
+
+static const struct cm_program programs[CM_STATUS_PROGRAMS] = {
+    {.name = "Postfix", .key = "postfix", .file = "master", .path = "/postfix/"},
+    {.name = "Dovecot", .key = "dovecot", .file = "dovecot"},
+    {.name = "OpenDKIM", .key = "opendkim", .file = "opendkim"},
+    {.name = "milter", .key = "milter", .file = "chatmail-milter"},
+    {.name = "notifier", .key = "notifyd", .file = "chatmail-notifyd"},
+    {.name = "web", .key = "httpd", .file = "chatmail-httpd"},
+};
+
+static void find_programs(struct cm_status *status)
+{
+	memcpy(status->programs, programs, sizeof(programs));
+	cm_status_find_programs(status->programs, CM_STATUS_PROGRAMS);
+	for (size_t i = 0; i < CM_STATUS_PROGRAMS; i++) {
+		struct cm_program *program = &status->programs[i];
+		if (program->state == CM_PROGRAM_RUNNING)
+			continue;
+		if (strcmp(program->key, "httpd") == 0 && status->config->metrics_listen[0] == '\0')
+			program->why = "metrics_listen is empty";
+		else if (strcmp(program->key, "opendkim") == 0 && status->config->mail_domain_is_ip)
+			program->why = "a relay without a domain name signs nothing";
+		else
+			continue;
+		program->state = CM_PROGRAM_OFF;
+	}
+}
+
+/* The key of chatmail.ini that is in the way of new accounts, or NULL. */
+static const char *scarce_resource(const struct cm_config *config, struct cm_error *err)
+{
+	switch (cm_limits_resources(config, err)) {
+	case CM_RESOURCE_LOAD:
+		return "max_load_1m";
+	case CM_RESOURCE_MEMORY:
+		return "min_available_memory";
+	case CM_RESOURCE_DISK:
+		return "min_free_disk_space";
+	case CM_RESOURCE_OK:
+	case CM_RESOURCE_TROUBLE:
+		break;
+	}
+	return NULL;
+}
+
+/* The same order as cm_registration_check(). */
+static bool judge_registration(struct cm_status *status)
+{
+	const struct cm_config *config = status->config;
+	struct cm_error trouble = {""};
+	const char *key;
+	char *value;
+	int length;
+
+	status->registration = "closed";
+	if (access(CM_NOCREATE_FILE, F_OK) == 0) {
+		status->registration_why = strdup(CM_NOCREATE_FILE " exists");
+	} else if (config->registration == CM_REGISTRATION_CLOSED) {
+		status->registration_why = strdup("registration = closed");
+	} else if (config->registration == CM_REGISTRATION_INVITE) {
+		status->registration = "invite";
+		status->registration_why = strdup("registration = invite");
+	} else if ((key = scarce_resource(config, &trouble)) != NULL) {
+		value = cm_config_get(config, key);
+		if (value == NULL)
+			return false;
+		length = asprintf(&status->registration_why, "%s = %s is not met now", key, value);
+		free(value);
+		if (length < 0)
+			status->registration_why = NULL;
+	} else if (trouble.text[0] != '\0') {
+		status->registration_why = strdup(trouble.text);
+	} else {
+		status->registration = "open";
+		status->registration_why = strdup("");
+	}
+	return status->registration_why != NULL;
+}
+
+static void measure_disk(struct cm_status *status)
+{
+	struct statvfs st;
+
+	if (statvfs(status->config->mailboxes_dir, &st) < 0)
+		return;
+	status->disk_free = (struct cm_amount){true, (uint64_t)st.f_bavail * st.f_frsize};
+	status->disk_size = (struct cm_amount){true, (uint64_t)st.f_blocks * st.f_frsize};
+}
+
+/* Counts the entries of a directory that are not hidden, and those of its directories. dir is
+   closed. False if something could not be read. */
+static bool count_entries(int dir, unsigned int depth, uint64_t *count)
+{
+	DIR *stream = fdopendir(dir);
+	struct dirent *entry;
+	bool good = true;
+	struct stat st;
+	int child;
+
+	if (stream == NULL) {
+		close(dir);
+		return false;
+	}
+	while ((entry = readdir(stream)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		/* One that vanishes meanwhile has been delivered. */
+		if (fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (!S_ISDIR(st.st_mode)) {
+			++*count;
+		} else if (depth < QUEUE_DEPTH_MAX) {
+			child = openat(dirfd(stream), entry->d_name,
+				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			good = child >= 0 && count_entries(child, depth + 1, count) && good;
+		}
+	}
+	closedir(stream);
+	return good;
+}
+
+/* name: a directory below parent, or NULL for the parent itself. Postfix makes those it needs. */
+static struct cm_amount queue_length(const char *parent, const char *name)
+{
+	struct cm_amount amount = {false, 0};
+	int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return amount;
+	if (name != NULL) {
+		int child = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		amount.known = child < 0 && errno == ENOENT;
+		close(dir);
+		dir = child;
+	}
+	if (dir >= 0)
+		amount.known = count_entries(dir, 0, &amount.value);
+	return amount;
+}
+
+static void add(struct cm_amount *sum, struct cm_amount amount)
+{
+	sum->known = sum->known && amount.known;
+	sum->value += amount.value;
+}
+
+static bool measure_queues(struct cm_status *status, const char *queue_directory)
+{
+	char *path = cm_push_queue_path(status->config);
+
+	if (path == NULL)
+		return false;
+	status->push_queue = queue_length(path, NULL);
+	/* No directory: no notification was ever queued. */
+	if (!status->push_queue.known && access(path, F_OK) < 0 && errno == ENOENT)
+		status->push_queue.known = true;
+	free(path);
+	status->postfix_active = queue_length(queue_directory, "active");
+	add(&status->postfix_active, queue_length(queue_directory, "incoming"));
+	add(&status->postfix_active, queue_length(queue_directory, "maildrop"));
+	status->postfix_deferred = queue_length(queue_directory, "deferred");
+	status->postfix_hold = queue_length(queue_directory, "hold");
+	return true;
+}
+
+bool cm_status_gather(struct cm_status *status, const struct cm_config *config,
+		      const char *queue_directory, struct cm_error *err)
+{
+	*status = (struct cm_status){.config = config, .load = -1};
+	status->stats = cm_stats_open(config->run_dir, &status->stats_error);
+	find_programs(status);
+	measure_disk(status);
+	getloadavg(&status->load, 1);
+	if (judge_registration(status) && measure_queues(status, queue_directory))
+		return true;
+	cm_error_set(err, "out of memory");
+	cm_status_release(status);
+	return false;
+}
+
+void cm_status_release(struct cm_status *status)
+{
+	cm_stats_close(&status->stats);
+	free(status->registration_why);
+	status->registration_why = NULL;
+}
+
+bool cm_status_is_good(const struct cm_status *status)
+{
+	for (size_t i = 0; i < CM_STATUS_PROGRAMS; i++)
+		if (status->programs[i].state == CM_PROGRAM_STOPPED)
+			return false;
+	return true;
+}
+
+uint64_t cm_status_quantile(const struct cm_histogram *histogram, double quantile)
+{
+	double wanted = quantile * (double)histogram->count;
+	uint64_t seen = 0;
+
+	if (histogram->count == 0)
+		return 0;
+	for (unsigned int i = 0; i < CM_STATS_BUCKETS - 1; i++) {
+		seen += histogram->bucket[i];
+		if ((double)seen >= wanted)
+			return UINT64_C(1) << i;
+	}
+	return UINT64_MAX;
+}

@@ -1,0 +1,303 @@
+/*
+ * status_text - how the relay is doing, for a person
+ *
+ * What needs attention is red, what is merely worth knowing yellow. A counter that is zero is left
+ * out where there are many.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "status.h"
+
+#define GREEN  "\033[32m"
+#define YELLOW "\033[33m"
+#define RED    "\033[31m"
+#define BOLD   "\033[1m"
+
+struct page {
+	FILE *out;
+	bool colour;
+	const struct cm_status *status;
+};
+
+static void print_coloured(const struct page *page, const char *colour, const char *text)
+{
+	if (page->colour)
+		fprintf(page->out, "%s%s\033[0m", colour, text);
+	else
+		fputs(text, page->out);
+}
+
+static void begin_section(const struct page *page, const char *title)
+{
+	fputc('\n', page->out);
+	print_coloured(page, BOLD, title);
+	fputc('\n', page->out);
+}
+
+static void begin_line(const struct page *page, const char *name)
+{
+	fprintf(page->out, "  %-16s ", name);
+}
+
+/* "532", "12.5 KiB", "3.0 GiB" */
+static void print_bytes(const struct page *page, uint64_t bytes)
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	if (bytes < 1024) {
+		fprintf(page->out, "%" PRIu64 " bytes", bytes);
+		return;
+	}
+	for (value /= 1024; value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		value /= 1024;
+	fprintf(page->out, "%.1f %s", value, units[unit]);
+}
+
+static void print_seconds(const struct page *page, uint64_t seconds)
+{
+	if (seconds < 120)
+		fprintf(page->out, "%" PRIu64 " s", seconds);
+	else if (seconds < 7200)
+		fprintf(page->out, "%" PRIu64 " min", seconds / 60);
+	else if (seconds < 2 * 86400)
+		fprintf(page->out, "%" PRIu64 " h", seconds / 3600);
+	else
+		fprintf(page->out, "%" PRIu64 " days", seconds / 86400);
+}
+
+static void print_microseconds(const struct page *page, uint64_t microseconds)
+{
+	if (microseconds == UINT64_MAX)
+		fputs("over an hour", page->out);
+	else if (microseconds < 1000)
+		fprintf(page->out, "%" PRIu64 " us", microseconds);
+	else if (microseconds < 1000000)
+		fprintf(page->out, "%.1f ms", (double)microseconds / 1e3);
+	else
+		fprintf(page->out, "%.1f s", (double)microseconds / 1e6);
+}
+
+static void print_programs(const struct page *page)
+{
+	begin_section(page, "Programs");
+	for (size_t i = 0; i < CM_STATUS_PROGRAMS; i++) {
+		const struct cm_program *program = &page->status->programs[i];
+		begin_line(page, program->name);
+		switch (program->state) {
+		case CM_PROGRAM_RUNNING:
+			print_coloured(page, GREEN, "running");
+			fprintf(page->out, "  (process %ld)", (long)program->pid);
+			break;
+		case CM_PROGRAM_STOPPED:
+			print_coloured(page, RED, "not running");
+			break;
+		case CM_PROGRAM_OFF:
+			print_coloured(page, YELLOW, "off");
+			fprintf(page->out, "  (%s)", program->why);
+			break;
+		}
+		fputc('\n', page->out);
+	}
+}
+
+static void print_amount(const struct page *page, const char *before, struct cm_amount amount)
+{
+	fputs(before, page->out);
+	if (amount.known)
+		fprintf(page->out, "%" PRIu64, amount.value);
+	else
+		print_coloured(page, YELLOW, "unknown");
+}
+
+static void print_machine(const struct page *page)
+{
+	const struct cm_status *status = page->status;
+	bool open = strcmp(status->registration, "open") == 0;
+
+	begin_section(page, "Now");
+	begin_line(page, "new accounts");
+	print_coloured(page, open ? GREEN : YELLOW, status->registration);
+	if (status->registration_why[0] != '\0')
+		fprintf(page->out, "  (%s)", status->registration_why);
+	fputc('\n', page->out);
+	begin_line(page, "disk");
+	if (status->disk_free.known) {
+		print_bytes(page, status->disk_free.value);
+		fputs(" free of ", page->out);
+		print_bytes(page, status->disk_size.value);
+	} else {
+		print_coloured(page, RED, status->config->mailboxes_dir);
+		print_coloured(page, RED, " cannot be looked at");
+	}
+	fputc('\n', page->out);
+	begin_line(page, "load");
+	fprintf(page->out, "%.2f\n", status->load);
+	begin_line(page, "mail queue");
+	print_amount(page, "active ", status->postfix_active);
+	print_amount(page, ", deferred ", status->postfix_deferred);
+	print_amount(page, ", on hold ", status->postfix_hold);
+	fputc('\n', page->out);
+	begin_line(page, "notifications");
+	print_amount(page, "waiting ", status->push_queue);
+	fputc('\n', page->out);
+}
+
+static uint64_t value(const struct page *page, enum cm_stat stat)
+{
+	return cm_stats_value(page->status->stats, stat);
+}
+
+static uint64_t sum(const struct page *page, enum cm_stat first, enum cm_stat last)
+{
+	uint64_t total = 0;
+
+	for (enum cm_stat stat = first; stat <= last; stat++)
+		total += value(page, stat);
+	return total;
+}
+
+/* "LABEL 3, LABEL 1" of the rows first..last that are not zero; reason: the last label. */
+static void print_reasons(const struct page *page, enum cm_stat first, enum cm_stat last)
+{
+	const char *separator = ": ";
+
+	for (enum cm_stat stat = first; stat <= last; stat++) {
+		const char *reason = strstr(cm_stats_describe(stat)->labels, "reason=\"");
+		if (reason == NULL || value(page, stat) == 0)
+			continue;
+		reason += strlen("reason=\"");
+		fprintf(page->out, "%s%.*s %" PRIu64, separator, (int)strcspn(reason, "\""), reason,
+			value(page, stat));
+		separator = ", ";
+	}
+	fputc('\n', page->out);
+}
+
+static void print_total(const struct page *page, const char *name, enum cm_stat first,
+			enum cm_stat last)
+{
+	begin_line(page, name);
+	fprintf(page->out, "%" PRIu64, sum(page, first, last));
+	print_reasons(page, first, last);
+}
+
+static void print_count(const struct page *page, const char *name, enum cm_stat stat)
+{
+	begin_line(page, name);
+	fprintf(page->out, "%" PRIu64 "\n", value(page, stat));
+}
+
+static void print_duration(const struct page *page, const char *name, enum cm_stat stat)
+{
+	struct cm_histogram histogram;
+
+	cm_stats_histogram(page->status->stats, stat, &histogram);
+	if (histogram.count == 0)
+		return;
+	begin_line(page, name);
+	fputs("half within ", page->out);
+	print_microseconds(page, cm_status_quantile(&histogram, 0.5));
+	fputs(", 95 % within ", page->out);
+	print_microseconds(page, cm_status_quantile(&histogram, 0.95));
+	fputs(", 99 % within ", page->out);
+	print_microseconds(page, cm_status_quantile(&histogram, 0.99));
+	fputc('\n', page->out);
+}
+
+/* reasons.def: what accepts comes first, "internal" is last. */
+static_assert(CM_STAT_VERDICT_OUT_INTERNAL + 1 == CM_STAT_VERDICT_IN_ENCRYPTED, "reasons.def");
+
+static void print_messages(const struct page *page)
+{
+	begin_section(page, "Messages");
+	print_total(page, "out, accepted", CM_STAT_VERDICT_OUT_ENCRYPTED,
+		    CM_STAT_VERDICT_OUT_CLEARTEXT_ALLOWED);
+	print_total(page, "out, refused", CM_STAT_VERDICT_OUT_CLEARTEXT_ALLOWED + 1,
+		    CM_STAT_VERDICT_OUT_INTERNAL);
+	print_total(page, "in, accepted", CM_STAT_VERDICT_IN_ENCRYPTED,
+		    CM_STAT_VERDICT_IN_CLEARTEXT_ALLOWED);
+	print_total(page, "in, refused", CM_STAT_VERDICT_IN_CLEARTEXT_ALLOWED + 1,
+		    CM_STAT_VERDICT_IN_INTERNAL);
+	print_duration(page, "judged", CM_STAT_MILTER_CHECK_MICROSECONDS);
+}
+
+static void print_accounts(const struct page *page)
+{
+	begin_section(page, "Accounts");
+	print_count(page, "logins", CM_STAT_LOGINS);
+	print_total(page, "logins refused", CM_STAT_LOGIN_WRONG_PASSWORD, CM_STAT_LOGIN_TROUBLE);
+	print_count(page, "created", CM_STAT_REGISTRATIONS);
+	print_total(page, "not created", CM_STAT_REGISTRATION_NAME, CM_STAT_REGISTRATION_TROUBLE);
+	print_count(page, "tokens set", CM_STAT_TOKENS_SET);
+}
+
+static void print_push(const struct page *page)
+{
+	begin_section(page, "Notifications");
+	print_count(page, "queued", CM_STAT_PUSH_QUEUED);
+	print_count(page, "sent", CM_STAT_PUSH_SENT);
+	print_count(page, "collapsed", CM_STAT_PUSH_COLLAPSED);
+	print_count(page, "failed attempts", CM_STAT_PUSH_RETRIED);
+	print_count(page, "dropped", CM_STAT_PUSH_DROPPED);
+	print_count(page, "tokens removed", CM_STAT_PUSH_TOKEN_GONE);
+	print_duration(page, "answered", CM_STAT_PUSH_DELAY_MICROSECONDS);
+}
+
+static void print_expiry(const struct page *page)
+{
+	uint64_t last = value(page, CM_STAT_EXPIRE_LAST_RUN_SECONDS), now = (uint64_t)time(NULL);
+
+	begin_section(page, "Expiry");
+	begin_line(page, "last run");
+	if (last == 0) {
+		print_coloured(page, YELLOW, "none");
+	} else {
+		print_seconds(page, now > last ? now - last : 0);
+		fputs(" ago, took ", page->out);
+		print_seconds(page, value(page, CM_STAT_EXPIRE_DURATION_SECONDS));
+		fprintf(page->out, ", saw %" PRIu64 " accounts", value(page, CM_STAT_ACCOUNTS));
+	}
+	fputc('\n', page->out);
+	begin_line(page, "deleted");
+	fprintf(page->out,
+		"%" PRIu64 " messages, %" PRIu64 " of full mailboxes, %" PRIu64 " accounts, ",
+		value(page, CM_STAT_EXPIRE_MESSAGES), value(page, CM_STAT_EXPIRE_QUOTA_MESSAGES),
+		value(page, CM_STAT_EXPIRE_ACCOUNTS));
+	print_bytes(page, value(page, CM_STAT_EXPIRE_BYTES));
+	fputc('\n', page->out);
+}
+
+static void print_since(const struct page *page)
+{
+	time_t since = (time_t)value(page, CM_STAT_COUNTING_SINCE_SECONDS);
+	char text[64];
+	struct tm local;
+
+	if (localtime_r(&since, &local) != NULL &&
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &local) > 0)
+		fprintf(page->out, "\nCounted since %s:\n", text);
+}
+
+void cm_status_print(const struct cm_status *status, bool colour, FILE *out)
+{
+	struct page page = {out, colour, status};
+
+	print_coloured(&page, BOLD, status->config->mail_domain);
+	fputc('\n', out);
+	print_programs(&page);
+	print_machine(&page);
+	if (status->stats == NULL) {
+		fprintf(out, "\nNothing was counted: %s\n", status->stats_error.text);
+		return;
+	}
+	print_since(&page);
+	print_messages(&page);
+	print_accounts(&page);
+	print_push(&page);
+	print_expiry(&page);
+}

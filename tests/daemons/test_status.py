@@ -1,0 +1,225 @@
+"""chatmailctl status: what it finds out, as text and as JSON."""
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_httpd import BUILD, HTTPD, PATIENCE, count, free_port
+
+CTL = BUILD / "ctl/chatmailctl"
+
+
+class Place:
+    """A chatmail.ini, the directories it names, and a Postfix queue."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.ini = directory / "chatmail.ini"
+        self.mail = directory / "mail"
+        self.queue = directory / "queue"
+        self.mail.mkdir()
+        self.queue.mkdir()
+        self.configure()
+
+    def configure(self, *lines):
+        keys = {
+            "mail_domain": "relay.test",
+            "run_dir": self.directory,
+            "mailboxes_dir": self.mail,
+            "max_load_1m": 10000,
+            "min_available_memory": "1M",
+            "min_free_disk_space": "1M",
+        }
+        keys.update(line.split(" = ") for line in lines)
+        self.ini.write_text("[params]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()))
+
+    def command(self, *options):
+        return [CTL, "status", "-c", self.ini, "--queue-directory", self.queue, *options]
+
+    def run(self, *options):
+        return subprocess.run(
+            self.command(*options), capture_output=True, text=True, timeout=PATIENCE
+        )
+
+    def json(self):
+        result = self.run("--json")
+        assert result.stderr == ""
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def metrics(status):
+    return {(m["metric"], *sorted(m.get("labels", {}).values())): m for m in status["metrics"]}
+
+
+def test_counters(place):
+    count(place.directory, "LOGINS", 7, "VERDICT_OUT_ENCRYPTED", 12, "VERDICT_OUT_ARMOR", 3)
+    count(place.directory, "REGISTRATION_LOAD", 2, *["MILTER_CHECK_MICROSECONDS", 300] * 9)
+    count(place.directory, "MILTER_CHECK_MICROSECONDS", 70000, "ACCOUNTS", 99)
+    rows = metrics(place.json())
+    assert rows[("chatmail_logins_total",)]["value"] == 7
+    assert rows[("chatmail_milter_verdicts_total", "armor", "out")]["value"] == 3
+    assert rows[("chatmail_milter_verdicts_total", "armor", "in")]["value"] == 0
+    assert rows[("chatmail_registration_refusals_total", "load")]["value"] == 2
+    assert rows[("chatmail_accounts",)]["value"] == 99
+    times = rows[("chatmail_milter_check_seconds",)]
+    assert (times["count"], times["sum"]) == (10, pytest.approx(0.0727))
+    assert times["p50"] == pytest.approx(0.000512)
+    assert times["p99"] == pytest.approx(0.131072)
+    assert rows[("chatmail_push_delay_seconds",)]["p50"] is None
+
+    text = place.run().stdout
+    for line in (
+        "  out, accepted    12: encrypted 12\n",
+        "  out, refused     3: armor 3\n",
+        "  in, refused      0\n",
+        "  logins           7\n",
+        "  not created      2: load 2\n",
+        "half within 512 us, 95 % within 131.1 ms",
+    ):
+        assert line in text
+
+
+def test_no_statistics(place):
+    place.configure("run_dir = /nonexistent")
+    result = place.run()
+    assert "Nothing was counted: /nonexistent/stats: cannot map" in result.stdout
+    assert place.json()["metrics"] is None
+
+
+@pytest.mark.parametrize(
+    "line, state, why",
+    [
+        ("registration = open", "open", ""),
+        ("registration = invite", "invite", "registration = invite"),
+        ("registration = closed", "closed", "registration = closed"),
+        ("min_free_disk_space = 999999G", "closed", "min_free_disk_space = 999999G is not met now"),
+        ("min_available_memory = 999999G", "closed", "min_available_memory = 999999G is not met now"),
+    ],
+)
+def test_registration(place, line, state, why):
+    if Path("/etc/chatmail-nocreate").exists():
+        pytest.skip("this machine has /etc/chatmail-nocreate")
+    place.configure(line)
+    assert place.json()["registration"] == {"state": state, "why": why}
+    assert f"new accounts     {state}" in place.run().stdout
+
+
+def test_queues(place):
+    for name in ("active/1", "incoming/2", "maildrop/3", "deferred/A/4", "deferred/B/0/5", "hold/6"):
+        file = place.queue / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    pending = place.mail / "pending_notifications"
+    pending.mkdir()
+    for name in ("a", "b", ".tmp.c"):
+        (pending / name).touch()
+    queues = place.json()["queues"]
+    assert queues == {"postfix_active": 3, "postfix_deferred": 2, "postfix_hold": 1, "push": 2}
+    text = place.run().stdout
+    assert "active 3, deferred 2, on hold 1" in text
+    assert "waiting 2" in text
+
+
+def test_unknown_queue(place):
+    place.queue.rmdir()
+    queues = place.json()["queues"]
+    assert queues == {
+        "postfix_active": None,
+        "postfix_deferred": None,
+        "postfix_hold": None,
+        "push": 0,
+    }
+    assert "active unknown" in place.run().stdout
+
+
+def test_disk(place):
+    space = os.statvfs(place.mail)
+    disk = place.json()["disk"]
+    assert disk["size"] == space.f_blocks * space.f_frsize
+    assert 0 < disk["free"] <= disk["size"]
+    place.mail.rmdir()
+    assert place.json()["disk"] == {"free": None, "size": None}
+    assert f"{place.mail} cannot be looked at" in place.run().stdout
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a namespace of processes")
+def test_programs(place):
+    """In a namespace of its own, where nothing but what is started here runs."""
+    place.configure(f"metrics_listen = 127.0.0.1:{free_port()}")
+    master = place.directory / "postfix" / "master"
+    stranger = place.directory / "elsewhere" / "master"
+    for copy in (master, stranger):
+        copy.parent.mkdir()
+        copy.write_bytes(Path("/bin/sleep").read_bytes())
+        copy.chmod(0o755)
+    script = f"""
+        {" ".join(map(str, place.command("--json")))} >{place.directory}/before && exit 9
+        {stranger} 1000 & {HTTPD} -f -c {place.ini} -u root 2>/dev/null & httpd=$!
+        {master} 1000 & master=$!
+        until grep -q httpd /proc/$httpd/cmdline && grep -q master /proc/$master/cmdline; do :; done
+        {" ".join(map(str, place.command("--json")))} >{place.directory}/after
+        echo $httpd $master
+    """
+    result = subprocess.run(
+        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", script],
+        capture_output=True, text=True, timeout=PATIENCE, check=True,
+    )  # fmt: skip
+    before = json.loads((place.directory / "before").read_text())
+    assert before["good"] is False
+    assert {p["state"] for p in before["programs"].values()} == {"stopped"}
+    httpd, master = map(int, result.stdout.split())
+    after = json.loads((place.directory / "after").read_text())
+    assert after["programs"]["httpd"] == {"state": "running", "pid": httpd}
+    assert after["programs"]["postfix"] == {"state": "running", "pid": master}
+    assert after["programs"]["milter"] == {"state": "stopped"}
+
+
+def test_what_is_off_is_no_fault(place):
+    place.configure("mail_domain = 192.0.2.1")
+    # Other relays may run on this machine, so only "stopped" would be wrong here.
+    programs = place.json()["programs"]
+    assert programs["httpd"]["state"] in ("off", "running")
+    assert programs["opendkim"]["state"] in ("off", "running")
+
+
+def test_colour_on_a_terminal_only(place):
+    assert "\033" not in place.run().stdout
+    for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        main, terminal = pty.openpty()
+        subprocess.run(
+            place.command(), stdout=terminal, timeout=PATIENCE,
+            env={k: v for k, v in os.environ.items() if k != "NO_COLOR"} | environment,
+        )  # fmt: skip
+        os.close(terminal)
+        assert ("\033" in read_terminal(main)) == coloured
+
+
+def read_terminal(main):
+    text = ""
+    try:
+        while part := os.read(main, 65536).decode():
+            text += part
+    except OSError:  # EIO: the other end is closed
+        pass
+    os.close(main)
+    return text
+
+
+def test_usage(place):
+    result = subprocess.run([CTL, "status", "--help"], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("usage: chatmailctl status ")
+    assert place.run("--wat").returncode == 2
+    assert place.run("extra").returncode == 2
+    place.ini.unlink()
+    result = place.run()
+    assert result.returncode == 2
+    assert str(place.ini) in result.stderr
