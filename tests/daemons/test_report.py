@@ -1,0 +1,241 @@
+"""chatmailctl report run for real on a tree of mailboxes, against a count made here."""
+
+import json
+import os
+import random
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
+CHATMAILCTL = BUILD / "ctl/chatmailctl"
+
+NOW = 1_800_000_000
+DAY = 86400
+KIB = 1024
+MIB = 1024 * KIB
+SEEN_DAYS = [1, 10, 30, 40, 80, 100, 150]
+SIZES = [0, 100 * KIB, 512 * KIB, MIB, 2 * MIB, 5 * MIB, 10 * MIB]
+AGE_DAYS = [0, 1, 3, 7, 14, 20, 30, 90]
+
+
+class Tree:
+    def __init__(self, directory):
+        self.directory = directory
+        self.mail = directory / "mail"
+        self.mail.mkdir()
+        self.ini = directory / "chatmail.ini"
+        self.ini.write_text(f"[params]\nmail_domain = relay.test\nmailboxes_dir = {self.mail}\n")
+        self.seen = {}  # mailbox → age of its password
+        self.messages = []  # (mailbox, part, size, age)
+        self.extra = []  # (size)
+
+    def file(self, path, size, age):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.truncate(size)
+        os.utime(path, (NOW - age, NOW - age))
+
+    def account(self, name, seen):
+        mailbox = self.mail / f"{name}@relay.test"
+        mailbox.mkdir()
+        if seen is not None:
+            self.file(mailbox / "password", 100, seen)
+            self.seen[mailbox] = seen
+            self.extra.append(100)
+        return mailbox
+
+    def message(self, mailbox, folder, size, age):
+        self.file(mailbox / folder / f"{len(self.messages)}.M1.host", size, age)
+        self.messages.append((mailbox, folder.split("/")[-1], size, age))
+
+    def run(self, *options, status=0):
+        result = subprocess.run(
+            [CHATMAILCTL, "report", "-c", self.ini, "--now", str(NOW), *map(str, options)],
+            capture_output=True,
+            text=True,
+            umask=0o077,
+        )
+        assert result.returncode == status, (result.stdout, result.stderr)
+        return result
+
+    def expected(self, min_login_age=0, part=None):
+        classed = [
+            (size, age)
+            for mailbox, where, size, age in self.messages
+            if mailbox in self.seen
+            and self.seen[mailbox] >= min_login_age * DAY
+            and part in (None, where)
+        ]
+        users = {m: age for m, age in self.seen.items() if not m.name.startswith("ci-")}
+        return {
+            "time": NOW,
+            "accounts": {
+                "all": len(self.seen),
+                "ci": len(self.seen) - len(users),
+                "user": len(users),
+                "without_password": sum(
+                    mailbox not in self.seen and not mailbox.is_symlink()
+                    for mailbox in self.mail.glob("*@*")
+                ),
+                "active": [
+                    {"days": d, "accounts": sum(age <= d * DAY for age in users.values())}
+                    for d in SEEN_DAYS
+                ],
+            },
+            "messages": {
+                "count": len(self.messages),
+                "bytes": sum(size for _, _, size, _ in self.messages),
+                "by_size": [
+                    {
+                        "min_bytes": limit,
+                        "count": sum(size >= limit for size, _ in classed),
+                        "bytes": sum(size for size, _ in classed if size >= limit),
+                    }
+                    for limit in SIZES
+                ],
+                "by_age": [
+                    {
+                        "min_days": d,
+                        "count": sum(age >= d * DAY for _, age in classed),
+                        "bytes": sum(size for size, age in classed if age >= d * DAY),
+                    }
+                    for d in AGE_DAYS
+                ],
+            },
+            "extra": {"count": len(self.extra), "bytes": sum(self.extra)},
+        }
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+@pytest.fixture
+def crowd(tree):
+    """Everything at, just below and just above each limit."""
+    chance = random.Random(1)
+    sizes = [limit + d for limit in SIZES for d in (-1, 0, 1) if limit + d >= 0]
+    ages = [d * DAY + s for d in AGE_DAYS for s in (-1, 0, 1) if d * DAY + s >= 0]
+    seen = [d * DAY + s for d in SEEN_DAYS for s in (-1, 0, 1)]
+    for i, age in enumerate([*seen, 0, None]):
+        mailbox = tree.account(f"user{i}", age)
+        for _ in range(20):
+            folder = chance.choice(["cur", "new", "tmp", ".Folder/cur", ".Folder/new"])
+            tree.message(mailbox, folder, chance.choice(sizes), chance.choice(ages))
+        tree.file(mailbox / "dovecot.index.log", i, 0)
+        tree.extra.append(i)
+    for i in range(5):
+        tree.account(f"ci-{i}", 5 * DAY)
+    return tree
+
+
+@pytest.mark.parametrize("min_login_age", [0, 10, 100])
+@pytest.mark.parametrize("part", [None, "cur", "new", "tmp"])
+def test_json(crowd, min_login_age, part):
+    options = ["--min-login-age", min_login_age] + (["--mdir", part] if part else [])
+    report = json.loads(crowd.run("--json", *options).stdout)
+    assert report == crowd.expected(min_login_age, part)
+
+
+def metrics(text):
+    found = {}
+    for family in text_string_to_metric_families(text):
+        assert family.type == "gauge"
+        assert family.documentation
+        for sample in family.samples:
+            ((label, value),) = sample.labels.items()
+            found[sample.name, label, value] = sample.value
+    return found
+
+
+def test_prometheus(crowd):
+    report = crowd.expected()
+    wanted = {
+        ("chatmail_storage_bytes", "kind", "messages"): report["messages"]["bytes"],
+        ("chatmail_storage_bytes", "kind", "extra"): report["extra"]["bytes"],
+        ("chatmail_storage_bytes", "kind", "total"): report["messages"]["bytes"]
+        + report["extra"]["bytes"],
+    }
+    for kind in ("all", "ci", "user"):
+        wanted["chatmail_accounts", "kind", kind] = report["accounts"][kind]
+    for row in report["accounts"]["active"]:
+        wanted["chatmail_accounts_active", "days", str(row["days"])] = row["accounts"]
+    for what in ("count", "bytes"):
+        for row in report["messages"]["by_size"]:
+            wanted[f"chatmail_messages_{what}", "min_size", str(row["min_bytes"])] = row[what]
+        for row in report["messages"]["by_age"]:
+            wanted[f"chatmail_messages_age_{what}", "min_days", str(row["min_days"])] = row[what]
+    assert metrics(crowd.run("--prometheus", "-").stdout) == wanted
+
+    # As a file, and in a directory under upstream's name: whole, for everyone, nothing beside it.
+    directory = crowd.directory / "textfile"
+    directory.mkdir()
+    crowd.run("--prometheus", directory)
+    crowd.run("--prometheus", directory / "other.prom")
+    assert sorted(os.listdir(directory)) == ["fsreport.prom", "other.prom"]
+    for path in directory.iterdir():
+        assert metrics(path.read_text()) == wanted
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_text(crowd):
+    text = crowd.run("--min-login-age", 10, "--mdir", "cur").stdout
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    expected = crowd.expected(10, "cur")
+    users = expected["accounts"]["user"]
+    assert "Messages in cur of accounts not seen for 10 days" in lines
+    assert f"all {expected['accounts']['all']}" in lines
+    assert "ci- 5" in lines
+    assert f"users {users}" in lines
+    for row in expected["accounts"]["active"]:
+        share = 100 * row["accounts"] / users
+        assert f"last {row['days']} days {row['accounts']} {share:.1f} %" in lines
+    for row in expected["messages"]["by_age"][1:]:
+        (line,) = [x for x in lines if x.startswith(f"from {row['min_days']} days ")]
+        assert line.endswith(f"% {row['count']} messages")
+    assert "no password 1 (not counted above)" in lines
+
+
+def test_nothing_there(tree):
+    assert json.loads(tree.run("--json").stdout) == tree.expected()
+    assert "users 0" in " ".join(tree.run().stdout.split())
+    metrics(tree.run("--prometheus", "-").stdout)
+
+
+def test_links_are_not_followed(tree):
+    outside = tree.directory / "outside"
+    tree.file(outside / "cur" / "1.M1.host", 1000, 0)
+    tree.file(outside / "password", 1000, 0)
+    (tree.mail / "link@relay.test").symlink_to(outside)
+    mailbox = tree.account("user", 0)
+    (mailbox / "cur").symlink_to(outside / "cur")
+    (mailbox / ".Folder").symlink_to(outside)
+    (mailbox / "file").symlink_to(outside / "password")
+    assert json.loads(tree.run("--json").stdout) == tree.expected()
+
+
+@pytest.mark.parametrize(
+    "options,words",
+    [
+        (["--mdir", "old"], "--mdir old"),
+        (["--min-login-age", "x"], "--min-login-age x"),
+        (["--json", "--prometheus", "-"], "not both"),
+        (["stray"], "too many"),
+        (["--prometheus", "/nonexistent/x.prom"], "/nonexistent/x.prom"),
+        (["-c", "/nonexistent.ini"], "/nonexistent.ini"),
+    ],
+)
+def test_usage(tree, options, words):
+    assert words in tree.run(*options, status=2).stderr
+
+
+def test_help():
+    result = subprocess.run(
+        [CHATMAILCTL, "report", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "--prometheus" in result.stdout
