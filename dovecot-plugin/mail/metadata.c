@@ -12,8 +12,8 @@
 #include "hmac.h"
 #include "istream.h"
 #include "mail-storage-private.h"
-#include "mailbox-attribute.h"
 #include "mailbox-attribute-internal.h"
+#include "mailbox-attribute.h"
 #include "sha1.h"
 #include "str.h"
 

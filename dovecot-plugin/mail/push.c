@@ -23,7 +23,7 @@
 
 struct push_transaction {
 	char *username; /* of the recipient; NULL: not a delivery */
-	bool wanted;          /* a message of somebody else was saved */
+	bool wanted;    /* a message of somebody else was saved */
 };
 
 static struct notify_context *notify;

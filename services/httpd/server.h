@@ -13,7 +13,7 @@
 
 #define CM_HTTPD_CONNECTIONS_MAX 64
 #define CM_HTTPD_HEADERS_MAX     16384 /* bytes of a request's line and headers */
-#define CM_HTTPD_IDLE_SECONDS    5    /* nothing heard */
+#define CM_HTTPD_IDLE_SECONDS    5     /* nothing heard */
 #define CM_HTTPD_LIFE_SECONDS    15    /* the whole connection */
 
 struct cm_httpd;
