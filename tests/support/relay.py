@@ -294,7 +294,10 @@ class Relay:
         """The messages in the mailbox now."""
         client = self.imap(account, select=True)
         try:
-            _, data = client.fetch("1:*", "(BODY.PEEK[])")
+            _, [uids] = client.uid("SEARCH", "ALL")
+            if not uids:
+                return []
+            _, data = client.uid("FETCH", uids.replace(b" ", b",").decode(), "(BODY.PEEK[])")
             return [part[1] for part in data if isinstance(part, tuple)]
         finally:
             client.logout()
