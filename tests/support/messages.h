@@ -1,0 +1,39 @@
+/*
+ * messages - encrypted messages made to order, for unit tests, fuzz seeds and the benchmark
+ *
+ * Everything returned is malloc'd; out of memory aborts.
+ */
+#ifndef CM_TEST_MESSAGES_H
+#define CM_TEST_MESSAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How bytes are put into armor. */
+struct test_armor {
+	const char *headers; /* lines with their ends, or "" */
+	unsigned int columns;
+	bool checksum;
+	bool padding;
+};
+
+/* As Delta Chat does: 64 columns, padding, checksum. */
+extern const struct test_armor test_armor_usual;
+
+/* A PKESK (new format) and a SEIPD version 1 with `length` bytes of body and no partial lengths. */
+unsigned char *test_payload(size_t length, size_t *length_r);
+
+/* Lines end in LF. */
+char *test_armored(const unsigned char *data, size_t length, const struct test_armor *how);
+
+/* What Delta Chat would send with this armor; lines end in LF, the boundary is "abc", From is
+   alice@relay.test. */
+char *test_encrypted_message(const char *armor);
+
+/* A copy of text with the first `old` replaced. Aborts if it has none. */
+char *test_replaced(const char *text, const char *old, const char *new);
+
+/* A copy with CRLF for LF. \2 becomes NUL, so *length_r counts. */
+char *test_wire(const char *text, size_t *length_r);
+
+#endif
