@@ -197,7 +197,7 @@ static bool all_from_used(const struct cm_dkim_message *message)
 	return true;
 }
 
-static const char *hash_header(struct cm_dkim_message *message, const struct field *own,
+static const char *hash_header(struct cm_dkim_message *message, struct field *own,
 			       struct candidate *candidate)
 {
 	struct cm_dkim_signature *signature = &candidate->signature;
@@ -211,6 +211,7 @@ static const char *hash_header(struct cm_dkim_message *message, const struct fie
 	}
 	for (size_t i = 0; i < message->field_count; i++)
 		message->fields[i].used = false;
+	own->used = true; /* h= may name other signatures, never itself (RFC 6376 3.5) */
 	while (cm_tag_next_word(&signature->signed_names, &position, &name, &length)) {
 		const struct field *field = take_field(message, name, length);
 
@@ -231,7 +232,7 @@ out:
 
 /* Every name that h= may hold twice costs a walk over the fields; names that are in no field cost
    that too. Both are bounded (CM_DKIM_SIGNED_NAMES_MAX, CM_DKIM_HEADER_FIELDS_MAX). */
-static void consider(struct cm_dkim_message *message, const struct field *field, const char *domain,
+static void consider(struct cm_dkim_message *message, struct field *field, const char *domain,
 		     time_t now)
 {
 	struct candidate *candidate = malloc(sizeof *candidate);
