@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* A request that has been out this long is slow. */
-#define GATE_SLOW 2000
+#define GATE_SLOW 1000
 
 /* Failures without a success between them that close the gate. */
 #define GATE_FAILURES 8

@@ -1,0 +1,69 @@
+"""Fixtures of the tests that run one of our programs."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A certificate authority that the programs under test are told to trust."""
+    from support.certificates import Authority
+
+    return Authority(tmp_path_factory.mktemp("authority") / "ca")
+
+
+@pytest.fixture(scope="session")
+def certificate(authority):
+    """A good server certificate for localhost."""
+    return authority.issue("localhost")
+
+
+@pytest.fixture
+def backend():
+    """A push service without TLS that answers 200."""
+    from support.push_service import Backend
+
+    backend = Backend().start()
+    yield backend
+    backend.stop()
+
+
+@pytest.fixture
+def push_server(tmp_path, backend, certificate):
+    """nghttpx before the backend: HTTP/2 and TLS."""
+    from support.push_service import Nghttpx
+
+    with Nghttpx(tmp_path, backend, certificate) as server:
+        yield server
+
+
+@pytest.fixture
+def make_notifyd(tmp_path, authority):
+    """Makes a chatmail-notifyd, not started yet: make_notifyd(url, ...)."""
+    from support.notifyd import Notifyd
+
+    made = []
+
+    def make(url, **options):
+        options.setdefault("ca", authority.certificate)
+        made.append(Notifyd(tmp_path / f"notifyd{len(made)}", url, **options))
+        return made[-1]
+
+    yield make
+    for notifyd in made:
+        notifyd.kill()
+
+
+@pytest.fixture
+def notifyd(make_notifyd, push_server):
+    """One that talks to push_server, started."""
+    return make_notifyd(push_server.url).start()
+
+
+@pytest.fixture
+def connect_proxy():
+    """An HTTP proxy."""
+    from support.connect_proxy import ConnectProxy
+
+    proxy = ConnectProxy().start()
+    yield proxy
+    proxy.stop()

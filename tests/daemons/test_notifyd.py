@@ -1,0 +1,352 @@
+"""chatmail-notifyd with real HTTP/2 and HTTP/1.1 TLS servers: what each answer does, what is
+collapsed, what is dropped, what invalid files do. Trouble on the way is in test_notifyd_trouble.py.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from support.notifyd import PROGRAM, retry_state
+from support.push_service import HANG, Nginx
+from support.wait import eventually
+
+
+def tokens(count, label="token"):
+    return [f"openpgp:{label}{number:06}" for number in range(count)]
+
+
+def metadata(notifyd, address, tokens_then):
+    mailbox = notifyd.mailboxes / address
+    mailbox.mkdir()
+    (mailbox / "password").write_text("{PLAIN}x")
+    (mailbox / "metadata.json").write_text(json.dumps({"devicetoken": tokens_then, "other": 1}))
+    return mailbox / "metadata.json"
+
+
+# --- Answers
+
+
+def test_sent_is_a_bare_post_and_removes_the_entry(notifyd, backend):
+    notifyd.add("openpgp:some/token+with=signs")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:some/token+with=signs"]
+    request, headers = backend.headers[0]
+    assert request == "POST /notify HTTP/1.1"
+    assert "content-type" not in headers
+    assert "expect" not in headers
+    assert notifyd.stop() == 0
+    assert notifyd.counted()["sent"] == 1
+
+
+def test_what_was_queued_before_the_start_is_sent(make_notifyd, push_server, backend):
+    notifyd = make_notifyd(push_server.url)
+    for token in tokens(500):
+        notifyd.add(token)
+    notifyd.start()
+    notifyd.wait_until_empty()
+    assert backend.counts() == {token: 1 for token in tokens(500)}
+
+
+def test_gone_removes_the_token_from_the_account(notifyd, backend):
+    backend.answer = lambda token: 410 if "dead" in token else 200
+    now = int(time.time())
+    path = metadata(notifyd, "someone@relay.test", {"openpgp:dead": now, "openpgp:alive": now})
+    other = metadata(notifyd, "another@relay.test", {"openpgp:dead2": now})
+    notifyd.add("openpgp:dead")
+    notifyd.add("openpgp:alive")
+    notifyd.wait_until_empty()
+    assert json.loads(path.read_text()) == {"devicetoken": {"openpgp:alive": now}, "other": 1}
+    assert json.loads(other.read_text())["devicetoken"] == {"openpgp:dead2": now}
+    # without an account there is nothing to change, and nothing is made
+    notifyd.add("openpgp:dead3", address="nobody@relay.test")
+    notifyd.wait_until_empty()
+    assert not (notifyd.mailboxes / "nobody@relay.test").exists()
+    notifyd.stop()
+    assert notifyd.counted()["tokens gone"] == 2
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 302, 400, 401, 404, 413, 429, 500, 502, 503])
+def test_any_other_status_is_tried_again_later(notifyd, backend, status):
+    backend.answer = lambda token: (status, {"Location": "/elsewhere"})
+    before = int(time.time())
+    path = notifyd.add("openpgp:a")
+    eventually(lambda: retry_state(path)[0] == 1)
+    assert backend.tokens() == ["openpgp:a"]
+    assert before + 8 <= retry_state(path)[1] <= time.time() + 8 + 1 + 1
+    notifyd.stop()
+    assert path.exists()
+
+
+def test_the_second_try_comes_after_the_first_delay(notifyd, backend):
+    answers = iter([500, 200])
+    backend.answer = lambda token: next(answers)
+    notifyd.add("openpgp:a")
+    notifyd.wait_until_empty()
+    first, second = backend.times("openpgp:a")
+    assert second - first >= 8
+
+
+@pytest.mark.parametrize("failures, delay", [(1, 64), (2, 512), (3, 4096), (4, 4096)])
+def test_the_schedule_goes_on_after_a_restart(make_notifyd, push_server, backend, failures, delay):
+    backend.answer = lambda token: 500
+    notifyd = make_notifyd(push_server.url)
+    now = time.time()
+    due = notifyd.add("openpgp:due", failures=failures, due=now - 1)
+    later = notifyd.add("openpgp:later", failures=failures, due=now + 3000)
+    notifyd.start()
+    eventually(lambda: retry_state(due)[0] == failures + 1)
+    assert now + delay <= retry_state(due)[1] <= time.time() + delay * 9 / 8 + 1
+    assert retry_state(later) == (failures, int(now + 3000))
+    notifyd.stop()
+    assert backend.tokens() == ["openpgp:due"]
+
+
+def test_dropped_five_hours_after_the_message(notifyd, backend):
+    notifyd.add("openpgp:old", arrival=time.time() - 5 * 3600)
+    notifyd.add("openpgp:young", arrival=time.time() - 5 * 3600 + 60)
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:young"]
+    # no further try fits
+    backend.answer = lambda token: 500
+    notifyd.add("openpgp:last", arrival=time.time() - 5 * 3600 + 5)
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:young", "openpgp:last"]
+    notifyd.stop()
+    assert notifyd.counted()["dropped"] == 2
+
+
+# --- Collapsing
+
+
+def test_messages_within_moments_are_one_post(make_notifyd, push_server, backend):
+    notifyd = make_notifyd(push_server.url)
+    for _ in range(20):
+        notifyd.add("openpgp:busy")
+    notifyd.add("openpgp:other")
+    notifyd.start()
+    notifyd.wait_until_empty()
+    assert backend.counts() == {"openpgp:busy": 1, "openpgp:other": 1}
+    notifyd.stop()
+    assert notifyd.counted()["saved by collapsing"] == 19
+
+
+def test_a_message_during_a_post_gets_its_own(notifyd, backend):
+    backend.answer = lambda token: HANG
+    notifyd.add("openpgp:a")
+    eventually(lambda: backend.tokens() == ["openpgp:a"])
+    # The phone may have been woken already, and asked, before this one was there.
+    for _ in range(5):
+        notifyd.add("openpgp:a")
+    backend.release()
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:a"] * 2
+
+
+# --- Connections
+
+
+def test_http2_streams_share_connections(make_notifyd, backend, certificate, tmp_path):
+    backend.delay = 0.05
+    with Nginx(tmp_path / "nginx", backend, certificate) as server:
+        notifyd = make_notifyd(server.url)
+        for token in tokens(600):
+            notifyd.add(token)
+        notifyd.start()
+        notifyd.wait_until_empty()
+        log = server.access_log()
+    assert {protocol for _, protocol, _ in log} == {"HTTP/2.0"}
+    assert len({connection for connection, _, _ in log}) <= 4
+    assert backend.most_open_requests > 20
+    assert backend.counts() == {token: 1 for token in tokens(600)}
+
+
+def test_http1_only(make_notifyd, backend, certificate, tmp_path):
+    backend.delay = 0.02
+    with Nginx(tmp_path / "nginx", backend, certificate, http2=False) as server:
+        notifyd = make_notifyd(server.url)
+        for token in tokens(400):
+            notifyd.add(token)
+        notifyd.start()
+        notifyd.wait_until_empty()
+        log = server.access_log()
+    assert {protocol for _, protocol, _ in log} == {"HTTP/1.1"}
+    assert len({connection for connection, _, _ in log}) <= 20
+    assert backend.most_open_requests <= 16
+    assert backend.counts() == {token: 1 for token in tokens(400)}
+
+
+def test_goaway_loses_and_repeats_nothing(make_notifyd, backend, certificate, tmp_path):
+    with Nginx(tmp_path / "nginx", backend, certificate, keepalive_requests=7) as server:
+        notifyd = make_notifyd(server.url).start()
+        for token in tokens(500):
+            notifyd.add(token)
+        notifyd.wait_until_empty()
+        connections = {connection for connection, _, _ in server.access_log()}
+    assert len(connections) >= 500 / 8
+    assert backend.counts() == {token: 1 for token in tokens(500)}
+
+
+def test_through_a_proxy(make_notifyd, push_server, backend, tmp_path, connect_proxy):
+    proxy = {"https_proxy": f"http://127.0.0.1:{connect_proxy.port}"}
+    notifyd = make_notifyd(push_server.url, environment=proxy).start()
+    notifyd.add("openpgp:a")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:a"]
+    assert connect_proxy.targets == [f"localhost:{push_server.port}"]
+
+
+# --- Files that are no notifications
+
+
+def make_old(path):
+    os.utime(path, (time.time() - 120,) * 2, follow_symlinks=False)
+
+
+def test_invalid_files_are_removed_unread(make_notifyd, push_server, backend, tmp_path):
+    notifyd = make_notifyd(push_server.url)
+    good = f"someone@relay.test\n{int(time.time())}\nopenpgp:secret"
+    secret = tmp_path / "secret"
+    secret.write_text(good)
+    invalid = {
+        "empty": b"",
+        "binary": bytes(range(256)),
+        "huge": b"x" * 1000000,
+        "no-token": b"someone@relay.test\n1\n",
+        "no-time": b"someone@relay.test\nsoon\nopenpgp:x",
+        "no-address": b"someone\n1\nopenpgp:x",
+        "foreign": good.replace("relay.test", "elsewhere.test").encode(),
+        "climbing": good.replace("someone", "../../etc").encode(),
+        "two-tokens": good.encode() + b" openpgp:y",
+        "control": good.encode() + b"\x01",
+    }
+    for name, content in invalid.items():
+        (notifyd.queue / name).write_bytes(content)
+    (notifyd.queue / "link").symlink_to(secret)
+    os.mkfifo(notifyd.queue / "fifo")
+    for path in notifyd.entries():
+        make_old(path)
+    count = len(notifyd.entries())
+    (notifyd.queue / "directory").mkdir()
+    kept = ["young-invalid", ".tmp.written-now", "upstream.tmp"]
+    for name in kept:
+        (notifyd.queue / name).write_text("someone@rel" if "young" in name else good)
+    notifyd.start()
+    notifyd.add("openpgp:good")
+    eventually(lambda: {p.name for p in notifyd.queue.iterdir()} == {*kept, "directory"})
+    notifyd.stop()
+    assert backend.tokens() == ["openpgp:good"]
+    assert secret.read_text() == good
+    assert f"{count} files in the queue were no notifications" in notifyd.log()
+
+
+def test_a_million_bytes_name_and_token_bounds(notifyd, backend):
+    longest = "openpgp:" + "x" * (4096 - 8)
+    notifyd.add(longest)
+    notifyd.add("openpgp:named", name="n" * 200)
+    make_old(notifyd.add(longest + "x"))
+    backend.wait_for([longest, "openpgp:named"])
+    assert len(backend.tokens()) == 2
+
+
+def test_logs_name_nobody(notifyd, backend):
+    backend.answer = lambda token: int(token[-3:])
+    for status in (200, 410, 500):
+        notifyd.add(f"openpgp:verysecret{status}", address="verysecret@relay.test")
+    make_old(notifyd.add("openpgp:verysecret200", address="verysecret@elsewhere.test"))
+    backend.wait_for(f"openpgp:verysecret{status}" for status in (200, 410, 500))
+    notifyd.stop()
+    assert "sent 1" in notifyd.log()
+    assert "verysecret" not in notifyd.log()
+
+
+# --- Signals, options
+
+
+def test_hangup_reads_the_configuration_again(notifyd, backend, certificate, tmp_path):
+    notifyd.add("openpgp:before")
+    notifyd.wait_until_empty()
+    with Nginx(tmp_path / "nginx", backend, certificate) as server:
+        notifyd.url = server.url
+        notifyd.configure()
+        notifyd.hangup()
+        notifyd.add("openpgp:after")
+        notifyd.wait_until_empty()
+        assert len(server.access_log()) == 1
+        # a broken one changes nothing
+        notifyd.configure(max_user_send_per_minute="many")
+        notifyd.hangup()
+        assert "max_user_send_per_minute" in notifyd.log()
+        notifyd.add("openpgp:still")
+        notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:before", "openpgp:after", "openpgp:still"]
+    assert notifyd.stop() == 0
+
+
+def test_hangup_to_another_directory(notifyd, backend, tmp_path):
+    notifyd.add("openpgp:here")
+    notifyd.wait_until_empty()
+    notifyd.mailboxes = tmp_path / "elsewhere"
+    notifyd.queue = notifyd.mailboxes / "pending_notifications"
+    notifyd.mailboxes.mkdir()
+    notifyd.configure()
+    notifyd.hangup()
+    eventually(notifyd.queue.is_dir)
+    notifyd.add("openpgp:there")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:here", "openpgp:there"]
+
+
+def test_the_directory_is_made_anew(notifyd, backend):
+    notifyd.add("openpgp:a")
+    notifyd.wait_until_empty()
+    notifyd.queue.rename(notifyd.mailboxes / "moved-away")
+    eventually(notifyd.queue.is_dir)
+    notifyd.add("openpgp:b")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:a", "openpgp:b"]
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_options(tmp_path):
+    assert run("--help").stdout.startswith("usage: chatmail-notifyd")
+    assert run("--version").stdout.startswith("chatmail-notifyd 0.")
+    assert run("--nonsense").returncode == 2
+    assert run("argument").returncode == 2
+    missing = run("-f", "-c", tmp_path / "missing.ini")
+    assert missing.returncode == 1
+    assert "missing.ini" in missing.stderr
+
+
+def test_background_with_pid_file(make_notifyd, push_server, backend, tmp_path):
+    notifyd = make_notifyd(push_server.url)
+    pid_file = tmp_path / "pid"
+    command = [PROGRAM, "-c", notifyd.ini, "-p", pid_file]
+    subprocess.run(command, check=True, env=notifyd.environment, timeout=30)
+    pid = int(pid_file.read_text())
+    second = subprocess.run(command, capture_output=True, text=True, env=notifyd.environment)
+    assert second.returncode == 1
+    assert "runs already" in second.stderr
+    notifyd.add("openpgp:a")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:a"]
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: not pid_file.exists())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_becomes_the_user(make_notifyd, push_server, backend):
+    notifyd = make_notifyd(push_server.url)
+    notifyd.start("-u", "nobody")
+    # what root made is not writable for nobody, so it cannot start
+    eventually(lambda: "pending_notifications: Permission denied" in notifyd.log())
+    status = (PROGRAM.parent / "/proc" / str(notifyd.process.pid) / "status").read_text()
+    assert "Uid:\t65534\t65534\t65534\t65534" in status
+    assert "Gid:\t65534\t65534\t65534\t65534" in status
+    assert notifyd.stop() == 0

@@ -1,0 +1,382 @@
+"""chatmail-notifyd in trouble: servers that hang, reset, end, lie or are down, and its own death.
+Nothing is lost, nothing is repeated that need not be, and what works is not held up by what hangs.
+"""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import ssl
+import tempfile
+import threading
+import time
+
+import pytest
+
+from support.notifyd import Notifyd, retry_state
+from support.push_service import HANG, RESET, Nghttpx, Nginx
+from support.wait import eventually
+
+
+def tokens(count, label="token"):
+    return [f"openpgp:{label}{number:06}" for number in range(count)]
+
+
+def add_all(notifyd, which):
+    for token in which:
+        notifyd.add(token)
+
+
+def untried(paths):
+    return [path for path in paths if retry_state(path)[0] == 0]
+
+
+# --- Certificates
+
+
+@pytest.mark.parametrize(
+    "label, options",
+    [
+        ("expired", {"start": "200101000000Z", "end": "210101000000Z"}),
+        ("future", {"start": "400101000000Z"}),
+        ("othername", {"names": "DNS:elsewhere.test"}),
+    ],
+)
+def test_a_bad_certificate_sees_nothing(
+    make_notifyd, backend, authority, certificate, tmp_path, label, options
+):
+    server = Nginx(tmp_path / "nginx", backend, authority.issue(label, **options)).start()
+    notifyd = make_notifyd(server.url).start()
+    path = notifyd.add("openpgp:a")
+    eventually(lambda: retry_state(path)[0] == 1)
+    server.stop()
+    assert backend.tokens() == []
+    assert server.access_log() == []
+    # once it is renewed the notification goes out by itself
+    with Nginx(tmp_path / "nginx", backend, certificate, port=server.port):
+        notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:a"]
+
+
+def test_an_unknown_authority_sees_nothing(make_notifyd, backend, push_server):
+    notifyd = make_notifyd(push_server.url, ca="/etc/ssl/certs/ca-certificates.crt").start()
+    path = notifyd.add("openpgp:a")
+    eventually(lambda: retry_state(path)[0] == 1)
+    assert backend.tokens() == []
+
+
+# --- Hangs and resets
+
+
+def test_hanging_requests_do_not_hold_up_others(notifyd, backend):
+    backend.answer = lambda token: HANG if "hang" in token else 200
+    before, hanging, working = tokens(100, "good"), tokens(100, "hang"), tokens(400, "work")
+    add_all(notifyd, before)
+    backend.wait_for(before)
+    add_all(notifyd, hanging)
+    backend.wait_for(hanging[:50])
+    add_all(notifyd, working)
+    backend.wait_for(working)
+    eventually(lambda: len(notifyd.entries()) == len(hanging))
+    backend.wait_for(hanging)
+    backend.release()
+    notifyd.wait_until_empty()
+    assert backend.counts() == {token: 1 for token in before + hanging + working}
+
+
+def test_a_hanging_request_times_out_and_is_retried(notifyd, backend):
+    backend.answer = lambda token: HANG
+    path = notifyd.add("openpgp:a")
+    eventually(lambda: retry_state(path)[0] == 1)
+    backend.release()
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:a"] * 2
+
+
+def test_failing_tokens_do_not_hold_up_others(notifyd, backend):
+    backend.answer = lambda token: RESET if "reset" in token else 200
+    mixed = tokens(100, "reset") + tokens(400, "work")
+    random.shuffle(mixed)
+    add_all(notifyd, mixed)
+    backend.wait_for(tokens(400, "work"))
+    eventually(lambda: len(notifyd.entries()) == 100)
+
+
+class RawServer:
+    """Takes connections and does something to each."""
+
+    def __init__(self, serve):
+        self.serve = serve
+        self.connections = 0
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.port = self.listener.getsockname()[1]
+        self.url = f"https://localhost:{self.port}/notify"
+        self.open = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.open.append(connection)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def stop(self):
+        for connection in [self.listener, *self.open]:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            connection.close()
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+
+def test_no_tls_handshake_ever(make_notifyd, backend, certificate, tmp_path):
+    """A server that takes the connection and says nothing, later a good one in its place."""
+    server = RawServer(lambda connection: None)
+    notifyd = make_notifyd(server.url).start()
+    path = notifyd.add("openpgp:a")
+    eventually(lambda: retry_state(path)[0] == 1)
+    server.stop()
+    with Nginx(tmp_path / "nginx", backend, certificate, port=server.port):
+        notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:a"]
+
+
+def test_connection_reset_at_once(make_notifyd, backend, certificate, tmp_path):
+    server = RawServer(reset)
+    notifyd = make_notifyd(server.url).start()
+    paths = [notifyd.add(token) for token in tokens(300)]
+    eventually(lambda: "holding back" in notifyd.log())
+    # a short row of failures, not one for each notification
+    assert len(untried(paths)) >= 300 - 100
+    tries = server.connections
+    assert tries <= 100
+    server.stop()
+    with Nginx(tmp_path / "nginx", backend, certificate, port=server.port):
+        notifyd.wait_until_empty()
+    assert backend.counts() == {token: 1 for token in tokens(300)}
+    assert "works again" in notifyd.log()
+
+
+def test_connection_broken_after_the_request(make_notifyd, certificate):
+    """The request was read, and then there is no answer: it is tried again, not given up."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    received = []
+
+    def serve(connection):
+        try:
+            with context.wrap_socket(connection, server_side=True) as tls:
+                received.append(tls.recv(65536))
+                reset(tls)
+        except OSError:
+            pass
+
+    server = RawServer(serve)
+    notifyd = make_notifyd(server.url).start()
+    path = notifyd.add("openpgp:a")
+    eventually(lambda: retry_state(path)[0] == 1)
+    server.stop()
+    assert received
+
+
+# --- The service goes and comes back
+
+
+def test_no_storm_when_the_service_returns(make_notifyd, backend, certificate, tmp_path):
+    backend.answer = lambda token: 503
+    with Nghttpx(tmp_path, backend, certificate) as server:
+        notifyd = make_notifyd(server.url).start()
+        paths = [notifyd.add(token) for token in tokens(3000)]
+        eventually(lambda: "holding back" in notifyd.log())
+        tried = len(backend.received)
+        assert tried <= 120
+        assert len(untried(paths)) >= 3000 - 120
+        # one at a time while it is down
+        eventually(lambda: len(backend.received) > tried)
+        assert len(backend.received) == tried + 1
+        backend.answer = lambda token: 200
+        backend.delay = 0.02
+        backend.most_open_requests = 0
+        backend.wait_for(tokens(3000), timeout=180)
+        notifyd.wait_until_empty()
+        assert 1 <= backend.most_open_requests <= 100
+
+
+def test_retry_after_is_honoured(notifyd, backend):
+    backend.answer = lambda token: (429, {"Retry-After": "12"})
+    notifyd.add("openpgp:a")
+    eventually(lambda: "holding back" in notifyd.log())
+    backend.answer = lambda token: 200
+    notifyd.add("openpgp:b")
+    notifyd.wait_until_empty()
+    assert min(backend.times("openpgp:b")) - backend.times("openpgp:a")[0] >= 12
+
+
+def test_server_restarts_in_the_middle(make_notifyd, backend, certificate, tmp_path):
+    wanted = tokens(3000)
+    server = Nghttpx(tmp_path, backend, certificate).start()
+    notifyd = make_notifyd(server.url).start()
+    feeder = threading.Thread(target=feed, args=(notifyd, wanted, 6))
+    feeder.start()
+    for number in (signal.SIGKILL, signal.SIGQUIT, signal.SIGTERM):
+        time.sleep(1.5)
+        # QUIT is graceful: GOAWAY, then the end when the last client has gone
+        server.stop(number)
+        server.start()
+    feeder.join()
+    backend.wait_for(wanted, timeout=120)
+    notifyd.wait_until_empty()
+    server.stop()
+    repeated = len(backend.received) - len(wanted)
+    print(f"repeated over 3 restarts of the server: {repeated} of {len(wanted)}")
+    assert repeated <= len(wanted) // 100
+
+
+# --- Its own death
+
+
+def feed(notifyd, which, seconds):
+    """Adds the notifications evenly spread over the time."""
+    start = time.monotonic()
+    for number, token in enumerate(which):
+        wait = start + seconds * number / len(which) - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        notifyd.add(token)
+
+
+def test_clean_restarts_repeat_nothing(make_notifyd, push_server, backend):
+    backend.delay = 0.02
+    wanted = tokens(3000)
+    notifyd = make_notifyd(push_server.url).start()
+    feeder = threading.Thread(target=feed, args=(notifyd, wanted, 10))
+    feeder.start()
+    while feeder.is_alive():
+        time.sleep(random.uniform(0.1, 1))
+        assert notifyd.stop() == 0
+        notifyd.start()
+    feeder.join()
+    notifyd.wait_until_empty()
+    assert backend.counts() == {token: 1 for token in wanted}
+
+
+def test_terminating_waits_for_answers_but_not_long(notifyd, backend):
+    backend.delay = 1
+    notifyd.add("openpgp:slow")
+    eventually(lambda: backend.tokens() == ["openpgp:slow"])
+    assert notifyd.stop() == 0
+    assert notifyd.entries() == []
+    backend.delay = 0
+    backend.answer = lambda token: HANG
+    notifyd.start()
+    notifyd.add("openpgp:hanging")
+    eventually(lambda: "openpgp:hanging" in backend.tokens())
+    assert notifyd.stop() == 0
+    assert len(notifyd.entries()) == 1
+
+
+def test_killed_fifty_times(make_notifyd, push_server, backend):
+    """10,000 notifications in 40 s, kill -9 at 50 random moments: all arrive, and less than one
+    in a hundred twice."""
+    wanted = tokens(10000)
+    kills = sorted(random.uniform(0, 40) for _ in range(50))
+    notifyd = make_notifyd(push_server.url).start()
+    feeder = threading.Thread(target=feed, args=(notifyd, wanted, 40))
+    start = time.monotonic()
+    feeder.start()
+    for moment in kills:
+        time.sleep(max(0, start + moment - time.monotonic()))
+        notifyd.kill()
+        notifyd.start()
+    feeder.join()
+    notifyd.wait_until_empty()
+    counts = backend.counts()
+    assert counts.keys() == set(wanted)
+    repeated = sum(counts.values()) - len(wanted)
+    print(f"repeated over 50 kills: {repeated} of {len(wanted)}")
+    assert repeated < len(wanted) // 100
+
+
+@pytest.fixture
+def open_notifyd(push_server, authority):
+    """One in a directory that others than root can reach."""
+    with tempfile.TemporaryDirectory(prefix="notifyd-") as directory:
+        os.chmod(directory, 0o755)
+        ca = shutil.copy(authority.certificate, directory)
+        os.chmod(ca, 0o644)
+        notifyd = Notifyd(directory, push_server.url, ca=ca)
+        shutil.chown(notifyd.queue, "nobody")
+        yield notifyd
+        notifyd.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to run it as somebody else")
+def test_nothing_is_sent_while_files_cannot_be_removed(open_notifyd, backend):
+    """Else what was sent would be sent again after the next start."""
+    backend.answer = lambda token: HANG
+    notifyd = open_notifyd.start("-u", "nobody")
+
+    def add(token):
+        shutil.chown(notifyd.add(token), "nobody")
+
+    eventually(lambda: "watching" in notifyd.log())
+    notifyd.queue.chmod(0o555)
+    first = notifyd.add("openpgp:first")
+    shutil.chown(first, "nobody")
+    backend.wait_for(["openpgp:first"])
+    backend.release()
+    eventually(lambda: "cannot remove files" in notifyd.log())
+    add("openpgp:second")
+    # nor after a restart
+    assert notifyd.stop() == 0
+    notifyd.start("-u", "nobody")
+    eventually(lambda: "cannot read and write" in notifyd.log())
+    assert notifyd.stop() == 0
+    assert backend.tokens() == ["openpgp:first"]
+
+    first.unlink()
+    notifyd.queue.chmod(0o755)
+    notifyd.start("-u", "nobody")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:first", "openpgp:second"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to run it as somebody else")
+def test_goes_on_when_files_can_be_removed_again(open_notifyd, backend):
+    notifyd = open_notifyd.start("-u", "nobody")
+    eventually(lambda: "watching" in notifyd.log())
+    notifyd.queue.chmod(0o555)
+    shutil.chown(notifyd.add("openpgp:first"), "nobody")
+    eventually(lambda: "cannot remove files" in notifyd.log())
+    notifyd.queue.chmod(0o755)
+    shutil.chown(notifyd.add("openpgp:second"), "nobody")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:first", "openpgp:second"]
+    assert "can be removed again" in notifyd.log()
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="needs valgrind")
+def test_leaks_nothing(make_notifyd, push_server, backend):
+    backend.answer = lambda token: int(token[-3:])
+    valgrind = ["valgrind", "--quiet", "--leak-check=full", "--error-exitcode=9"]
+    notifyd = make_notifyd(push_server.url, prefix=valgrind).start()
+    for number in range(200):
+        notifyd.add(f"openpgp:{number % 150}-{(200, 410, 404)[number % 3]}")
+    (notifyd.queue / "invalid").write_text("x")
+    backend.wait_for(f"openpgp:{number}-{(200, 410, 404)[number % 3]}" for number in range(150))
+    notifyd.url += "/other"
+    notifyd.configure()
+    notifyd.hangup()
+    notifyd.add("openpgp:last-200")
+    backend.wait_for(["openpgp:last-200"])
+    assert notifyd.stop() == 0, notifyd.log()
