@@ -1,0 +1,123 @@
+"""Two real clients register, find each other and talk."""
+
+import pytest
+
+from support.deltachat import READ_BY_RECIPIENT, noise_image
+from support.messages import values
+from support.wait import eventually
+
+
+@pytest.fixture(scope="module")
+def pair(core, relay):
+    """Two clients that registered at the same time, each by IMAP and SMTP at the same time."""
+    return core.clients(relay, 2)
+
+
+@pytest.fixture(scope="module")
+def chats(pair):
+    """The two ends of the chat that Bob's scan of Alice's QR code made."""
+    alice, bob = pair
+    of_bob, of_alice = bob.join(alice)
+    return of_alice, of_bob
+
+
+def test_first_login_made_the_accounts(relay, pair):
+    for client in pair:
+        assert client.account.is_configured()
+        assert (relay.mailbox(client.login) / "password").read_text().startswith("{")
+        relay.imap(client.login).logout()
+
+
+def test_secure_join_by_qr_code(pair, chats):
+    """The fixture waited for both ends to say that it is complete."""
+    for client, chat in zip(pair, chats):
+        snapshot = chat.get_basic_snapshot()
+        assert snapshot.is_encrypted
+        assert chat.can_send()
+        assert not client.account.get_chat_by_id(chat.id).get_basic_snapshot().is_contact_request
+
+
+def test_twenty_messages_each_way(pair, chats):
+    ends = list(zip(pair, chats))
+    for (sender, from_chat), (recipient, to_chat) in (ends, ends[::-1]):
+        texts = [f"message {number} of {sender.login.name}" for number in range(20)]
+        for text in texts:
+            from_chat.send_text(text)
+        for snapshot in recipient.wait_for_texts(to_chat, texts):
+            assert snapshot.show_padlock
+            assert snapshot.error is None
+
+
+def test_image_of_one_megabyte_each_way(pair, chats, tmp_path):
+    ends = list(zip(pair, chats))
+    for (sender, from_chat), (recipient, to_chat) in (ends, ends[::-1]):
+        image = noise_image(tmp_path / f"{sender.login.name}.png", 1_000_000)
+        # As a file, so that core sends these bytes and not a smaller picture.
+        from_chat.send_message(file=str(image), filename=image.name, viewtype="File")
+        snapshot = recipient.wait_for_file(to_chat, image.name)
+        assert snapshot.show_padlock
+        with open(snapshot.file, "rb") as received:
+            assert received.read() == image.read_bytes()
+
+
+def test_read_receipts(pair, chats):
+    ends = list(zip(pair, chats))
+    for (_, from_chat), (recipient, to_chat) in (ends, ends[::-1]):
+        text = f"did {recipient.login.name} read this?"
+        sent = from_chat.send_text(text)
+        to_chat.accept()
+        [snapshot] = recipient.wait_for_texts(to_chat, [text])
+        recipient.account.get_message_by_id(snapshot.id).mark_seen()
+        eventually(
+            lambda: sent.get_snapshot().state == READ_BY_RECIPIENT,
+            60,
+            message="no read receipt arrived",
+        )
+
+
+def test_what_lies_in_the_mailbox(relay, pair, chats):
+    """A message that nobody fetched yet, as it is stored."""
+    alice, bob = pair
+    bob.account.stop_io()
+    eventually(lambda: not relay.fetch(bob.login), message="the mailbox did not become empty")
+    chats[0].send_text("for nobody else")
+    [stored] = relay.messages(bob.login)
+    assert values(stored, "Subject") == ["[...]"]
+    for name in ("Received", "DKIM-Signature", "Authentication-Results", "User-Agent", "X-Mailer"):
+        assert values(stored, name) == [], name
+    assert b"127.0.0.1" not in stored
+    assert b"for nobody else" not in stored
+    assert b"multipart/encrypted" in stored
+    bob.account.start_io()
+    bob.wait_for_texts(chats[1], ["for nobody else"])
+
+
+def test_group_with_a_third(core, relay, pair, chats):
+    """A client joins a group by its QR code; everybody reads everybody."""
+    alice, bob = pair
+    [carol] = core.clients(relay, 1)
+    group = alice.account.create_group("station")
+    group.add_contact(alice.contact_of(bob))
+    group.send_text("welcome")
+    of_bob = eventually(
+        lambda: next(
+            (
+                chat
+                for chat in bob.account.get_chatlist()
+                if chat.get_basic_snapshot().name == "station"
+            ),
+            None,
+        ),
+        60,
+        message="Bob did not get into the group",
+    )
+    of_carol = carol.account.secure_join(group.get_qr_code())
+    eventually(
+        lambda: len(of_bob.get_contacts()) == 3 and of_carol.can_send(),
+        120,
+        message="Carol did not get into the group",
+    )
+    of_carol.send_text("hello from Carol")
+    for client, chat in ((alice, group), (bob, of_bob)):
+        [snapshot] = client.wait_for_texts(chat, ["hello from Carol"])
+        assert snapshot.show_padlock
