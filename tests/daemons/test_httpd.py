@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
+SOURCE = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build/plain")).resolve()
 HTTPD = BUILD / "services/httpd/chatmail-httpd"
 STATS_ADD = BUILD / "tests/daemons/stats_add"
 CONNECTIONS_MAX = 64  # CM_HTTPD_CONNECTIONS_MAX
@@ -147,7 +148,7 @@ def test_every_metric_is_served_and_described(running):
 def test_reasons_of_both_directions(running):
     reasons = {
         line.split('"')[1]
-        for line in Path("common/reasons.def").read_text().splitlines()
+        for line in (SOURCE / "common/reasons.def").read_text().splitlines()
         if line.startswith("CM_REASON(")
     }
     samples = running.samples()

@@ -4,16 +4,16 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from test_httpd import httpd, running  # noqa: F401 (fixtures)
+from test_httpd import SOURCE, httpd, running  # noqa: F401 (fixtures)
 
-MONITORING = Path("packaging/monitoring")
+MONITORING = SOURCE / "packaging/monitoring"
 DASHBOARD = MONITORING / "grafana-chatmail.json"
 ALERTS = MONITORING / "chatmail-alerts.yml"
+MANUAL = SOURCE / "docs/manual.md"
 
 # Words of PromQL and labels that Prometheus adds; every other word outside of quotes is a metric.
 WORDS = set(
@@ -126,6 +126,14 @@ def test_alerts_name_only_what_exists(running):  # noqa: F811
         check(rule["expr"], metrics)
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert rule["annotations"]["summary"]
+
+
+def test_alerts_point_to_sections_of_the_manual():
+    headings = {line.lstrip("#").strip() for line in MANUAL.read_text().splitlines() if line.startswith("#")}
+    for rule in alert_rules():
+        section = re.search(r"Manual: (.*?)\.?$", rule["annotations"]["description"])
+        assert section, rule["alert"]
+        assert section.group(1) in headings, rule["alert"]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
