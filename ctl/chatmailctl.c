@@ -13,6 +13,7 @@
 #include "command.h"
 
 static const struct cm_command commands[] = {
+    {"check", cm_command_check, "say whether the relay would take a message, and why"},
     {"config", cm_command_config, "render the configuration of Postfix, Dovecot and OpenDKIM"},
     {"status", cm_command_status, "show how the relay is doing"},
     {"report", cm_command_report, "show how full the mailboxes are and who uses them"},

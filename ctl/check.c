@@ -1,0 +1,371 @@
+/*
+ * check - chatmailctl check: would the relay take this message?
+ *
+ * SYNOPSIS
+ *	chatmailctl check --direction in|out --from ADDR --to ADDR... [-c INI] [-v] FILE|-
+ *
+ * Runs the milter's own policy and DKIM verification on a file. One line of output, "accept REASON"
+ * or "CODE text"; exit status 0 accept, 1 refuse, 2 usage or trouble of our own.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "config.h"
+#include "dkim.h"
+#include "error.h"
+#include "feed.h"
+#include "policy.h"
+
+/* No relay takes larger messages. */
+#define FILE_MAX ((size_t)1 << 30)
+
+struct job {
+	const char *ini, *from, *file;
+	enum cm_direction direction;
+	bool direction_given, verbose, json;
+	const char **to;
+	size_t to_count;
+
+	struct cm_config *config;
+	struct cm_policy *policy;
+	struct cm_dkim *dkim;
+	struct cm_message *message;
+	struct cm_dkim_check *check;
+	struct cm_error dkim_why;
+};
+
+static bool parse_options(int argc, char **argv, struct job *job, int *status_r);
+static char *read_file(const char *path, size_t *length_r);
+static char *to_wire(char *data, size_t *length);
+static bool prepare(struct job *job);
+static bool judge(struct job *job, const char *data, size_t length, struct cm_verdict *verdict_r);
+static int print_verdict(const struct job *job, const struct cm_verdict *verdict);
+static void finish(struct job *job);
+
+static const char usage[] =
+    "usage: chatmailctl check --direction in|out --from ADDR --to ADDR... [-c INI] [-v] FILE|-\n"
+    "\n"
+    "Says whether the relay would take the message in FILE (-: standard input) and why: prints\n"
+    "\"accept REASON\" or \"CODE text\". Exit status: 0 accept, 1 refuse, 2 trouble.\n"
+    "\n"
+    "  -d, --direction in|out  in: from another server, DKIM is verified; out: from a user\n"
+    "  -f, --from ADDR         envelope sender; \"<>\" is the null sender of bounces\n"
+    "  -t, --to ADDR           envelope recipient; may be given again\n"
+    "  -c, --config INI        read this file (default: " CM_CONFIG_DEFAULT_PATH ")\n"
+    "  -v, --verbose           also print the structure that was seen and what was found\n"
+    "      --json              print JSON\n"
+    "  -h, --help              show this help\n";
+
+int cm_command_check(int argc, char **argv)
+{
+	struct job job = {.ini = CM_CONFIG_DEFAULT_PATH};
+	struct cm_verdict verdict;
+	int status = CM_EXIT_TROUBLE;
+	char *data = NULL;
+	size_t length;
+
+	job.to = calloc((size_t)argc, sizeof *job.to);
+	if (job.to == NULL || !parse_options(argc, argv, &job, &status))
+		goto out;
+	data = read_file(job.file, &length);
+	if (data != NULL)
+		data = to_wire(data, &length);
+	if (data == NULL || !prepare(&job) || !judge(&job, data, length, &verdict))
+		goto out;
+	status = print_verdict(&job, &verdict);
+out:
+	finish(&job);
+	free(data);
+	return status;
+}
+
+static bool bad_usage(const char *what, const char *value)
+{
+	fprintf(stderr, "chatmailctl check: %s%s; try chatmailctl check --help\n", what, value);
+	return false;
+}
+
+static bool parse_direction(struct job *job, const char *text)
+{
+	job->direction_given = true;
+	job->direction = strcmp(text, "out") == 0 ? CM_DIRECTION_OUT : CM_DIRECTION_IN;
+	if (strcmp(text, "in") != 0 && strcmp(text, "out") != 0)
+		return bad_usage("--direction is in or out, not ", text);
+	return true;
+}
+
+static bool parse_options(int argc, char **argv, struct job *job, int *status_r)
+{
+	static const struct option options[] = {
+	    {"direction", required_argument, NULL, 'd'},
+	    {"from", required_argument, NULL, 'f'},
+	    {"to", required_argument, NULL, 't'},
+	    {"config", required_argument, NULL, 'c'},
+	    {"verbose", no_argument, NULL, 'v'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "d:f:t:c:vh", options, NULL)) != -1) {
+		switch (option) {
+		case 'd':
+			if (!parse_direction(job, optarg))
+				return false;
+			break;
+		case 'f':
+			job->from = optarg;
+			break;
+		case 't':
+			job->to[job->to_count++] = optarg;
+			break;
+		case 'c':
+			job->ini = optarg;
+			break;
+		case 'v':
+			job->verbose = true;
+			break;
+		case 'j':
+			job->json = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			*status_r = CM_EXIT_OK;
+			return false;
+		default:
+			return false; /* getopt said what */
+		}
+	}
+	if (!job->direction_given || job->from == NULL || job->to_count == 0)
+		return bad_usage("--direction, --from and --to are needed", "");
+	if (optind + 1 != argc)
+		return bad_usage("one FILE is needed, or -", "");
+	job->file = argv[optind];
+	return true;
+}
+
+static bool no_memory(void)
+{
+	fputs("chatmailctl check: out of memory\n", stderr);
+	return false;
+}
+
+/* The whole of the stream, malloc'd; NULL with errno set. */
+static char *read_stream(FILE *stream, size_t *length_r)
+{
+	size_t size = 65536, length = 0;
+	char *data = malloc(size);
+
+	while (data != NULL) {
+		char *larger;
+
+		length += fread(data + length, 1, size - length, stream);
+		if (length < size)
+			break;
+		errno = EFBIG;
+		larger = size < FILE_MAX ? realloc(data, size * 2) : NULL;
+		if (larger == NULL)
+			goto failed;
+		data = larger;
+		size *= 2;
+	}
+	if (data == NULL || ferror(stream))
+		goto failed;
+	*length_r = length;
+	return data;
+failed:
+	free(data);
+	return NULL;
+}
+
+static char *read_file(const char *path, size_t *length_r)
+{
+	bool standard = strcmp(path, "-") == 0;
+	FILE *stream = standard ? stdin : fopen(path, "re");
+	char *data = stream != NULL ? read_stream(stream, length_r) : NULL;
+
+	if (data == NULL)
+		fprintf(stderr, "chatmailctl check: %s: %s\n", standard ? "standard input" : path,
+			strerror(errno));
+	if (stream != NULL && !standard)
+		fclose(stream);
+	return data;
+}
+
+/* SMTP's line ends, which signatures count, for a file that has LF alone. Takes data. */
+static char *to_wire(char *data, size_t *length)
+{
+	size_t more = 0, out_length = 0;
+	char *out;
+
+	for (size_t i = 0; i < *length; i++)
+		more += data[i] == '\n' && (i == 0 || data[i - 1] != '\r');
+	if (more == 0)
+		return data;
+	out = malloc(*length + more);
+	if (out == NULL)
+		no_memory();
+	for (size_t i = 0; out != NULL && i < *length; i++) {
+		if (data[i] == '\n' && (i == 0 || data[i - 1] != '\r'))
+			out[out_length++] = '\r';
+		out[out_length++] = data[i];
+	}
+	*length = out_length;
+	free(data);
+	return out;
+}
+
+static void warn(const char *text, void *context)
+{
+	(void)context;
+	fprintf(stderr, "chatmailctl check: warning: %s\n", text);
+}
+
+static bool prepare(struct job *job)
+{
+	struct cm_error err;
+
+	job->config = cm_config_load(job->ini, warn, NULL, &err);
+	if (job->config == NULL)
+		goto failed;
+	job->policy = cm_policy_new(job->config, &err);
+	if (job->policy == NULL)
+		goto failed;
+	if (job->direction == CM_DIRECTION_OUT)
+		return true;
+	job->dkim = cm_dkim_new(job->config->resolver, &err);
+	if (job->dkim != NULL)
+		return true;
+failed:
+	fprintf(stderr, "chatmailctl check: %s\n", err.text);
+	return false;
+}
+
+static bool on_header(void *context, const char *name, const char *value)
+{
+	struct job *job = context;
+
+	if (job->check != NULL)
+		cm_dkim_header(job->check, name, value);
+	return cm_message_header(job->message, name, value);
+}
+
+static bool on_end_of_headers(void *context)
+{
+	struct job *job = context;
+
+	if (!cm_message_end_of_headers(job->message))
+		return false;
+	if (job->check != NULL)
+		cm_dkim_end_of_headers(job->check, cm_message_from_domain(job->message));
+	return true;
+}
+
+static bool on_body(void *context, const void *data, size_t length)
+{
+	struct job *job = context;
+
+	if (job->check != NULL)
+		cm_dkim_body(job->check, data, length);
+	return cm_message_body(job->message, data, length);
+}
+
+/* The envelope; false if that is the end of it. */
+static bool give_envelope(struct job *job)
+{
+	struct cm_verdict verdict;
+
+	cm_message_verdict(job->message, &verdict);
+	if (verdict.code != 0)
+		return false;
+	for (size_t i = 0; i < job->to_count; i++) {
+		if (!cm_message_recipient(job->message, job->to[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool judge(struct job *job, const char *data, size_t length, struct cm_verdict *verdict_r)
+{
+	struct cm_feed feed = {job, on_header, on_end_of_headers, on_body};
+	enum cm_dkim_status dkim = CM_DKIM_NONE;
+
+	job->message = cm_message_begin(job->policy, job->direction, job->from);
+	if (job->message == NULL)
+		return no_memory();
+	if (job->dkim != NULL) {
+		job->check = cm_dkim_begin(job->dkim);
+		if (job->check == NULL)
+			return no_memory();
+	}
+	if (give_envelope(job)) {
+		enum cm_feed_status fed = cm_feed_message(&feed, data, length);
+
+		if (fed == CM_FEED_NO_MEMORY)
+			return no_memory();
+		if (fed == CM_FEED_OK && job->check != NULL && cm_message_needs_dkim(job->message))
+			dkim = cm_dkim_end(job->check, &job->dkim_why);
+	}
+	cm_message_end(job->message, dkim, verdict_r);
+	return true;
+}
+
+static int exit_status(const struct cm_verdict *verdict)
+{
+	if (verdict->reason == CM_REASON_INTERNAL)
+		return CM_EXIT_TROUBLE;
+	return cm_reason_accepts(verdict->reason) ? CM_EXIT_OK : CM_EXIT_NO;
+}
+
+static int print_json(const struct job *job, const struct cm_verdict *verdict, bool accepts)
+{
+	json_t *object =
+	    json_pack("{s:b, s:s, s:i, s:s, s:s, s:s, s:s}", "accept", accepts, "reason",
+		      cm_reason_name(verdict->reason), "code", verdict->code, "enhanced",
+		      verdict->enhanced, "text", verdict->text, "found",
+		      verdict->why != NULL ? verdict->why : "", "dkim", job->dkim_why.text);
+
+	if (object == NULL || json_dumpf(object, stdout, JSON_INDENT(2)) != 0) {
+		json_decref(object);
+		return CM_EXIT_TROUBLE;
+	}
+	putchar('\n');
+	json_decref(object);
+	return exit_status(verdict);
+}
+
+static int print_verdict(const struct job *job, const struct cm_verdict *verdict)
+{
+	bool accepts = cm_reason_accepts(verdict->reason);
+
+	if (job->json)
+		return print_json(job, verdict, accepts);
+	if (accepts)
+		printf("accept %s\n", cm_reason_name(verdict->reason));
+	else
+		printf("%d %s%s%s\n", verdict->code, verdict->enhanced,
+		       verdict->enhanced[0] != '\0' ? " " : "", verdict->text);
+	if (job->verbose) {
+		cm_message_explain(job->message, stdout);
+		if (job->dkim_why.text[0] != '\0')
+			printf("dkim: %s\n", job->dkim_why.text);
+	}
+	return exit_status(verdict);
+}
+
+static void finish(struct job *job)
+{
+	cm_dkim_check_free(&job->check);
+	cm_message_free(&job->message);
+	cm_dkim_free(&job->dkim);
+	cm_policy_free(&job->policy);
+	cm_config_free(&job->config);
+	free(job->to);
+}
