@@ -17,6 +17,7 @@ static const struct cm_command commands[] = {
     {"config", cm_command_config, "render the configuration of Postfix, Dovecot and OpenDKIM"},
     {"status", cm_command_status, "show how the relay is doing"},
     {"report", cm_command_report, "show how full the mailboxes are and who uses them"},
+    {"expire", cm_command_expire, "delete what is old now: runs chatmail-expire"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
