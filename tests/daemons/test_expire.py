@@ -19,6 +19,7 @@ import pytest
 
 BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 EXPIRE = BUILD / "services/expire/chatmail-expire"
+CHATMAILCTL = BUILD / "ctl/chatmailctl"
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -838,3 +839,65 @@ def test_root_becomes_the_owner_of_the_mailboxes():
         assert not path.exists()
         assert roots.exists()
         assert (tree.mail / ".expired").stat().st_uid == owner.pw_uid
+
+
+# --- statistics ---
+
+
+def counters(tree):
+    """The expiry's rows of the shared statistics, as chatmailctl shows them."""
+    output = subprocess.run(
+        [CHATMAILCTL, "status", "-c", tree.ini, "--json"], capture_output=True, text=True
+    ).stdout
+    return {
+        row["metric"]: row["value"]
+        for row in json.loads(output)["metrics"]
+        if row["metric"].startswith(("chatmail_expire_", "chatmail_accounts"))
+    }
+
+
+def test_statistics(tree):
+    tree.configure("max_mailbox_size = 10M")
+    mailbox = tree.account("user")
+    message(mailbox / "cur", 21 * DAY, 1000)
+    for days in range(2, 10):
+        sized_message(mailbox / "cur", days * DAY, MIB)  # one byte on disk
+    gone = tree.account("gone", 91 * DAY)
+    message(gone / "new", 5, 500)
+    password_size = len("{PLAIN}x")
+
+    tree.run("--dry-run")
+    if (tree.run_dir / "stats").exists():
+        assert not any(counters(tree).values())
+    tree.run()
+    first = counters(tree)
+    assert first.pop("chatmail_expire_duration_seconds") >= 0
+    assert first == {
+        "chatmail_expire_runs_total": 1,
+        "chatmail_expire_accounts_total": 1,
+        "chatmail_expire_messages_total": 2,
+        "chatmail_expire_bytes_total": 1000 + 500 + password_size + MIB,
+        "chatmail_expire_quota_messages_total": 1,
+        "chatmail_expire_last_run_timestamp_seconds": NOW,
+        "chatmail_accounts": 1,
+    }
+
+    # What Dovecot has trimmed is counted, too; a refused run is not.
+    subprocess.run(
+        [EXPIRE, "-c", tree.ini, "--now", str(NOW), "--quota", "5", mailbox], check=True
+    )
+    os.utime(mailbox / "password", (1, 1))
+    tree.run(status=1)
+    second = counters(tree)
+    second.pop("chatmail_expire_duration_seconds")
+    assert second == first | {
+        "chatmail_expire_bytes_total": first["chatmail_expire_bytes_total"] + 2 * MIB,
+        "chatmail_expire_quota_messages_total": 3,
+    }
+
+
+def test_runs_without_statistics(tree):
+    tree.run_dir.rmdir()
+    path = message(tree.account("user") / "cur", 21 * DAY)
+    tree.run()
+    assert not path.exists()

@@ -1,7 +1,6 @@
 """chatmail-milter run for real, in a private directory."""
 
 import os
-import pwd
 import signal
 import subprocess
 from pathlib import Path
@@ -47,8 +46,7 @@ class MilterDaemon:
         (mailbox / "enforceE2EEincoming").write_text("")
 
     def command(self, *options):
-        user = pwd.getpwuid(os.getuid()).pw_name
-        return [PROGRAM, "-f", "-c", self.ini, "-s", self.socket, "-u", user, *options]
+        return [PROGRAM, "-f", "-c", self.ini, "-s", self.socket, *options]
 
     def start(self, *options, wrapper=()):
         with self.log_file.open("ab") as log:
