@@ -1,0 +1,153 @@
+"""What all parts of a relay count together, as /metrics and chatmailctl status tell it."""
+
+import imaplib
+import json
+import urllib.request
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from support.messages import cleartext, encrypted
+from support.ports import free_ports
+from support.wait import eventually
+
+
+@pytest.fixture(scope="module")
+def counting(make_relay):
+    """A relay that serves its metrics."""
+    [port] = free_ports(1)
+    relay = make_relay(ini={"metrics_listen": f"127.0.0.1:{port}"})
+    relay.metrics_url = f"http://127.0.0.1:{port}/metrics"
+    return relay
+
+
+def metrics(relay):
+    """{(name, label values...): value}"""
+    with urllib.request.urlopen(relay.metrics_url, timeout=30) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def status(relay, check=True):
+    return json.loads(relay.inside("chatmailctl", "status", "--json", check=check).stdout)
+
+
+def grown(relay, before):
+    """What is larger than before, but for times and sizes."""
+    return {
+        key: value - before[key]
+        for key, value in metrics(relay).items()
+        if value != before[key] and key[0].endswith("_total")
+    }
+
+
+def test_everything_runs(counting):
+    result = status(counting)
+    assert {name: p["state"] for name, p in result["programs"].items()} == dict.fromkeys(
+        ("postfix", "dovecot", "opendkim", "milter", "notifyd", "httpd"), "running"
+    )
+    assert result["good"] is True
+    assert result["registration"] == {"state": "open", "why": ""}
+    assert result["queues"]["postfix_deferred"] == 0
+    assert result["disk"]["free"] > 0
+
+
+def test_accounts(counting):
+    before = metrics(counting)
+    account = counting.registered()
+    counting.imap(account).logout()
+    for wrong in (counting.account(name="x"), counting.account(password="short")):
+        with pytest.raises(imaplib.IMAP4.error):
+            counting.imap(wrong)
+    with pytest.raises(imaplib.IMAP4.error):
+        counting.imap(account, password="not the password")
+    assert grown(counting, before) == {
+        ("chatmail_registrations_total",): 1,
+        ("chatmail_logins_total",): 2,
+        ("chatmail_registration_refusals_total", "name"): 1,
+        ("chatmail_registration_refusals_total", "password"): 1,
+        ("chatmail_login_failures_total", "wrong_password"): 1,
+    }
+
+
+def test_messages_and_notifications(counting):
+    sender, recipient = counting.registered(), counting.registered()
+    client = counting.imap(recipient, select=True)
+    client.xatom("SETMETADATA", 'INBOX (/private/devicetoken "token-of-a-test")')
+    client.logout()
+    before = metrics(counting)
+    message = encrypted(sender.address, recipient.address)
+    assert counting.send(sender, recipient.address, message)[0] == 250
+    clear = cleartext(sender.address, recipient.address)
+    assert counting.send(sender, recipient.address, clear)[0] == 523
+    counting.messages(recipient)
+
+    # No push service answers in this relay: the attempt fails and is counted, too.
+    wanted = {
+        ("chatmail_milter_verdicts_total", "encrypted", "out"): 1,
+        ("chatmail_milter_verdicts_total", "not-encrypted", "out"): 1,
+        ("chatmail_push_queued_total",): 1,
+        ("chatmail_push_retries_total",): 1,
+    }
+    eventually(lambda: wanted.items() <= grown(counting, before).items())
+    after = metrics(counting)
+    judged = ("chatmail_milter_check_seconds_count",)
+    assert after[judged] - before[judged] == 2
+    assert status(counting)["queues"]["push"] == 1
+
+
+def test_status_and_metrics_agree(counting):
+    told = metrics(counting)
+    for row in status(counting)["metrics"]:
+        key = (row["metric"], *sorted(row.get("labels", {}).values()))
+        if "value" in row and "push_queue_age" not in row["metric"]:
+            assert told[key] == row["value"], key
+
+
+@pytest.mark.parametrize("service", ["milter", "notifyd", "opendkim"])
+def test_what_stopped_is_named(counting, service):
+    counting.stop_service(service)
+    try:
+        result = status(counting, check=False)
+        assert result["good"] is False
+        assert [n for n, p in result["programs"].items() if p["state"] == "stopped"] == [service]
+    finally:
+        counting.start_service(service)
+    assert status(counting)["good"] is True
+
+
+def test_counters_outlive_every_program(counting):
+    before = metrics(counting)
+    for service in ("milter", "dovecot", "notifyd", "httpd"):
+        counting.restart_service(service)
+    eventually(lambda: reachable(counting))
+    after = metrics(counting)
+    counters = [key for key in before if key[0].endswith(("_total", "_count", "_bucket"))]
+    assert sum(before[key] for key in counters) > 0
+    assert all(after[key] >= before[key] for key in counters)
+    since = ("chatmail_counting_since_timestamp_seconds",)
+    assert after[since] == before[since]
+
+
+def reachable(relay):
+    try:
+        metrics(relay)
+    except OSError:
+        return False
+    return True
+
+
+def test_registration_closed_by_the_operator(counting):
+    nocreate = counting.path("/etc/chatmail-nocreate")
+    nocreate.touch()
+    try:
+        assert status(counting)["registration"] == {
+            "state": "closed",
+            "why": "/etc/chatmail-nocreate exists",
+        }
+    finally:
+        nocreate.unlink()
