@@ -1,0 +1,101 @@
+/*
+ * fuzz_message - a whole message through the policy, in pieces and in one
+ *
+ * The first byte chooses: bit 0 the direction.
+ */
+#include "fuzz.h"
+
+#include "feed.h"
+#include "policy.h"
+
+#include <string.h>
+
+static const struct cm_config config = {
+    .mail_domain = "relay.test",
+    .mail_host = "relay.test",
+    .mailboxes_dir = "/nonexistent",
+    .max_user_send_per_minute = 0,
+    .max_recipients = 1000,
+    .blocked_senders_file = "",
+};
+
+struct delivery {
+	struct cm_message *message;
+	size_t piece;
+};
+
+static bool on_header(void *context, const char *name, const char *value)
+{
+	struct delivery *delivery = context;
+
+	return cm_message_header(delivery->message, name, value);
+}
+
+static bool on_end_of_headers(void *context)
+{
+	struct delivery *delivery = context;
+
+	return cm_message_end_of_headers(delivery->message);
+}
+
+static bool on_body(void *context, const void *data, size_t length)
+{
+	struct delivery *delivery = context;
+	const char *bytes = data;
+
+	for (size_t at = 0; at < length; at += delivery->piece) {
+		size_t rest = length - at < delivery->piece ? length - at : delivery->piece;
+
+		if (!cm_message_body(delivery->message, bytes + at, rest))
+			return false;
+	}
+	return true;
+}
+
+static enum cm_reason judge(struct cm_policy *policy, enum cm_direction direction, const char *data,
+			    size_t size, size_t piece)
+{
+	struct delivery delivery = {cm_message_begin(policy, direction, "<alice@relay.test>"),
+				    piece};
+	struct cm_feed feed = {&delivery, on_header, on_end_of_headers, on_body};
+	struct cm_verdict verdict;
+
+	require(delivery.message != NULL);
+	require(cm_message_recipient(delivery.message, "<bob@relay.test>"));
+	cm_feed_message(&feed, data, size);
+	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
+	require(verdict.code >= 200 && verdict.code < 600);
+	require(verdict.reason != CM_REASON_INTERNAL);
+	require((verdict.code == 250) == cm_reason_accepts(verdict.reason));
+	cm_message_free(&delivery.message);
+	return verdict.reason;
+}
+
+static bool contains(const char *data, size_t size, const char *text)
+{
+	return memmem(data, size, text, strlen(text)) != NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct cm_policy *policy;
+	const char *text = (const char *)data + 1;
+	enum cm_direction direction;
+	enum cm_reason reason;
+
+	if (policy == NULL)
+		policy = cm_policy_new(&config, NULL);
+	require(policy != NULL);
+	if (size == 0)
+		return 0;
+	size--;
+	direction = data[0] & 1 ? CM_DIRECTION_OUT : CM_DIRECTION_IN;
+	reason = judge(policy, direction, text, size, CM_FEED_CHUNK);
+	require(judge(policy, direction, text, size, 1) == reason);
+	if (reason == CM_REASON_ENCRYPTED) {
+		require(contains(text, size, "ersion"));
+		/* What may go out may come in. */
+		require(judge(policy, CM_DIRECTION_IN, text, size, 7) == reason);
+	}
+	return 0;
+}
