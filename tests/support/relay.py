@@ -282,6 +282,23 @@ class Relay:
         with self.peer() as client:
             return transact(client, sender, recipients, message)
 
+    def deliver(self, sender, recipients, message):
+        """Hands a message to Dovecot's LMTP, as Postfix does; {recipient: (code, text)} of those
+        that were refused."""
+        if isinstance(recipients, str):
+            recipients = [recipients]
+        socket_path = str(self.path("/var/spool/postfix/private/dovecot-lmtp"))
+        with smtplib.LMTP(socket_path, timeout=60) as client:
+            client.mail(sender)
+            replies = {recipient: client.rcpt(recipient) for recipient in recipients}
+            taken = [recipient for recipient in recipients if replies[recipient][0] == 250]
+            if taken:
+                # One reply for each recipient, of which smtplib reads the first.
+                replies[taken[0]] = client.data(message)
+                for recipient in taken[1:]:
+                    replies[recipient] = client.getreply()
+        return {recipient: reply for recipient, reply in replies.items() if reply[0] != 250}
+
     def messages(self, account, count=1, timeout=30):
         """The messages in the mailbox as bytes, when there are at least count."""
 

@@ -1,0 +1,411 @@
+"""Logging in and registering: Dovecot's passdb and userdb driver `chatmail`."""
+
+import concurrent.futures
+import imaplib
+import os
+import re
+import stat
+import time
+
+import pytest
+
+from support.messages import encrypted
+from support.relay import trusting
+from support.wait import eventually
+
+DAY = 86400
+REFUSED = "AUTHENTICATIONFAILED"
+LATER = "UNAVAILABLE"
+
+
+def login_error(relay, account, password=None):
+    """Why the login was refused; None if it was not."""
+    try:
+        relay.imap(account, password).logout()
+    except imaplib.IMAP4.error as error:
+        return str(error)
+    return None
+
+
+def plain_error(relay, address, password):
+    """The same by AUTHENTICATE PLAIN, which takes any bytes."""
+    client = imaplib.IMAP4_SSL(
+        "127.0.0.1", relay.ports["imaps_port"], ssl_context=trusting(), timeout=60
+    )
+    try:
+        client.authenticate("PLAIN", lambda _: f"\0{address}\0{password}".encode())
+    except imaplib.IMAP4.error as error:
+        return str(error)
+    finally:
+        client.logout()
+    return None
+
+
+def assert_refused(relay, account, password=None):
+    assert REFUSED in (login_error(relay, account, password) or "")
+
+
+def with_address(relay, address, password="a good password"):
+    account = relay.account(password=password)
+    account.address = address
+    return account
+
+
+def accounts_on_disk(relay):
+    top = relay.path(f"/home/vmail/mail/{relay.domain}")
+    return {entry.name for entry in top.iterdir() if "@" in entry.name}
+
+
+def make_account(relay, stored):
+    """An account whose password file has these bytes, as another program may have written them."""
+    account = relay.registered()
+    (relay.mailbox(account) / "password").write_text(stored)
+    return account
+
+
+# --- Accounts
+
+
+def test_first_login_makes_the_account(relay):
+    account = relay.account()
+    assert not relay.mailbox(account).exists()
+    relay.imap(account).logout()
+    mailbox = relay.mailbox(account)
+    stored = (mailbox / "password").read_text()
+    assert re.fullmatch(r"\{SHA512-CRYPT\}\$6\$[^$]+\$[A-Za-z0-9./]{86}", stored)
+    assert (mailbox / "enforceE2EEincoming").exists()
+    assert stat.S_IMODE(mailbox.stat().st_mode) == 0o700
+    assert stat.S_IMODE((mailbox / "password").stat().st_mode) == 0o600
+    assert not [name for name in os.listdir(mailbox) if name.startswith(".tmp")]
+
+
+def test_password_is_kept(relay):
+    account = relay.registered()
+    before = (relay.mailbox(account) / "password").read_bytes()
+    assert_refused(relay, account, "another password")
+    assert_refused(relay, account, account.password[:-1])
+    assert_refused(relay, account, account.password + "x")
+    assert (relay.mailbox(account) / "password").read_bytes() == before
+    assert login_error(relay, account) is None
+
+
+@pytest.mark.parametrize(
+    "password", ["pass word 1", "naïve-пароль", '"quoted\\"', "x" * 255, "%u%d%{user}", "tab\tand\x01control"]
+)
+def test_odd_passwords(relay, password):
+    account = relay.account()
+    assert plain_error(relay, account.address, password) is None
+    assert plain_error(relay, account.address, password) is None
+    assert REFUSED in plain_error(relay, account.address, password[:-1] + "~")
+
+
+def test_case_of_the_address_does_not_matter(relay):
+    account = relay.account()
+    upper = with_address(relay, account.address.upper(), account.password)
+    assert login_error(relay, upper) is None
+    assert login_error(relay, account) is None
+    assert account.address in accounts_on_disk(relay)
+    assert account.address.upper() not in accounts_on_disk(relay)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "short@relay.test",
+        "muchtoolong@relay.test",
+        "has+plus9@relay.test",
+        "has%perc9@relay.test",
+        "umläut123@relay.test",
+        "zero\x01byte@relay.test",
+        "new\nlines@relay.test",
+        "a space!@relay.test",
+        "abcdefghi@other.test",
+        "abcdefghi@sub.relay.test",
+        "abcdefghi@relay.test.",
+        "abcdefghi@[127.0.0.1]",
+        "abcdefghi",
+        "abcdefghi@",
+        "@relay.test",
+        "abcdefghi@abcdefghi@relay.test",
+        "../abcdef@relay.test",
+        "abcd/fghi@relay.test",
+    ],
+)
+def test_names_that_are_refused(relay, address):
+    before = accounts_on_disk(relay)
+    error = plain_error(relay, address, "a good password")
+    assert error is not None and LATER not in error
+    assert accounts_on_disk(relay) == before
+
+
+@pytest.mark.parametrize("password", ["short", "12345678", "x" * 256, "x" * 700])
+def test_passwords_that_are_refused(relay, password):
+    account = relay.account(password=password)
+    assert_refused(relay, account)
+    assert not relay.mailbox(account).exists()
+
+
+def test_nocreate_stops_new_accounts_only(relay):
+    existing = relay.registered()
+    new = relay.account()
+    flag = relay.path("/etc/chatmail-nocreate")
+    flag.touch()
+    try:
+        assert_refused(relay, new)
+        assert not relay.mailbox(new).exists()
+        assert login_error(relay, existing) is None
+    finally:
+        flag.unlink()
+    assert login_error(relay, new) is None
+
+
+@pytest.mark.parametrize("mode", ["closed", "invite"])
+def test_registration_modes(make_relay, mode):
+    relay = make_relay(ini={"registration": "open"}, without=["postfix", "milter", "opendkim"])
+    existing = relay.registered()
+    relay.ini["registration"] = mode
+    relay.write_ini()
+    relay.restart_service("dovecot")
+    new = relay.account()
+    assert_refused(relay, new)
+    assert not relay.mailbox(new).exists()
+    assert login_error(relay, existing) is None
+    assert f"no new account for (hidden) from (hidden): {mode}" in relay.log("dovecot")
+    relay.stop()
+
+
+@pytest.mark.parametrize("how", ["flag", "empty password"])
+def test_blocked_account(relay, how):
+    account = relay.registered()
+    mailbox = relay.mailbox(account)
+    stored = (mailbox / "password").read_bytes()
+    if how == "flag":
+        (mailbox / "blocked").touch()
+    else:
+        (mailbox / "password").write_bytes(b"")
+    assert login_error(relay, account) is not None
+    assert login_error(relay, account, "another password") is not None
+    if how == "flag":
+        assert (mailbox / "password").read_bytes() == stored
+    else:
+        assert (mailbox / "password").read_bytes() == b""
+    refused = relay.deliver("a@peer.test", account.address, encrypted("a@peer.test", account.address))
+    assert refused[account.address][0] == 550
+    if how == "flag":
+        (mailbox / "blocked").unlink()
+        assert login_error(relay, account) is None
+
+
+@pytest.mark.parametrize("scheme", ["SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "SSHA512", "PBKDF2"])
+def test_other_schemes(relay, scheme):
+    output = relay.inside("doveadm", "pw", "-s", scheme, "-p", "an old password", dovecot=True).stdout
+    account = make_account(relay, output)
+    assert login_error(relay, account, "an old password") is None
+    assert_refused(relay, account, "a new password")
+
+
+def test_hash_without_scheme(relay):
+    output = relay.inside("openssl", "passwd", "-6", "an old password").stdout
+    account = make_account(relay, output)
+    assert login_error(relay, account, "an old password") is None
+    assert_refused(relay, account, "a new password")
+
+
+# --- Many at once
+
+
+def together(count, work):
+    """work(0) … work(count - 1) at once; their results."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(work, range(count)))
+
+
+def test_one_password_wins(relay):
+    account = relay.account()
+    passwords = ("the first password", "the second password")
+    errors = together(50, lambda i: login_error(relay, account, passwords[i % 2]))
+    winners = {passwords[i % 2] for i in range(50) if errors[i] is None}
+    assert len(winners) == 1
+    winner = winners.pop()
+    for i in range(50):
+        assert (errors[i] is None) == (passwords[i % 2] == winner)
+        assert errors[i] is None or REFUSED in errors[i]
+    assert login_error(relay, account, winner) is None
+
+
+def test_many_first_logins(relay):
+    accounts = [relay.account() for _ in range(200)]
+    errors = together(200, lambda i: login_error(relay, accounts[i]))
+    assert errors == [None] * 200
+    assert {account.address for account in accounts} <= accounts_on_disk(relay)
+
+
+# --- Limits
+
+
+@pytest.fixture(scope="module")
+def limited(make_relay):
+    return make_relay(
+        ini={"max_new_accounts_per_ip_per_hour": "3", "max_new_accounts_per_minute": "500"},
+        without=["postfix", "milter", "opendkim"],
+    )
+
+
+def test_rate_of_one_address(limited):
+    accounts = [limited.account() for _ in range(5)]
+    # What is refused by the rules does not count.
+    for _ in range(5):
+        assert_refused(limited, with_address(limited, "short@relay.test"))
+    errors = [login_error(limited, account) for account in accounts]
+    assert errors[:3] == [None] * 3
+    assert all(LATER in error for error in errors[3:])
+    assert not limited.mailbox(accounts[3]).exists()
+    # Not even a flood keeps those out who have an account.
+    together(20, lambda i: login_error(limited, limited.account()))
+    assert login_error(limited, accounts[0]) is None
+    assert_refused(limited, accounts[0], "another password")
+    # A restart is no way around it.
+    limited.restart_service("dovecot")
+    assert LATER in login_error(limited, limited.account())
+    assert login_error(limited, accounts[1]) is None
+
+
+@pytest.mark.parametrize(
+    "key, value, word",
+    [
+        ("min_available_memory", "100000G", "memory"),
+        ("min_free_disk_space", "1000000G", "disk"),
+        ("max_load_1m", "0.000001", "load"),
+    ],
+)
+def test_resources(limited, key, value, word):
+    before = dict(limited.ini)
+    limited.ini["max_new_accounts_per_ip_per_hour"] = "1000"
+    try:
+        limited.write_ini()
+        limited.restart_service("dovecot")
+        existing = limited.registered()
+        limited.ini[key] = value
+        limited.write_ini()
+        limited.restart_service("dovecot")
+        new = limited.account()
+        assert LATER in login_error(limited, new)
+        assert not limited.mailbox(new).exists()
+        assert login_error(limited, existing) is None
+        assert f": {word} (logged once a minute)" in limited.log("dovecot")
+    finally:
+        limited.ini = before
+        limited.write_ini()
+        limited.restart_service("dovecot")
+
+
+# --- userdb
+
+
+def test_userdb_fields(relay):
+    account = relay.registered()
+    fields = relay.inside("doveadm", "user", account.address, dovecot=True).stdout
+    directory = f"/home/vmail/mail/{relay.domain}/{account.address}"
+    assert re.search(rf"^home\s+{re.escape(directory)}$", fields, re.M)
+    assert directory in fields.replace(f"home\t{directory}", "", 1)
+    client = relay.imap(account)
+    _, (_, quota) = client.getquotaroot("INBOX")
+    client.logout()
+    assert quota[0].endswith(f"{500 * 1024})".encode())
+
+
+def test_unknown_user(relay):
+    unknown = relay.account()
+    refused = relay.deliver("a@peer.test", unknown.address, encrypted("a@peer.test", unknown.address))
+    assert refused[unknown.address][0] == 550
+    assert not relay.mailbox(unknown).exists()
+
+
+def test_iteration(relay):
+    account, blocked = relay.registered(), relay.registered()
+    (relay.mailbox(blocked) / "blocked").touch()
+    (relay.path(f"/home/vmail/mail/{relay.domain}") / "not-an-account").mkdir(exist_ok=True)
+    listed = relay.inside("doveadm", "user", "*", dovecot=True).stdout.split()
+    assert account.address in listed
+    assert blocked.address not in listed
+    assert set(listed) <= accounts_on_disk(relay)
+
+
+# --- Last seen
+
+
+def age(relay, account, days):
+    """Makes the account look as if it was last used so many days ago; that time."""
+    when = int(time.time()) // DAY * DAY - days * DAY
+    os.utime(relay.mailbox(account) / "password", (when, when))
+    return when
+
+
+def last_seen(relay, account):
+    return (relay.mailbox(account) / "password").stat().st_mtime
+
+
+def test_imap_login_is_seen(relay):
+    account = relay.registered()
+    age(relay, account, 50)
+    relay.imap(account).logout()
+    assert last_seen(relay, account) == int(time.time()) // DAY * DAY
+
+
+def test_smtp_login_is_seen(relay):
+    account = relay.registered()
+    age(relay, account, 50)
+    with relay.submission(account):
+        pass
+    assert last_seen(relay, account) == int(time.time()) // DAY * DAY
+
+
+def test_others_activity_is_not_seen(relay):
+    account = relay.registered()
+    when = age(relay, account, 50)
+    assert_refused(relay, account, "a wrong password")
+    relay.deliver("a@peer.test", account.address, encrypted("a@peer.test", account.address))
+    relay.inside("doveadm", "mailbox", "status", "-u", account.address, "messages", "INBOX", dovecot=True)
+    assert last_seen(relay, account) == when
+
+
+# --- Trouble
+
+
+def test_trouble_is_temporary(relay):
+    account = relay.registered()
+    password = relay.mailbox(account) / "password"
+    password.rename(password.with_name("elsewhere"))
+    password.mkdir()
+    assert LATER in login_error(relay, account)
+    assert "chatmail: mailbox directory: password" in relay.log("dovecot")
+    password.rmdir()
+    password.with_name("elsewhere").rename(password)
+    assert login_error(relay, account) is None
+
+
+def test_bad_configuration_is_temporary(make_relay):
+    relay = make_relay(without=["postfix", "milter", "opendkim"])
+    account = relay.registered()
+    good = dict(relay.ini)
+    relay.ini["max_mailbox_size"] = "a lot"
+    relay.write_ini()
+    relay.inside("doveadm", "reload", dovecot=True)
+    eventually(lambda: LATER in (login_error(relay, account) or ""))
+    assert "max_mailbox_size" in relay.log("dovecot")
+    relay.ini = good
+    relay.write_ini()
+    # Without a restart.
+    eventually(lambda: login_error(relay, account) is None)
+    relay.stop()
+
+
+def test_log_names_nobody(relay):
+    account = relay.registered()
+    login_error(relay, account, "a wrong password")
+    login_error(relay, relay.account(password="short"))
+    relay.deliver("a@peer.test", account.address, encrypted("a@peer.test", account.address))
+    log = relay.log("dovecot")
+    assert account.name not in log
+    assert account.password not in log
+    assert "127.0.0.1" not in log
