@@ -90,7 +90,8 @@ def test_password_is_kept(relay):
 
 
 @pytest.mark.parametrize(
-    "password", ["pass word 1", "naïve-пароль", '"quoted\\"', "x" * 255, "%u%d%{user}", "tab\tand\x01control"]
+    "password",
+    ["pass word 1", "naïve-пароль", '"quoted\\"', "x" * 255, "%u%d%{user}", "\x02and\x7fcontrol"],
 )
 def test_odd_passwords(relay, password):
     account = relay.account()
@@ -138,10 +139,10 @@ def test_names_that_are_refused(relay, address):
     assert accounts_on_disk(relay) == before
 
 
-@pytest.mark.parametrize("password", ["short", "12345678", "x" * 256, "x" * 700])
+@pytest.mark.parametrize("password", ["short", "12345678", "x" * 256, "x" * 700, "tab\tand more"])
 def test_passwords_that_are_refused(relay, password):
     account = relay.account(password=password)
-    assert_refused(relay, account)
+    assert REFUSED in plain_error(relay, account.address, password)
     assert not relay.mailbox(account).exists()
 
 
