@@ -1,43 +1,35 @@
 /*
  * chatmail-milter - Postfix asks this program about every message
  *
- * Start, signals and end; what a message meets is in session.c. libmilter has a thread of its own
- * that waits for SIGHUP, SIGTERM and SIGINT and stops the filter at each of them, at SIGINT in the
- * middle of a message. So libmilter runs in a second thread, and the main thread takes the signals
- * by handlers: the kernel gives a process's signal to its main thread if that does not block it.
+ * Start, signals and end; what a message meets is in session.c, and why signals are caught by
+ * handlers in listener.h.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <grp.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#include <libmilter/mfapi.h>
 
 #include "config.h"
 #include "daemon.h"
 #include "error.h"
 #include "generation.h"
+#include "listener.h"
 #include "log.h"
-#include "session.h"
 
 #define NAME           "chatmail-milter"
 #define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
+#define DEFAULT_USER   "vmail"
 
-/* Postfix opens a connection per SMTP session; more than that many at one moment wait a little. */
-#define BACKLOG 1024
+/* Not a signal: libmilter takes no more connections. */
+#define LISTENER_ENDED 255
 
 /* How long messages under way may take to end after SIGTERM. */
 #define STOP_MILLISECONDS 30000
@@ -46,11 +38,8 @@
 
 struct options {
 	const char *ini;
-	const char *socket;
 	const char *pid_file;
-	const char *user;
-	const char *group;
-	mode_t mode;
+	struct cm_listener_options listener; /* its user is the program's */
 	bool foreground;
 };
 
@@ -67,7 +56,8 @@ static void usage(FILE *stream)
 	      "  -g, --group GROUP     group that the Unix socket is given to\n"
 	      "  -m, --mode MODE       permissions of the Unix socket, octal (0660)\n"
 	      "  -p, --pid-file FILE   write the process id, and refuse to run twice\n"
-	      "  -u, --user USER       become this user once the socket is open\n"
+	      "  -u, --user USER       if started by root, become this user once the socket is\n"
+	      "                        open (" DEFAULT_USER ")\n"
 	      "  -f, --foreground      stay in the foreground, log to standard error\n"
 	      "  -h, --help            print this\n"
 	      "  -V, --version         print the version\n"
@@ -84,6 +74,21 @@ static bool parse_mode(const char *text, mode_t *mode_r)
 	if (*text < '0' || *text > '7' || *end != '\0' || mode > 0777)
 		return false;
 	*mode_r = (mode_t)mode;
+	return true;
+}
+
+/* A background process works in "/", so relative paths would mean something else there. */
+static bool paths_are_absolute(const struct options *options)
+{
+	const char *paths[] = {options->ini, cm_listener_path(options->listener.socket),
+			       options->pid_file};
+
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+		if (paths[i] != NULL && paths[i][0] != '/') {
+			fprintf(stderr, NAME ": %s: not an absolute path, as -f alone allows\n",
+				paths[i]);
+			return false;
+		}
 	return true;
 }
 
@@ -105,13 +110,13 @@ static int parse_options(int argc, char **argv, struct options *options)
 			options->ini = optarg;
 			break;
 		case 's':
-			options->socket = optarg;
+			options->listener.socket = optarg;
 			break;
 		case 'g':
-			options->group = optarg;
+			options->listener.group = optarg;
 			break;
 		case 'm':
-			if (!parse_mode(optarg, &options->mode)) {
+			if (!parse_mode(optarg, &options->listener.mode)) {
 				fprintf(stderr, NAME ": --mode %s: not octal permissions\n",
 					optarg);
 				return 2;
@@ -121,7 +126,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 			options->pid_file = optarg;
 			break;
 		case 'u':
-			options->user = optarg;
+			options->listener.user = optarg;
 			break;
 		case 'f':
 			options->foreground = true;
@@ -141,7 +146,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 		fprintf(stderr, NAME ": unexpected argument: %s\n", argv[optind]);
 		return 2;
 	}
-	return -1;
+	return options->foreground || paths_are_absolute(options) ? -1 : 2;
 }
 
 static void on_signal(int number)
@@ -205,118 +210,6 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-/* The path of a Unix socket, or NULL for an Internet one. */
-static const char *socket_path(const struct options *options)
-{
-	if (strncmp(options->socket, "unix:", 5) == 0)
-		return options->socket + 5;
-	if (strncmp(options->socket, "local:", 6) == 0)
-		return options->socket + 6;
-	return strncmp(options->socket, "inet", 4) == 0 ? NULL : options->socket;
-}
-
-/* Connects and hangs up. True if somebody listens. */
-static bool knock(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	bool answered = false;
-	int fd;
-
-	if (strlen(path) >= sizeof address.sun_path)
-		return false;
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0) {
-		answered = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-		close(fd);
-	}
-	return answered;
-}
-
-static bool give_socket(const struct options *options, const char *path, struct cm_error *err)
-{
-	if (options->group != NULL) {
-		struct group *group = getgrnam(options->group);
-
-		if (group == NULL) {
-			cm_error_set(err, "there is no group %s", options->group);
-			return false;
-		}
-		if (chown(path, (uid_t)-1, group->gr_gid) != 0) {
-			cm_error_set_errno(err, "cannot give %s to group %s", path, options->group);
-			return false;
-		}
-	}
-	if (chmod(path, options->mode) != 0) {
-		cm_error_set_errno(err, "cannot set the permissions of %s", path);
-		return false;
-	}
-	return true;
-}
-
-/* Registers with libmilter and opens the socket; one that nobody listens on is replaced. */
-static bool open_socket(const struct options *options, struct cm_error *err)
-{
-	const char *path = socket_path(options);
-	mode_t mask;
-	int opened;
-
-	if (path != NULL && strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
-		cm_error_set(err, "socket %s: the path is too long", path);
-		return false;
-	}
-	if (path != NULL && knock(path)) {
-		cm_error_set(err, "socket %s: another process listens there", path);
-		return false;
-	}
-	if (smfi_register(*cm_session_filter()) != MI_SUCCESS ||
-	    smfi_setconn((char *)options->socket) != MI_SUCCESS ||
-	    smfi_setbacklog(BACKLOG) != MI_SUCCESS) {
-		cm_error_set(err, "libmilter does not take socket %s", options->socket);
-		return false;
-	}
-	mask = umask(0177);
-	opened = smfi_opensocket(true);
-	umask(mask);
-	if (opened != MI_SUCCESS) {
-		cm_error_set_errno(err, "cannot listen on %s", options->socket);
-		return false;
-	}
-	return path == NULL || give_socket(options, path, err);
-}
-
-static void *listen_and_serve(void *result)
-{
-	*(int *)result = smfi_main();
-	/* Tells the main thread, in case it was not that which ended this. */
-	on_signal(SIGTERM);
-	return NULL;
-}
-
-static void *stop_listening(void *unused)
-{
-	(void)unused;
-	smfi_stop();
-	return NULL;
-}
-
-/* libmilter looks whether it is to stop when a connection comes, or after seconds. */
-static void stop_listener(const char *path, pthread_t listener)
-{
-	pthread_t stopper;
-
-	if (pthread_create(&stopper, NULL, stop_listening, NULL) != 0) {
-		smfi_stop();
-	} else {
-		while (path != NULL && knock(path))
-			poll(NULL, 0, 10);
-		pthread_join(stopper, NULL);
-	}
-	pthread_join(listener, NULL);
-	if (path != NULL)
-		unlink(path);
-}
-
 static void reload(const struct options *options)
 {
 	struct cm_error err;
@@ -340,34 +233,31 @@ static bool finish_messages(void)
 	return cm_generation_wait_idle(0);
 }
 
+static void on_listener_end(void)
+{
+	on_signal(LISTENER_ENDED);
+}
+
 static int serve(const struct options *options, struct cm_error *err)
 {
-	const char *path = socket_path(options);
-	int result = MI_FAILURE, number, error;
-	pthread_t listener;
+	int number, status;
 
-	error = pthread_create(&listener, NULL, listen_and_serve, &result);
-	if (error != 0) {
-		errno = error;
-		cm_error_set_errno(err, "cannot start a thread");
+	if (!cm_listener_start(on_listener_end, err))
 		return EXIT_FAILURE;
-	}
-	cm_log(LOG_INFO, "listening on %s", options->socket);
+	cm_log(LOG_INFO, "listening on %s", options->listener.socket);
 	do {
 		number = next_signal(-1);
 		if (number == SIGHUP)
 			reload(options);
-	} while (number != SIGTERM && number != SIGINT);
+	} while (number != SIGTERM && number != SIGINT && number != LISTENER_ENDED);
 	cm_log(LOG_INFO, "stopping");
-	stop_listener(path, listener);
+	status = cm_listener_stop(err) ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (!finish_messages()) {
 		cm_log(LOG_WARNING, "ending with messages under way: they are tried again");
 		/* Not exit(): threads still use what that would take down. */
-		_exit(result == MI_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE);
+		_exit(status);
 	}
-	if (result != MI_SUCCESS)
-		cm_error_set(err, "libmilter stopped listening");
-	return result == MI_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE;
+	return status;
 }
 
 /* Everything between the options and the service, in the order that privileges allow. */
@@ -380,8 +270,8 @@ static int start_and_serve(const struct options *options, int *ready_fd, int *pi
 		if (*pid_fd < 0)
 			return EXIT_FAILURE;
 	}
-	if (!catch_signals(err) || !open_socket(options, err) ||
-	    !cm_daemon_drop_privileges(options->user, err) || !load(options, err))
+	if (!catch_signals(err) || !cm_listener_open(&options->listener, err) ||
+	    !cm_daemon_drop_privileges(options->listener.user, err) || !load(options, err))
 		return EXIT_FAILURE;
 	cm_daemon_ready(ready_fd);
 	return serve(options, err);
@@ -391,8 +281,12 @@ int main(int argc, char **argv)
 {
 	struct options options = {
 	    .ini = CM_CONFIG_DEFAULT_PATH,
-	    .socket = DEFAULT_SOCKET,
-	    .mode = 0660,
+	    .listener =
+		{
+		    .socket = DEFAULT_SOCKET,
+		    .user = geteuid() == 0 ? DEFAULT_USER : NULL,
+		    .mode = 0660,
+		},
 	};
 	int ready_fd = -1, pid_fd = -1, status;
 	struct cm_error err = {""};

@@ -1,12 +1,12 @@
 """What users may send, seen from SMTP: the replies, the queue, and what is left of a message."""
 
 import smtplib
-import subprocess
 
 import dkim
 import pytest
 
 from support.messages import cleartext, encrypted, header, secure_join, values
+from support.peer import Peer
 from support.relay import transact
 from support.wait import eventually
 
@@ -279,17 +279,9 @@ def test_what_leaves_is_cleaned_and_signed(stuck):
 
 def test_bounces_that_leave_are_signed(stuck, dns):
     """Mail from a peer to an unknown user: accepted, undeliverable, bounced, signed."""
-    key = subprocess.run(
-        ["openssl", "genrsa", "2048"], check=True, capture_output=True
-    ).stdout
-    public = subprocess.run(
-        ["openssl", "rsa", "-pubout"], input=key, check=True, capture_output=True
-    ).stdout
-    encoded = "".join(line for line in public.decode().splitlines() if "-" not in line[:1])
-    dns.publish("s._domainkey.bounce.test", f"v=DKIM1; k=rsa; p={encoded}")
-    sender, nobody = "x@bounce.test", stuck.account().address
-    message = encrypted(sender, nobody)
-    message = dkim.sign(message, b"s", b"bounce.test", key) + message
+    peer = Peer(dns, "bounce.test")
+    sender, nobody = peer.address(), stuck.account().address
+    message = peer.sign(encrypted(sender, nobody))
     accepted(stuck.receive(sender, nobody, message))
     [entry] = eventually(
         lambda: [e for e in stuck.queue() if e["sender"] == "MAILER-DAEMON"], message="no bounce"

@@ -1,6 +1,7 @@
 """chatmail-milter run for real, in a private directory."""
 
 import os
+import pwd
 import signal
 import subprocess
 from pathlib import Path
@@ -46,7 +47,8 @@ class MilterDaemon:
         (mailbox / "enforceE2EEincoming").write_text("")
 
     def command(self, *options):
-        return [PROGRAM, "-f", "-c", self.ini, "-s", self.socket, *options]
+        user = pwd.getpwuid(os.getuid()).pw_name
+        return [PROGRAM, "-f", "-c", self.ini, "-s", self.socket, "-u", user, *options]
 
     def start(self, *options, wrapper=()):
         with self.log_file.open("ab") as log:

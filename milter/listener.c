@@ -1,0 +1,174 @@
+/*
+ * listener - the socket that Postfix connects to, and libmilter's loop behind it
+ */
+#include "listener.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <libmilter/mfapi.h>
+
+#include "session.h"
+
+/* Postfix opens a connection per SMTP session; more than that many at one moment wait a little. */
+#define BACKLOG 1024
+
+static const char *unix_path; /* NULL: an Internet socket */
+static pthread_t thread;
+static void (*tell_end)(void);
+static int result;
+
+const char *cm_listener_path(const char *socket)
+{
+	if (strncmp(socket, "unix:", 5) == 0)
+		return socket + 5;
+	if (strncmp(socket, "local:", 6) == 0)
+		return socket + 6;
+	return strncmp(socket, "inet:", 5) == 0 || strncmp(socket, "inet6:", 6) == 0 ? NULL
+										     : socket;
+}
+
+/* Connects and hangs up. True if somebody listens. */
+static bool knock(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	bool answered = false;
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return false;
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		answered = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+		close(fd);
+	}
+	return answered;
+}
+
+static bool find_owner(const struct cm_listener_options *options, uid_t *uid_r, gid_t *gid_r,
+		       struct cm_error *err)
+{
+	*uid_r = (uid_t)-1;
+	*gid_r = (gid_t)-1;
+	if (options->user != NULL && geteuid() == 0) {
+		const struct passwd *user = getpwnam(options->user);
+
+		if (user == NULL) {
+			cm_error_set(err, "there is no user %s", options->user);
+			return false;
+		}
+		*uid_r = user->pw_uid;
+	}
+	if (options->group != NULL) {
+		const struct group *group = getgrnam(options->group);
+
+		if (group == NULL) {
+			cm_error_set(err, "there is no group %s", options->group);
+			return false;
+		}
+		*gid_r = group->gr_gid;
+	}
+	return true;
+}
+
+static bool give_socket(const struct cm_listener_options *options, struct cm_error *err)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (!find_owner(options, &uid, &gid, err))
+		return false;
+	if (chown(unix_path, uid, gid) != 0 || chmod(unix_path, options->mode) != 0) {
+		cm_error_set_errno(err, "cannot set owner and permissions of %s", unix_path);
+		return false;
+	}
+	return true;
+}
+
+bool cm_listener_open(const struct cm_listener_options *options, struct cm_error *err)
+{
+	mode_t mask;
+	int opened;
+
+	unix_path = cm_listener_path(options->socket);
+	if (unix_path != NULL &&
+	    strlen(unix_path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
+		cm_error_set(err, "socket %s: the path is too long", unix_path);
+		return false;
+	}
+	if (unix_path != NULL && knock(unix_path)) {
+		cm_error_set(err, "socket %s: another process listens there", unix_path);
+		return false;
+	}
+	if (smfi_register(*cm_session_filter()) != MI_SUCCESS ||
+	    smfi_setconn((char *)options->socket) != MI_SUCCESS ||
+	    smfi_setbacklog(BACKLOG) != MI_SUCCESS) {
+		cm_error_set(err, "libmilter does not take socket %s", options->socket);
+		return false;
+	}
+	mask = umask(0177);
+	opened = smfi_opensocket(true);
+	umask(mask);
+	if (opened != MI_SUCCESS) {
+		cm_error_set_errno(err, "cannot listen on %s", options->socket);
+		return false;
+	}
+	return unix_path == NULL || give_socket(options, err);
+}
+
+static void *serve(void *unused)
+{
+	(void)unused;
+	result = smfi_main();
+	tell_end();
+	return NULL;
+}
+
+bool cm_listener_start(void (*on_end)(void), struct cm_error *err)
+{
+	int error;
+
+	tell_end = on_end;
+	error = pthread_create(&thread, NULL, serve, NULL);
+	if (error == 0)
+		return true;
+	errno = error;
+	cm_error_set_errno(err, "cannot start a thread");
+	return false;
+}
+
+static void *stop(void *unused)
+{
+	(void)unused;
+	smfi_stop();
+	return NULL;
+}
+
+/* libmilter looks whether it is to stop when a connection comes, or after seconds. */
+bool cm_listener_stop(struct cm_error *err)
+{
+	pthread_t stopper;
+
+	if (pthread_create(&stopper, NULL, stop, NULL) != 0) {
+		smfi_stop();
+	} else {
+		while (unix_path != NULL && knock(unix_path))
+			poll(NULL, 0, 10);
+		pthread_join(stopper, NULL);
+	}
+	pthread_join(thread, NULL);
+	if (unix_path != NULL)
+		unlink(unix_path);
+	if (result != MI_SUCCESS)
+		cm_error_set(err, "libmilter stopped listening");
+	return result == MI_SUCCESS;
+}

@@ -1,0 +1,39 @@
+/*
+ * listener - the socket that Postfix connects to, and libmilter's loop behind it
+ *
+ * libmilter has a thread of its own that waits for SIGHUP, SIGTERM and SIGINT and stops the filter
+ * at each of them, at SIGINT in the middle of a message. So its loop runs in a second thread here,
+ * and the main thread must take these signals by handlers, never blocked: the kernel gives a
+ * process's signal to its main thread if that does not block it.
+ */
+#ifndef CM_LISTENER_H
+#define CM_LISTENER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+struct cm_listener_options {
+	const char *socket; /* PATH, unix:PATH, inet:PORT@HOST or inet6:PORT@HOST */
+	const char *user;   /* owner of a Unix socket, if root opens it; NULL: who opens it */
+	const char *group;  /* group of a Unix socket, NULL: of who opens it */
+	mode_t mode;        /* its permissions */
+};
+
+/* The path of a Unix socket, or NULL for an Internet one. */
+const char *cm_listener_path(const char *socket);
+
+/* Opens the socket and listens. A Unix socket that nobody listens on is replaced. options is
+   borrowed for good. False with err filled on failure. */
+bool cm_listener_open(const struct cm_listener_options *options, struct cm_error *err);
+
+/* Serves connections in threads of libmilter. on_end is called, in another thread, when no more
+   are taken, for whatever reason. */
+bool cm_listener_start(void (*on_end)(void), struct cm_error *err);
+
+/* Takes no more connections and removes the socket; sessions go on. False with err filled if
+   libmilter had stopped by itself because of an error. */
+bool cm_listener_stop(struct cm_error *err);
+
+#endif

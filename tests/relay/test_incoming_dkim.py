@@ -1,0 +1,197 @@
+"""Mail from other relays: delivered if the From domain signed it, and if it is encrypted."""
+
+import re
+
+import pytest
+
+from support.dns import DnsServer
+from support.messages import bounce, cleartext, encrypted, secure_join, values
+from support.peer import Peer
+
+NO_SIGNATURE = "No DKIM signature found"
+NO_VALID_SIGNATURE = "No valid DKIM signature found"
+
+
+@pytest.fixture(scope="module")
+def peer(dns):
+    return Peer(dns)
+
+
+@pytest.fixture
+def bob(relay):
+    return relay.registered()
+
+
+def receive(relay, message, recipient, sender="somebody@peer.test"):
+    return relay.receive(sender, recipient.address, message)
+
+
+def assert_not_delivered(relay, account):
+    relay.settle()
+    assert relay.fetch(account) == []
+
+
+def test_signed_and_encrypted_is_delivered(relay, peer, bob):
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    assert receive(relay, message, bob)[0] == 250
+    [stored] = relay.messages(bob)
+    for name in ("DKIM-Signature", "Authentication-Results", "Received"):
+        assert values(stored, name) == [], name
+
+
+def test_unsigned_is_refused(relay, peer, bob):
+    code, text = receive(relay, encrypted(peer.address(), bob.address), bob)
+    assert (code, NO_SIGNATURE in text) == (554, True), text
+    assert_not_delivered(relay, bob)
+
+
+def altered_body(message):
+    """Without its checksum the armor is still good; the signature is not."""
+    return re.sub(rb"\r\n=[A-Za-z0-9+/]{4}\r\n", b"\r\n", message)
+
+
+def altered_from(message):
+    return message.replace(b"From: <somebody@", b"From: <somebodx@")
+
+
+def longer_subject(message):
+    return message.replace(b"Subject: [...]", b"Subject: [....]")
+
+
+@pytest.mark.parametrize("alter", [altered_body, altered_from, longer_subject])
+def test_altered_message_is_refused(relay, peer, bob, alter):
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    assert alter(message) != message
+    code, text = receive(relay, alter(message), bob)
+    assert (code, NO_VALID_SIGNATURE in text) == (554, True), text
+    assert_not_delivered(relay, bob)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "relay.test; dkim=pass header.d=peer.test",
+        "relay.test; dkim=pass (2048-bit key) header.d=peer.test header.i=@peer.test header.b=abc",
+        "peer.test; dkim=pass header.d=peer.test",
+    ],
+)
+def test_claims_in_headers_are_not_believed(relay, peer, bob, claim):
+    message = encrypted(peer.address(), bob.address)
+    forged = f"Authentication-Results: {claim}\r\n".encode() + message
+    assert receive(relay, forged, bob)[0] == 554
+    broken = b"DKIM-Signature: v=1; a=rsa-sha256; d=peer.test\r\n" + forged
+    assert receive(relay, broken, bob)[0] == 554
+    assert_not_delivered(relay, bob)
+
+
+def test_signature_of_another_domain_is_refused(relay, peer, dns, bob):
+    stranger = Peer(dns, "stranger.test")
+    message = stranger.sign(encrypted(peer.address(), bob.address))
+    code, text = receive(relay, message, bob)
+    assert (code, NO_VALID_SIGNATURE in text) == (554, True), text
+    assert_not_delivered(relay, bob)
+
+
+def test_signature_with_a_length_is_refused(relay, peer, bob):
+    message = peer.sign(encrypted(peer.address(), bob.address), length=True)
+    assert receive(relay, message, bob)[0] == 554
+    assert_not_delivered(relay, bob)
+
+
+def test_good_signature_among_others_is_enough(relay, peer, dns, bob):
+    stranger = Peer(dns, "stranger.test")
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    message = b"DKIM-Signature: v=1; a=rsa-sha256; d=peer.test\r\n" + stranger.sign(message)
+    assert receive(relay, message, bob)[0] == 250
+    relay.messages(bob)
+
+
+def test_key_that_is_not_there_is_refused(relay, dns, bob):
+    revoked = Peer(dns, "revoked.test")
+    message = revoked.sign(encrypted(revoked.address(), bob.address))
+    dns.publish("mail._domainkey.revoked.test", "v=DKIM1; p=")
+    assert receive(relay, message, bob, revoked.address())[0] == 554
+    unknown = Peer(dns, "unknown.test")
+    message = unknown.sign(encrypted(unknown.address(), bob.address))
+    del dns.zone.txt["mail._domainkey.unknown.test"]
+    assert receive(relay, message, bob, unknown.address())[0] == 554
+    assert_not_delivered(relay, bob)
+
+
+def test_signed_cleartext_is_refused_where_asked_for(relay, peer, bob):
+    (relay.mailbox(bob) / "enforceE2EEincoming").touch()
+    code, text = receive(relay, peer.sign(cleartext(peer.address(), bob.address)), bob)
+    assert (code, "Invalid Unencrypted Mail" in text) == (523, True), text
+    assert_not_delivered(relay, bob)
+    assert receive(relay, peer.sign(encrypted(peer.address(), bob.address)), bob)[0] == 250
+    relay.messages(bob)
+
+
+def test_signed_cleartext_is_delivered_to_who_takes_it(relay, peer, bob):
+    (relay.mailbox(bob) / "enforceE2EEincoming").unlink(missing_ok=True)
+    message = peer.sign(cleartext(peer.address(), bob.address, subject="In the clear"))
+    assert receive(relay, message, bob)[0] == 250
+    [stored] = relay.messages(bob)
+    assert values(stored, "Subject") == ["In the clear"]
+
+
+def test_secure_join_from_a_peer(relay, peer, bob):
+    (relay.mailbox(bob) / "enforceE2EEincoming").touch()
+    message = peer.sign(secure_join(peer.address(), bob.address))
+    assert receive(relay, message, bob)[0] == 250
+    relay.messages(bob)
+
+
+def test_bounce_from_a_peer(relay, peer, bob):
+    (relay.mailbox(bob) / "enforceE2EEincoming").touch()
+    daemon = peer.address("mailer-daemon")
+    message = peer.sign(bounce(bob.address, "<1@localhost>", daemon))
+    assert receive(relay, message, bob, sender="")[0] == 250
+    relay.messages(bob)
+    unsigned = bounce(bob.address, "<2@localhost>", daemon)
+    assert receive(relay, unsigned, bob, sender="")[0] == 554
+
+
+def test_envelope_sender_may_be_a_mailing_list(relay, peer, bob):
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    assert receive(relay, message, bob, sender="list-bounces@lists.test")[0] == 250
+    relay.messages(bob)
+
+
+def test_sender_is_not_one_of_ours(relay, peer, bob):
+    """Nobody on port 25 speaks for a user of this relay without the relay's own key."""
+    message = encrypted(bob.address, bob.address)
+    assert receive(relay, message, bob, sender=bob.address)[0] == 554
+    assert receive(relay, peer.sign(message), bob, sender=bob.address)[0] == 554
+    assert_not_delivered(relay, bob)
+
+
+def test_without_dns_the_sender_is_told_to_wait(make_relay):
+    """No answer from the DNS is no verdict; when it is back the same message passes."""
+    dns = DnsServer()
+    peer = Peer(dns, "waiting.test")
+    relay = make_relay(ini={"resolver": dns.resolver})
+    bob = relay.registered()
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    code, text = receive(relay, message, bob, peer.address())
+    assert code == 451, text
+    assert "4.7.5" in text
+    assert_not_delivered(relay, bob)
+    dns.start()
+    try:
+        # The resolver may take a while to ask a server again that it found dead.
+        relay.restart_service("milter")
+        assert receive(relay, message, bob, peer.address())[0] == 250
+        relay.messages(bob)
+    finally:
+        dns.stop()
+
+
+def test_blocked_senders(make_relay, peer):
+    relay = make_relay(ini={"blocked_senders_file": "/etc/chatmail-blocked"})
+    bob = relay.registered()
+    relay.path("/etc/chatmail-blocked").write_text("peer.test\n")
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    code, _ = receive(relay, message, bob)
+    assert code == 554
+    assert relay.fetch(bob) == []
