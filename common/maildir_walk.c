@@ -235,7 +235,7 @@ bool cm_maildir_walk(int mailbox_fd, cm_maildir_file_fn *show, void *context, st
 
 /* --- all mailboxes --- */
 
-#define BATCH_NAMES 16384
+#define BATCH_NAMES 8192
 
 struct batch_entry {
 	ino_t inode;

@@ -901,3 +901,25 @@ def test_runs_without_statistics(tree):
     path = message(tree.account("user") / "cur", 21 * DAY)
     tree.run()
     assert not path.exists()
+
+
+def test_priority(tree):
+    """It waits on a full pipe while somebody looks."""
+    mailbox = tree.account("user")
+    for i in range(2000):
+        message(mailbox / "cur", 21 * DAY, name=f"{i}." + "x" * 200)
+    read_end, write_end = os.pipe()
+    process = subprocess.Popen(tree.command("--now", NOW, "-v"), stdout=write_end)
+    os.close(write_end)
+    first = os.read(read_end, 1)
+    try:
+        assert first
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == 19
+        ionice = subprocess.run(
+            ["ionice", "-p", str(process.pid)], capture_output=True, text=True, check=True
+        )
+        assert ionice.stdout.strip() == "idle"
+    finally:
+        with os.fdopen(read_end, "rb") as rest:
+            rest.read()
+        assert process.wait() == 0

@@ -80,7 +80,7 @@ static void test_open_beneath(void **state)
 /* More than one batch, and twice. */
 static void test_mailboxes(void **state)
 {
-	enum { COUNT = 16500 };
+	enum { COUNT = 8300 };
 	struct cm_mailboxes *mailboxes;
 	struct cm_error err;
 	const char *name;
