@@ -50,6 +50,9 @@ static bool end_of_field(struct cm_mime *mime)
 	if (length == 0)
 		return true;
 	mime->field[length] = '\0';
+	if (cm_part_header_decides(mime->field) &&
+	    !cm_skeleton_line(mime->skeleton, mime->field, length, mime->finding))
+		return false;
 	return cm_part_header(&mime->part[mime->index], mime->field, mime->strict, mime->finding);
 }
 
@@ -80,6 +83,8 @@ static bool header_line(struct cm_mime *mime, const char *line, size_t length)
 		return false;
 	if (length > 0)
 		return header_text(mime, line, length);
+	if (!cm_skeleton_line(mime->skeleton, "", 0, mime->finding))
+		return false;
 	cm_transfer_init(&mime->transfer, part->encoding, mime->strict, decoded_line, mime,
 			 mime->finding);
 	mime->state = CM_MIME_BODY;
@@ -136,7 +141,7 @@ static bool body_line(void *context, const char *line, size_t length)
 	bool dash = length > 0 && line[0] == '-';
 
 	/* No line that starts otherwise can be a boundary, whoever reads it. */
-	if (dash || mime->state == CM_MIME_HEADERS || mime->format->keep_text) {
+	if (dash || (mime->format->keep_text && mime->state != CM_MIME_HEADERS)) {
 		if (!cm_skeleton_line(mime->skeleton, line, length, mime->finding))
 			return false;
 	}

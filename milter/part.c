@@ -140,6 +140,17 @@ static bool description(struct cm_part *part, const char *text, bool strict,
 	return cleartext(finding, "a Content-Description that no program writes");
 }
 
+bool cm_part_header_decides(const char *field)
+{
+	static const char *const names[] = {"Content-Type", "Content-Transfer-Encoding"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (strncasecmp(field, names[i], strlen(names[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool cm_part_header(struct cm_part *part, char *field, bool strict, struct cm_finding *finding)
 {
 	char *colon = strchr(field, ':');

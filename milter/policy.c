@@ -289,7 +289,6 @@ static bool read_content_type(struct cm_message *message)
 static bool begin_skeleton(struct cm_message *message)
 {
 	static const enum cm_header structural[] = {
-	    CM_HEADER_MIME_VERSION,
 	    CM_HEADER_CONTENT_TYPE,
 	    CM_HEADER_CONTENT_TRANSFER_ENCODING,
 	};

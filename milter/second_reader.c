@@ -108,12 +108,12 @@ bool cm_second_reader_structure(const struct cm_skeleton *skeleton, const struct
 {
 	GMimeStream *stream = g_mime_stream_mem_new_with_buffer(skeleton->text, skeleton->length);
 	GMimeParser *parser = g_mime_parser_new_with_stream(stream);
-	GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
-	bool same = message != NULL &&
-		    same_multipart(g_mime_message_get_mime_part(message), mime, type, protocol);
+	/* As a part, not as a message: that spares GMime the lists of addresses. */
+	GMimeObject *object = g_mime_parser_construct_part(parser, NULL);
+	bool same = object != NULL && same_multipart(object, mime, type, protocol);
 
-	if (message != NULL)
-		g_object_unref(message);
+	if (object != NULL)
+		g_object_unref(object);
 	g_object_unref(parser);
 	g_object_unref(stream);
 	if (!same)
