@@ -240,19 +240,21 @@ static int run(const struct cm_config *config, const struct command_line *line)
 	struct timespec start;
 	enum expire_status status;
 	struct cm_error err;
+	bool went_through;
 	double seconds;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &start);
 	status = expire_run(config, &line->options, &result, &err);
 	seconds = seconds_since(&start);
-	if (status == EXPIRE_DONE || result.troubles > 0 || line->options.dry_run) {
+	went_through = status == EXPIRE_DONE || result.troubles > 0;
+	if (went_through || line->options.dry_run) {
 		if (line->json)
 			expire_print_json(&result, &line->options, status == EXPIRE_REFUSED,
 					  seconds);
 		else
 			expire_print_text(&result, &line->options, seconds);
 	}
-	if (status == EXPIRE_DONE && !line->options.dry_run)
+	if (went_through && !line->options.dry_run)
 		expire_count(config, &result, &line->options, seconds);
 	if (status == EXPIRE_DONE)
 		return EXIT_DONE;

@@ -895,6 +895,15 @@ def test_statistics(tree):
         "chatmail_expire_quota_messages_total": 3,
     }
 
+    # A run that could not do everything is a run.
+    set_age(mailbox / "password", 0)
+    message(tree.account("other") / "cur", 21 * DAY, 10)
+    (tree.account("odd", None) / "password").symlink_to("nowhere")
+    tree.run(status=2)
+    third = counters(tree)
+    assert third["chatmail_expire_runs_total"] == 2
+    assert third["chatmail_expire_messages_total"] == 3
+
 
 def test_runs_without_statistics(tree):
     tree.run_dir.rmdir()
