@@ -368,7 +368,8 @@ def test_other_ways_to_name_the_place(httpd, host):
 def test_warns_when_not_loopback(httpd):
     httpd.configure(f"metrics_listen = 0.0.0.0:{httpd.port}")
     httpd.start()
-    assert "others than this machine can read the metrics" in httpd.log.read_text()
+    warning = "others than this machine can read the metrics"
+    wait_for(lambda: warning in httpd.log.read_text(), "the warning")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
