@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <string.h>
@@ -22,9 +21,7 @@
 #define BACKLOG 1024
 
 static const char *unix_path; /* NULL: an Internet socket */
-static pthread_t thread;
 static void (*tell_end)(void);
-static int result;
 
 const char *cm_listener_path(const char *socket)
 {
@@ -128,47 +125,29 @@ bool cm_listener_open(const struct cm_listener_options *options, struct cm_error
 static void *serve(void *unused)
 {
 	(void)unused;
-	result = smfi_main();
+	smfi_main();
 	tell_end();
 	return NULL;
 }
 
 bool cm_listener_start(void (*on_end)(void), struct cm_error *err)
 {
+	pthread_t thread;
 	int error;
 
 	tell_end = on_end;
 	error = pthread_create(&thread, NULL, serve, NULL);
-	if (error == 0)
+	if (error == 0) {
+		pthread_detach(thread);
 		return true;
+	}
 	errno = error;
 	cm_error_set_errno(err, "cannot start a thread");
 	return false;
 }
 
-static void *stop(void *unused)
+void cm_listener_close(void)
 {
-	(void)unused;
-	smfi_stop();
-	return NULL;
-}
-
-/* libmilter looks whether it is to stop when a connection comes, or after seconds. */
-bool cm_listener_stop(struct cm_error *err)
-{
-	pthread_t stopper;
-
-	if (pthread_create(&stopper, NULL, stop, NULL) != 0) {
-		smfi_stop();
-	} else {
-		while (unix_path != NULL && knock(unix_path))
-			poll(NULL, 0, 10);
-		pthread_join(stopper, NULL);
-	}
-	pthread_join(thread, NULL);
 	if (unix_path != NULL)
 		unlink(unix_path);
-	if (result != MI_SUCCESS)
-		cm_error_set(err, "libmilter stopped listening");
-	return result == MI_SUCCESS;
 }

@@ -28,12 +28,12 @@ const char *cm_listener_path(const char *socket);
    borrowed for good. False with err filled on failure. */
 bool cm_listener_open(const struct cm_listener_options *options, struct cm_error *err);
 
-/* Serves connections in threads of libmilter. on_end is called, in another thread, when no more
-   are taken, for whatever reason. */
+/* Serves connections in threads of libmilter, until the program ends. on_end is called, in another
+   thread, should libmilter give up. */
 bool cm_listener_start(void (*on_end)(void), struct cm_error *err);
 
-/* Takes no more connections and removes the socket; sessions go on. False with err filled if
-   libmilter had stopped by itself because of an error. */
-bool cm_listener_stop(struct cm_error *err);
+/* Takes away a Unix socket's name, so nobody connects any more. Sessions go on: libmilter's own way
+   to stop would cut off those that wait for Postfix (its pool of workers ends at once). */
+void cm_listener_close(void);
 
 #endif

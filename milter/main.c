@@ -28,6 +28,9 @@
 #define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
 #define DEFAULT_USER   "vmail"
 
+/* What the reply to the last one may take to be sent. */
+#define REPLY_MILLISECONDS 300
+
 /* Not a signal: libmilter takes no more connections. */
 #define LISTENER_ENDED 255
 
@@ -220,13 +223,16 @@ static void reload(const struct options *options)
 		cm_log(LOG_ERR, "the configuration stays as it was: %s", err.text);
 }
 
-/* Waits for the messages under way. False if some are left. */
+/* Waits for the messages under way. False if some are left. libmilter sends a message's last reply
+   when the callback has returned, and tells nobody: hence the moment after the last one. */
 static bool finish_messages(void)
 {
 	cm_generation_stop();
 	for (int waited = 0; waited < STOP_MILLISECONDS; waited += STEP_MILLISECONDS) {
-		if (cm_generation_wait_idle(STEP_MILLISECONDS))
+		if (cm_generation_wait_idle(STEP_MILLISECONDS)) {
+			poll(NULL, 0, REPLY_MILLISECONDS);
 			return true;
+		}
 		if (next_signal(0) == SIGTERM)
 			break;
 	}
@@ -240,7 +246,7 @@ static void on_listener_end(void)
 
 static int serve(const struct options *options, struct cm_error *err)
 {
-	int number, status;
+	int number;
 
 	if (!cm_listener_start(on_listener_end, err))
 		return EXIT_FAILURE;
@@ -250,14 +256,18 @@ static int serve(const struct options *options, struct cm_error *err)
 		if (number == SIGHUP)
 			reload(options);
 	} while (number != SIGTERM && number != SIGINT && number != LISTENER_ENDED);
+	cm_listener_close();
+	if (number == LISTENER_ENDED) {
+		cm_error_set(err, "libmilter gave up");
+		return EXIT_FAILURE;
+	}
 	cm_log(LOG_INFO, "stopping");
-	status = cm_listener_stop(err) ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (!finish_messages()) {
 		cm_log(LOG_WARNING, "ending with messages under way: they are tried again");
 		/* Not exit(): threads still use what that would take down. */
-		_exit(status);
+		_exit(EXIT_SUCCESS);
 	}
-	return status;
+	return EXIT_SUCCESS;
 }
 
 /* Everything between the options and the service, in the order that privileges allow. */

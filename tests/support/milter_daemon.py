@@ -20,6 +20,7 @@ class MilterDaemon:
         self.socket = self.directory / "milter.sock"
         self.log_file = self.directory / "log"
         self.mailboxes = self.directory / "mail"
+        self.log_file.touch()
         self.process = None
         self.configure(**ini)
 
