@@ -77,7 +77,8 @@ static void start_one(struct notifier *notifier, struct queue_target *target,
 	if (!read_token(notifier, target, &entry, now))
 		return;
 	if (sender_post(notifier->sender, entry.token, target, now)) {
-		gate_probe_started(&notifier->gate, now, notifier_random());
+		if (notifier->gate.closed)
+			gate_probe_started(&notifier->gate, now, notifier_random());
 		if (class == QUEUE_RETRY)
 			notifier->retries++;
 	} else {
