@@ -1,0 +1,61 @@
+"""A message between real clients wakes the recipient's phone. Core has no call that gives it a
+device token, so another connection sets one, as the phone's would."""
+
+import pytest
+
+from support.push_relay import Device, push_relay, queue
+from support.wait import eventually
+
+
+@pytest.fixture(scope="module")
+def relay(make_relay):
+    with push_relay(make_relay) as relay:
+        yield relay
+
+
+@pytest.fixture(scope="module")
+def pair(core, relay):
+    return core.clients(relay, 2)
+
+
+@pytest.fixture(scope="module")
+def chats(pair):
+    alice, bob = pair
+    of_bob, of_alice = bob.join(alice)
+    return of_alice, of_bob
+
+
+def wait_until_idle(relay):
+    relay.settle()
+    eventually(lambda: not queue(relay), message="the queue did not become empty")
+
+
+def test_messages_of_core_wake_the_other_only(relay, pair, chats):
+    alice, bob = pair
+    of_alice, of_bob = chats
+    device_of_alice, device_of_bob = Device(relay, alice.login), Device(relay, bob.login)
+
+    of_alice.send_text("wake up")
+    bob.wait_for_texts(of_bob, ["wake up"])
+    relay.push.wait_for([device_of_bob.token])
+    wait_until_idle(relay)
+    # Nor did the copy that core sends to itself, if it did.
+    assert device_of_alice.token not in relay.push.tokens()
+
+    before = relay.push.counts()[device_of_bob.token]
+    of_bob.send_text("I am")
+    alice.wait_for_texts(of_alice, ["I am"])
+    relay.push.wait_for([device_of_alice.token])
+    wait_until_idle(relay)
+    assert relay.push.counts()[device_of_bob.token] == before
+
+
+def test_a_dead_token_is_forgotten(relay, pair, chats):
+    alice, bob = pair
+    of_alice, of_bob = chats
+    device = Device(relay, bob.login)
+    relay.push.answer = lambda token: 410 if token == device.token else 200
+    assert device.token in device.tokens()
+    of_alice.send_text("are you there")
+    bob.wait_for_texts(of_bob, ["are you there"])
+    eventually(lambda: device.token not in device.tokens())
