@@ -1,0 +1,152 @@
+/*
+ * test_blocked_senders - the operator's list, and that a change of it counts at once
+ */
+#include "support.h"
+
+#include "blocked_senders.h"
+
+static bool is_blocked(struct cm_blocked_senders *blocked, const char *text)
+{
+	struct cm_address address;
+
+	assert_true(cm_address_parse(text, strlen(text), &address));
+	return cm_blocked_senders_match(blocked, &address);
+}
+
+static struct cm_blocked_senders *open_list(const char *directory)
+{
+	char *path = test_path(directory, "blocked");
+	struct cm_blocked_senders *blocked = cm_blocked_senders_new(path);
+
+	assert_non_null(blocked);
+	free(path);
+	return blocked;
+}
+
+static void entries_match_addresses_and_domains(void **state)
+{
+	static const struct {
+		const char *address;
+		bool blocked;
+	} cases[] = {
+	    {"mallory@peer.test", true},     {"MALLORY@Peer.Test", true},
+	    {"other@peer.test", false},      {"mallory@sub.peer.test", false},
+	    {"anyone@spam.test", true},      {"anyone@SPAM.test", true},
+	    {"anyone@sub.spam.test", false}, {"anyone@notspam.test", false},
+	    {"anyone@a.bulk.test", true},    {"anyone@a.b.bulk.test", true},
+	    {"anyone@bulk.test", false},     {"anyone@notbulk.test", false},
+	    {"anyone@[192.0.2.1]", true},    {"anyone@[192.0.2.2]", false},
+	    {"commented@out.test", false},   {"spaced@peer.test", true},
+	    {"crlf@peer.test", true},        {"last@peer.test", true},
+	    {"spam.test@peer.test", false},
+	};
+	struct cm_blocked_senders *blocked;
+
+	test_write_text(*state, "blocked",
+			"# whom we know\n\nMallory@peer.test\nspam.test # all of them\n"
+			"\t .bulk.test \n#commented@out.test\n[192.0.2.1]\n  spaced@peer.test\n"
+			"crlf@peer.test\r\n\r\nlast@peer.test");
+	blocked = open_list(*state);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		if (is_blocked(blocked, cases[i].address) != cases[i].blocked)
+			fail_msg("%s", cases[i].address);
+	}
+	cm_blocked_senders_free(&blocked);
+	assert_null(blocked);
+}
+
+static void no_file_blocks_nobody(void **state)
+{
+	struct cm_blocked_senders *blocked = cm_blocked_senders_new("");
+
+	assert_false(is_blocked(blocked, "a@b.test"));
+	cm_blocked_senders_free(&blocked);
+	blocked = open_list(*state);
+	assert_false(is_blocked(blocked, "a@b.test"));
+	cm_blocked_senders_free(&blocked);
+}
+
+static void changes_count_at_once(void **state)
+{
+	struct cm_blocked_senders *blocked = open_list(*state);
+	char *path = test_path(*state, "blocked");
+	char *new_path = test_path(*state, "new");
+
+	assert_false(is_blocked(blocked, "a@b.test"));
+	test_write_text(*state, "blocked", "b.test\n");
+	assert_true(is_blocked(blocked, "a@b.test"));
+	/* Another size, in place. */
+	test_write_text(*state, "blocked", "b.test\nccc.test\n");
+	assert_true(is_blocked(blocked, "a@b.test"));
+	assert_true(is_blocked(blocked, "a@ccc.test"));
+	/* The same size, another file. */
+	test_write_text(*state, "new", "d.test\neee.test\n");
+	assert_int_equal(rename(new_path, path), 0);
+	assert_false(is_blocked(blocked, "a@b.test"));
+	assert_true(is_blocked(blocked, "a@eee.test"));
+	test_write_text(*state, "blocked", "");
+	assert_false(is_blocked(blocked, "a@eee.test"));
+	cm_blocked_senders_free(&blocked);
+	free(new_path);
+	free(path);
+}
+
+/* A list that is lost for a moment, as editors do it, is not an empty list. */
+static void what_cannot_be_read_changes_nothing(void **state)
+{
+	struct cm_blocked_senders *blocked = open_list(*state);
+	char *path = test_path(*state, "blocked");
+
+	test_write_text(*state, "blocked", "b.test\n");
+	assert_true(is_blocked(blocked, "a@b.test"));
+	assert_int_equal(unlink(path), 0);
+	assert_true(is_blocked(blocked, "a@b.test"));
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_true(is_blocked(blocked, "a@b.test"));
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_true(is_blocked(blocked, "a@b.test"));
+	assert_int_equal(unlink(path), 0);
+	test_write_text(*state, "blocked", "");
+	assert_int_equal(truncate(path, CM_BLOCKED_SENDERS_BYTES_MAX + 1), 0);
+	assert_true(is_blocked(blocked, "a@b.test"));
+	assert_int_equal(unlink(path), 0);
+	test_write_text(*state, "blocked", "c.test\n");
+	assert_false(is_blocked(blocked, "a@b.test"));
+	assert_true(is_blocked(blocked, "a@c.test"));
+	cm_blocked_senders_free(&blocked);
+	free(path);
+}
+
+static void many_entries(void **state)
+{
+	struct cm_blocked_senders *blocked;
+	char *text = calloc(100000, 24), *at = text;
+
+	assert_non_null(text);
+	for (unsigned int i = 0; i < 100000; i++)
+		at += sprintf(at, "user%u@peer.test\n", i * 7919 % 100000);
+	test_write_text(*state, "blocked", text);
+	blocked = open_list(*state);
+	assert_true(is_blocked(blocked, "user0@peer.test"));
+	assert_true(is_blocked(blocked, "user99999@peer.test"));
+	assert_false(is_blocked(blocked, "user100000@peer.test"));
+	cm_blocked_senders_free(&blocked);
+	free(text);
+}
+
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(entries_match_addresses_and_domains),
+	    TEST(no_file_blocks_nobody),
+	    TEST(changes_count_at_once),
+	    TEST(what_cannot_be_read_changes_nothing),
+	    TEST(many_entries),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
