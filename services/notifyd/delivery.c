@@ -114,6 +114,17 @@ static void retry_stuck(struct notifier *notifier, int64_t now)
 		cm_log(LOG_INFO, "the queue's files can be removed again: going on");
 }
 
+/* A connection may be dead without telling so; if nothing has come over it, the next request takes
+   another one. */
+static void renew_connections(struct notifier *notifier)
+{
+	if (!notifier->suspect || sender_in_flight(notifier->sender) > 0)
+		return;
+	notifier->suspect = false;
+	if (!sender_disconnect(notifier->sender))
+		notifier->broken = true;
+}
+
 void delivery_start(struct notifier *notifier, int64_t now)
 {
 	unsigned int allowed;
@@ -121,16 +132,11 @@ void delivery_start(struct notifier *notifier, int64_t now)
 	enum queue_class class;
 
 	retry_stuck(notifier, now);
-	for (allowed = allowance(notifier, now); allowed > 0; allowed--) {
+	renew_connections(notifier);
+	for (allowed = allowance(notifier, now); allowed > 0 && !notifier->broken; allowed--) {
 		target = queue_next(notifier->queue, classes(notifier), now, &class);
 		if (target == NULL)
 			break;
-		/* A probe gets a connection of its own: the old one may be what is dead. */
-		if (notifier->gate.closed && !sender_disconnect(notifier->sender)) {
-			notifier->broken = true;
-			queue_forget(notifier->queue, target);
-			break;
-		}
 		start_one(notifier, target, class, now);
 	}
 }
@@ -264,6 +270,7 @@ static void judge_service(struct notifier *notifier, const struct sender_answer 
 	const bool asked = answer->status == HTTP_TOO_MANY || answer->status == HTTP_NO_SERVER;
 	const int64_t wait = asked ? answer->retry_after : 0;
 
+	notifier->suspect = answer->status == 0;
 	if (answer->status == HTTP_OK || answer->status == HTTP_GONE) {
 		if (gate_success(&notifier->gate))
 			cm_log(LOG_INFO, "the push service works again");

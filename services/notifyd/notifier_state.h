@@ -38,6 +38,7 @@ struct notifier {
 
 	/* delivery */
 	unsigned int retries;        /* in flight */
+	bool suspect;                /* the connections may be dead: use new ones */
 	struct queue_target **stuck; /* answered, but their files cannot be removed */
 	size_t stuck_count;
 	int64_t stuck_due;

@@ -58,8 +58,8 @@ struct queue *queue_new(size_t capacity)
 	while (queue->buckets < capacity)
 		queue->buckets *= 2;
 	heap_init(&queue->heap);
-	for (int class = 0; class < QUEUE_CLASSES; class ++)
-		queue->ready[class].last = &queue->ready[class].first;
+	for (int i = 0; i < QUEUE_CLASSES; i++)
+		queue->ready[i].last = &queue->ready[i].first;
 	queue->by_name = calloc(queue->buckets, sizeof(struct queue_entry *));
 	queue->by_key = calloc(queue->buckets, sizeof(struct queue_target *));
 	if (queue->by_name == NULL || queue->by_key == NULL)
@@ -312,8 +312,8 @@ int64_t queue_next_due(const struct queue *queue, unsigned int classes, int64_t 
 {
 	const struct heap_node *node = heap_first(&queue->heap);
 
-	for (unsigned int class = 0; class < QUEUE_CLASSES; class ++)
-		if ((classes & 1U << class) != 0 && queue->ready[class].first != NULL)
+	for (unsigned int i = 0; i < QUEUE_CLASSES; i++)
+		if ((classes & 1U << i) != 0 && queue->ready[i].first != NULL)
 			return now;
 	if (node == NULL)
 		return INT64_MAX;
@@ -437,8 +437,8 @@ void queue_expire(struct queue *queue, time_t before,
 			free_target(queue, target);
 		}
 	}
-	for (int class = 0; class < QUEUE_CLASSES; class ++)
-		sweep_ready(queue, &queue->ready[class]);
+	for (int i = 0; i < QUEUE_CLASSES; i++)
+		sweep_ready(queue, &queue->ready[i]);
 }
 
 size_t queue_length(const struct queue *queue)

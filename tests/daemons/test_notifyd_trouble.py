@@ -94,6 +94,23 @@ def test_a_hanging_request_times_out_and_is_retried(notifyd, backend):
     assert backend.tokens() == ["openpgp:a"] * 2
 
 
+def test_a_connection_that_went_dead_is_given_up(make_notifyd, backend, certificate, tmp_path):
+    """The old connection stays open and mute, while a new one would do."""
+    server = Nghttpx(tmp_path, backend, certificate).start()
+    forwarder = Forwarder(server.port)
+    notifyd = make_notifyd(forwarder.url).start()
+    notifyd.add("openpgp:before")
+    notifyd.wait_until_empty()
+    assert forwarder.connections == 1
+    forwarder.mute()
+    notifyd.add("openpgp:after")
+    notifyd.wait_until_empty(timeout=120)
+    assert backend.tokens() == ["openpgp:before", "openpgp:after"]
+    assert forwarder.connections == 2
+    forwarder.stop()
+    server.stop()
+
+
 def test_failing_tokens_do_not_hold_up_others(notifyd, backend):
     backend.answer = lambda token: RESET if "reset" in token else 200
     mixed = tokens(100, "reset") + tokens(400, "work")
@@ -137,6 +154,35 @@ class RawServer:
 def reset(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     connection.close()
+
+
+class Forwarder(RawServer):
+    """Passes bytes on to a port, on connections that can be made mute."""
+
+    def __init__(self, target):
+        self.target = target
+        self.muted = set()
+        super().__init__(self.forward)
+
+    def mute(self):
+        """What is connected now passes nothing any more."""
+        self.muted.update(self.open)
+
+    def forward(self, connection):
+        far = socket.create_connection(("127.0.0.1", self.target))
+        back = threading.Thread(target=self.copy, args=(far, connection, connection), daemon=True)
+        back.start()
+        self.copy(connection, far, connection)
+        back.join()
+        far.close()
+
+    def copy(self, source, sink, connection):
+        try:
+            while data := source.recv(65536):
+                if connection not in self.muted:
+                    sink.sendall(data)
+        except OSError:
+            pass
 
 
 def test_no_tls_handshake_ever(make_notifyd, backend, certificate, tmp_path):
@@ -204,12 +250,16 @@ def test_no_storm_when_the_service_returns(make_notifyd, backend, certificate, t
         # one at a time while it is down
         eventually(lambda: len(backend.received) > tried)
         assert len(backend.received) == tried + 1
+        before = len(backend.received)
+        backend.delay = 0.05
         backend.answer = lambda token: 200
-        backend.delay = 0.02
-        backend.most_open_requests = 0
         backend.wait_for(tokens(3000), timeout=180)
         notifyd.wait_until_empty()
-        assert 1 <= backend.most_open_requests <= 100
+        times = [moment for moment, _ in backend.received[before:]]
+        # one, then no more until it was answered, then few
+        assert all(moment >= times[0] + backend.delay for moment in times[1:])
+        assert len([moment for moment in times if moment < times[1] + backend.delay]) <= 1 + 5
+        assert backend.most_open_requests <= 256
 
 
 def test_retry_after_is_honoured(notifyd, backend):
