@@ -428,7 +428,8 @@ void queue_expire(struct queue *queue, time_t before,
 	for (size_t i = 0; i < queue->buckets; i++) {
 		for (target = queue->by_key[i]; target != NULL; target = next) {
 			next = target->hash_next;
-			if (target->state == TARGET_IN_FLIGHT)
+			/* One without entries holds, which is none of this. */
+			if (target->state == TARGET_IN_FLIGHT || target->count == 0)
 				continue;
 			expire_target(queue, target, before, expired, context);
 			if (target->count > 0 || target->state != TARGET_WAITING)

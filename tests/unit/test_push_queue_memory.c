@@ -126,6 +126,7 @@ static void test_hold_after_request(void **state)
 	assert_int_equal(count(target), 1);
 	assert_null(next(queue, 10));
 	answer(queue, target, 20);
+	queue_expire(queue, 0, NULL, NULL);
 	add_fresh(queue, "c", 1, 30);
 	assert_null(next(queue, QUEUE_HOLD - 1));
 	assert_int_equal(queue_next_due(queue, ALL, 30), QUEUE_HOLD);
@@ -133,6 +134,12 @@ static void test_hold_after_request(void **state)
 	assert_int_equal(count(target), 2);
 	answer(queue, target, QUEUE_HOLD);
 	assert_int_equal(queue_length(queue), 0);
+
+	/* nor is there one while the target only holds */
+	queue_expire(queue, 0, NULL, NULL);
+	add_fresh(queue, "held", 1, QUEUE_HOLD + 1);
+	assert_null(next(queue, QUEUE_HOLD + 1));
+	answer(queue, next(queue, 2 * QUEUE_HOLD), 2 * QUEUE_HOLD);
 
 	/* the hold is over, and the target forgotten */
 	assert_null(next(queue, 10 * QUEUE_HOLD));

@@ -1,0 +1,196 @@
+/*
+ * fuzz_push_queue - the notifier's queue in memory, driven by the bytes as a list of operations
+ *
+ * Beside it runs a model that knows for each name where it is. An entry is never lost or doubled, a
+ * token is never in flight twice, nor sent again before the hold is over.
+ */
+#include "fuzz.h"
+
+#include "queue.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NAMES    48
+#define TOKENS   12
+#define CAPACITY 32
+#define ALL      ((1U << QUEUE_CLASSES) - 1)
+
+struct model {
+	struct queue *queue;
+	int64_t now;
+	bool present[NAMES];
+	size_t count;
+	struct queue_target *flying[TOKENS];
+	int64_t sent[TOKENS]; /* when last; negative: never */
+};
+
+/* Names tell their token, so that any entry can be asked. */
+static void make_name(char *name, size_t size, unsigned int number)
+{
+	snprintf(name, size, "%u.%u", number, number % TOKENS);
+}
+
+static unsigned int number_of(const char *name)
+{
+	unsigned int number = NAMES;
+
+	require(sscanf(name, "%u.", &number) == 1);
+	require(number < NAMES);
+	return number;
+}
+
+static void gone(struct model *model, const char *name)
+{
+	const unsigned int number = number_of(name);
+
+	require(model->present[number]);
+	model->present[number] = false;
+	model->count--;
+}
+
+static void expired(void *context, const char *name)
+{
+	struct model *model = context;
+
+	const unsigned int token = number_of(name) % TOKENS;
+
+	require(model->flying[token] == NULL);
+	gone(model, name);
+	/* With its last entry the target goes, and its hold. */
+	model->sent[token] = -1;
+}
+
+static void add(struct model *model, unsigned int byte, unsigned int argument)
+{
+	const unsigned int number = byte % NAMES;
+	struct queue_item item = {.arrival = (time_t)(argument + 1)};
+	char name[16];
+
+	make_name(name, sizeof name, number);
+	item.name = name;
+	memset(item.key, (int)(number % TOKENS), sizeof item.key);
+	item.class = (enum queue_class)(argument % QUEUE_CLASSES);
+	item.failures = item.class == QUEUE_RETRY;
+	item.due = model->now + (item.failures ? (int64_t)argument * 100 : 0);
+	require(queue_knows(model->queue, name) == model->present[number]);
+	switch (queue_add(model->queue, &item, model->now)) {
+	case QUEUE_ADMITTED:
+		require(!model->present[number]);
+		model->present[number] = true;
+		model->count++;
+		break;
+	case QUEUE_KNOWN:
+		require(model->present[number]);
+		break;
+	case QUEUE_FULL:
+		require(!queue_has_room(model->queue, item.class, item.due <= model->now));
+		break;
+	}
+}
+
+static void send_next(struct model *model, unsigned int classes)
+{
+	const int64_t due = queue_next_due(model->queue, classes, model->now);
+	enum queue_class class;
+	struct queue_target *target = queue_next(model->queue, classes, model->now, &class);
+	unsigned int token;
+
+	if (target == NULL)
+		return;
+	require(due == model->now);
+	require(classes & 1U << class);
+	require(queue_target_class(target) == class);
+	require(queue_target_entries(target) != NULL);
+	token = number_of(queue_target_entries(target)->name) % TOKENS;
+	require(model->flying[token] == NULL);
+	require(model->sent[token] < 0 || model->now - model->sent[token] >= QUEUE_HOLD);
+	model->flying[token] = target;
+	model->sent[token] = model->now;
+}
+
+/* What all entries of an answered target have in common is their token. */
+static void finish(struct model *model, unsigned int token)
+{
+	struct queue_target *target = model->flying[token];
+	struct queue_entry *entry;
+
+	while ((entry = queue_target_entries(target)) != NULL) {
+		require(number_of(entry->name) % TOKENS == token);
+		gone(model, entry->name);
+		queue_remove_entry(model->queue, target, entry);
+	}
+	queue_finish(model->queue, target, model->now);
+	model->flying[token] = NULL;
+}
+
+static void forget(struct model *model, unsigned int token)
+{
+	char name[16];
+
+	queue_forget(model->queue, model->flying[token]);
+	model->flying[token] = NULL;
+	model->sent[token] = -1;
+	for (unsigned int number = token; number < NAMES; number += TOKENS) {
+		make_name(name, sizeof name, number);
+		require(!queue_knows(model->queue, name));
+		if (model->present[number])
+			gone(model, name);
+	}
+}
+
+static void operate(struct model *model, unsigned int byte, unsigned int argument)
+{
+	const unsigned int token = argument % TOKENS;
+
+	if (byte < 128)
+		add(model, byte, argument);
+	else if (byte < 176)
+		send_next(model, argument % 4 == 0 ? ALL & ~(1U << QUEUE_RETRY) : ALL);
+	else if (byte < 200)
+		model->now += (int64_t)argument * 10;
+	else if (byte < 206)
+		queue_expire(model->queue, (time_t)argument, expired, model);
+	else if (model->flying[token] == NULL)
+		return;
+	else if (byte < 230)
+		finish(model, token);
+	else if (byte < 250) {
+		queue_defer(model->queue, model->flying[token], model->now + 8000);
+		model->flying[token] = NULL;
+	} else
+		forget(model, token);
+}
+
+/* Everything that is in it comes out at last. */
+static void drain(struct model *model)
+{
+	for (unsigned int token = 0; token < TOKENS; token++)
+		if (model->flying[token] != NULL)
+			finish(model, token);
+	model->now += 1000000;
+	for (unsigned int turn = 0; turn < NAMES && model->count > 0; turn++) {
+		send_next(model, ALL);
+		for (unsigned int token = 0; token < TOKENS; token++)
+			if (model->flying[token] != NULL)
+				finish(model, token);
+	}
+	require(model->count == 0);
+	require(queue_oldest(model->queue) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct model model = {.queue = queue_new(CAPACITY)};
+
+	require(model.queue != NULL);
+	memset(model.sent, 0xff, sizeof model.sent);
+	for (size_t i = 0; i + 1 < size; i += 2) {
+		operate(&model, data[i], data[i + 1]);
+		require(queue_length(model.queue) == model.count);
+		require(model.count <= CAPACITY);
+	}
+	drain(&model);
+	queue_free(&model.queue);
+	return 0;
+}
