@@ -18,6 +18,7 @@
 #include "address.h"
 #include "config_value.h"
 #include "ini_file.h"
+#include "log.h"
 
 #define SECTION "params"
 
@@ -133,6 +134,12 @@ static int key_index(const char *name)
 		if (strcmp(keys[i].name, name) == 0)
 			return (int)i;
 	return -1;
+}
+
+void cm_config_warn_log(const char *text, void *context)
+{
+	(void)context;
+	cm_log(LOG_WARNING, "%s", text);
 }
 
 struct cm_config *cm_config_load(const char *path, cm_config_warning_fn *warn, void *context,

@@ -93,6 +93,9 @@ struct cm_config {
 /* Told about each unknown key or questionable value; text as in struct cm_error. */
 typedef void cm_config_warning_fn(const char *text, void *context);
 
+/* The one that daemons use: a warning in the log. */
+cm_config_warning_fn cm_config_warn_log;
+
 /* Reads and checks the file. NULL with err filled if it cannot be read or a value is bad. warn may
    be NULL. Free the result with cm_config_free(). */
 struct cm_config *cm_config_load(const char *path, cm_config_warning_fn *warn, void *context,

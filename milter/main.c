@@ -19,6 +19,7 @@
 
 #include "config.h"
 #include "daemon.h"
+#include "daemon_options.h"
 #include "error.h"
 #include "generation.h"
 #include "listener.h"
@@ -26,7 +27,6 @@
 
 #define NAME           "chatmail-milter"
 #define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
-#define DEFAULT_USER   "vmail"
 
 /* What the reply to the last one may take to be sent. */
 #define REPLY_MILLISECONDS 300
@@ -60,7 +60,7 @@ static void usage(FILE *stream)
 	      "  -m, --mode MODE       permissions of the Unix socket, octal (0660)\n"
 	      "  -p, --pid-file FILE   write the process id, and refuse to run twice\n"
 	      "  -u, --user USER       if started by root, become this user once the socket is\n"
-	      "                        open (" DEFAULT_USER ")\n"
+	      "                        open (" CM_DAEMON_USER ")\n"
 	      "  -f, --foreground      stay in the foreground, log to standard error\n"
 	      "  -h, --help            print this\n"
 	      "  -V, --version         print the version\n"
@@ -187,15 +187,9 @@ static int next_signal(int milliseconds)
 	return 0;
 }
 
-static void warn(const char *text, void *context)
-{
-	(void)context;
-	cm_log(LOG_WARNING, "%s", text);
-}
-
 static bool load(const struct options *options, struct cm_error *err)
 {
-	if (!cm_generation_load(options->ini, warn, NULL, err))
+	if (!cm_generation_load(options->ini, cm_config_warn_log, NULL, err))
 		return false;
 	cm_log_init(NAME, options->foreground ? CM_LOG_STDERR : CM_LOG_SYSLOG,
 		    cm_generation_logs_addresses());
@@ -294,7 +288,7 @@ int main(int argc, char **argv)
 	    .listener =
 		{
 		    .socket = DEFAULT_SOCKET,
-		    .user = geteuid() == 0 ? DEFAULT_USER : NULL,
+		    .user = geteuid() == 0 ? CM_DAEMON_USER : NULL,
 		    .mode = 0660,
 		},
 	};

@@ -4,7 +4,6 @@
  * Serves the statistics as OpenMetrics on metrics_listen of chatmail.ini. Binds, becomes an
  * unprivileged user, and serves until SIGTERM. See chatmail-httpd(8).
  */
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,35 +12,18 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "daemon_options.h"
 #include "listen.h"
 #include "log.h"
 #include "route.h"
 #include "server.h"
 
-#define PROGRAM      "chatmail-httpd"
-#define DEFAULT_USER "vmail"
+#define PROGRAM "chatmail-httpd"
 
 static const struct cm_httpd_route metrics_routes[] = {
     {"GET", "/metrics", 0, cm_httpd_metrics},
     {NULL, NULL, 0, NULL},
 };
-
-struct options {
-	const char *config_path;
-	const char *pid_file;
-	const char *user; /* NULL: DEFAULT_USER if started by root, else no change */
-	bool foreground;
-};
-
-static const char usage[] =
-    "usage: " PROGRAM " [-f] [-c INI] [-p PIDFILE] [-u USER]\n"
-    "\n"
-    "  -c, --config INI     configuration file (default " CM_CONFIG_DEFAULT_PATH ")\n"
-    "  -f, --foreground     stay in the foreground, log to standard error\n"
-    "  -p, --pid-file FILE  write the process id to FILE\n"
-    "  -u, --user USER      run as USER when started by root (default " DEFAULT_USER ")\n"
-    "      --help           show this help\n"
-    "      --version        show the version\n";
 
 /* What the process holds; everything here is released in main(). */
 struct program {
@@ -54,61 +36,6 @@ struct program {
 	int pid_fd;
 	int ready_fd;
 };
-
-/* False: *status_r says how to exit. */
-static bool parse_options(int argc, char **argv, struct options *options_r, int *status_r)
-{
-	static const struct option long_options[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"foreground", no_argument, NULL, 'f'},
-	    {"pid-file", required_argument, NULL, 'p'},
-	    {"user", required_argument, NULL, 'u'},
-	    {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'},
-	    {NULL, 0, NULL, 0},
-	};
-	int option;
-
-	*options_r = (struct options){.config_path = CM_CONFIG_DEFAULT_PATH};
-	*status_r = EXIT_SUCCESS;
-	while ((option = getopt_long(argc, argv, "c:fp:u:", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			options_r->config_path = optarg;
-			break;
-		case 'f':
-			options_r->foreground = true;
-			break;
-		case 'p':
-			options_r->pid_file = optarg;
-			break;
-		case 'u':
-			options_r->user = optarg;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return false;
-		case 'V':
-			puts(PROGRAM " " CM_VERSION);
-			return false;
-		default:
-			goto wrong;
-		}
-	}
-	if (optind == argc)
-		return true;
-	fprintf(stderr, PROGRAM ": unexpected argument: %s\n", argv[optind]);
-wrong:
-	fputs(usage, stderr);
-	*status_r = 2;
-	return false;
-}
-
-static void warn(const char *text, void *context)
-{
-	(void)context;
-	cm_log(LOG_WARNING, "%s", text);
-}
 
 static bool start_listening(struct program *program, struct cm_error *err)
 {
@@ -124,19 +51,17 @@ static bool start_listening(struct program *program, struct cm_error *err)
 	return true;
 }
 
-static bool start(struct program *program, const struct options *options, struct cm_error *err)
+static bool start(struct program *program, const struct cm_daemon_options *options,
+		  struct cm_error *err)
 {
-	const char *user = options->user;
 	int fd;
 
-	if (user == NULL && geteuid() == 0)
-		user = DEFAULT_USER;
 	program->signal_fd = cm_daemon_signals(err);
 	if (program->signal_fd < 0 || !start_listening(program, err) ||
-	    !cm_daemon_drop_privileges(user, err))
+	    !cm_daemon_drop_privileges(options->user, err))
 		return false;
-	if (options->pid_file != NULL &&
-	    (program->pid_fd = cm_daemon_pid_file(options->pid_file, err)) < 0)
+	if (options->pid_path != NULL &&
+	    (program->pid_fd = cm_daemon_pid_file(options->pid_path, err)) < 0)
 		return false;
 	program->stats = cm_stats_open(program->config->run_dir, err);
 	if (program->stats == NULL)
@@ -167,12 +92,12 @@ static void serve(struct program *program)
 	}
 }
 
-static int run(struct program *program, const struct options *options)
+static int run(struct program *program, const struct cm_daemon_options *options)
 {
 	struct cm_error err;
 
 	cm_log_init(PROGRAM, CM_LOG_STDERR, false);
-	program->config = cm_config_load(options->config_path, warn, NULL, &err);
+	program->config = cm_config_load(options->config_path, cm_config_warn_log, NULL, &err);
 	if (program->config == NULL)
 		goto trouble;
 	if (program->config->metrics_listen[0] == '\0') {
@@ -207,10 +132,10 @@ trouble:
 int main(int argc, char **argv)
 {
 	struct program program = {.listen_fd = -1, .signal_fd = -1, .pid_fd = -1, .ready_fd = -1};
-	struct options options;
-	int status;
+	struct cm_daemon_options options;
+	int status = cm_daemon_options_parse(PROGRAM, argc, argv, &options);
 
-	if (!parse_options(argc, argv, &options, &status))
+	if (status >= 0)
 		return status;
 	status = run(&program, &options);
 	cm_httpd_stop(&program.server);
@@ -219,7 +144,7 @@ int main(int argc, char **argv)
 		close(program.listen_fd);
 	if (program.signal_fd >= 0)
 		close(program.signal_fd);
-	cm_daemon_pid_file_remove(options.pid_file, &program.pid_fd);
+	cm_daemon_pid_file_remove(options.pid_path, &program.pid_fd);
 	cm_config_free(&program.config);
 	return status;
 }

@@ -8,7 +8,6 @@
  * is the notifier's.
  */
 #include <curl/curl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 
 #include "config.h"
 #include "daemon.h"
+#include "daemon_options.h"
 #include "log.h"
 #include "notifier.h"
 #include "stats.h"
@@ -30,84 +30,12 @@
 /* Milliseconds between attempts to open the queue. */
 #define OPEN_EVERY 10000
 
-struct options {
-	const char *config_path, *pid_path, *user;
-	bool foreground;
-};
-
 struct program {
-	struct options options;
+	struct cm_daemon_options options;
 	struct cm_config *config;
 	struct cm_stats *stats;
 	int signals, pid_file, ready;
 };
-
-static void print_usage(FILE *stream)
-{
-	fputs("usage: " PROGRAM " [-f] [-c INI] [-p PIDFILE] [-u USER]\n\n"
-	      "  -c, --config INI        configuration (" CM_CONFIG_DEFAULT_PATH ")\n"
-	      "  -f, --foreground        stay in the foreground, log to standard error\n"
-	      "  -p, --pid-file PIDFILE  write the process id there\n"
-	      "  -u, --user USER         become this user\n"
-	      "      --help, --version\n",
-	      stream);
-}
-
-/* False if the program is to end with *status_r. */
-static bool read_options(int argc, char **argv, struct options *options, int *status_r)
-{
-	static const struct option table[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"foreground", no_argument, NULL, 'f'},
-	    {"pid-file", required_argument, NULL, 'p'},
-	    {"user", required_argument, NULL, 'u'},
-	    {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'},
-	    {0},
-	};
-	int option;
-
-	*options = (struct options){.config_path = CM_CONFIG_DEFAULT_PATH};
-	*status_r = 0;
-	while ((option = getopt_long(argc, argv, "c:fp:u:h", table, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			options->config_path = optarg;
-			break;
-		case 'f':
-			options->foreground = true;
-			break;
-		case 'p':
-			options->pid_path = optarg;
-			break;
-		case 'u':
-			options->user = optarg;
-			break;
-		case 'h':
-			print_usage(stdout);
-			return false;
-		case 'V':
-			puts(PROGRAM " " CM_VERSION);
-			return false;
-		default:
-			*status_r = 2;
-			print_usage(stderr);
-			return false;
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, PROGRAM ": unexpected argument %s\n", argv[optind]);
-		*status_r = 2;
-		return false;
-	}
-	return true;
-}
-
-static void warn_config(const char *text, void *context)
-{
-	(void)context;
-	cm_log(LOG_WARNING, "%s", text);
-}
 
 static void start_log(const struct program *program)
 {
@@ -119,8 +47,8 @@ static void start_log(const struct program *program)
 static bool reload(struct program *program, struct notifier *notifier)
 {
 	struct cm_error err;
-	struct cm_config *config =
-			     cm_config_load(program->options.config_path, warn_config, NULL, &err),
+	struct cm_config *config = cm_config_load(program->options.config_path, cm_config_warn_log,
+						  NULL, &err),
 			 *old;
 	bool restart;
 
@@ -244,11 +172,12 @@ int main(int argc, char **argv)
 {
 	struct program program = {.signals = -1, .pid_file = -1, .ready = -1};
 	struct cm_error err;
-	int status;
+	int status = cm_daemon_options_parse(PROGRAM, argc, argv, &program.options);
 
-	if (!read_options(argc, argv, &program.options, &status))
+	if (status >= 0)
 		return status;
-	program.config = cm_config_load(program.options.config_path, warn_config, NULL, &err);
+	program.config =
+	    cm_config_load(program.options.config_path, cm_config_warn_log, NULL, &err);
 	if (program.config == NULL) {
 		fprintf(stderr, PROGRAM ": %s\n", err.text);
 		return 1;

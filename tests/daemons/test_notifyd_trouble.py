@@ -88,7 +88,8 @@ def test_hanging_requests_do_not_hold_up_others(notifyd, backend):
 def test_a_hanging_request_times_out_and_is_retried(notifyd, backend):
     backend.answer = lambda token: HANG
     path = notifyd.add("openpgp:a")
-    eventually(lambda: retry_state(path)[0] == 1)
+    # The program itself waits 30 s for an answer.
+    eventually(lambda: retry_state(path)[0] == 1, timeout=90)
     backend.release()
     notifyd.wait_until_empty()
     assert backend.tokens() == ["openpgp:a"] * 2
