@@ -140,19 +140,21 @@ static void judge(struct work *work)
 static void measure(struct work *work, const char *name, measured_fn *run)
 {
 	double start, spent;
-	size_t rounds = 0;
+	size_t rounds = 0, heap;
 
 	run(work);
-	heap_reset_peak();
+	heap_start();
+	run(work);
+	heap = heap_stop();
 	start = cpu_seconds();
 	do {
 		run(work);
 		rounds++;
 		spent = cpu_seconds() - start;
 	} while (spent < SECONDS);
-	printf("  %-34s %10.1f us  %9.0f /s  %8.0f MB/s  %8.1f KB heap\n", name,
+	printf("  %-34s %10.1f us %9.0f /s %8.0f MB/s %7.1f KB heap\n", name,
 	       spent / (double)rounds * 1e6, (double)rounds / spent,
-	       (double)work->length * (double)rounds / spent / 1e6, (double)heap_peak() / 1024);
+	       (double)work->length * (double)rounds / spent / 1e6, (double)heap / 1024);
 }
 
 static void prepare(struct work *work, size_t size)

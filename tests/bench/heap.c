@@ -2,11 +2,12 @@
 
 #include <dlfcn.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* For one thread, as benchmarks are. */
-static size_t in_use, peak, base;
+/* For one thread, as benchmarks are. Signed: memory from before may be freed meanwhile. */
+static bool counting;
+static long in_use, peak;
 
 static void *(*real_malloc)(size_t);
 static void *(*real_calloc)(size_t, size_t);
@@ -19,24 +20,15 @@ static size_t early_used;
 
 static void find_real(void)
 {
-	static int looking;
+	static bool looking;
 
-	if (real_free != NULL || looking)
+	if (looking)
 		return;
-	looking = 1;
+	looking = true;
 	*(void **)&real_malloc = dlsym(RTLD_NEXT, "malloc");
 	*(void **)&real_calloc = dlsym(RTLD_NEXT, "calloc");
 	*(void **)&real_realloc = dlsym(RTLD_NEXT, "realloc");
 	*(void **)&real_free = dlsym(RTLD_NEXT, "free");
-}
-
-static void *count(void *memory)
-{
-	if (memory != NULL)
-		in_use += malloc_usable_size(memory);
-	if (in_use > peak)
-		peak = in_use;
-	return memory;
 }
 
 static void *early_memory(size_t size)
@@ -50,45 +42,65 @@ static void *early_memory(size_t size)
 	return memory;
 }
 
-static int is_early(const void *memory)
+static bool is_early(const void *memory)
 {
 	return (const char *)memory >= early && (const char *)memory < early + sizeof early;
 }
 
+static void *taken(void *memory)
+{
+	if (counting && memory != NULL) {
+		in_use += (long)malloc_usable_size(memory);
+		if (in_use > peak)
+			peak = in_use;
+	}
+	return memory;
+}
+
+static void given_back(void *memory)
+{
+	if (counting && memory != NULL)
+		in_use -= (long)malloc_usable_size(memory);
+}
+
 void *malloc(size_t size)
 {
-	find_real();
-	return real_malloc != NULL ? count(real_malloc(size)) : early_memory(size);
+	if (real_malloc == NULL)
+		find_real();
+	return real_malloc != NULL ? taken(real_malloc(size)) : early_memory(size);
 }
 
 void *calloc(size_t number, size_t size)
 {
-	find_real();
-	return real_calloc != NULL ? count(real_calloc(number, size)) : early_memory(number * size);
+	if (real_calloc == NULL)
+		find_real();
+	return real_calloc != NULL ? taken(real_calloc(number, size)) : early_memory(number * size);
 }
 
 void *realloc(void *memory, size_t size)
 {
-	find_real();
-	if (memory != NULL)
-		in_use -= malloc_usable_size(memory);
-	return count(real_realloc(memory, size));
+	if (real_realloc == NULL)
+		find_real();
+	given_back(memory);
+	return taken(real_realloc(memory, size));
 }
 
 void free(void *memory)
 {
 	if (memory == NULL || is_early(memory))
 		return;
-	in_use -= malloc_usable_size(memory);
+	given_back(memory);
 	real_free(memory);
 }
 
-void heap_reset_peak(void)
+void heap_start(void)
 {
-	base = peak = in_use;
+	in_use = peak = 0;
+	counting = true;
 }
 
-size_t heap_peak(void)
+size_t heap_stop(void)
 {
-	return peak - base;
+	counting = false;
+	return (size_t)peak;
 }

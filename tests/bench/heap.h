@@ -1,17 +1,18 @@
 /*
  * heap - how much heap a piece of code uses at most
  *
- * Linking this replaces malloc() and its kin by counting ones, for shared libraries too.
+ * Linking this replaces malloc() and its kin, for shared libraries too. They cost next to nothing
+ * more while nothing is counted.
  */
 #ifndef CM_BENCH_HEAP_H
 #define CM_BENCH_HEAP_H
 
 #include <stddef.h>
 
-/* From now on the peak is counted from what is in use now. */
-void heap_reset_peak(void);
+/* Counts from here on. */
+void heap_start(void);
 
-/* Bytes in use at most since then, beyond what was in use then. */
-size_t heap_peak(void);
+/* Stops counting. Bytes in use at most since heap_start(), beyond what was in use then. */
+size_t heap_stop(void);
 
 #endif
