@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from support.notifyd import PROGRAM, retry_state
+from support.notifyd import PROGRAM, metrics, retry_state
+from support.ports import free_ports
 from support.push_service import HANG, Nginx
 from support.wait import eventually
 
@@ -261,6 +262,39 @@ def test_logs_name_nobody(notifyd, backend):
     notifyd.stop()
     assert "sent 1" in notifyd.log()
     assert "verysecret" not in notifyd.log()
+
+
+def test_statistics(make_notifyd, push_server, backend):
+    backend.answer = lambda token: int(token[-3:])
+    notifyd = make_notifyd(push_server.url)
+    for number in range(10):
+        notifyd.add(f"openpgp:{number}-200")
+    for _ in range(4):
+        notifyd.add("openpgp:busy-200")
+    for number in range(3):
+        notifyd.add(f"openpgp:{number}-410")
+    arrival = time.time() - 600
+    waiting = [notifyd.add(f"openpgp:{number}-500", arrival=arrival) for number in range(2)]
+    notifyd.add("openpgp:old-200", arrival=time.time() - 6 * 3600)
+    make_old(notifyd.add("openpgp:foreign-200", address="someone@elsewhere.test"))
+    notifyd.start()
+    eventually(lambda: sorted(notifyd.entries()) == sorted(waiting))
+    eventually(lambda: all(retry_state(path)[0] for path in waiting))
+    assert notifyd.stop() == 0
+    values = metrics(notifyd, free_ports(1)[0])
+    assert 600 <= values.pop("queue_age_seconds") < 700
+    assert values.pop("delay_seconds_sum") > 0
+    assert values == {
+        "sent_total": 11,
+        "collapsed_total": 3,
+        "token_gone_total": 3,
+        "retries_total": 2,
+        "dropped_total": 2,
+        "queue_length": 2,
+        "delay_seconds_count": 17,
+        "queued_total": 0,
+        "tokens_set_total": 0,
+    }
 
 
 # --- Signals, options
