@@ -1,0 +1,162 @@
+"""chatmailctl config: what it writes, what it leaves alone, and what it refuses."""
+
+import json
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2]
+PROGRAM = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")) / "ctl" / "chatmailctl"
+TEMPLATES = SOURCE / "packaging" / "config"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A machine with a chatmail.ini and nothing else."""
+    (tmp_path / "etc").mkdir()
+    write_ini(tmp_path)
+    return tmp_path
+
+
+def write_ini(root, **keys):
+    lines = [f"{key} = {value}" for key, value in {"mail_domain": "relay.test", **keys}.items()]
+    (root / "etc" / "chatmail.ini").write_text("\n".join(["[params]", *lines, ""]))
+
+
+def config(verb, root, *arguments, templates=TEMPLATES):
+    return subprocess.run(
+        [PROGRAM, "config", verb, "--root", root, "--templates", templates, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def apply(root, *arguments, **how):
+    return config("apply", root, "--dovecot", "2.3", *arguments, **how)
+
+
+def test_apply_writes_every_file(root):
+    done = apply(root)
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        word, path = line.split()
+        assert word == "created"
+        assert Path(path).is_relative_to(root)
+        assert stat.S_IMODE(Path(path).stat().st_mode) == 0o644
+        assert "{{" not in Path(path).read_text()
+    assert "mydestination = relay.test\n" in (root / "etc/postfix/main.cf").read_text()
+
+
+def test_apply_again_changes_nothing(root):
+    apply(root)
+    before = {path: path.stat() for path in root.rglob("*")}
+    done = apply(root, "--json")
+    assert set(json.loads(done.stdout).values()) == {"unchanged"}
+    assert {path: path.stat() for path in root.rglob("*")} == before
+
+
+def test_apply_replaces_only_what_differs(root):
+    apply(root)
+    main = root / "etc/postfix/main.cf"
+    main.chmod(0o600)
+    (root / "etc/opendkim.conf").write_text("mine\n")
+    write_ini(root, max_message_size="1000000")
+    report = json.loads(apply(root, "--json").stdout)
+    changed = {Path(path).name for path, word in report.items() if word == "changed"}
+    assert changed == {"main.cf", "dovecot.conf", "opendkim.conf"}
+    assert "message_size_limit = 1000000" in main.read_text()
+    assert stat.S_IMODE(main.stat().st_mode) == 0o600
+    assert not [path for path in root.rglob("*") if "chatmailctl" in path.name]
+
+
+def test_dry_run_changes_nothing(root):
+    report = json.loads(apply(root, "--dry-run", "--json").stdout)
+    assert set(report.values()) == {"created"}
+    assert [path.name for path in (root / "etc").iterdir()] == ["chatmail.ini"]
+
+
+def test_wrong_value_writes_nothing(root):
+    write_ini(root, max_message_size="huge")
+    done = apply(root)
+    assert done.returncode == 2
+    for part in ("chatmail.ini", "max_message_size", "huge"):
+        assert part in done.stderr
+    assert not (root / "etc/postfix").exists()
+
+
+def test_wrong_template_writes_nothing(root, tmp_path):
+    copy = tmp_path / "templates"
+    subprocess.run(["cp", "-r", TEMPLATES, copy], check=True)
+    (copy / "opendkim" / "SigningTable").write_text("{{mail_domian}}\n")
+    done = apply(root, templates=copy)
+    assert done.returncode == 2
+    assert "SigningTable:1: there is no setting mail_domian" in done.stderr
+    assert not (root / "etc/postfix").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, why",
+    [
+        (["--set", "mail_domain=other.test"], "no setting mail_domain to override"),
+        (["--set", "smtp_port"], "not of the form name=value"),
+        (["--set", "listen=a\nb"], "not of the form name=value"),
+        (["--dovecot", "2.2"], "2.3 and 2.4 only, not 2.2"),
+        (["postfix/main.cf"], "apply takes no operand"),
+    ],
+)
+def test_wrong_arguments(root, arguments, why):
+    done = apply(root, *arguments)
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert not (root / "etc/postfix").exists()
+
+
+def test_show(root):
+    one = config("show", root, "--dovecot", "2.4", "dovecot-2.4/dovecot.conf")
+    assert one.stdout.startswith("# Dovecot 2.4 of a chatmail relay")
+    everything = config("show", root, "--dovecot", "2.4").stdout
+    assert one.stdout in everything
+    assert "==> postfix/master.cf <==" in everything
+    assert "dovecot-2.3/dovecot.conf <==" not in everything
+    unknown = config("show", root, "--dovecot", "2.4", "postfix/nothing.cf")
+    assert unknown.returncode == 2
+    assert "postfix/main.cf" in unknown.stderr
+
+
+def test_settings(root):
+    done = config("show", root, "--settings", "--json", "--set", "smtp_port=2525")
+    settings = json.loads(done.stdout)
+    assert settings["smtp_port"] == "2525"
+    assert settings["mail_domain"] == "relay.test"
+    assert settings["quota_target_mb"] == "350"
+
+
+def test_relay_without_a_name_signs_nothing(root):
+    write_ini(root, mail_domain="192.0.2.1")
+    report = json.loads(apply(root, "--json").stdout)
+    assert not [path for path in report if "dkim" in path]
+    main = (root / "etc/postfix/main.cf").read_text()
+    assert "mydestination = [192.0.2.1]\n" in main
+    assert "myhostname = 1.2.0.192.in-addr.arpa\n" in main
+    assert "non_smtpd_milters" not in main
+    assert "opendkim" not in (root / "etc/postfix/master.cf").read_text()
+
+
+def test_postfix_takes_it(root):
+    """postconf finds no parameter that it does not know or that is set twice."""
+    apply(root)
+    (root / "etc/postfix/dynamicmaps.cf").write_text("")
+    done = subprocess.run(
+        ["postconf", "-c", root / "etc/postfix", "-n"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    services = subprocess.run(
+        ["postconf", "-c", root / "etc/postfix", "-M"], capture_output=True, text=True, check=True
+    )
+    assert services.stderr == ""
+    names = [line.split()[0] for line in services.stdout.splitlines()]
+    assert {"25", "587", "465", "authclean"} <= set(names)

@@ -1,0 +1,84 @@
+"""The templates: every key of chatmail.ini that changes them, in servers that run with it."""
+
+import secrets
+import urllib.request
+
+import pytest
+
+from support.messages import encrypted, values
+from support.wait import eventually
+
+
+def talk(relay):
+    """Two users exist and one writes to the other; the stored message."""
+    alice, bob = relay.registered(), relay.registered()
+    reply = relay.send(alice, bob.address, encrypted(alice.address, bob.address))
+    assert reply[0] == 250, reply
+    [stored] = relay.messages(bob)
+    return stored
+
+
+def capabilities(relay):
+    client = relay.imap(relay.account())
+    found = client.capability()[1][0].decode().split()
+    client.logout()
+    return found
+
+
+def test_compression_if_asked_for(relay, make_relay):
+    assert "COMPRESS=DEFLATE" not in capabilities(relay)
+    compressing = make_relay(ini={"imap_compress": "true", "disable_ipv6": "true"})
+    assert "COMPRESS=DEFLATE" in capabilities(compressing)
+    talk(compressing)
+
+
+def test_statistics_of_dovecot(make_relay):
+    # The port is upstream's; an address of one's own keeps others out of the way.
+    address = "127." + ".".join(str(1 + secrets.randbelow(250)) for _ in range(3))
+    relay = make_relay(ini={"mtail_address": address})
+    talk(relay)
+
+    def metrics():
+        with urllib.request.urlopen(f"http://{address}:3904/metrics", timeout=30) as reply:
+            return reply.read().decode()
+
+    for name in ("imap_command", "auth_request", "mail_delivery"):
+        eventually(lambda: f"dovecot_{name}" in metrics(), message=f"{name} is not counted")
+
+
+def test_raw_log(make_relay):
+    relay = make_relay(ini={"imap_rawlog": "true"})
+    account = relay.account()
+    relay.imap(account, select=True).logout()
+    said = eventually(lambda: list(relay.mailbox(account).glob("*.in")))
+    assert any("SELECT" in file.read_text() for file in said)
+
+
+def test_relay_without_a_name(make_relay):
+    relay = make_relay(
+        ini={"mail_domain": "127.0.0.1"}, domain="[127.0.0.1]", without=["opendkim"]
+    )
+    stored = talk(relay)
+    assert values(stored, "DKIM-Signature") == []
+    assert not relay.path("/etc/dkimkeys/SigningTable").exists()
+
+
+def test_test_relay(make_relay):
+    """A domain that begins with an underscore is one of upstream's test relays."""
+    talk(make_relay(ini={"mail_domain": "_relay.test"}, domain="_relay.test"))
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_log_names_users_only_if_told_to(make_relay, shown):
+    relay = make_relay(ini={"log_addresses": str(shown).lower()})
+    alice = relay.registered()
+    assert relay.send(alice, alice.address, encrypted(alice.address, alice.address))[0] == 250
+    relay.messages(alice)
+    with pytest.raises(Exception):
+        relay.imap(alice, "wrong password")
+    eventually(lambda: "INBOX" in relay.log("dovecot"), message="the delivery is not logged")
+    for name in ("dovecot", "milter"):
+        if not shown:
+            assert alice.name not in relay.log(name)
+            assert "127.0.0.1" not in relay.log(name).replace("listen", "")
+    assert (alice.name in relay.log("dovecot")) == shown
