@@ -38,7 +38,6 @@ enum derived {
 	MAIL_DOMAIN_IS_IP,
 	MAX_MESSAGE_BYTES,
 	QUOTA_TARGET_MB,
-	QUOTA_GRACE_MB,
 	SMTP_CONNECTIONS_PER_CLIENT,
 	TLS_CERTIFICATE,
 	TLS_KEY,
@@ -51,7 +50,6 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [MAIL_DOMAIN_IS_IP] = "mail_domain_is_ip",
     [MAX_MESSAGE_BYTES] = "max_message_bytes",
     [QUOTA_TARGET_MB] = "quota_target_mb",
-    [QUOTA_GRACE_MB] = "quota_grace_mb",
     [SMTP_CONNECTIONS_PER_CLIENT] = "smtp_connections_per_client",
     [TLS_CERTIFICATE] = "tls_certificate",
     [TLS_KEY] = "tls_key",
@@ -180,8 +178,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[MAIL_DOMAIN_IS_IP] = format("%s", config->mail_domain_is_ip ? "true" : "false");
 	derived[MAX_MESSAGE_BYTES] = format("%" PRIu64, config->max_message_size);
 	/* Clients warn at 80 % and 95 %: trimming starts at 75 % and stops at 70 %. */
-	derived[QUOTA_TARGET_MB] = format("%" PRIu64, config->max_mailbox_size / 100 * 70 >> 20);
-	derived[QUOTA_GRACE_MB] = format("%" PRIu64, config->max_mailbox_size / 5 >> 20);
+	derived[QUOTA_TARGET_MB] = format("%" PRIu64, (config->max_mailbox_size >> 20) * 70 / 100);
 	derived[SMTP_CONNECTIONS_PER_CLIENT] = format("%u", config->max_smtp_connections / 5);
 	derived[TLS_CERTIFICATE] = format("%s", config->tls_certificate);
 	derived[TLS_KEY] = format("%s", config->tls_key);
