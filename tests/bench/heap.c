@@ -2,12 +2,14 @@
 
 #include <dlfcn.h>
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* For one thread, as benchmarks are. Signed: memory from before may be freed meanwhile. */
+/* Threads may allocate, but the peak is exact only if one of them does. Signed: memory from before
+   may be freed meanwhile. */
 static bool counting;
-static long in_use, peak;
+static _Atomic long in_use, peak;
 
 static void *(*real_malloc)(size_t);
 static void *(*real_calloc)(size_t, size_t);
@@ -50,9 +52,11 @@ static bool is_early(const void *memory)
 static void *taken(void *memory)
 {
 	if (counting && memory != NULL) {
-		in_use += (long)malloc_usable_size(memory);
-		if (in_use > peak)
-			peak = in_use;
+		long size = (long)malloc_usable_size(memory);
+		long now = atomic_fetch_add_explicit(&in_use, size, memory_order_relaxed) + size;
+
+		if (now > atomic_load_explicit(&peak, memory_order_relaxed))
+			atomic_store_explicit(&peak, now, memory_order_relaxed);
 	}
 	return memory;
 }
@@ -60,7 +64,8 @@ static void *taken(void *memory)
 static void given_back(void *memory)
 {
 	if (counting && memory != NULL)
-		in_use -= (long)malloc_usable_size(memory);
+		atomic_fetch_sub_explicit(&in_use, (long)malloc_usable_size(memory),
+					  memory_order_relaxed);
 }
 
 void *malloc(size_t size)
@@ -95,8 +100,14 @@ void free(void *memory)
 
 void heap_start(void)
 {
-	in_use = peak = 0;
+	in_use = 0;
+	peak = 0;
 	counting = true;
+}
+
+long heap_in_use(void)
+{
+	return in_use;
 }
 
 size_t heap_stop(void)

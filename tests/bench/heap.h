@@ -12,6 +12,9 @@
 /* Counts from here on. */
 void heap_start(void);
 
+/* Bytes in use now, beyond what was in use at heap_start(). */
+long heap_in_use(void);
+
 /* Stops counting. Bytes in use at most since heap_start(), beyond what was in use then. */
 size_t heap_stop(void);
 

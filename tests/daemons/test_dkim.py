@@ -13,7 +13,7 @@ from support import messages
 from support.dkim_signer import SIGNATURE, Ed25519Key, RsaKey, record, sign, split
 from support.dns_lab import DnsLab, pieces
 from support.milter import Connection
-from support.milter_daemon import MilterDaemon
+from support.milter_daemon import BUILD, MilterDaemon
 from support.wait import eventually
 
 SENDER, RECIPIENT = "alice@peer.test", "bob@relay.test"
@@ -810,3 +810,10 @@ def test_bounce_needs_a_signature(milter, dns, rsa, selector):
     code, _, log = milter.judge(message, "")
     assert code == INVALID and "no-dkim" in log
     assert milter.judge(sign(message, rsa, selector), "")[0] == VALID
+
+
+def test_memory_stays_flat():
+    """Messages of every kind, each with its DNS questions; tests/bench/dkim runs many more."""
+    subprocess.run(
+        [BUILD / "tests/bench/bench_dkim", "memory", "8000"], check=True, stdout=subprocess.DEVNULL
+    )
