@@ -43,6 +43,9 @@
 
 #define DEFAULT_MAX_SHARE 50
 
+/* A tenth of a processor that others want, all of one that nobody wants. */
+#define NICE 10
+
 struct command_line {
 	const char *config_path;
 	struct expire_options options;
@@ -181,18 +184,16 @@ static bool parse_command_line(int argc, char **argv, struct command_line *line,
 	return true;
 }
 
-/* Expiry can wait: it reads and deletes when nobody else wants the disk. Without effect where the
-   kernel or the I/O scheduler does not know priorities. */
+/* Expiry can wait, but not for ever: the idle class of disk priority would come last, and on a
+   server that is never idle mq-deadline serves such a request only after 10 seconds. Without effect
+   where the I/O scheduler knows no priorities. */
 static void lower_priority(void)
 {
-	/* linux/ioprio.h: who is a process, and the class and level of a priority. */
-	const int who_process = 1, class_idle = 3, class_best_effort = 2, lowest = 7,
-		  class_shift = 13;
+	/* linux/ioprio.h: whose priority, and its class and level. */
+	const int who_process = 1, class_best_effort = 2, lowest = 7, class_shift = 13;
 
-	(void)setpriority(PRIO_PROCESS, 0, 19);
-	if (syscall(SYS_ioprio_set, who_process, 0, class_idle << class_shift) < 0)
-		(void)syscall(SYS_ioprio_set, who_process, 0,
-			      class_best_effort << class_shift | lowest);
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
+	(void)syscall(SYS_ioprio_set, who_process, 0, class_best_effort << class_shift | lowest);
 }
 
 /* Root has no business in mailboxes: what is found there is handled as their owner. */
