@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from support.notifyd import PROGRAM, metrics, retry_state
+from support.notifyd import PROGRAM, USER, metrics, retry_state
 from support.ports import free_ports
 from support.push_service import HANG, Nginx
 from support.wait import eventually
@@ -361,7 +361,7 @@ def test_options(tmp_path):
 def test_background_with_pid_file(make_notifyd, push_server, backend, tmp_path):
     notifyd = make_notifyd(push_server.url)
     pid_file = tmp_path / "pid"
-    command = [PROGRAM, "-c", notifyd.ini, "-p", pid_file]
+    command = [PROGRAM, "-c", notifyd.ini, "-p", pid_file, "-u", USER]
     subprocess.run(command, check=True, env=notifyd.environment, timeout=30)
     pid = int(pid_file.read_text())
     second = subprocess.run(command, capture_output=True, text=True, env=notifyd.environment)

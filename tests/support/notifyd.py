@@ -19,6 +19,9 @@ BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resol
 PROGRAM = BUILD / "services" / "notifyd" / "chatmail-notifyd"
 HTTPD = BUILD / "services" / "httpd" / "chatmail-httpd"
 
+# Root does not become vmail, whom the machine need not have.
+USER = pwd.getpwuid(os.getuid()).pw_name
+
 # What a file's modification time says of its retries: see services/notifyd/schedule.h.
 FAILURES_MAX = 16
 
@@ -59,7 +62,7 @@ class Notifyd:
     def start(self, *options):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, PROGRAM, "-f", "-c", self.ini, *options],
+                [*self.prefix, PROGRAM, "-f", "-c", self.ini, "-u", USER, *options],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
                 env=self.environment,
