@@ -4,8 +4,8 @@
  * Linking this replaces malloc() and its kin, for shared libraries too. They cost next to nothing
  * more while nothing is counted.
  */
-#ifndef CM_BENCH_HEAP_H
-#define CM_BENCH_HEAP_H
+#ifndef CM_TEST_HEAP_H
+#define CM_TEST_HEAP_H
 
 #include <stddef.h>
 
