@@ -1,0 +1,68 @@
+"""packaging/private-relay itself: nothing of it stays behind, nothing of the machine changes."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+from support.relay import LAUNCHER
+from support.wait import eventually
+
+
+def in_namespace(pid):
+    """The processes that are in the PID namespace of pid."""
+    wanted = os.readlink(f"/proc/{pid}/ns/pid")
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "ns" / "pid") == wanted:
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
+
+
+def listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_everything_dies_with_the_launcher(make_relay):
+    relay = make_relay()
+    inside = in_namespace((relay.home / "pid").read_text().strip())
+    assert len(inside) > 10
+    relay.process.kill()
+    relay.process.wait()
+    eventually(lambda: not any(Path("/proc", pid).exists() for pid in inside))
+    assert not any(listening(port) for port in relay.ports.values())
+
+
+def test_paths_are_private(relay):
+    inside = relay.inside("cat", "/etc/postfix/main.cf", "/etc/chatmail.ini").stdout
+    assert "mydestination = relay.test" in inside
+    assert not Path("/etc/chatmail.ini").exists()
+    assert "relay.test" not in Path("/etc/postfix/main.cf").read_text()
+    assert not Path("/home/vmail/mail/relay.test").exists()
+
+
+def test_what_does_not_start_says_why(tmp_path, stages):
+    (tmp_path / "chatmail.ini").write_text("[params]\nmail_domain = relay.test\nmax_load_1m = x\n")
+    done = subprocess.run(
+        [LAUNCHER, "run", tmp_path / "relay", "--stage", stages.programs,
+         "--config", tmp_path / "chatmail.ini"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )
+    assert done.returncode != 0
+    assert "max_load_1m" in done.stderr
+    assert not (tmp_path / "relay" / "ready").exists()
+
+
+def test_second_relay_in_one_directory_is_refused(relay, stages):
+    done = subprocess.run(
+        [LAUNCHER, "run", relay.home, "--stage", stages.programs,
+         "--config", relay.directory / "chatmail.ini"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )
+    assert done.returncode != 0
+    assert "there is a relay already" in done.stderr
+    relay.registered()
