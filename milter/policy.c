@@ -181,25 +181,51 @@ bool cm_message_ignores_body(const struct cm_message *message)
 	return message->body_rule == CM_BODY_IGNORED;
 }
 
+/* The address whose mailbox the recipient's mail goes to: "a+b@domain" is a's. False if that is not
+   plain to see: of quoted names, routes, and names without a domain the mail server makes addresses
+   by rules of its own. */
+static bool find_mailbox(const char *path, struct cm_address *mailbox_r)
+{
+	const char *plus;
+
+	if (!cm_address_parse_path(path, mailbox_r) || strpbrk(mailbox_r->text, "%!") != NULL)
+		return false;
+	plus = strchr(mailbox_r->text, '+');
+	if (plus == NULL)
+		return true;
+	memmove(mailbox_r->text + (plus - mailbox_r->text), cm_address_domain(mailbox_r) - 1,
+		strlen(cm_address_domain(mailbox_r)) + 2);
+	mailbox_r->local_length = (size_t)(plus - mailbox_r->text);
+	return mailbox_r->local_length > 0;
+}
+
+static enum cm_account_status refuses_clear(const struct cm_config *config, const char *path)
+{
+	struct cm_address mailbox;
+
+	if (!find_mailbox(path, &mailbox))
+		return CM_ACCOUNT_OK;
+	if (!cm_account_is_local(config, &mailbox))
+		return CM_ACCOUNT_ABSENT;
+	return cm_account_enforces_encryption(config, &mailbox, NULL);
+}
+
 bool cm_message_recipient(struct cm_message *message, const char *path)
 {
 	const struct cm_config *config = message->policy->config;
 	struct cm_address recipient;
-	bool parsed = cm_address_parse_path(path, &recipient);
 
 	if (message->decided)
 		return false;
 	if (++message->recipients > config->max_recipients)
 		return refuse(message, CM_REASON_TOO_MANY_RECIPIENTS,
 			      "more recipients than announced");
-	if (!parsed || !message->has_envelope || !cm_address_equal(&recipient, &message->envelope))
+	if (!cm_address_parse_path(path, &recipient) || !message->has_envelope ||
+	    !cm_address_equal(&recipient, &message->envelope))
 		message->only_to_self = false;
 	if (is_out(message) || message->refuses_clear)
 		return true;
-	/* What is no mailbox of ours ("postmaster") cannot have the flag. */
-	if (!parsed || !cm_account_is_local(config, &recipient))
-		return true;
-	switch (cm_account_enforces_encryption(config, &recipient, NULL)) {
+	switch (refuses_clear(config, path)) {
 	case CM_ACCOUNT_OK:
 		message->refuses_clear = true;
 		return true;

@@ -1,0 +1,77 @@
+"""One mailbox has many spellings: none of them is a way around a rule."""
+
+import pytest
+
+from support.messages import cleartext, encrypted
+from support.peer import Peer
+
+SPELLINGS = [
+    "<{name}+tag@relay.test>",
+    "<{name}+@relay.test>",
+    '<"{name}"@relay.test>',
+    '<"{name}+tag"@relay.test>',
+    "<{name}>",
+    "<{name}@relay.test.>",
+    "<{name}@[127.0.0.1]>",
+    "<{name}%relay.test>",
+    "<{name}%relay.test@relay.test>",
+    "<relay.test!{name}>",
+    "<relay.test!{name}@relay.test>",
+    "<@relay.test:{name}@relay.test>",
+    "<{name}@relay.test@relay.test>",
+    '<"{name}@relay.test"@relay.test>',
+    "<{name}\\@relay.test@relay.test>",
+]
+
+
+@pytest.fixture(scope="module")
+def peer(dns):
+    return Peer(dns)
+
+
+@pytest.fixture(scope="module")
+def bob(relay):
+    return relay.registered()
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_cleartext_by_another_spelling(relay, peer, bob, spelling):
+    message = peer.sign(cleartext(peer.address(), bob.address))
+    relay.receive(peer.address(), spelling.format(name=bob.name), message)
+    relay.settle()
+    assert relay.fetch(bob) == []
+
+
+def test_encrypted_mail_to_a_subaddress_arrives(relay, peer):
+    carol = relay.registered()
+    message = peer.sign(encrypted(peer.address(), carol.address))
+    assert relay.receive(peer.address(), f"{carol.name}+tag@relay.test", message)[0] == 250
+    assert len(relay.messages(carol)) == 1
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_sender_has_one_spelling(relay, bob, spelling):
+    path = spelling.format(name=bob.name)
+    message = encrypted(path.strip("<>"), bob.address)
+    assert relay.send(bob, bob.address, message, sender=path)[0] in (500, 501, 553)
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "<user@elsewhere.test>",
+        "<user%elsewhere.test@relay.test>",
+        "<elsewhere.test!user@relay.test>",
+        "<@relay.test:user@elsewhere.test>",
+        '<"user@elsewhere.test"@relay.test>',
+        '<"user@elsewhere.test">',
+    ],
+)
+def test_strangers_relay_nothing(relay, peer, recipient):
+    message = peer.sign(encrypted(peer.address(), "user@elsewhere.test"))
+    code, _ = relay.receive(peer.address(), recipient, message)
+    relay.settle()
+    queue = relay.queue()
+    assert code in (250, 554)
+    assert not [entry for entry in queue for to in entry["recipients"]
+                if to["address"].endswith("elsewhere.test")]
