@@ -26,15 +26,15 @@
 #define REPLY_SIZE 900
 
 struct session {
-	bool headers_unanswered; /* Postfix wants no reply to header fields */
+	unsigned long unanswered; /* events that Postfix wants no reply to: SMFIP_NR_... */
 
 	/* the message under way, if generation is not NULL */
 	struct cm_generation *generation;
 	enum cm_direction direction;
 	struct cm_message *message;
 	struct cm_dkim_check *check; /* incoming only */
-	bool condemned;              /* refused already; said at the end of the header */
-	char why[128];               /* what DKIM verification said */
+	bool condemned; /* refused already; said at the end of the header, or of the message */
+	char why[128];  /* what DKIM verification said */
 	uint64_t bytes;
 	uint64_t nanoseconds; /* spent in here */
 };
@@ -154,6 +154,12 @@ static sfsistat conclude_early(SMFICTX *context, struct session *session)
 	return conclude(context, session, &verdict);
 }
 
+/* Goes on without a reply, or with one if Postfix waits for it. */
+static sfsistat go_on(const struct session *session, unsigned long event)
+{
+	return (session->unanswered & event) != 0 ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
 /* The session if a message is under way in it, else NULL. */
 static struct session *get_message(SMFICTX *context)
 {
@@ -188,10 +194,11 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		cm_log(LOG_ERR, "libmilter does not take the list of macros");
 		return SMFIS_REJECT;
 	}
-	session->headers_unanswered = (steps & SMFIP_NR_HDR) != 0;
+	/* What is never refused at once needs no reply, which costs both sides a wake-up. */
+	session->unanswered = steps & (SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_BODY);
 	*actions_r = SMFIF_SETSYMLIST;
-	*steps_r = needed | (steps & (SMFIP_NR_HDR | SMFIP_NOCONNECT | SMFIP_NOHELO |
-				      SMFIP_NOUNKNOWN | SMFIP_NODATA));
+	*steps_r = needed | session->unanswered |
+		   (steps & (SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA));
 	*unused_2_r = *unused_3_r = 0;
 	return SMFIS_CONTINUE;
 }
@@ -229,33 +236,35 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	return verdict.code == 0 ? SMFIS_CONTINUE : conclude(context, session, &verdict);
 }
 
-/* Never refused here: clients expect one answer for all recipients (README). */
+/* Recipients, header fields and pieces of the body are never refused at once: clients expect one
+   answer for all recipients (README), and the rest comes in one go. Events without a message are
+   passed over: without a beginning there is no accepted end. */
 static sfsistat on_recipient(SMFICTX *context, char **arguments)
 {
-	struct session *session = get_message(context);
+	struct session *session = get_session(context);
 
 	if (session == NULL)
-		return fail(context, NULL, "a recipient without a message");
-	if (!session->condemned)
+		return fail(context, NULL, "out of memory");
+	if (session->generation != NULL && !session->condemned)
 		session->condemned = !cm_message_recipient(session->message, arguments[0]);
-	return SMFIS_CONTINUE;
+	return go_on(session, SMFIP_NR_RCPT);
 }
 
 static sfsistat on_header(SMFICTX *context, char *name, char *value)
 {
-	struct session *session = get_message(context);
+	struct session *session = get_session(context);
 	uint64_t start = now();
 
 	if (session == NULL)
-		return fail(context, NULL, "a header field without a message");
+		return fail(context, NULL, "out of memory");
 	session->bytes += strlen(name) + strlen(value) + 3;
-	if (!session->condemned) {
+	if (session->generation != NULL && !session->condemned) {
 		session->condemned = !cm_message_header(session->message, name, value);
 		if (session->check != NULL)
 			cm_dkim_header(session->check, name, value);
 	}
 	session->nanoseconds += now() - start;
-	return session->headers_unanswered ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+	return go_on(session, SMFIP_NR_HDR);
 }
 
 static sfsistat on_end_of_headers(SMFICTX *context)
@@ -265,7 +274,6 @@ static sfsistat on_end_of_headers(SMFICTX *context)
 
 	if (session == NULL)
 		return fail(context, NULL, "the end of a header without a message");
-	session->bytes += 2;
 	if (session->condemned || !cm_message_end_of_headers(session->message))
 		return conclude_early(context, session);
 	if (session->check != NULL)
@@ -276,18 +284,19 @@ static sfsistat on_end_of_headers(SMFICTX *context)
 
 static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
 {
-	struct session *session = get_message(context);
+	struct session *session = get_session(context);
 	uint64_t start = now();
 
 	if (session == NULL)
-		return fail(context, NULL, "a body without a message");
+		return fail(context, NULL, "out of memory");
 	session->bytes += length;
-	if (!cm_message_body(session->message, data, length))
-		return conclude_early(context, session);
-	if (session->check != NULL)
-		cm_dkim_body(session->check, data, length);
+	if (session->generation != NULL && !session->condemned) {
+		session->condemned = !cm_message_body(session->message, data, length);
+		if (session->check != NULL)
+			cm_dkim_body(session->check, data, length);
+	}
 	session->nanoseconds += now() - start;
-	return SMFIS_CONTINUE;
+	return go_on(session, SMFIP_NR_BODY);
 }
 
 static sfsistat on_end_of_message(SMFICTX *context)
@@ -300,6 +309,8 @@ static sfsistat on_end_of_message(SMFICTX *context)
 
 	if (session == NULL)
 		return fail(context, NULL, "the end of a message without its start");
+	if (session->condemned)
+		return conclude_early(context, session);
 	if (session->check != NULL && cm_message_needs_dkim(session->message)) {
 		dkim = cm_dkim_end(session->check, &why);
 		snprintf(session->why, sizeof session->why, "%.*s", (int)sizeof session->why - 1,

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from support import messages
-from support.milter import Connection, Reply, split_header
+from support.milter import NR_BODY, NR_HDR, NR_RCPT, STEPS, Connection, Reply, split_header
 from support.milter_daemon import BUILD, PROGRAM, MilterDaemon
 from support.ports import free_ports
 from support.wait import eventually
@@ -120,6 +120,16 @@ def test_many_messages_on_one_connection(daemon):
                 connection.message(encrypted(), USER, [PEER], USER)
 
 
+def test_mail_server_that_wants_every_reply(daemon):
+    with Connection(daemon.socket, steps=STEPS & ~(NR_HDR | NR_RCPT | NR_BODY)) as connection:
+        assert not connection.steps & (NR_HDR | NR_RCPT | NR_BODY)
+        for _ in range(3):
+            connection.message(encrypted(200_000), USER, [PEER], USER)
+            with pytest.raises(Reply) as refusal:
+                connection.message(encrypted() + b"more", USER, [PEER], USER)
+            assert refusal.value.code == 523
+
+
 @pytest.mark.parametrize("stage", ["header", "end of headers", "body", "end of message"])
 def test_event_without_a_message_is_not_accepted(daemon, stage):
     with Connection(daemon.socket) as connection:
@@ -134,6 +144,7 @@ def test_event_without_a_message_is_not_accepted(daemon, stage):
                 connection.end_of_headers()
             elif stage == "body":
                 connection.body(b"hello\r\n")
+                connection.end_of_message()
             else:
                 connection.end_of_message()
     assert send(daemon)[0] == 250

@@ -8,7 +8,7 @@ import struct
 VERSION = 6
 ACTIONS = 0x1FF
 STEPS = 0x1FFFFF
-NR_HDR = 0x80
+NR_HDR, NR_RCPT, NR_BODY = 0x80, 0x8000, 0x80000
 
 CONTINUE, ACCEPT, REJECT, TEMPFAIL, REPLY, DISCARD, SKIP = b"c", b"a", b"r", b"t", b"y", b"d", b"s"
 PROGRESS = b"p"
@@ -26,11 +26,11 @@ class Reply(Exception):
 class Connection:
     """One SMTP session's connection to the milter."""
 
-    def __init__(self, path, timeout=60):
+    def __init__(self, path, timeout=60, steps=STEPS):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(str(path))
-        self.negotiate()
+        self.negotiate(steps)
 
     def __enter__(self):
         return self
@@ -64,8 +64,8 @@ class Connection:
             if data[:1] != PROGRESS:
                 return data[:1], data[1:]
 
-    def negotiate(self):
-        self.send(b"O", struct.pack(">III", VERSION, ACTIONS, STEPS))
+    def negotiate(self, steps):
+        self.send(b"O", struct.pack(">III", VERSION, ACTIONS, steps))
         command, data = self.receive()
         if command != b"O":
             raise ConnectionError(f"negotiation failed: {command!r}")
@@ -108,7 +108,8 @@ class Connection:
 
     def recipient(self, address):
         self.send(b"R", address.encode() + b"\0")
-        self.answer()
+        if not self.steps & NR_RCPT:
+            self.answer()
 
     def header(self, name, value):
         """value without the colon and the line's end, folded with LF, as Postfix sends it."""
@@ -124,7 +125,8 @@ class Connection:
     def body(self, data):
         for start in range(0, len(data), 65535):
             self.send(b"B", data[start : start + 65535])
-            self.answer()
+            if not self.steps & NR_BODY:
+                self.answer()
 
     def end_of_message(self, queue_id="4Qx7Tz0000z1"):
         self.macros(b"E", {"i": queue_id})
