@@ -6,11 +6,17 @@
  * makes for hibernation, says so too, and the mailbox is looked at when the events that are there
  * by then have been read. Mail that comes during that look makes the descriptor readable again.
  *
+ * Hibernation has a gap: a change that inotify has reported to the imap process, but that the
+ * process has not looked at when it hands the client over, is told to nobody (in stock Dovecot that
+ * is any change in the half second before). So a process that goes to sleep with such a change
+ * wakes its successor, by a change of its own.
+ *
  * When the descriptor cannot be had (fs.inotify.max_user_instances), or on a file system without
  * inotify, Dovecot's own way remains.
  */
 #include "lib.h"
 
+#include "imap-common.h"
 #include "ioloop.h"
 #include "mail-storage-private.h"
 #include "mailbox-watch.h"
@@ -18,7 +24,15 @@
 #include "plugin.h"
 #include "relay.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
+
+/* Below a Maildir, where nothing that starts with a dot is a message. */
+#define WAKE_FILE "/new/.chatmail-wake"
+
+/* Of the imap program; other processes that load us have no clients. */
+#pragma weak imap_clients
 
 struct idle_mailbox {
 	union mailbox_module_context module_ctx;
@@ -30,6 +44,38 @@ struct idle_mailbox {
 static MODULE_CONTEXT_DEFINE_INIT(idle_module, &mail_storage_module_register);
 
 #define IDLE_MAILBOX(box) ((struct idle_mailbox *)MODULE_CONTEXT_REQUIRE(box, idle_module))
+
+/* Whether there are changes that nobody has looked at. */
+static bool is_pending(const struct idle_mailbox *idle)
+{
+	struct pollfd events = {.fd = idle->fd, .events = POLLIN};
+
+	return idle->to_notify != NULL || (idle->fd >= 0 && poll(&events, 1, 0) > 0);
+}
+
+/* Whether imap-hibernate has the mailbox's client already. */
+static bool is_handed_over(const struct mailbox *box)
+{
+	const struct client *client = &imap_clients != NULL ? imap_clients : NULL;
+
+	while (client != NULL && client->mailbox != box)
+		client = client->next;
+	return client != NULL && client->hibernated;
+}
+
+static void wake_successor(struct mailbox *box)
+{
+	const char *path = t_strconcat(mailbox_get_path(box), WAKE_FILE, NULL);
+	int fd;
+
+	if (strcmp(box->storage->name, "maildir") != 0)
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	if (fd < 0 || unlink(path) < 0)
+		i_error("chatmail: a hibernated client cannot be woken: %m");
+}
 
 static void stop_watching(struct idle_mailbox *idle)
 {
@@ -83,11 +129,18 @@ static void start_watching(struct mailbox *box, struct idle_mailbox *idle)
 static void notify_changes(struct mailbox *box)
 {
 	struct idle_mailbox *idle = IDLE_MAILBOX(box);
+	bool pending = is_pending(idle) || box->to_notify_delay != NULL;
 
 	idle->module_ctx.super.notify_changes(box);
 	stop_watching(idle);
 	if (box->notify_callback != NULL)
 		start_watching(box, idle);
+	else if (pending && is_handed_over(box))
+		T_BEGIN
+		{
+			wake_successor(box);
+		}
+	T_END;
 }
 
 static void close_mailbox(struct mailbox *box)

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import os
+import random
 import subprocess
 import time
 
@@ -118,6 +119,41 @@ def test_mail_wakes_a_hibernated_client(sleepy):
     # Back from hibernation, commands still work.
     assert client.noop()[0] == "OK"
     assert len(client.search(None, "ALL")[1][0].split()) == 3
+    client.logout()
+
+
+def test_no_mail_is_missed_on_the_way_to_hibernation(sleepy):
+    """Mail that comes in the moments when a client goes to sleep, a second after the last."""
+
+    def watch(_):
+        account = sleepy.registered()
+        client = sleepy.imap(account, select=True)
+        with Idle(client) as idle:
+            for count in range(1, 16):
+                deliver(sleepy, account)
+                assert idle.exists() == count
+                time.sleep(random.uniform(0.9, 1.05))
+        client.logout()
+
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        list(pool.map(watch, range(10)))
+
+
+def test_mail_that_nobody_looked_at_before_hibernation(sleepy):
+    """The process wakes up to find both: mail has come, and it is time to sleep."""
+    account = sleepy.registered()
+    client = sleepy.imap(account, select=True)
+    processes = sleepy.inside("pgrep", "-f", "^dovecot/imap( |$)").stdout.split()
+    before = sleeping(sleepy)
+    with Idle(client) as idle:
+        sleepy.inside("kill", "-STOP", *processes)
+        try:
+            deliver(sleepy, account)
+            time.sleep(1.5)
+        finally:
+            sleepy.inside("kill", "-CONT", *processes)
+        assert idle.exists() == 1
+        eventually(lambda: sleeping(sleepy) > before, message="the client did not hibernate")
     client.logout()
 
 
