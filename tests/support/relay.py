@@ -282,13 +282,16 @@ class Relay:
         with self.peer() as client:
             return transact(client, sender, recipients, message)
 
+    def lmtp(self):
+        """A client of Dovecot's LMTP."""
+        return smtplib.LMTP(str(self.path("/var/spool/postfix/private/dovecot-lmtp")), timeout=60)
+
     def deliver(self, sender, recipients, message):
         """Hands a message to Dovecot's LMTP, as Postfix does; {recipient: (code, text)} of those
         that were refused."""
         if isinstance(recipients, str):
             recipients = [recipients]
-        socket_path = str(self.path("/var/spool/postfix/private/dovecot-lmtp"))
-        with smtplib.LMTP(socket_path, timeout=60) as client:
+        with self.lmtp() as client:
             client.mail(sender)
             replies = {recipient: client.rcpt(recipient) for recipient in recipients}
             taken = [recipient for recipient in recipients if replies[recipient][0] == 250]
