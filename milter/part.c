@@ -81,9 +81,10 @@ static bool content_type(struct cm_part *part, const char *text, bool strict,
 	if (why != NULL)
 		return refuse(finding, why);
 	memcpy(part->type, value.value, sizeof part->type);
-	/* Another character set could make other text of a part that is read as ASCII here. */
+	/* Another character set could make other text of a text that is read as ASCII here. */
 	for (size_t i = 0; i < value.parameter_count; i++) {
-		if (strcmp(value.parameter[i].name, "charset") == 0 &&
+		if ((strict || strncmp(value.value, "text/", 5) == 0) &&
+		    strcmp(value.parameter[i].name, "charset") == 0 &&
 		    !is_listed(value.parameter[i].text, charsets))
 			return refuse(finding, "a character set that is not UTF-8 or ASCII");
 	}

@@ -106,20 +106,28 @@ static bool not_encrypted(struct cm_message *message, enum cm_reason reason, con
 
 static void check_sender(struct cm_message *message)
 {
-	const struct cm_policy *policy = message->policy;
-
 	if (!is_out(message)) {
 		if (message->has_envelope &&
-		    cm_blocked_senders_match(policy->blocked, &message->envelope))
+		    cm_blocked_senders_match(message->policy->blocked, &message->envelope))
 			refuse(message, CM_REASON_BLOCKED_SENDER, "the envelope sender is listed");
 		return;
 	}
 	if (!message->has_envelope)
 		refuse(message, CM_REASON_ENVELOPE_FROM, "MAIL FROM is not a plain address");
-	else if (!cm_rate_limit_take(policy->rate_limit, message->envelope.text,
-				     policy->config->max_user_send_per_minute,
-				     policy->config->max_user_send_burst_size, cm_rate_limit_now()))
-		refuse(message, CM_REASON_RATE_LIMIT, "the sender is over its rate");
+}
+
+/* At the end of the headers, when Postfix has taken a recipient: only then has it compared the
+   envelope sender with the login, and nobody can use up another one's rate. */
+static bool check_rate(struct cm_message *message)
+{
+	const struct cm_policy *policy = message->policy;
+
+	if (!is_out(message) ||
+	    cm_rate_limit_take(policy->rate_limit, message->envelope.text,
+			       policy->config->max_user_send_per_minute,
+			       policy->config->max_user_send_burst_size, cm_rate_limit_now()))
+		return true;
+	return refuse(message, CM_REASON_RATE_LIMIT, "the sender is over its rate");
 }
 
 /* The text between the angle brackets. */
@@ -378,7 +386,7 @@ bool cm_message_end_of_headers(struct cm_message *message)
 	if (message->decided)
 		return false;
 	message->headers_ended = true;
-	if (!check_from(message))
+	if (!check_rate(message) || !check_from(message))
 		return false;
 	if (!read_content_type(message))
 		return judge_finding(message);

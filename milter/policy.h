@@ -89,6 +89,7 @@ bool cm_message_recipient(struct cm_message *message, const char *path);
 /* value as libmilter gives it: without the line's end, leading space kept, folding as "\n" or
    "\r\n" plus white space. */
 bool cm_message_header(struct cm_message *message, const char *name, const char *value);
+/* Counts against the sender's rate. */
 bool cm_message_end_of_headers(struct cm_message *message);
 bool cm_message_body(struct cm_message *message, const void *data, size_t length);
 
@@ -102,7 +103,7 @@ void cm_message_end(struct cm_message *message, enum cm_dkim_status dkim,
 		    struct cm_verdict *verdict_r);
 
 /* The early verdict after a call returned false. Its code is 0 as long as there is none, so it may
-   be asked right after begin too, which knows the envelope sender and its rate. */
+   be asked right after begin too, which knows the envelope sender. */
 void cm_message_verdict(const struct cm_message *message, struct cm_verdict *verdict_r);
 
 /* The domain of the one From address in normal form, valid after end_of_headers returned true. */

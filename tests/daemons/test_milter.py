@@ -424,10 +424,10 @@ def test_reload_takes_effect_and_disturbs_nobody(daemon):
         daemon.configure(max_user_send_burst_size=1, resolver="127.0.0.1@9")
         reload(daemon)
         finish(connection, rest)
-        connection.mail(f"<{sender}>", sender)
-        connection.abort()
+        message = messages.encrypted(sender, PEER)
+        connection.message(message, sender, [PEER], sender)
         with pytest.raises(Reply) as refusal:
-            connection.mail(f"<{sender}>", sender)
+            connection.message(message, sender, [PEER], sender)
         assert refusal.value.code == 450
 
 
