@@ -130,7 +130,7 @@ def test_what_is_stored_says_nothing_of_the_client(relay, alice):
         carol.address,
         subject="Meet me at the station",
         extra=[
-            "X-Mailer: a client 1.0",
+            "X-Mailer : a client 1.0",
             "User-Agent: another",
             "X-Originating-IP: [192.0.2.77]",
             "Received: from phone (phone [192.0.2.77]) by somewhere; Thu, 1 Jan 1970 00:00:00 +0000",
