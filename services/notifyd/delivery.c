@@ -274,7 +274,7 @@ static void judge_service(struct notifier *notifier, const struct sender_answer 
 	if (answer->status == HTTP_OK || answer->status == HTTP_GONE) {
 		if (gate_success(&notifier->gate))
 			cm_log(LOG_INFO, "the push service works again");
-	} else if (gate_failure(&notifier->gate, now, wait, notifier_random())) {
+	} else if (gate_failure(&notifier->gate, answer->started, now, wait, notifier_random())) {
 		if (answer->status == 0)
 			cm_log(LOG_WARNING, "the push service fails, holding back: %s",
 			       answer->error);

@@ -72,14 +72,26 @@ bool gate_success(struct gate *gate)
 	return opened;
 }
 
-bool gate_failure(struct gate *gate, int64_t now, int64_t wait, uint32_t random)
+/* Counts a failure, unless the request was out already when the last one was counted. */
+static void count_failure(struct gate *gate, int64_t started, int64_t now)
+{
+	if (gate->failures > 0 && started <= gate->failed_at)
+		return;
+	gate->failures++;
+	gate->failed_at = now;
+	gate->window /= 2;
+	if (gate->window < GATE_WINDOW_START)
+		gate->window = GATE_WINDOW_START;
+}
+
+bool gate_failure(struct gate *gate, int64_t started, int64_t now, int64_t wait, uint32_t random)
 {
 	const bool was_closed = gate->closed;
 	int64_t probe_at;
 
 	if (wait > WAIT_MAX)
 		wait = WAIT_MAX;
-	gate->failures++;
+	count_failure(gate, started, now);
 	if (!was_closed && wait <= 0 && gate->failures < GATE_FAILURES)
 		return false;
 	gate->closed = true;

@@ -2,11 +2,12 @@
  * gate - how many requests may be out, and back-pressure when the service is down
  *
  * Open, the gate lets a window of requests out at once; it starts small and grows by one with each
- * answer (slow start). Requests that take long (see GATE_SLOW) do not count against the window, so
- * a few that hang do not hold up the rest; all together they are bounded. A row of failures of the
- * service closes the gate: then one request at a time is let out as a probe, ever more seldom, and
- * what waits is not tried (and not counted as failed) meanwhile. The first good answer opens the
- * gate, with the small window again, so nothing storms a service that has just come back.
+ * answer (slow start) and is halved by a failure. Requests that take long (see GATE_SLOW) do not
+ * count against the window, so a few that hang do not hold up the rest; all together they are
+ * bounded. A row of failures of the service closes the gate: then one request at a time is let out
+ * as a probe, ever more seldom, and what waits is not tried (and not counted as failed) meanwhile.
+ * The first good answer opens the gate, with the small window again, so nothing storms a service
+ * that has just come back.
  *
  * Times are milliseconds of a monotonic clock.
  */
@@ -19,7 +20,8 @@
 /* A request that has been out this long is slow. */
 #define GATE_SLOW 1000
 
-/* Failures without a success between them that close the gate. */
+/* Failures without a success between them that close the gate. What fails together counts as one: a
+   connection may break with many requests on it. */
 #define GATE_FAILURES 8
 
 #define GATE_WINDOW_START 4
@@ -29,6 +31,7 @@ struct gate {
 	unsigned int window_max; /* fast requests at once */
 	unsigned int total_max;  /* all requests at once */
 	unsigned int failures;   /* in a row */
+	int64_t failed_at;       /* the last of them that was counted */
 	bool closed;
 	int64_t probe_at;
 	int64_t probe_delay;
@@ -48,8 +51,9 @@ void gate_probe_started(struct gate *gate, int64_t now, uint32_t random);
 /* The service answered as a working service does: true if that opened the gate. */
 bool gate_success(struct gate *gate);
 
-/* It did not: true if that closed the gate. wait is what the service asked for (Retry-After) in
-   milliseconds, 0 for nothing; it is bounded here, and closes the gate at once. */
-bool gate_failure(struct gate *gate, int64_t now, int64_t wait, uint32_t random);
+/* It did not: true if that closed the gate. started is when the request was. wait is what the
+   service asked for (Retry-After) in milliseconds, 0 for nothing; it is bounded here, and closes
+   the gate at once. */
+bool gate_failure(struct gate *gate, int64_t started, int64_t now, int64_t wait, uint32_t random);
 
 #endif

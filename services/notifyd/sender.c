@@ -85,6 +85,8 @@ static void set_options(const struct sender *sender, struct request *request)
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* Else the end of a request waits, and we with it, for a resolver that does not answer. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT, REQUEST_TIMEOUT);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -196,8 +198,6 @@ fail:
 
 static void free_request(struct request *request)
 {
-	/* Do not wait for a resolver's thread. */
-	curl_easy_setopt(request->easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_cleanup(request->easy);
 	explicit_bzero(request->token, sizeof request->token);
 	free(request);
@@ -317,6 +317,7 @@ static void finish(struct sender *sender, CURL *easy, CURLcode result)
 	curl_multi_remove_handle(sender->multi, easy);
 	unlink_in_flight(sender, request);
 	context = request->request;
+	answer.started = request->started;
 	give_back(sender, request);
 	if (answer.status != 0)
 		set_connections(sender, answer.http2);

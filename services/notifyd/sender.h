@@ -26,6 +26,7 @@ struct sender;
 
 struct sender_answer {
 	long status;         /* of HTTP; 0: no answer, then error says why */
+	int64_t started;     /* as given to sender_post() */
 	bool http2;          /* what it was spoken in; only if there is a status */
 	int64_t retry_after; /* milliseconds the server asks to wait, 0: nothing */
 	const char *error;   /* a static text without token or address */

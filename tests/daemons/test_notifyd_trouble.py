@@ -66,6 +66,34 @@ def test_an_unknown_authority_sees_nothing(make_notifyd, backend, push_server):
     assert backend.tokens() == []
 
 
+# --- The name of the service
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a resolv.conf of its own")
+def test_a_mute_name_server_blocks_nothing(make_notifyd, tmp_path):
+    """The resolver asks for minutes; the notifier neither waits for it nor stops for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as name_server:
+        name_server.bind((f"127.{random.randrange(2, 250)}.{random.randrange(250)}.1", 53))
+        resolv = tmp_path / "resolv.conf"
+        resolv.write_text(
+            f"nameserver {name_server.getsockname()[0]}\noptions timeout:30 attempts:5\n"
+        )
+        own = f'mount --bind {resolv} /etc/resolv.conf && exec "$@"'
+        prefix = ["unshare", "--mount", "sh", "-c", own, "sh"]
+        notifyd = make_notifyd("https://push.example.test/notify", prefix=prefix).start()
+        path = notifyd.add("openpgp:a")
+        eventually(lambda: retry_state(path)[0] == 1)
+        notifyd.hangup()
+        name_server.settimeout(60)
+        while name_server.recv(512):
+            # wait for the second try: at the end the resolver is at work
+            if retry_state(path)[0] == 1 and time.time() >= retry_state(path)[1]:
+                break
+        notifyd.process.send_signal(signal.SIGTERM)
+        assert notifyd.process.wait(60) == 0
+        assert path.exists()
+
+
 # --- Hangs and resets
 
 
@@ -375,7 +403,7 @@ def open_notifyd(push_server, authority):
 def test_nothing_is_sent_while_files_cannot_be_removed(open_notifyd, backend):
     """Else what was sent would be sent again after the next start."""
     backend.answer = lambda token: HANG
-    notifyd = open_notifyd.start("-u", "nobody")
+    notifyd = open_notifyd.start(user="nobody")
 
     def add(token):
         shutil.chown(notifyd.add(token), "nobody")
@@ -390,21 +418,21 @@ def test_nothing_is_sent_while_files_cannot_be_removed(open_notifyd, backend):
     add("openpgp:second")
     # nor after a restart
     assert notifyd.stop() == 0
-    notifyd.start("-u", "nobody")
+    notifyd.start(user="nobody")
     eventually(lambda: "cannot read and write" in notifyd.log())
     assert notifyd.stop() == 0
     assert backend.tokens() == ["openpgp:first"]
 
     first.unlink()
     notifyd.queue.chmod(0o755)
-    notifyd.start("-u", "nobody")
+    notifyd.start(user="nobody")
     notifyd.wait_until_empty()
     assert backend.tokens() == ["openpgp:first", "openpgp:second"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to run it as somebody else")
 def test_goes_on_when_files_can_be_removed_again(open_notifyd, backend):
-    notifyd = open_notifyd.start("-u", "nobody")
+    notifyd = open_notifyd.start(user="nobody")
     eventually(lambda: "watching" in notifyd.log())
     notifyd.queue.chmod(0o555)
     shutil.chown(notifyd.add("openpgp:first"), "nobody")

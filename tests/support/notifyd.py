@@ -7,23 +7,19 @@ import re
 import signal
 import subprocess
 import time
-import urllib.request
 from pathlib import Path
-
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from support.wait import eventually
 
 SOURCE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resolve()
 PROGRAM = BUILD / "services" / "notifyd" / "chatmail-notifyd"
-HTTPD = BUILD / "services" / "httpd" / "chatmail-httpd"
-
-# Root does not become vmail, whom the machine need not have.
-USER = pwd.getpwuid(os.getuid()).pw_name
 
 # What a file's modification time says of its retries: see services/notifyd/schedule.h.
 FAILURES_MAX = 16
+
+# Root does not become vmail, whom the machine need not have.
+USER = pwd.getpwuid(os.getuid()).pw_name
 
 
 class Notifyd:
@@ -59,10 +55,10 @@ class Notifyd:
         text = "[params]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
         self.ini.write_text(text)
 
-    def start(self, *options):
+    def start(self, user=USER):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, PROGRAM, "-f", "-c", self.ini, "-u", USER, *options],
+                [*self.prefix, PROGRAM, "-f", "-c", self.ini, "-u", user],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
                 env=self.environment,
@@ -121,30 +117,6 @@ class Notifyd:
             for name, value in re.findall(r"([a-z ]+?) (\d+)(?:,|$)", line.split(": ", 1)[1]):
                 sums[name.strip()] = sums.get(name.strip(), 0) + int(value)
         return sums
-
-
-def metrics(notifyd, port):
-    """What chatmail-httpd tells of chatmail_push_ from the same run directory: values by name."""
-    notifyd.configure(metrics_listen=f"127.0.0.1:{port}")
-    user = pwd.getpwuid(os.getuid()).pw_name
-    httpd = subprocess.Popen([HTTPD, "-f", "-c", notifyd.ini, "-u", user])
-
-    def answer():
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
-                return response.read().decode()
-        except OSError:
-            return None
-
-    text = eventually(answer, message="no metrics")
-    httpd.terminate()
-    httpd.wait()
-    return {
-        sample.name.removeprefix("chatmail_push_"): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name.startswith("chatmail_push_") and "le" not in sample.labels
-    }
 
 
 def retry_state(path):

@@ -18,9 +18,9 @@ static struct gate open_gate(void)
 
 static void close_gate(struct gate *gate, int64_t now)
 {
-	for (int i = 0; i < GATE_FAILURES - 1; i++)
-		assert_false(gate_failure(gate, now, 0, 0));
-	assert_true(gate_failure(gate, now, 0, 0));
+	for (int i = 1; i < GATE_FAILURES; i++)
+		assert_false(gate_failure(gate, now + i, now + i, 0, 0));
+	assert_true(gate_failure(gate, now + GATE_FAILURES, now + GATE_FAILURES, 0, 0));
 }
 
 static void test_slow_start(void **state)
@@ -66,9 +66,31 @@ static void test_single_failures_do_not_close(void **state)
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
-		assert_false(gate_failure(&gate, 0, 0, 0));
+		assert_false(gate_failure(&gate, i, i, 0, 0));
 		assert_false(gate_success(&gate));
 	}
+	assert_false(gate.closed);
+}
+
+static void test_what_fails_together_counts_once(void **state)
+{
+	struct gate gate = open_gate();
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		gate_success(&gate);
+	/* a connection breaks under a hundred requests */
+	for (int i = 0; i < 100; i++)
+		assert_false(gate_failure(&gate, 1000 + i, 2000, 0, 0));
+	assert_int_equal(gate.failures, 1);
+	assert_int_equal(gate_allowance(&gate, 0, 0, 2000), WINDOW / 2);
+	/* and those that were started since break too */
+	assert_false(gate_failure(&gate, 2001, 2100, 0, 0));
+	assert_int_equal(gate.failures, 2);
+	assert_int_equal(gate_allowance(&gate, 0, 0, 2100), WINDOW / 4);
+	for (int i = 0; i < 4; i++)
+		gate_failure(&gate, 3000 + i, 3000 + i, 0, 0);
+	assert_int_equal(gate_allowance(&gate, 0, 0, 4000), GATE_WINDOW_START);
 	assert_false(gate.closed);
 }
 
@@ -90,7 +112,7 @@ static void test_probes_get_rarer(void **state)
 		assert_int_equal(gate_allowance(&gate, 1, 1, now), 0);
 		gate_probe_started(&gate, now, 0);
 		assert_int_equal(gate_allowance(&gate, 0, 0, now), 0);
-		assert_false(gate_failure(&gate, now, 0, 0));
+		assert_false(gate_failure(&gate, now, now, 0, 0));
 	}
 	assert_true(last >= 64000);
 }
@@ -108,7 +130,7 @@ static void test_opening_starts_small(void **state)
 	assert_int_equal(gate_allowance(&gate, 0, 0, 0), GATE_WINDOW_START + 1);
 	/* and the next closing begins with the short delay again */
 	close_gate(&gate, 0);
-	assert_in_range(gate.probe_at, 8000, 10000);
+	assert_in_range(gate.probe_at, 8000, 10000 + GATE_FAILURES);
 }
 
 static void test_retry_after(void **state)
@@ -116,11 +138,11 @@ static void test_retry_after(void **state)
 	struct gate gate = open_gate();
 
 	(void)state;
-	assert_true(gate_failure(&gate, 0, 30000, 0));
+	assert_true(gate_failure(&gate, 0, 0, 30000, 0));
 	assert_int_equal(gate_allowance(&gate, 0, 0, 29999), 0);
 	assert_int_equal(gate_allowance(&gate, 0, 0, 30000), 1);
 	/* bounded, whatever is asked for */
-	assert_false(gate_failure(&gate, 0, INT64_MAX, UINT32_MAX));
+	assert_false(gate_failure(&gate, 0, 0, INT64_MAX, UINT32_MAX));
 	assert_in_range(gate.probe_at, 600000, 750000);
 }
 
@@ -131,6 +153,7 @@ int main(void)
 	    cmocka_unit_test(test_slow_requests_do_not_count),
 	    cmocka_unit_test(test_bounds_shrink),
 	    cmocka_unit_test(test_single_failures_do_not_close),
+	    cmocka_unit_test(test_what_fails_together_counts_once),
 	    cmocka_unit_test(test_probes_get_rarer),
 	    cmocka_unit_test(test_opening_starts_small),
 	    cmocka_unit_test(test_retry_after),
