@@ -39,6 +39,7 @@ enum derived {
 	MAX_MESSAGE_BYTES,
 	QUOTA_TARGET_MB,
 	SMTP_CONNECTIONS_PER_CLIENT,
+	DOVECOT_CLIENT_LIMIT,
 	TLS_CERTIFICATE,
 	TLS_KEY,
 	TLS_SELF_SIGNED,
@@ -51,6 +52,7 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [MAX_MESSAGE_BYTES] = "max_message_bytes",
     [QUOTA_TARGET_MB] = "quota_target_mb",
     [SMTP_CONNECTIONS_PER_CLIENT] = "smtp_connections_per_client",
+    [DOVECOT_CLIENT_LIMIT] = "dovecot_client_limit",
     [TLS_CERTIFICATE] = "tls_certificate",
     [TLS_KEY] = "tls_key",
     [TLS_SELF_SIGNED] = "tls_self_signed",
@@ -180,6 +182,9 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	/* Clients warn at 80 % and 95 %: trimming starts at 75 % and stops at 70 %. */
 	derived[QUOTA_TARGET_MB] = format("%" PRIu64, (config->max_mailbox_size >> 20) * 70 / 100);
 	derived[SMTP_CONNECTIONS_PER_CLIENT] = format("%u", config->max_smtp_connections / 5);
+	/* Some of Dovecot's processes have a connection of each session; 20000 is upstream's. */
+	derived[DOVECOT_CLIENT_LIMIT] = format(
+	    "%u", config->max_imap_connections > 10000 ? config->max_imap_connections * 2 : 20000);
 	derived[TLS_CERTIFICATE] = format("%s", config->tls_certificate);
 	derived[TLS_KEY] = format("%s", config->tls_key);
 	derived[TLS_SELF_SIGNED] = format("%s", config->tls_self_signed ? "true" : "false");
