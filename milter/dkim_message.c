@@ -148,11 +148,18 @@ static const char *field_value(const struct cm_dkim_message *message, const stru
 	return message->text + field->offset + field->name_length;
 }
 
+/* "From :" is From, too (RFC 5322 4.5). */
 static bool field_is(const struct cm_dkim_message *message, const struct field *field,
 		     const char *name, size_t length)
 {
-	return field->name_length == length &&
-	       strncasecmp(field_name(message, field), name, length) == 0;
+	const char *own = field_name(message, field);
+
+	if (field->name_length < length || strncasecmp(own, name, length) != 0)
+		return false;
+	for (size_t i = length; i < field->name_length; i++)
+		if (own[i] != ' ' && own[i] != '\t')
+			return false;
+	return true;
 }
 
 /* RFC 6376 5.4.2: of fields with one name the last that is not used yet; none is no mistake. */

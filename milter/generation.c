@@ -43,12 +43,14 @@ static void release(struct cm_generation *generation)
 	free(generation);
 }
 
-/* Shares the resolver of what is in force, or makes one. The lock is held. */
+/* Shares the resolver of what is in force, or makes one: always if it is the system's, whose
+   configuration may be another now. The lock is held. */
 static struct shared_dkim *get_dkim(const struct cm_config *config, struct cm_error *err)
 {
 	struct shared_dkim *dkim;
 
-	if (in_force != NULL && strcmp(in_force->config->resolver, config->resolver) == 0) {
+	if (in_force != NULL && config->resolver[0] != '\0' &&
+	    strcmp(in_force->config->resolver, config->resolver) == 0) {
 		in_force->dkim->references++;
 		return in_force->dkim;
 	}

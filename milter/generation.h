@@ -18,8 +18,8 @@
 struct cm_generation;
 
 /* Reads the configuration and uses it for messages that begin from now on. False with err filled
-   if it cannot be used: then what was in force stays in force. The resolver and its cache are kept
-   if its configuration is the same, and so are the senders' rates. */
+   if it cannot be used: then what was in force stays in force. The senders' rates go on, and so
+   does a resolver with its cache whose key has not changed. */
 bool cm_generation_load(const char *ini, cm_config_warning_fn *warn, void *context,
 			struct cm_error *err);
 

@@ -148,6 +148,10 @@ static void test_every_from_is_signed(void **state)
 
 	(void)state;
 	assert_candidates(header, 0, "a From field is not signed");
+	header[3].name = "From \t";
+	assert_candidates(header, 0, "a From field is not signed");
+	header[3].name = "fRoM";
+	assert_candidates(header, 0, "a From field is not signed");
 	header[3] = (struct field){"X-From", " somebody"};
 	assert_candidates(header, 1, NULL);
 }
