@@ -43,9 +43,27 @@ bool cm_registration_is_closed(const struct cm_config *config)
 	       access(CM_NOCREATE_FILE, F_OK) == 0;
 }
 
+/* Who has these speaks for the relay: RFC 2142, and the five to which certificate authorities send
+   what proves control of a domain (CA/Browser Forum Baseline Requirements 3.2.2.4.4). */
+static const char *const role_names[] = {
+    "abuse",         "admin",     "administrator", "dmarc",    "hostmaster", "info",
+    "mailer-daemon", "marketing", "news",          "noc",      "no-reply",   "noreply",
+    "postmaster",    "root",      "sales",         "security", "support",    "usenet",
+    "uucp",          "webmaster", "www",
+};
+
+static bool is_role(const struct cm_address *address)
+{
+	for (size_t i = 0; i < sizeof role_names / sizeof role_names[0]; i++)
+		if (strlen(role_names[i]) == address->local_length &&
+		    memcmp(role_names[i], address->text, address->local_length) == 0)
+			return true;
+	return false;
+}
+
 bool cm_registration_name_valid(const struct cm_config *config, const struct cm_address *address)
 {
-	return address->local_length >= config->username_min_length &&
+	return !is_role(address) && address->local_length >= config->username_min_length &&
 	       address->local_length <= config->username_max_length &&
 	       strspn(address->text, "abcdefghijklmnopqrstuvwxyz0123456789._-") ==
 		   address->local_length;

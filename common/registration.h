@@ -24,7 +24,7 @@ enum cm_registration {
 	CM_REGISTRATION_ALLOWED,
 	CM_REGISTRATION_REFUSED_CLOSED,   /* registration = closed, or CM_NOCREATE_FILE exists */
 	CM_REGISTRATION_REFUSED_INVITE,   /* registration = invite: not by logging in */
-	CM_REGISTRATION_REFUSED_NAME,     /* not [a-z0-9._-], or of the wrong length */
+	CM_REGISTRATION_REFUSED_NAME,     /* not [a-z0-9._-], of the wrong length, or a role's */
 	CM_REGISTRATION_REFUSED_PASSWORD, /* too short or too long */
 	CM_REGISTRATION_REFUSED_LOAD,     /* from here on: not now */
 	CM_REGISTRATION_REFUSED_MEMORY,

@@ -130,6 +130,7 @@ def test_case_of_the_address_does_not_matter(relay):
         "abcdefghi@abcdefghi@relay.test",
         "../abcdef@relay.test",
         "abcd/fghi@relay.test",
+        "webmaster@relay.test",
     ],
 )
 def test_names_that_are_refused(relay, address):

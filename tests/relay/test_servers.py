@@ -56,6 +56,14 @@ def test_port_25_needs_tls_and_relays_nothing(relay):
         assert client.rcpt("somebody@elsewhere.test")[0] == 554
 
 
+def test_no_promise_that_delivery_cannot_keep(relay):
+    """Dovecot takes no SMTPUTF8, so peers must not be told that they may use it."""
+    with relay.peer() as client:
+        client.ehlo()
+        assert not client.has_extn("smtputf8")
+        assert client.has_extn("8bitmime")
+
+
 @pytest.mark.parametrize("name", ["nobody123", "postmaster", "x"])
 def test_nobody_learns_who_has_an_account(relay, name):
     with relay.peer() as client:

@@ -50,6 +50,25 @@ static void test_names(void **state)
 		    true);
 }
 
+/* A stranger with such a name could speak for the relay, or get a certificate for its domain. */
+static void test_role_names(void **state)
+{
+	static const char any_length[] =
+	    PLENTY "username_min_length = 1\nusername_max_length = 64\n";
+
+	assert_name(state, PLENTY, "webmaster@relay.test", false);
+	assert_name(state, PLENTY, "WebMaster@relay.test", false);
+	assert_name(state, PLENTY, "webmastes@relay.test", true);
+	assert_name(state, any_length, "postmaster@relay.test", false);
+	assert_name(state, any_length, "hostmaster@relay.test", false);
+	assert_name(state, any_length, "administrator@relay.test", false);
+	assert_name(state, any_length, "admin@relay.test", false);
+	assert_name(state, any_length, "abuse@relay.test", false);
+	assert_name(state, any_length, "mailer-daemon@relay.test", false);
+	assert_name(state, any_length, "admin2@relay.test", true);
+	assert_name(state, any_length, "admi@relay.test", true);
+}
+
 static void test_passwords(void **state)
 {
 	char password[CM_PASSWORD_MAX + 2];
