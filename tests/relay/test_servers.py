@@ -64,6 +64,13 @@ def test_no_promise_that_delivery_cannot_keep(relay):
         assert client.has_extn("8bitmime")
 
 
+def test_nobody_but_postfix_delivers(relay):
+    """Dovecot's own LMTP socket is open to every local user, and knows no policy."""
+    mode = relay.path("/var/spool/postfix/private/dovecot-lmtp").stat().st_mode
+    assert mode & 0o777 == 0o600
+    assert not relay.path("/run/dovecot/lmtp").exists()
+
+
 @pytest.mark.parametrize("name", ["nobody123", "postmaster", "x"])
 def test_nobody_learns_who_has_an_account(relay, name):
     with relay.peer() as client:

@@ -163,8 +163,13 @@ int main(void)
 #define TEST(name)                                                                                 \
 	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_names), TEST(test_passwords),     TEST(test_modes),
-	    TEST(test_order), TEST(test_without_rates), TEST(test_names_of_results),
+	    TEST(test_names),
+	    TEST(test_role_names),
+	    TEST(test_passwords),
+	    TEST(test_modes),
+	    TEST(test_order),
+	    TEST(test_without_rates),
+	    TEST(test_names_of_results),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
