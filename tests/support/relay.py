@@ -88,7 +88,8 @@ class Account:
 
 
 class Relay:
-    """One instance. Start it, use it, stop it; stop() removes its directory.
+    """One instance. Start it, use it, stop it; stop() removes its directory, unless CHATMAIL_KEEP
+    is in the environment.
 
     ini: keys of chatmail.ini beside those of QUIET_LIMITS; settings: `--set` of the renderer
     beside the ports; without: services left out."""
@@ -132,18 +133,21 @@ class Relay:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         ready = self.home / "ready"
-        eventually(lambda: ready.exists() or self.process.poll() is not None, timeout=60)
+        eventually(lambda: ready.exists() or self.process.poll() is not None, timeout=120)
         if not ready.exists():
-            raise RuntimeError(
-                "the relay did not start: " + (self.directory / "launcher.log").read_text()
-            )
+            why = (self.directory / "launcher.log").read_text()
+            self.stop()
+            raise RuntimeError("the relay did not start: " + why)
         return self
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:
             subprocess.run([LAUNCHER, "quit", self.home], check=False)
             self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if "CHATMAIL_KEEP" in os.environ:
+            print(f"kept: {self.directory}")
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self):
         return self.start()
