@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from support.notifyd import BUILD, USER, PROGRAM, retry_state
+from support.notifyd import BUILD, PROGRAM, USER, retry_state
 from support.ports import free_ports
 from support.push_service import HANG, Nginx
 from support.wait import eventually
