@@ -51,7 +51,7 @@ struct notifier {
 int64_t notifier_now(void);
 uint32_t notifier_random(void);
 
-/* One entry more, or one file less. */
+/* Counts one, for the log and in the statistics. */
 void notifier_count(struct notifier *notifier, uint64_t *count, enum cm_stat stat);
 
 /* intake.c */
