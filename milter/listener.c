@@ -8,13 +8,13 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <libmilter/mfapi.h>
 
+#include "pool.h"
 #include "session.h"
 
 /* Postfix opens a connection per SMTP session; more than that many at one moment wait a little. */
@@ -31,24 +31,6 @@ const char *cm_listener_path(const char *socket)
 		return socket + 6;
 	return strncmp(socket, "inet:", 5) == 0 || strncmp(socket, "inet6:", 6) == 0 ? NULL
 										     : socket;
-}
-
-/* Connects and hangs up. True if somebody listens. */
-static bool knock(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	bool answered = false;
-	int fd;
-
-	if (strlen(path) >= sizeof address.sun_path)
-		return false;
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0) {
-		answered = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-		close(fd);
-	}
-	return answered;
 }
 
 static bool find_owner(const struct cm_listener_options *options, uid_t *uid_r, gid_t *gid_r,
@@ -102,7 +84,7 @@ bool cm_listener_open(const struct cm_listener_options *options, struct cm_error
 		cm_error_set(err, "socket %s: the path is too long", unix_path);
 		return false;
 	}
-	if (unix_path != NULL && knock(unix_path)) {
+	if (unix_path != NULL && cm_pool_knock(unix_path)) {
 		cm_error_set(err, "socket %s: another process listens there", unix_path);
 		return false;
 	}
@@ -135,6 +117,8 @@ bool cm_listener_start(void (*on_end)(void), struct cm_error *err)
 	pthread_t thread;
 	int error;
 
+	if (unix_path != NULL && !cm_pool_start(unix_path, err))
+		return false;
 	tell_end = on_end;
 	error = pthread_create(&thread, NULL, serve, NULL);
 	if (error == 0) {

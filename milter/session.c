@@ -21,6 +21,7 @@
 #include "generation.h"
 #include "log.h"
 #include "policy.h"
+#include "pool.h"
 
 /* libmilter refuses longer replies (its MAXREPLYLEN is 980). */
 #define REPLY_SIZE 900
@@ -312,7 +313,9 @@ static sfsistat on_end_of_message(SMFICTX *context)
 	if (session->condemned)
 		return conclude_early(context, session);
 	if (session->check != NULL && cm_message_needs_dkim(session->message)) {
+		cm_pool_wait_begin();
 		dkim = cm_dkim_end(session->check, &why);
+		cm_pool_wait_end();
 		snprintf(session->why, sizeof session->why, "%.*s", (int)sizeof session->why - 1,
 			 why.text);
 	}

@@ -1,0 +1,95 @@
+/*
+ * pool - keeps libmilter's workers coming while some of them wait for the DNS
+ */
+#include "pool.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* How often, and for how many sessions at a time, the pool is made to look. */
+#define PERIOD_MILLISECONDS 50
+#define KNOCKS_MAX          8U
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t somebody_waits = PTHREAD_COND_INITIALIZER;
+static unsigned int waiting;
+static const char *own_path;
+
+bool cm_pool_knock(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	bool answered = false;
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return false;
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		answered = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+		close(fd);
+	}
+	return answered;
+}
+
+static void *run(void *unused)
+{
+	unsigned int knocks;
+
+	(void)unused;
+	for (;;) {
+		pthread_mutex_lock(&lock);
+		while (waiting == 0)
+			pthread_cond_wait(&somebody_waits, &lock);
+		pthread_mutex_unlock(&lock);
+		/* Most answers are in the cache, and nobody waits any more after this. */
+		poll(NULL, 0, PERIOD_MILLISECONDS);
+		pthread_mutex_lock(&lock);
+		knocks = waiting < KNOCKS_MAX ? waiting : KNOCKS_MAX;
+		pthread_mutex_unlock(&lock);
+		while (knocks-- > 0)
+			cm_pool_knock(own_path);
+	}
+	return NULL;
+}
+
+bool cm_pool_start(const char *path, struct cm_error *err)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	int error;
+
+	own_path = path;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&thread, NULL, run, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error == 0) {
+		pthread_detach(thread);
+		return true;
+	}
+	errno = error;
+	cm_error_set_errno(err, "cannot start a thread");
+	return false;
+}
+
+void cm_pool_wait_begin(void)
+{
+	pthread_mutex_lock(&lock);
+	if (waiting++ == 0)
+		pthread_cond_signal(&somebody_waits);
+	pthread_mutex_unlock(&lock);
+}
+
+void cm_pool_wait_end(void)
+{
+	pthread_mutex_lock(&lock);
+	waiting--;
+	pthread_mutex_unlock(&lock);
+}

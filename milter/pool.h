@@ -1,0 +1,28 @@
+/*
+ * pool - keeps libmilter's workers coming while some of them wait for the DNS
+ *
+ * Debian builds libmilter with a pool of worker threads (_FFR_WORKERS_POOL). It starts another one
+ * when Postfix has sent something and no worker is idle; but one that was woken a moment ago counts
+ * as idle until it runs. Of two sessions that are ready in that moment the second stays behind
+ * until any worker has finished what it does, and if all wait for a slow name server, that takes
+ * seconds. A new connection makes the pool look again, so we connect to ourselves now and then as
+ * long as somebody waits. A libmilter with a thread for each connection does not mind.
+ */
+#ifndef CM_POOL_H
+#define CM_POOL_H
+
+#include <stdbool.h>
+
+#include "error.h"
+
+/* Connects to the Unix socket and hangs up. True if somebody listens. */
+bool cm_pool_knock(const char *path);
+
+/* path: our own Unix socket, not copied. False with err filled on failure. */
+bool cm_pool_start(const char *path, struct cm_error *err);
+
+/* This thread is about to wait for the DNS, and has done so. */
+void cm_pool_wait_begin(void);
+void cm_pool_wait_end(void);
+
+#endif
