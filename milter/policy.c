@@ -184,11 +184,6 @@ void cm_message_free(struct cm_message **message)
 	*message = NULL;
 }
 
-bool cm_message_ignores_body(const struct cm_message *message)
-{
-	return message->body_rule == CM_BODY_IGNORED;
-}
-
 /* The address whose mailbox the recipient's mail goes to: "a+b@domain" is a's. False if that is not
    plain to see: of quoted names, routes, and names without a domain the mail server makes addresses
    by rules of its own. */

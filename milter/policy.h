@@ -9,7 +9,7 @@
  *
  * Order of calls:  begin  recipient*  header*  end_of_headers  body*  end
  * Every call up to `end` returns true while the message may go on; false means that the verdict is
- * in already (cm_policy_verdict()) and nothing more need be given.
+ * in already (cm_message_verdict()) and nothing more need be given.
  */
 #ifndef CM_POLICY_H
 #define CM_POLICY_H
@@ -79,10 +79,6 @@ struct cm_message;
 struct cm_message *cm_message_begin(struct cm_policy *policy, enum cm_direction direction,
 				    const char *envelope_from);
 void cm_message_free(struct cm_message **message);
-
-/* After end_of_headers: true if the body can change nothing any more (a bounce, a setup message);
-   giving it is harmless. */
-bool cm_message_ignores_body(const struct cm_message *message);
 
 bool cm_message_recipient(struct cm_message *message, const char *path);
 

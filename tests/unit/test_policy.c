@@ -12,6 +12,8 @@
 #include "policy.h"
 #include "replies.h"
 
+#include <pthread.h>
+
 #define ALICE "<alice@relay.test>"
 
 enum side {
@@ -1367,6 +1369,55 @@ static void blocked_senders_are_refused_inwards(void **state)
 	free(list);
 }
 
+/* Messages of different kinds in several threads at once, as the daemon has them. */
+struct worker {
+	struct cm_policy *policy;
+	const char *text;
+	enum cm_reason out, in;
+	unsigned int wrong;
+};
+
+static void *judge_again_and_again(void *context)
+{
+	struct worker *worker = context;
+
+	for (int i = 0; i < 200; i++) {
+		struct cm_verdict out =
+		    judge(worker->policy, CM_DIRECTION_OUT, "<bob@peer.test>", worker->text);
+		struct cm_verdict in =
+		    judge(worker->policy, CM_DIRECTION_IN, "<carol@relay.test>", worker->text);
+
+		worker->wrong += out.reason != worker->out || in.reason != worker->in;
+	}
+	return NULL;
+}
+
+static void threads_do_not_disturb_each_other(void **state)
+{
+	struct fixture *fixture = *state;
+	char *usual = usual_message();
+	char *preamble = test_replaced(usual, PART1, "This is encrypted\n" PART1);
+	char *comment = test_replaced(usual, FROM_LINE, "From: alice@relay.test (Alice)\n");
+	struct worker workers[] = {
+	    {fixture->policy, usual, CM_REASON_ENCRYPTED, CM_REASON_ENCRYPTED, 0},
+	    {fixture->policy, preamble, CM_REASON_CLEARTEXT_IN_MIME, CM_REASON_ENCRYPTED, 0},
+	    {fixture->policy, comment, CM_REASON_FROM_HEADER, CM_REASON_ENCRYPTED, 0},
+	    {fixture->policy, SECURE_JOIN, CM_REASON_SECURE_JOIN, CM_REASON_SECURE_JOIN, 0},
+	};
+	pthread_t threads[COUNT(workers)];
+
+	for (size_t i = 0; i < COUNT(workers); i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, judge_again_and_again, &workers[i]), 0);
+	for (size_t i = 0; i < COUNT(workers); i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(workers[i].wrong, 0);
+	}
+	free(comment);
+	free(preamble);
+	free(usual);
+}
+
 /* Calls in the wrong order or missing are our own fault: a 451. */
 static void a_message_without_end_of_headers_is_trouble(void **state)
 {
@@ -1471,6 +1522,7 @@ int main(void)
 	    cmocka_unit_test(only_so_many_recipients),
 	    cmocka_unit_test(senders_have_a_rate),
 	    cmocka_unit_test(blocked_senders_are_refused_inwards),
+	    cmocka_unit_test(threads_do_not_disturb_each_other),
 	    cmocka_unit_test(a_message_without_end_of_headers_is_trouble),
 	    cmocka_unit_test(explanations_say_what_was_seen),
 	    cmocka_unit_test(the_table_of_replies_is_complete),
