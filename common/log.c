@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,9 +13,10 @@
 
 #define LINE_SIZE 1001
 
-static const char *log_ident = "chatmail";
-static enum cm_log_target log_target = CM_LOG_STDERR;
-static bool log_show_addresses = false;
+/* Atomic: a reload sets them while other threads log. */
+static _Atomic(const char *) log_ident = "chatmail";
+static _Atomic(enum cm_log_target) log_target = CM_LOG_STDERR;
+static atomic_bool log_show_addresses = false;
 
 void cm_log_init(const char *ident, enum cm_log_target target, bool show_addresses)
 {

@@ -66,8 +66,10 @@ static bool give_socket(const struct cm_listener_options *options, struct cm_err
 
 	if (!find_owner(options, &uid, &gid, err))
 		return false;
-	if (chown(unix_path, uid, gid) != 0 || chmod(unix_path, options->mode) != 0) {
-		cm_error_set_errno(err, "cannot set owner and permissions of %s", unix_path);
+	/* The directory may be the user's: what is there now may be a link to something of root's.
+	 */
+	if (lchown(unix_path, uid, gid) != 0) {
+		cm_error_set_errno(err, "cannot set the owner of %s", unix_path);
 		return false;
 	}
 	return true;
@@ -94,7 +96,7 @@ bool cm_listener_open(const struct cm_listener_options *options, struct cm_error
 		cm_error_set(err, "libmilter does not take socket %s", options->socket);
 		return false;
 	}
-	mask = umask(0177);
+	mask = umask(~options->mode & 0777);
 	opened = smfi_opensocket(true);
 	umask(mask);
 	if (opened != MI_SUCCESS) {
