@@ -95,3 +95,18 @@ def test_a_full_mailbox_takes_fresh_mail(small):
         small.messages(account, before + 1)
     assert usage(small, account)[0] > limit
     assert len(old_messages(small, account)) == 50
+
+
+def test_not_even_fresh_mail_fills_the_disk(small):
+    """What is too young to go is bounced when it is twice of what may be."""
+    account, sender = new_account(small), small.registered()
+    fill(small, account, 100, 209_000, age_days=0)
+    used, limit = usage(small, account)
+    assert used > 1.9 * limit
+    before = len(small.fetch(account))
+    for _ in range(2):
+        fresh = encrypted(sender.address, account.address, size=300_000)
+        assert small.send(sender, account.address, fresh)[0] == 250
+    small.settle()
+    assert len(small.fetch(account)) <= before + 1
+    small.messages(sender)
