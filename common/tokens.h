@@ -15,7 +15,7 @@
 #include "error.h"
 
 #define CM_TOKEN_MAX        4096 /* printable bytes of one token */
-#define CM_TOKENS_MAX       32   /* tokens kept per account; setting one more drops the oldest */
+#define CM_TOKENS_MAX       64   /* tokens kept per account; setting one more drops the oldest */
 #define CM_TOKEN_LIFETIME   (90 * 86400)
 #define CM_TOKEN_FUTURE_MAX 60 /* seconds a time stamp may be ahead of the clock */
 

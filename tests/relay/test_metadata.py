@@ -108,11 +108,11 @@ def test_old_and_future_tokens_are_dropped(relay, account, client):
 
 
 def test_number_of_tokens_is_bounded(relay, account, client):
-    for i in range(40):
+    for i in range(70):
         assert set_metadata(client, "INBOX", TOKEN, f"token-{i}")[0] == "OK"
     stored = tokens_on_disk(relay, account)
-    assert len(stored) == 32
-    assert "token-39" in stored
+    assert len(stored) == 64
+    assert "token-69" in stored
 
 
 def test_broken_file_is_survived(relay, account, client):
@@ -126,14 +126,16 @@ def test_fifty_sessions_at_once(relay, account):
     def session(i):
         client = relay.imap(account)
         try:
-            # Each device sets its one token; 30 devices, some of them with two connections.
-            return set_metadata(client, "INBOX", TOKEN, f"device-{i % 30}")[0]
+            return set_metadata(client, "INBOX", TOKEN, f"device-{i}")[0]
         finally:
             client.logout()
 
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
         assert list(pool.map(session, range(50))) == ["OK"] * 50
-    assert set(tokens_on_disk(relay, account)) == {f"device-{i}" for i in range(30)}
+    assert set(tokens_on_disk(relay, account)) == {f"device-{i}" for i in range(50)}
+    other = relay.imap(account)
+    assert len(get_tokens(other).split(" ")) == 50
+    other.logout()
 
 
 def test_only_inbox_has_tokens(client):
@@ -155,6 +157,9 @@ def test_all_entries_in_one_command(relay, client):
     assert values[f"{VENDOR}/irohrelay"] == f"https://{relay.domain}"
     assert values[f"{VENDOR}/turn"] is None
     assert values[f"{VENDOR}/maxsmtprecipients"] == "1000"
+    for client_versions in json.loads(values[f"{VENDOR}/appversions"])["clients"]:
+        for source in client_versions["sources"]:
+            assert {"sourceId", "versionInteger", "versionString", "downloadUrl"} <= set(source)
 
 
 def test_unknown_entries_are_nil(client):
