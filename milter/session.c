@@ -6,7 +6,7 @@
  */
 #include "session.h"
 
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
