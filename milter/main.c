@@ -29,7 +29,7 @@
 #define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
 
 /* What the reply to the last one may take to be sent. */
-#define REPLY_MILLISECONDS 300
+#define REPLY_MILLISECONDS 500
 
 /* Not a signal: libmilter takes no more connections. */
 #define LISTENER_ENDED 255
