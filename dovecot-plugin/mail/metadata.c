@@ -233,15 +233,13 @@ static int get_server_entry(struct mailbox *box, const char *key,
 			    struct mail_attribute_value *value_r)
 {
 	const struct cm_config *config = cm_relay_config();
-	const char *name = key + strlen(SERVER_PREFIX);
+	const char *name = key + strlen(SERVER_PREFIX), *value = NULL;
 
-	for (size_t i = 0; config != NULL && i < N_ELEMENTS(server_entries); i++) {
-		if (strcmp(name, server_entries[i].name) == 0) {
-			value_r->value = server_entries[i].value(config, box->storage->set);
-			break;
-		}
-	}
-	return value_r->value != NULL ? 1 : 0;
+	for (size_t i = 0; config != NULL && i < N_ELEMENTS(server_entries); i++)
+		if (strcmp(name, server_entries[i].name) == 0)
+			value = server_entries[i].value(config, box->storage->set);
+	value_r->value = value;
+	return value != NULL ? 1 : 0;
 }
 
 /* For DEPTH: the names below the prefix, without it. */
