@@ -71,6 +71,20 @@ def test_nobody_but_postfix_delivers(relay):
     assert not relay.path("/run/dovecot/lmtp").exists()
 
 
+def test_only_root_sees_and_feeds_the_queue(relay):
+    for command in (["postqueue", "-p"], ["postqueue", "-f"], ["sendmail", "-bs"]):
+        refused = relay.inside("setpriv", "--reuid=nobody", "--clear-groups", *command,
+                               check=False, input="QUIT\r\n")
+        assert refused.returncode != 0 or "550" in refused.stdout, command
+    assert relay.inside("postqueue", "-p").returncode == 0
+
+
+def test_subdomains_are_others(relay):
+    with relay.peer() as client:
+        client.mail("somebody@peer.test")
+        assert client.rcpt("somebody@sub.relay.test")[0] == 554
+
+
 @pytest.mark.parametrize("name", ["nobody123", "postmaster", "x"])
 def test_nobody_learns_who_has_an_account(relay, name):
     with relay.peer() as client:
