@@ -2,6 +2,7 @@
 
 import re
 
+import dkim
 import pytest
 
 from support.dns import DnsServer
@@ -37,6 +38,17 @@ def test_signed_and_encrypted_is_delivered(relay, peer, bob):
     [stored] = relay.messages(bob)
     for name in ("DKIM-Signature", "Authentication-Results", "Received"):
         assert values(stored, name) == [], name
+
+
+@pytest.mark.parametrize("name", ["Bcc", "Content-Length", "Resent-Bcc", "Return-Path"])
+def test_signed_headers_that_postfix_drops(relay, peer, bob, monkeypatch, name):
+    """Some sign all that there is. Postfix must not take away what is signed before we verify."""
+    monkeypatch.setattr(dkim.DKIM, "SHOULD_NOT", ())
+    message = encrypted(peer.address(), bob.address, extra=[f"{name}: <hidden@peer.test>"])
+    signed = peer.sign(message, include_headers=[b"from", b"date", name.lower().encode()])
+    assert receive(relay, signed, bob)[0] == 250
+    [stored] = relay.messages(bob)
+    assert b"hidden@peer.test" not in stored
 
 
 def test_unsigned_is_refused(relay, peer, bob):
