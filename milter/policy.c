@@ -434,10 +434,18 @@ static void end_body(struct cm_message *message)
 					    : CM_REASON_SECURE_JOIN);
 }
 
+/* An address literal has no DNS to publish a key in. If it is our own, its users send by logging
+   in, and who comes as another server is none of them. */
+static bool is_excused_from_dkim(const struct cm_message *message)
+{
+	return cm_address_is_literal(&message->from) &&
+	       !cm_account_is_local(message->policy->config, &message->from);
+}
+
 bool cm_message_needs_dkim(struct cm_message *message)
 {
 	end_body(message);
-	return message->accepted && !is_out(message) && !cm_address_is_literal(&message->from);
+	return message->accepted && !is_out(message) && !is_excused_from_dkim(message);
 }
 
 static void judge_dkim(struct cm_message *message, enum cm_dkim_status dkim)

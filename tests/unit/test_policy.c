@@ -1197,6 +1197,45 @@ static void incoming_mail_needs_a_signature(void **state)
 	free(usual);
 }
 
+/* A relay without a name has no key; its users' addresses are theirs all the same. */
+static void nobody_else_sends_from_our_own_literal(void **state)
+{
+	static const struct {
+		const char *from;
+		enum cm_reason reason;
+	} cases[] = {
+	    {"From: alice@[192.0.2.1]\n", CM_REASON_NO_DKIM},
+	    {"From: alice@[192.0.2.2]\n", CM_REASON_ENCRYPTED},
+	};
+	struct fixture *fixture = *state;
+	char *path = test_path(fixture->directory, "literal.ini");
+	char *usual = usual_message();
+	struct cm_config *config;
+	struct cm_policy *policy;
+
+	test_write_text(fixture->directory, "literal.ini", "[params]\nmail_domain = 192.0.2.1\n");
+	config = cm_config_load(path, NULL, NULL, NULL);
+	assert_non_null(config);
+	policy = cm_policy_new(config, NULL);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char *text = test_replaced(usual, FROM_LINE, cases[i].from);
+		struct delivery delivery = {.piece = 100};
+		struct cm_verdict verdict;
+
+		delivery.message = cm_message_begin(policy, CM_DIRECTION_IN, "<>");
+		assert_true(cm_message_recipient(delivery.message, "<carol@[192.0.2.1]>"));
+		give(&delivery, text, strlen(text));
+		cm_message_end(delivery.message, CM_DKIM_NONE, &verdict);
+		assert_int_equal(verdict.reason, cases[i].reason);
+		cm_message_free(&delivery.message);
+		free(text);
+	}
+	cm_policy_free(&policy);
+	cm_config_free(&config);
+	free(usual);
+	free(path);
+}
+
 #define BOUNCE                                                                                     \
 	"From: MAILER-DAEMON@peer.test (Mail Delivery System)\n"                                   \
 	"Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"                                        \
@@ -1517,6 +1556,7 @@ int main(void)
 	    cmocka_unit_test(one_recipient_that_refuses_cleartext_is_enough),
 	    cmocka_unit_test(a_mailbox_that_cannot_be_read_is_trouble),
 	    cmocka_unit_test(incoming_mail_needs_a_signature),
+	    cmocka_unit_test(nobody_else_sends_from_our_own_literal),
 	    cmocka_unit_test(bounces_pass_inwards),
 	    cmocka_unit_test(setup_messages_go_to_oneself),
 	    cmocka_unit_test(only_so_many_recipients),
