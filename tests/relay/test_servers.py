@@ -56,11 +56,15 @@ def test_port_25_needs_tls_and_relays_nothing(relay):
         assert client.rcpt("somebody@elsewhere.test")[0] == 554
 
 
-def test_no_promise_that_delivery_cannot_keep(relay):
-    """Dovecot takes no SMTPUTF8, so peers must not be told that they may use it."""
+def test_what_peers_are_offered(relay):
+    """Not SMTPUTF8, which Dovecot does not take, nor reports of success, which strangers would use
+    to find mailboxes and to have us write to others."""
     with relay.peer() as client:
         client.ehlo()
-        assert not client.has_extn("smtputf8")
+        for name in ("smtputf8", "dsn", "etrn"):
+            assert not client.has_extn(name), name
+        client.mail("somebody@peer.test")
+        assert client.rcpt("somebody@relay.test", ["NOTIFY=SUCCESS"])[0] >= 500
         assert client.has_extn("8bitmime")
 
 
