@@ -56,13 +56,26 @@ static bool take(struct cm_transfer *transfer, const char *data, size_t length)
 	return false;
 }
 
-static int hex(char c)
+/* RFC 2045 6.7 (1): upper case only; but all readers take lower case too, and some writers write
+   it. -1: no digit. */
+static int hex(char c, bool strict)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
 	if (c >= 'A' && c <= 'F')
 		return c - 'A' + 10;
-	return -1; /* RFC 2045 6.7 (1): upper case only */
+	if (!strict && c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+/* The byte of an escape "=XY" of which rest bytes are there. -1: it is none. */
+static int escaped(const char *text, size_t rest, bool strict)
+{
+	int high = rest > 2 ? hex(text[1], strict) : -1;
+	int low = rest > 2 ? hex(text[2], strict) : -1;
+
+	return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
 /* RFC 2045 6.7. */
@@ -85,12 +98,11 @@ static bool quoted_printable(struct cm_transfer *transfer, const char *line, siz
 		unsigned char c = (unsigned char)line[used];
 
 		if (c == '=') {
-			int high = length - used > 2 ? hex(line[used + 1]) : -1;
-			int low = length - used > 2 ? hex(line[used + 2]) : -1;
+			int byte = escaped(line + used, length - used, transfer->strict);
 
-			if (high < 0 || low < 0)
+			if (byte < 0)
 				return refuse(transfer, "a broken quoted-printable escape");
-			decoded[out++] = (char)(high << 4 | low);
+			decoded[out++] = (char)byte;
 			used += 3;
 		} else if ((c >= ' ' && c <= '~') || c == '\t') {
 			decoded[out++] = (char)c;

@@ -185,6 +185,17 @@ def test_maildirsize_goes_when_a_message_goes_and_only_then(tree):
 # --- accounts ---
 
 
+def test_a_blocked_account_stays_blocked(tree):
+    """Its name would be free again otherwise. Its old messages go as everybody's."""
+    mailbox = tree.account("user", 1000 * DAY)
+    (mailbox / "blocked").touch()
+    tree.account("other")
+    old = message(mailbox / "cur", 20 * DAY + 1)
+    assert tree.summary()["accounts_deleted"] == 0
+    assert (mailbox / "blocked").exists() and (mailbox / "password").exists()
+    assert not old.exists()
+
+
 @pytest.mark.parametrize("days", [90, 30])
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
 def test_account_boundary(tree, days, seconds, goes):

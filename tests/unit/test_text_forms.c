@@ -222,7 +222,7 @@ static void transfer_encodings(void **state)
 	    {CM_TRANSFER_QUOTED_PRINTABLE, "a=4\n", NULL, true},
 	    {CM_TRANSFER_QUOTED_PRINTABLE, "a=4\n1\n", NULL, true},
 	    {CM_TRANSFER_QUOTED_PRINTABLE, "a=4G\n", NULL, true},
-	    {CM_TRANSFER_QUOTED_PRINTABLE, "a=3d\n", NULL, true},
+	    {CM_TRANSFER_QUOTED_PRINTABLE, "a=3d=3D\n", "a==|", false},
 	    {CM_TRANSFER_QUOTED_PRINTABLE, "a==\n", NULL, true},
 	    {CM_TRANSFER_QUOTED_PRINTABLE, "a\xc3\xa4\n", NULL, true},
 	    {CM_TRANSFER_QUOTED_PRINTABLE, "a\001\n", NULL, true},
