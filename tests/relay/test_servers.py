@@ -75,6 +75,12 @@ def test_nobody_but_postfix_delivers(relay):
     assert not relay.path("/run/dovecot/lmtp").exists()
 
 
+def test_a_delivered_message_is_on_the_disk(relay):
+    """Postfix forgets it then, so a crash of the machine must not lose it."""
+    listing = relay.inside("doveconf", "-f", "protocol=lmtp", "mail_fsync", dovecot=True)
+    assert listing.stdout.split() == ["mail_fsync", "=", "optimized"]
+
+
 def test_only_root_sees_and_feeds_the_queue(relay):
     for command in (["postqueue", "-p"], ["postqueue", "-f"], ["sendmail", "-bs"]):
         refused = relay.inside("setpriv", "--reuid=nobody", "--clear-groups", *command,

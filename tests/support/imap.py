@@ -51,11 +51,13 @@ def set_metadata(client, mailbox, entry, value):
 
 
 class Idle:
-    """`with Idle(client) as idle`: the client idles; line() is the next thing the server says."""
+    """`with Idle(client) as idle`: the client idles; line() is the next thing the server says, count
+    the number of messages that it told last, also while it ended IDLE; None: it did not."""
 
     def __init__(self, client):
         self.client = client
         self.tag = client._new_tag()
+        self.count = None
 
     def __enter__(self):
         self.client.send(self.tag + b" IDLE\r\n")
@@ -64,23 +66,29 @@ class Idle:
 
     def __exit__(self, *exception):
         self.client.send(b"DONE\r\n")
-        while not self.client.readline().startswith(self.tag):
-            pass
+        while not (line := self.client.readline()).startswith(self.tag):
+            self.remember(line.decode())
         self.client.tagged_commands.pop(self.tag, None)
 
     def line(self, timeout=30):
         """Without its end; None if there is none in time."""
         self.client.sock.settimeout(timeout)
         try:
-            return self.client.readline().rstrip(b"\r\n").decode()
+            line = self.client.readline().rstrip(b"\r\n").decode()
         except socket.timeout:
             return None
         finally:
             self.client.sock.settimeout(60)
+        self.remember(line)
+        return line
+
+    def remember(self, line):
+        if match := re.match(r"\* (\d+) EXISTS", line):
+            self.count = int(match.group(1))
 
     def exists(self, timeout=30):
         """The number in the next `* n EXISTS`; None if there is none in time."""
         while (line := self.line(timeout)) is not None:
-            if match := re.fullmatch(r"\* (\d+) EXISTS", line):
-                return int(match.group(1))
+            if line.endswith(" EXISTS"):
+                return self.count
         return None
