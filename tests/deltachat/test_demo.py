@@ -44,6 +44,8 @@ def demo(tmp_path):
             stdout=stream,
             stderr=stream,
             start_new_session=True,
+            # As in a terminal, even if whoever started the tests ignores it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     yield process, output
     if process.poll() is None:
