@@ -41,7 +41,7 @@ enum kind {
 struct key {
 	const char *name;
 	enum kind kind;
-	size_t offset; /* into struct cm_config; unused by KIND_DOMAIN and KIND_TLS */
+	size_t offset; /* into struct cm_config; unused by KIND_TLS */
 	const char *default_text;
 	unsigned int min, max; /* of KIND_NUMBER */
 };

@@ -74,8 +74,8 @@ struct cm_policy *cm_policy_renew(const struct cm_policy *old, const struct cm_c
 struct cm_message;
 
 /* envelope_from is the MAIL FROM argument, with or without angle brackets; "<>" is the null sender.
-   Counts against the sender's rate. NULL only if out of memory (answer 4xx). The envelope sender
-   may decide already: see cm_message_verdict(). */
+   NULL only if out of memory (answer 4xx). The envelope sender may decide already: see
+   cm_message_verdict(). */
 struct cm_message *cm_message_begin(struct cm_policy *policy, enum cm_direction direction,
 				    const char *envelope_from);
 void cm_message_free(struct cm_message **message);
@@ -85,7 +85,7 @@ bool cm_message_recipient(struct cm_message *message, const char *path);
 /* value as libmilter gives it: without the line's end, leading space kept, folding as "\n" or
    "\r\n" plus white space. */
 bool cm_message_header(struct cm_message *message, const char *name, const char *value);
-/* Counts against the sender's rate. */
+/* Counts against the sender's rate: only now has Postfix compared the sender with the login. */
 bool cm_message_end_of_headers(struct cm_message *message);
 bool cm_message_body(struct cm_message *message, const void *data, size_t length);
 
