@@ -1,9 +1,12 @@
 """packaging/private-relay itself: nothing of it stays behind, nothing of the machine changes."""
 
+import contextlib
 import os
 import socket
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from support.relay import LAUNCHER
 from support.wait import eventually
@@ -35,6 +38,38 @@ def test_everything_dies_with_the_launcher(make_relay):
     relay.process.wait()
     eventually(lambda: not any(Path("/proc", pid).exists() for pid in inside))
     assert not any(listening(port) for port in relay.ports.values())
+
+
+def commands(relay):
+    """What runs in the relay's namespaces."""
+    running = []
+    for pid in in_namespace((relay.home / "pid").read_text().strip()):
+        with contextlib.suppress(OSError):
+            running.append(Path("/proc", pid, "comm").read_text().strip())
+    return running
+
+
+@pytest.mark.parametrize(
+    "service, children",
+    [
+        ("dovecot", {"imap-login", "imap", "auth", "log", "config", "stats", "lmtp"}),
+        ("postfix", {"smtpd", "pickup", "qmgr", "tlsmgr", "cleanup"}),
+    ],
+)
+def test_what_is_stopped_is_gone(make_relay, service, children):
+    """The port of a process that is still ending would take the next client, and drop it."""
+    relay = make_relay(without=["milter", "opendkim", "notifyd", "httpd"])
+    for _ in range(3):
+        with contextlib.ExitStack() as stack:
+            account = relay.registered()
+            clients = [relay.imap(account, select=True) for _ in range(3)]
+            for client in clients:
+                stack.callback(client.shutdown)
+            stack.enter_context(relay.submission())
+            assert children & set(commands(relay))
+            relay.stop_service(service)
+            assert not children & set(commands(relay))
+            relay.start_service(service)
 
 
 def test_paths_are_private(relay):
