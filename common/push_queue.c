@@ -89,11 +89,13 @@ bool cm_push_entry_parse(const char *text, size_t length, struct cm_push_entry *
 		length--;
 	end = text + length;
 	time_line = memchr(text, '\n', length);
-	if (time_line++ == NULL)
+	if (time_line == NULL)
 		return false;
+	time_line++;
 	token_line = memchr(time_line, '\n', (size_t)(end - time_line));
-	if (token_line++ == NULL)
+	if (token_line == NULL)
 		return false;
+	token_line++;
 	token_length = (size_t)(end - token_line);
 	if (!cm_address_parse(text, (size_t)(time_line - 1 - text), &entry_r->address) ||
 	    !parse_time(time_line, (size_t)(token_line - 1 - time_line), &entry_r->time) ||

@@ -43,8 +43,8 @@ static const char *const values[HEADER_FIELDS] = {
     " <b5b5a6a2-4d9e-4c8c-9b4c-0d9b2c8ad7b1@localhost>",
     " 1.0",
     " 1.0",
-    " multipart/encrypted; protocol=\"application/pgp-encrypted\";\n"
-    "\tboundary=\"1c0d3a7c54f8a0b1\"",
+    (" multipart/encrypted; protocol=\"application/pgp-encrypted\";\n"
+     "\tboundary=\"1c0d3a7c54f8a0b1\""),
 };
 
 struct signer {
@@ -57,7 +57,7 @@ struct signer {
 	size_t length;
 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "bench_dkim: %s\n", what);
 	exit(1);

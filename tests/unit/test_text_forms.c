@@ -146,8 +146,8 @@ static void long_mime_values_are_refused_not_cut(void **state)
 static void boundaries_have_their_own_characters(void **state)
 {
 	static const char *const good[] = {"a", "'()+_,-./:=?", "a b",
-					   "0123456789012345678901234567890123456789"
-					   "012345678901234567890123456789"};
+					   ("0123456789012345678901234567890123456789"
+					    "012345678901234567890123456789")};
 	static const char *const bad[] = {"",
 					  " ",
 					  "a ",
@@ -157,8 +157,8 @@ static void boundaries_have_their_own_characters(void **state)
 					  "a;b",
 					  "\xc3\xa4",
 					  "a\nb",
-					  "0123456789012345678901234567890123456789"
-					  "0123456789012345678901234567890"};
+					  ("0123456789012345678901234567890123456789"
+					   "0123456789012345678901234567890")};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++)
