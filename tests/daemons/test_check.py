@@ -9,7 +9,6 @@ import pytest
 
 from support import messages
 from support.dkim_signer import RsaKey, record, sign
-from support.dns_lab import DnsLab
 
 BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 CHATMAILCTL = BUILD / "ctl/chatmailctl"
@@ -18,14 +17,6 @@ ALICE, BOB, PEER = "alice@relay.test", "bob@relay.test", "carol@peer.test"
 REFUSED = "523 Encryption Needed: Invalid Unencrypted Mail\n"
 OUT = ["--direction", "out", "--from", ALICE, "--to", PEER]
 IN = ["--direction", "in", "--from", PEER, "--to", BOB]
-
-
-@pytest.fixture(scope="module")
-def dns():
-    lab = DnsLab()
-    lab.start()
-    yield lab
-    lab.stop()
 
 
 @pytest.fixture(scope="module")

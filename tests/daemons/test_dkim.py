@@ -11,21 +11,13 @@ import pytest
 
 from support import messages
 from support.dkim_signer import SIGNATURE, Ed25519Key, RsaKey, record, sign, split
-from support.dns_lab import DnsLab, pieces
+from support.dns import DnsServer, pieces
 from support.milter import Connection
 from support.milter_daemon import BUILD, MilterDaemon
 from support.wait import eventually
 
 SENDER, RECIPIENT = "alice@peer.test", "bob@relay.test"
 VALID, INVALID, NONE, LATER = 250, 554, 554, 451
-
-
-@pytest.fixture(scope="module")
-def dns():
-    lab = DnsLab()
-    lab.start()
-    yield lab
-    lab.stop()
 
 
 @pytest.fixture(scope="module")
@@ -318,21 +310,21 @@ def test_dns_never_answers(milter, dns, rsa, selector):
 
 
 def test_dns_down_then_up_again(tmp_path, rsa, selectors):
-    lab = DnsLab()
+    server = DnsServer()
     names = [selectors() for _ in range(3)]
     for name in names:
-        lab.txt(name_of(name), record(rsa))
-    with MilterDaemon(tmp_path, resolver=lab.resolver) as milter:
+        server.txt(name_of(name), record(rsa))
+    with MilterDaemon(tmp_path, resolver=server.resolver) as milter:
         milter.account(RECIPIENT)
         expect(milter, sign(encrypted(), rsa, names[0]), LATER, "the DNS does not answer now")
         # What needs no key is decided all the same.
         altered = with_preamble(sign(encrypted(), rsa, names[1]))
         expect(milter, altered, INVALID, "the body is not the one that was signed")
-        lab.start()
+        server.start()
         try:
             eventually(lambda: milter.judge(sign(encrypted(), rsa, names[2]))[0] == VALID)
         finally:
-            lab.stop()
+            server.stop()
 
 
 def test_answers_are_cached(milter, dns, rsa, selector):

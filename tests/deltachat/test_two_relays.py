@@ -21,7 +21,7 @@ def relays(stages, dns):
     try:
         for relay in pair:
             relay.start()
-            dns.publish(f"opendkim._domainkey.{relay.domain}", relay.dkim_record())
+            dns.txt(f"opendkim._domainkey.{relay.domain}", relay.dkim_record())
         yield pair
     finally:
         for relay in pair:

@@ -121,11 +121,11 @@ def test_good_signature_among_others_is_enough(relay, peer, dns, bob):
 def test_key_that_is_not_there_is_refused(relay, dns, bob):
     revoked = Peer(dns, "revoked.test")
     message = revoked.sign(encrypted(revoked.address(), bob.address))
-    dns.publish("mail._domainkey.revoked.test", "v=DKIM1; p=")
+    dns.txt("mail._domainkey.revoked.test", "v=DKIM1; p=")
     assert receive(relay, message, bob, revoked.address())[0] == 554
     unknown = Peer(dns, "unknown.test")
     message = unknown.sign(encrypted(unknown.address(), bob.address))
-    del dns.zone.txt["mail._domainkey.unknown.test"]
+    dns.absent("mail._domainkey.unknown.test")
     assert receive(relay, message, bob, unknown.address())[0] == 554
     assert_not_delivered(relay, bob)
 

@@ -1,30 +1,47 @@
-"""A DNS server of the tests' own, for the `resolver` key of chatmail.ini."""
+"""A DNS server of the tests' own, for the `resolver` key of chatmail.ini. It misbehaves on demand."""
 
-import socket
 import threading
 
-from dnslib import QTYPE, RCODE, RR, TXT
+from dnslib import CNAME, QTYPE, RCODE, RR, TXT
 from dnslib.server import BaseResolver, DNSServer
 
 from support.ports import free_ports
 
+UDP_SIZE_MAX = 1232
+CNAMES_MAX = 8
+
 
 class Zone(BaseResolver):
-    """TXT records by name, lower case, no final dot. What is not there does not exist."""
+    """Names and what happens when somebody asks for them. What is not there does not exist."""
 
     def __init__(self):
-        self.txt = {}
+        self.entries = {}
+        self.asked = {}
+        self.lock = threading.Lock()
 
     def resolve(self, request, handler):
-        reply = request.reply(ra=1)
         name = str(request.q.qname).rstrip(".").lower()
-        if name not in self.txt:
-            reply.header.rcode = RCODE.NXDOMAIN
-        elif request.q.qtype in (QTYPE.TXT, QTYPE.ANY):
-            text = self.txt[name].encode()
-            pieces = [text[i : i + 255] for i in range(0, len(text), 255)]
-            reply.add_answer(RR(request.q.qname, QTYPE.TXT, rdata=TXT(pieces), ttl=60))
+        with self.lock:
+            self.asked[name] = self.asked.get(name, 0) + 1
+        reply = request.reply(ra=1)
+        self.answer(name, request, reply, 0)
+        if handler.protocol == "udp" and len(reply.pack()) > UDP_SIZE_MAX:
+            return reply.truncate()
         return reply
+
+    def answer(self, name, request, reply, depth):
+        entry = self.entries.get(name)
+        if entry is None:
+            reply.header.rcode = RCODE.NXDOMAIN
+        elif callable(entry):
+            entry(request, reply)
+        elif isinstance(entry, str):
+            reply.add_answer(RR(name, QTYPE.CNAME, rdata=CNAME(entry), ttl=60))
+            if depth < CNAMES_MAX:
+                self.answer(entry, request, reply, depth + 1)
+        elif request.q.qtype == QTYPE.TXT:
+            for strings in entry:
+                reply.add_answer(RR(name, QTYPE.TXT, rdata=TXT(strings), ttl=60))
 
 
 class Quiet:
@@ -32,6 +49,12 @@ class Quiet:
 
     def __getattr__(self, name):
         return lambda *arguments: None
+
+
+def pieces(text, size=255):
+    """A text as the strings of a TXT record."""
+    data = text if isinstance(text, bytes) else text.encode()
+    return [data[i : i + size] for i in range(0, len(data), size)] or [b""]
 
 
 class DnsServer:
@@ -62,21 +85,41 @@ class DnsServer:
             server.server.server_close()
         self.servers = []
 
-    def publish(self, name, text):
-        self.zone.txt[name.lower()] = text
+    def asked(self, name):
+        """How often somebody asked for the name."""
+        with self.zone.lock:
+            return self.zone.asked.get(name, 0)
 
+    # --- What a name can be
 
-class SilentDnsServer:
-    """A port that takes questions and never answers one."""
+    def txt(self, name, *records):
+        """TXT records; each is a text, cut into strings of 255, or a list of strings."""
+        self.zone.entries[name.lower()] = [
+            record if isinstance(record, list) else pieces(record) for record in records
+        ]
 
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
+    def cname(self, name, target):
+        self.zone.entries[name] = target
 
-    @property
-    def resolver(self):
-        return f"127.0.0.1@{self.port}"
+    def empty(self, name):
+        """The name exists, but not with TXT records."""
+        self.zone.entries[name] = []
 
-    def stop(self):
-        self.socket.close()
+    def absent(self, name):
+        del self.zone.entries[name]
+
+    def code(self, name, rcode):
+        def answer(_request, reply):
+            reply.header.rcode = getattr(RCODE, rcode)
+
+        self.zone.entries[name] = answer
+
+    def wait(self, name, event, *records):
+        """Answers once the event is set."""
+
+        def answer(request, reply):
+            event.wait(60)
+            for text in records:
+                reply.add_answer(RR(request.q.qname, QTYPE.TXT, rdata=TXT(pieces(text)), ttl=60))
+
+        self.zone.entries[name] = answer

@@ -13,7 +13,7 @@ class Peer:
         self.selector = selector
         self.key = openssl("genrsa", "2048")
         self.record = f"v=DKIM1; k=rsa; p={self.public_key()}"
-        dns.publish(f"{selector}._domainkey.{domain}", self.record)
+        dns.txt(f"{selector}._domainkey.{domain}", self.record)
 
     def public_key(self):
         pem = openssl("rsa", "-pubout", stdin=self.key).decode()
