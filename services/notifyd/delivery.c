@@ -19,8 +19,10 @@
 #define STUCK_EVERY    1000
 #define TROUBLE_DELAY  60000
 #define HTTP_OK        200
+#define HTTP_REFUSALS  400
 #define HTTP_GONE      410
 #define HTTP_TOO_MANY  429
+#define HTTP_ERROR     500
 #define HTTP_NO_SERVER 503
 
 /* Retries must not take all places: they may be what hangs. */
@@ -264,6 +266,17 @@ static void take_failed(struct notifier *notifier, struct queue_target *target, 
 	}
 }
 
+/* Whether the answer tells that the service itself is at work. It takes from the push server of the
+   token's own choice what is no refusal, and answers 500 where that one or the token is at fault:
+   an account with such tokens must not hold up the others. */
+static bool service_works(const struct sender_answer *answer)
+{
+	if (answer->status == 0)
+		return false;
+	return answer->status < HTTP_REFUSALS || answer->status == HTTP_GONE ||
+	       answer->status == HTTP_ERROR;
+}
+
 static void judge_service(struct notifier *notifier, const struct sender_answer *answer,
 			  int64_t now)
 {
@@ -271,7 +284,7 @@ static void judge_service(struct notifier *notifier, const struct sender_answer 
 	const int64_t wait = asked ? answer->retry_after : 0;
 
 	notifier->suspect = answer->status == 0;
-	if (answer->status == HTTP_OK || answer->status == HTTP_GONE) {
+	if (service_works(answer)) {
 		if (gate_success(&notifier->gate))
 			cm_log(LOG_INFO, "the push service works again");
 	} else if (gate_failure(&notifier->gate, answer->started, now, wait, notifier_random())) {

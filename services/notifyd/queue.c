@@ -28,6 +28,7 @@ struct queue_target {
 	int64_t not_before;          /* end of the hold */
 	enum target_state state;
 	enum queue_class class;
+	bool failing; /* the last request failed, and what it stood for is still here */
 	uint8_t key[QUEUE_KEY_SIZE];
 };
 
@@ -207,6 +208,7 @@ static struct queue_target *find_target(struct queue *queue, const struct queue_
 		return NULL;
 	memcpy(target->key, item->key, QUEUE_KEY_SIZE);
 	target->class = item->class;
+	target->failing = item->class == QUEUE_RETRY;
 	target->hash_next = *bucket;
 	*bucket = target;
 	start_waiting(queue, target, item->due);
@@ -223,7 +225,7 @@ static void hurry(struct queue *queue, struct queue_target *target, const struct
 	if (target->count > 0 && target->heap.due < due)
 		due = target->heap.due;
 	stop_waiting(queue, target);
-	target->class = item->class;
+	target->class = target->failing ? QUEUE_RETRY : item->class;
 	if (due <= now)
 		push_ready(queue, target);
 	else
@@ -345,6 +347,7 @@ void queue_finish(struct queue *queue, struct queue_target *target, int64_t now)
 	target->entries = target->later;
 	target->later = NULL;
 	target->class = QUEUE_FRESH;
+	target->failing = false;
 	/* Targets that only hold are worth little: never more of them than of entries. */
 	if (target->count == 0 &&
 	    (target->not_before <= now || queue->heap.count >= queue->capacity))
@@ -358,10 +361,9 @@ void queue_defer(struct queue *queue, struct queue_target *target, int64_t due)
 	struct queue_entry **end = &target->later;
 
 	target->class = QUEUE_RETRY;
-	if (target->later != NULL) {
-		target->class = QUEUE_FRESH;
+	target->failing = true;
+	if (target->later != NULL)
 		due = target->not_before;
-	}
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = target->entries;

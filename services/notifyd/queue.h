@@ -96,7 +96,8 @@ void queue_remove_entry(struct queue *queue, struct queue_target *target,
 /* The target in flight was answered and its entries have been removed. */
 void queue_finish(struct queue *queue, struct queue_target *target, int64_t now);
 
-/* It failed: its entries wait until due. If others joined meanwhile, they need not wait. */
+/* It failed: its entries wait until due. If others joined meanwhile, or join later, they need not
+   wait, but they are of class QUEUE_RETRY until it succeeds. */
 void queue_defer(struct queue *queue, struct queue_target *target, int64_t due);
 
 /* Drops a target in flight with all its entries from memory; the files are still there. */

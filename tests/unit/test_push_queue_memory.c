@@ -170,6 +170,8 @@ static void test_failed_waits(void **state)
 	add_fresh(queue, "b", 1, 20000);
 	target = next(queue, 20000);
 	assert_int_equal(count(target), 2);
+	/* but it takes no place of those that have not failed yet */
+	assert_int_equal(queue_target_class(target), QUEUE_RETRY);
 
 	/* nor if it came while the failing request was out */
 	add_fresh(queue, "c", 1, 20001);
@@ -177,6 +179,13 @@ static void test_failed_waits(void **state)
 	assert_null(next(queue, 20002));
 	target = next(queue, 20000 + QUEUE_HOLD);
 	assert_int_equal(count(target), 3);
+	assert_int_equal(queue_target_class(target), QUEUE_RETRY);
+
+	/* until it succeeds */
+	answer(queue, target, 20000 + QUEUE_HOLD);
+	add_fresh(queue, "d", 1, 30000);
+	target = next(queue, 30000);
+	assert_int_equal(queue_target_class(target), QUEUE_FRESH);
 	queue_free(&queue);
 }
 
