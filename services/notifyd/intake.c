@@ -3,18 +3,21 @@
  *
  * Inotify tells of new entries; a walk over the directory finds the rest: at the start, after lost
  * events, when something had to be left on disk for want of room, and now and then as a safety
- * net. A walk goes in small steps between other work and pauses while there is no room.
+ * net, or all the time while inotify is not to be had. A walk goes in small steps between other
+ * work and pauses while there is no room.
  */
 #include <inttypes.h>
 #include <openssl/sha.h>
 #include <string.h>
 
 #include "account.h"
+#include "log.h"
 #include "notifier_state.h"
 #include "schedule.h"
 
 #define WALK_STEPS       256   /* names between looking after other work */
 #define WALK_SAFETY      60000 /* milliseconds between walks without a reason */
+#define WALK_UNWATCHED   1000  /* the same while inotify tells nothing */
 #define WALK_SPACING     1000  /* least time between walks */
 #define WALK_SPACING_MAX 600000
 #define WALK_SHARE       20 /* a walk takes at most one part in this many of the time */
@@ -22,6 +25,22 @@
 
 /* A file that is no notification is left alone this many seconds: it may be still being written. */
 #define INVALID_AGE 60
+
+void intake_watch(struct notifier *notifier)
+{
+	struct cm_error err;
+
+	if (spool_fd(notifier->spool) >= 0)
+		return;
+	if (spool_watch(notifier->spool, &err)) {
+		cm_log(LOG_INFO, "watching the queue");
+		notifier->unwatched = false;
+	} else if (!notifier->unwatched) {
+		cm_log(LOG_WARNING, "%s; looking for new entries every %d s instead", err.text,
+		       WALK_UNWATCHED / 1000);
+		notifier->unwatched = true;
+	}
+}
 
 void intake_leave(struct notifier *notifier, int64_t due)
 {
@@ -120,6 +139,18 @@ static void take_new(void *context, const char *name)
 		intake_leave(notifier, notifier_now());
 }
 
+static void lose_directory(struct notifier *notifier)
+{
+	cm_log(LOG_WARNING, "the queue directory was removed or replaced: opening it anew");
+	notifier->broken = true;
+}
+
+void intake_check(struct notifier *notifier)
+{
+	if (!notifier->broken && !spool_is_current(notifier->spool))
+		lose_directory(notifier);
+}
+
 void intake_events(struct notifier *notifier)
 {
 	const unsigned int told = spool_events(notifier->spool, take_new, notifier);
@@ -127,11 +158,13 @@ void intake_events(struct notifier *notifier)
 	if ((told & SPOOL_MISSED) != 0)
 		intake_leave(notifier, notifier_now());
 	if ((told & SPOOL_GONE) != 0)
-		notifier->broken = true;
+		lose_directory(notifier);
 }
 
 static void walk_begin(struct notifier *notifier, int64_t now)
 {
+	/* Before the walk, so that nothing appears between the two. */
+	intake_watch(notifier);
 	notifier->walk_started = now;
 	notifier->walk_left = 0;
 	notifier->walk_retry = INT64_MAX;
@@ -143,7 +176,6 @@ static void walk_begin(struct notifier *notifier, int64_t now)
 static void walk_end(struct notifier *notifier)
 {
 	const int64_t now = notifier_now();
-
 	int64_t spacing = (now - notifier->walk_started) * WALK_SHARE;
 
 	if (spacing < WALK_SPACING)
@@ -152,7 +184,7 @@ static void walk_end(struct notifier *notifier)
 		spacing = WALK_SPACING_MAX;
 	notifier->left = notifier->walk_left;
 	notifier->walk_not_before = now + spacing;
-	notifier->walk_due = now + WALK_SAFETY;
+	notifier->walk_due = now + (notifier->unwatched ? WALK_UNWATCHED : WALK_SAFETY);
 	if (notifier->walk_due > notifier->walk_retry)
 		notifier->walk_due = notifier->walk_retry;
 }

@@ -43,7 +43,8 @@ static void start_log(const struct program *program)
 		    program->config->log_addresses);
 }
 
-/* Reads the configuration again. True if the notifier has to start anew with it. */
+/* Reads the configuration again, for the notifier if there is one just now. True if it has to start
+   anew with it. */
 static bool reload(struct program *program, struct notifier *notifier)
 {
 	struct cm_error err;
@@ -60,7 +61,8 @@ static bool reload(struct program *program, struct notifier *notifier)
 	restart = strcmp(old->notify_url, config->notify_url) != 0 ||
 		  strcmp(old->mailboxes_dir, config->mailboxes_dir) != 0;
 	program->config = config;
-	notifier_set_config(notifier, config);
+	if (notifier != NULL)
+		notifier_set_config(notifier, config);
 	cm_config_free(&old);
 	start_log(program);
 	cm_log(LOG_INFO, "configuration read again");
@@ -85,8 +87,11 @@ static struct notifier *open_notifier(struct program *program)
 		number = cm_daemon_next_signal(program->signals);
 		if (number == SIGTERM || number == SIGINT)
 			return NULL;
+		if (number == SIGHUP) {
+			reload(program, NULL);
+			told = false;
+		}
 	}
-	cm_log(LOG_INFO, "watching the queue");
 	cm_daemon_ready(&program->ready);
 	return notifier;
 }
@@ -95,22 +100,19 @@ static struct notifier *open_notifier(struct program *program)
 static bool work(struct program *program)
 {
 	struct notifier *notifier = open_notifier(program);
-	enum notifier_event event;
-	bool again = true;
+	enum notifier_event event, meanwhile;
 
 	if (notifier == NULL)
 		return false;
 	do
 		event = notifier_run(notifier, program->signals);
 	while (event == NOTIFIER_HANGUP && !reload(program, notifier));
-	if (event == NOTIFIER_TERMINATE) {
-		notifier_drain(notifier, program->signals, DRAIN_TERMINATE);
-		again = false;
-	} else if (notifier_drain(notifier, program->signals, DRAIN_RESTART)) {
-		again = false;
-	}
+	meanwhile = notifier_drain(notifier, program->signals,
+				   event == NOTIFIER_TERMINATE ? DRAIN_TERMINATE : DRAIN_RESTART);
 	notifier_free(&notifier);
-	return again;
+	if (meanwhile == NOTIFIER_HANGUP)
+		reload(program, NULL);
+	return event != NOTIFIER_TERMINATE && meanwhile != NOTIFIER_TERMINATE;
 }
 
 /* What has to be there before the work. */

@@ -14,6 +14,7 @@
 #include "notifier_state.h"
 
 #define TICK         1000 /* longest sleep */
+#define CHECK_EVERY  1000
 #define STATS_EVERY  5000
 #define REPORT_EVERY 600000
 
@@ -53,7 +54,10 @@ static bool open_parts(struct notifier *notifier, struct cm_error *err)
 	if (notifier->spool == NULL)
 		return false;
 	notifier->sender = sender_new(notifier->config->notify_url, delivery_done, notifier, err);
-	return notifier->sender != NULL;
+	if (notifier->sender == NULL)
+		return false;
+	intake_watch(notifier);
+	return true;
 }
 
 struct notifier *notifier_new(const struct cm_config *config, struct cm_stats *stats,
@@ -125,6 +129,10 @@ static void report(struct notifier *notifier, int64_t now)
 
 static void tick(struct notifier *notifier, int64_t now)
 {
+	if (now >= notifier->check_due) {
+		notifier->check_due = now + CHECK_EVERY;
+		intake_check(notifier);
+	}
 	if (now >= notifier->stats_due) {
 		intake_expire(notifier);
 		set_gauges(notifier, now);
@@ -145,7 +153,6 @@ static int timeout(const struct notifier *notifier, int64_t now)
 
 enum notifier_event notifier_run(struct notifier *notifier, int signals)
 {
-	const int fds[] = {signals, spool_fd(notifier->spool)};
 	int64_t now;
 	int number;
 
@@ -161,27 +168,32 @@ enum notifier_event notifier_run(struct notifier *notifier, int signals)
 		intake_walk(notifier, now);
 		delivery_start(notifier, now);
 		tick(notifier, now);
-		sender_run(notifier->sender, fds, sizeof fds / sizeof fds[0],
+		const int fds[] = {signals, spool_fd(notifier->spool)};
+		sender_run(notifier->sender, fds, fds[1] >= 0 ? 2 : 1,
 			   notifier->broken ? 0 : timeout(notifier, now));
 	}
 	return NOTIFIER_LOST;
 }
 
-bool notifier_drain(struct notifier *notifier, int signals, int milliseconds)
+enum notifier_event notifier_drain(struct notifier *notifier, int signals, int milliseconds)
 {
 	const int64_t end = notifier_now() + milliseconds;
+	enum notifier_event event = NOTIFIER_DONE;
 	int64_t now;
 	int number;
-	bool terminate = false;
 
-	while (!terminate && sender_in_flight(notifier->sender) > 0 &&
+	while (event != NOTIFIER_TERMINATE && sender_in_flight(notifier->sender) > 0 &&
 	       (now = notifier_now()) < end) {
 		sender_run(notifier->sender, &signals, 1,
 			   (int)(end - now < TICK ? end - now : TICK));
-		while ((number = cm_daemon_next_signal(signals)) != 0)
-			terminate = terminate || number == SIGTERM || number == SIGINT;
+		while ((number = cm_daemon_next_signal(signals)) != 0) {
+			if (number == SIGTERM || number == SIGINT)
+				event = NOTIFIER_TERMINATE;
+			else if (number == SIGHUP && event == NOTIFIER_DONE)
+				event = NOTIFIER_HANGUP;
+		}
 	}
 	set_gauges(notifier, notifier_now());
 	report(notifier, notifier_now());
-	return terminate;
+	return event;
 }

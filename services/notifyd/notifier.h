@@ -27,16 +27,19 @@ void notifier_free(struct notifier **notifier);
 void notifier_set_config(struct notifier *notifier, const struct cm_config *config);
 
 enum notifier_event {
+	NOTIFIER_DONE,      /* what was to be done is done */
 	NOTIFIER_TERMINATE, /* SIGTERM or SIGINT */
 	NOTIFIER_HANGUP,    /* SIGHUP */
 	NOTIFIER_LOST,      /* the directory went away, or the network library failed: start anew */
 };
 
-/* Works until something happens; may be called again. signals is from cm_daemon_signals(). */
+/* Works until something happens, never NOTIFIER_DONE; may be called again. signals is from
+   cm_daemon_signals(). */
 enum notifier_event notifier_run(struct notifier *notifier, int signals);
 
 /* Starts no more requests and waits for the answers to those in flight, at most this long in
-   milliseconds. True if it was interrupted by a signal to terminate. */
-bool notifier_drain(struct notifier *notifier, int signals, int milliseconds);
+   milliseconds. NOTIFIER_TERMINATE at once at that signal; NOTIFIER_HANGUP if that one came
+   meanwhile, else NOTIFIER_DONE. */
+enum notifier_event notifier_drain(struct notifier *notifier, int signals, int milliseconds);
 
 #endif

@@ -28,6 +28,7 @@ struct notifier {
 	bool broken; /* cannot go on: start anew */
 
 	/* intake: entries that are on disk only, and when to walk the directory for them */
+	bool unwatched;          /* and the log was told */
 	uint64_t left;           /* best knowledge of their number */
 	int64_t walk_due;        /* next walk */
 	int64_t walk_not_before; /* so that walking a large directory is not all there is */
@@ -44,7 +45,7 @@ struct notifier {
 	int64_t stuck_due;
 
 	struct notifier_counts counts;
-	int64_t report_due, stats_due;
+	int64_t check_due, report_due, stats_due;
 };
 
 /* Milliseconds of the monotonic clock. */
@@ -56,8 +57,12 @@ void notifier_count(struct notifier *notifier, uint64_t *count, enum cm_stat sta
 
 /* intake.c */
 
+/* Begins to watch the directory, if it is not watched yet. */
+void intake_watch(struct notifier *notifier);
 /* Reads what inotify has to tell. */
 void intake_events(struct notifier *notifier);
+/* Whether the directory is still the one that was opened; if not, the notifier is broken. */
+void intake_check(struct notifier *notifier);
 /* Some steps of a walk, if one is due and there is room. */
 void intake_walk(struct notifier *notifier, int64_t now);
 /* When intake_walk() wants to be called again. */

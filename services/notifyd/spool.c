@@ -19,8 +19,9 @@
 	(IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW)
 
 struct spool {
+	char *path;
 	int directory;
-	int watch;
+	int watch; /* -1: not watched */
 	DIR *walk;
 };
 
@@ -52,15 +53,11 @@ struct spool *spool_open(const char *path, struct cm_error *err)
 		return NULL;
 	}
 	spool->directory = spool->watch = -1;
-	if (!open_directory(spool, path, err)) {
+	spool->path = strdup(path);
+	if (spool->path == NULL)
+		cm_error_set(err, "out of memory");
+	if (spool->path == NULL || !open_directory(spool, path, err))
 		spool_close(&spool);
-		return NULL;
-	}
-	spool->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (spool->watch < 0 || inotify_add_watch(spool->watch, path, EVENT_MASK) < 0) {
-		cm_error_set_errno(err, "cannot watch %s", path);
-		spool_close(&spool);
-	}
 	return spool;
 }
 
@@ -74,8 +71,43 @@ void spool_close(struct spool **spool)
 		close((*spool)->watch);
 	if ((*spool)->directory >= 0)
 		close((*spool)->directory);
+	free((*spool)->path);
 	free(*spool);
 	*spool = NULL;
+}
+
+bool spool_is_current(const struct spool *spool)
+{
+	struct stat ours, named;
+
+	return fstat(spool->directory, &ours) == 0 && lstat(spool->path, &named) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+/* The errors that inotify_init1() and inotify_add_watch() have for limits mislead. */
+static void explain_watch(const struct spool *spool, int error, struct cm_error *err)
+{
+	const char *reason = strerror(error);
+
+	if (error == EMFILE)
+		reason = "this user's fs.inotify.max_user_instances are in use";
+	else if (error == ENOSPC)
+		reason = "this user's fs.inotify.max_user_watches are in use";
+	cm_error_set(err, "cannot watch %s: %s", spool->path, reason);
+}
+
+bool spool_watch(struct spool *spool, struct cm_error *err)
+{
+	const int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	if (watch < 0 || inotify_add_watch(watch, spool->path, EVENT_MASK) < 0) {
+		explain_watch(spool, errno, err);
+		if (watch >= 0)
+			close(watch);
+		return false;
+	}
+	spool->watch = watch;
+	return true;
 }
 
 int spool_fd(const struct spool *spool)
@@ -100,7 +132,7 @@ unsigned int spool_events(struct spool *spool, void (*appeared)(void *context, c
 		char bytes[32768];
 	} buffer;
 	const struct inotify_event *event;
-	const ssize_t length = read(spool->watch, &buffer, sizeof buffer);
+	const ssize_t length = spool->watch >= 0 ? read(spool->watch, &buffer, sizeof buffer) : 0;
 	unsigned int result = 0;
 
 	for (ssize_t at = 0; at < length; at += (ssize_t)(sizeof *event + event->len)) {

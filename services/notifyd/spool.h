@@ -3,7 +3,8 @@
  *
  * Reads entries with bounds and without following links, watches for new ones (inotify), walks the
  * directory in small steps. Names that start with '.' or end in ".tmp" are files still being
- * written (ours and upstream's) and are never shown.
+ * written (ours and upstream's) and are never shown. Watching may be impossible, for idling clients
+ * use up the same user's inotify instances; then walks alone find what is new.
  */
 #ifndef NOTIFYD_SPOOL_H
 #define NOTIFYD_SPOOL_H
@@ -17,16 +18,24 @@
 
 struct spool;
 
-/* Opens and watches the directory, which is made if only it is missing. NULL with err filled if it
-   cannot be read or if files in it could not be removed. */
+/* Opens the directory, which is made if only it is missing. NULL with err filled if it cannot be
+   read or if files in it could not be removed. */
 struct spool *spool_open(const char *path, struct cm_error *err);
 void spool_close(struct spool **spool);
 
-/* Readable when spool_events() has something to tell. */
+/* Whether the path still leads to the directory that was opened. No event tells that it was removed
+   while it is open here, or that a file system was mounted over it. */
+bool spool_is_current(const struct spool *spool);
+
+/* Begins to watch: what appears from now on is told by spool_events(). False with err filled if
+   that is impossible now; trying again later makes sense. */
+bool spool_watch(struct spool *spool, struct cm_error *err);
+
+/* Readable when spool_events() has something to tell; -1 while nothing is watched. */
 int spool_fd(const struct spool *spool);
 
 #define SPOOL_MISSED 1U /* events were lost: walk the directory */
-#define SPOOL_GONE   2U /* the directory was removed or moved: open it anew */
+#define SPOOL_GONE   2U /* the directory was moved away: open it anew */
 
 /* Tells about the names that appeared, one buffer of events at a time. Returns SPOOL_... bits. */
 unsigned int spool_events(struct spool *spool, void (*appeared)(void *context, const char *name),

@@ -367,14 +367,62 @@ def test_hangup_to_another_directory(notifyd, backend, tmp_path):
     assert backend.tokens() == ["openpgp:here", "openpgp:there"]
 
 
-def test_the_directory_is_made_anew(notifyd, backend):
+def test_two_hangups_at_once(notifyd, backend):
+    """The second comes while the answers are awaited that were due before the first."""
+    backend.answer = lambda token: HANG if "hang" in token else 200
+    notifyd.add("openpgp:hang")
+    backend.wait_for(["openpgp:hang"])
+    first = notifyd.url
+    notifyd.url = first + "/second"
+    notifyd.configure()
+    notifyd.hangup()
+    notifyd.url = first + "/third"
+    notifyd.configure()
+    notifyd.process.send_signal(signal.SIGHUP)
+    backend.release()
+    eventually(lambda: notifyd.log().count("configuration read again") == 2)
+    notifyd.add("openpgp:after")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:hang", "openpgp:after"]
+    assert "/third" in backend.headers[-1][0]
+
+
+def move_away(notifyd):
+    notifyd.queue.rename(notifyd.mailboxes / "moved-away")
+
+
+def remove(notifyd):
+    notifyd.queue.rmdir()
+
+
+def replace(notifyd):
+    """As when a file system is mounted after the start."""
+    notifyd.mailboxes.rename(notifyd.mailboxes.with_name("before"))
+    notifyd.queue.mkdir(parents=True)
+
+
+@pytest.mark.parametrize("lose", [move_away, remove, replace])
+def test_the_directory_is_made_anew(notifyd, backend, lose):
     notifyd.add("openpgp:a")
     notifyd.wait_until_empty()
-    notifyd.queue.rename(notifyd.mailboxes / "moved-away")
+    lose(notifyd)
     eventually(notifyd.queue.is_dir)
     notifyd.add("openpgp:b")
     notifyd.wait_until_empty()
     assert backend.tokens() == ["openpgp:a", "openpgp:b"]
+    assert "removed or replaced" in notifyd.log()
+
+
+def test_hangup_while_there_is_no_queue(make_notifyd, push_server, backend):
+    notifyd = make_notifyd(push_server.url)
+    notifyd.configure(mailboxes_dir=notifyd.ini / "none")
+    notifyd.start()
+    eventually(lambda: "cannot create" in notifyd.log())
+    notifyd.configure()
+    notifyd.hangup()
+    notifyd.add("openpgp:a")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:a"]
 
 
 def run(*arguments):

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import tempfile
 import threading
 import time
@@ -155,6 +156,18 @@ def test_failing_tokens_do_not_hold_up_others(notifyd, backend):
     add_all(notifyd, mixed)
     backend.wait_for(tokens(400, "work"))
     eventually(lambda: len(notifyd.entries()) == 100)
+
+
+@pytest.mark.parametrize("answer", [500, 302, 204], ids=str)
+def test_tokens_whose_owner_makes_them_fail_close_nothing(notifyd, backend, answer):
+    """What the public service answers about a token is up to the server that the token names."""
+    backend.answer = lambda token: answer if "bad" in token else 200
+    bad = tokens(200, "bad")
+    add_all(notifyd, bad)
+    backend.wait_for(bad)
+    notifyd.add("openpgp:good")
+    backend.wait_for(["openpgp:good"])
+    assert "holding back" not in notifyd.log()
 
 
 class RawServer:
@@ -396,6 +409,34 @@ def test_killed_fifty_times(make_notifyd, push_server, backend):
     repeated = sum(counts.values()) - len(wanted)
     print(f"repeated over 50 kills: {repeated} of {len(wanted)}")
     assert repeated < len(wanted) // 100
+
+
+# --- The machine's limits
+
+LIMIT = "/proc/sys/user/max_inotify_instances"
+OWN_LIMITS = ["unshare", "--user", "--map-root-user"]
+
+
+@pytest.mark.skipif(
+    subprocess.run([*OWN_LIMITS, "test", "-w", LIMIT], check=False).returncode != 0,
+    reason="needs a user namespace",
+)
+def test_without_inotify(make_notifyd, push_server, backend):
+    """Idling clients use inotify, too, and as the same user."""
+    prefix = [*OWN_LIMITS, "sh", "-c", f'echo 0 > {LIMIT} && exec "$@"', "sh"]
+    # Nobody may change groups there, so it remains who it is.
+    notifyd = make_notifyd(push_server.url, prefix=prefix).start(user="")
+    eventually(lambda: "max_user_instances" in notifyd.log())
+    for token in tokens(3):
+        notifyd.add(token)
+        notifyd.wait_until_empty()
+    enter = ["nsenter", "--user", f"--target={notifyd.process.pid}", "--preserve-credentials"]
+    subprocess.run([*enter, "sh", "-c", f"echo 100 > {LIMIT}"], check=True)
+    eventually(lambda: "watching the queue" in notifyd.log())
+    notifyd.add("openpgp:seen")
+    notifyd.wait_until_empty()
+    assert backend.tokens() == [*tokens(3), "openpgp:seen"]
+    assert notifyd.log().count("max_user_instances") == 1
 
 
 @pytest.fixture
