@@ -62,19 +62,27 @@ struct survey {
 	time_t newest_seen;
 };
 
+static bool examine(const struct expire_state *state, const char *mailbox, const char *file,
+		    struct stat *st_r)
+{
+	char path[NAME_MAX + sizeof("/" CM_ACCOUNT_PASSWORD_FILE)];
+
+	return snprintf(path, sizeof(path), "%s/%s", mailbox, file) < (int)sizeof(path) &&
+	       fstatat(state->mailboxes_fd, path, st_r, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static void survey_account(const struct expire_state *state, struct survey *survey,
 			   const char *name)
 {
-	char path[NAME_MAX + sizeof("/" CM_ACCOUNT_PASSWORD_FILE)];
-	struct stat st;
+	struct stat st, blocked;
 
 	survey->directories++;
-	if (snprintf(path, sizeof(path), "%s/" CM_ACCOUNT_PASSWORD_FILE, name) >= (int)sizeof(path))
-		return;
-	if (fstatat(state->mailboxes_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!examine(state, name, CM_ACCOUNT_PASSWORD_FILE, &st))
 		return;
 	survey->accounts++;
-	survey->going += expire_account(&state->rules, st.st_mtime);
+	if (expire_account(&state->rules, st.st_mtime) &&
+	    !examine(state, name, CM_ACCOUNT_BLOCKED_FILE, &blocked))
+		survey->going++;
 	if (st.st_mtime > survey->newest_seen)
 		survey->newest_seen = st.st_mtime;
 }

@@ -359,6 +359,14 @@ def test_share_of_accounts(tree, options, inactive, active, refused):
     tree.run("--dry-run", *options, status=1 if refused else 0)
 
 
+def test_blocked_accounts_are_not_going(tree):
+    for i in range(3):
+        (tree.account(f"blocked{i}", 1000 * DAY) / "blocked").touch()
+    tree.account("inactive", 91 * DAY)
+    assert tree.summary("--max-share", 25)["accounts_deleted"] == 1
+    assert len(list(tree.mail.glob("*@*"))) == 3
+
+
 @pytest.mark.parametrize(
     "accounts,silence,refused",
     [(10, 7 * DAY, False), (10, 7 * DAY + 1, True), (9, 30 * DAY, False)],
