@@ -46,7 +46,7 @@ static bool header_line(struct cm_armor *armor, const char *line, size_t length)
 	if (colon == NULL || colon == line)
 		return refuse(armor, "no empty line after the armor's begin line and headers");
 	if (armor->strict)
-		return refuse(armor, "armor headers in an outgoing message");
+		return refuse(armor, "armor headers where none may be");
 	if (++armor->headers > CM_ARMOR_HEADERS_MAX)
 		return refuse(armor, "too many armor headers");
 	for (const char *c = line; c < colon; c++) {
@@ -104,7 +104,7 @@ static bool data_line(struct cm_armor *armor, const char *line, size_t length)
 	if (line[0] == '=' && length == 5)
 		return checksum_line(armor, line + 1);
 	if (armor->strict && length > CM_ARMOR_COLUMNS_MAX)
-		return refuse(armor, "an armor line over 76 columns in an outgoing message");
+		return refuse(armor, "an armor line over 76 columns");
 	if (!cm_base64_decode(&armor->base64, line, length, bytes, &bytes_length))
 		return refuse(armor, "something else than base64 in the armor");
 	return take_bytes(armor, bytes, bytes_length);

@@ -32,7 +32,7 @@ enum cm_armor_state {
 };
 
 struct cm_armor {
-	bool strict; /* outgoing: no headers, no trailing white space, at most 76 columns */
+	bool strict; /* no headers, no trailing white space, at most 76 columns */
 	enum cm_armor_state state;
 	unsigned int headers;
 	bool checksum; /* a CRC24 line was there */

@@ -3,7 +3,7 @@
  *
  * Accepted are `address`, `<address>` and `display name <address>` with a display name of atoms,
  * quoted strings and, in incoming mail, comments (bounces have one) and raw UTF-8. Groups, lists,
- * routes, quoted local parts and addresses in a bare display name are refused.
+ * routes, quoted local parts and addresses in a bare display name or in a comment are refused.
  */
 #ifndef CM_FROM_H
 #define CM_FROM_H

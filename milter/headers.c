@@ -77,6 +77,19 @@ const char *cm_header_value_check(const char *value)
 	return NULL;
 }
 
+/* RFC 5322 3.2.2 forbids to write a folded line of nothing but white space: some readers take it
+   for the end of the header. */
+static bool has_blank_line(const char *value)
+{
+	while ((value = strchr(value, '\n')) != NULL) {
+		value++;
+		value += strspn(value, " \t");
+		if (*value == '\0' || *value == '\r' || *value == '\n')
+			return true;
+	}
+	return false;
+}
+
 /* Which one; CM_HEADER_COUNT: one that does not matter. "From " with white space before the colon
    counts as From here: some readers read it so. */
 static enum cm_header find(const char *name)
@@ -104,6 +117,8 @@ static void note_ambiguities(struct cm_headers *headers, enum cm_header header, 
 	else if (header != CM_HEADER_COUNT && headers->seen[header] > 1 &&
 		 (strict || fields[header].once_incoming))
 		why = "a header that may come once and came twice";
+	else if (strict && has_blank_line(value))
+		why = "a folded line in a header that is blank";
 	else if (strict || header < CM_HEADER_KEPT)
 		why = cm_header_value_check(value);
 	if (why != NULL)
@@ -147,10 +162,12 @@ bool cm_headers_add(struct cm_headers *headers, const char *name, const char *va
 /* "1.0" with or without comments. */
 static bool is_mime_version(const char *value, bool strict)
 {
-	if (!cm_skip_cfws(&value, !strict) || strncmp(value, "1.0", 3) != 0)
+	enum cm_comments comments = strict ? CM_COMMENTS_NONE : CM_COMMENTS_ANY;
+
+	if (!cm_skip_cfws(&value, comments) || strncmp(value, "1.0", 3) != 0)
 		return false;
 	value += 3;
-	return cm_skip_cfws(&value, !strict) && *value == '\0';
+	return cm_skip_cfws(&value, comments) && *value == '\0';
 }
 
 const char *cm_headers_check_mime(const struct cm_headers *headers, bool strict)

@@ -23,7 +23,7 @@ static bool is_blank(const char *line, size_t length)
 }
 
 /* Around the parts. RFC 2046 5.1.1 has readers ignore what stands there, which makes it a place for
-   cleartext: outgoing mail has nothing there, incoming mail a preamble ("This is an encrypted
+   cleartext: strict means nothing there; else incoming mail has a preamble ("This is an encrypted
    message") and white space. */
 static bool text_around(struct cm_mime *mime, const char *line, size_t length)
 {
@@ -31,9 +31,8 @@ static bool text_around(struct cm_mime *mime, const char *line, size_t length)
 		return true;
 	if (mime->strict)
 		return cm_finding_set(mime->finding, CM_REASON_CLEARTEXT_IN_MIME,
-				      mime->state == CM_MIME_PREAMBLE
-					  ? "text before the first part of an outgoing message"
-					  : "text after the last part of an outgoing message");
+				      mime->state == CM_MIME_PREAMBLE ? "text before the first part"
+								      : "text after the last part");
 	if (memchr(line, '\0', length) != NULL || memchr(line, '\r', length) != NULL)
 		return refuse(mime, "a NUL or a bare CR outside the parts");
 	if (mime->state == CM_MIME_EPILOGUE && !is_blank(line, length))

@@ -43,7 +43,7 @@ enum cm_mime_state {
 struct cm_mime {
 	const struct cm_mime_format *format;
 	void *context;
-	bool strict;
+	bool strict; /* no text of anybody's choice around the parts and in their headers */
 	enum cm_mime_state state;
 	unsigned int index; /* of the part, from 0 */
 	struct cm_part part[CM_MIME_PARTS_MAX];

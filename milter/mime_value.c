@@ -7,6 +7,7 @@
 struct reader {
 	const char *at;
 	bool strict;
+	bool unusual; /* as in struct cm_mime_value */
 	const char *why;
 };
 
@@ -25,8 +26,12 @@ static bool is_token(char c)
 
 static bool skip_space(struct reader *reader)
 {
-	if (!cm_skip_cfws(&reader->at, !reader->strict))
+	const char *start = reader->at;
+
+	if (!cm_skip_cfws(&reader->at, reader->strict ? CM_COMMENTS_NONE : CM_COMMENTS_ANY))
 		return refuse(reader, "a comment or a line break that is not allowed here");
+	if (memchr(start, '(', (size_t)(reader->at - start)) != NULL)
+		reader->unusual = true;
 	return true;
 }
 
@@ -59,6 +64,7 @@ static bool read_quoted(struct reader *reader, char *out, size_t size)
 		if (c == '\\') {
 			if (reader->strict)
 				return refuse(reader, "a backslash in a parameter");
+			reader->unusual = true;
 			c = (unsigned char)*++reader->at;
 		}
 		if (c == '\0')
@@ -134,8 +140,11 @@ static bool read_parameter(struct reader *reader, struct cm_mime_value *value)
 		return false;
 	if (!read_text(reader, value->parameter[n].text, sizeof value->parameter[n].text))
 		return false;
-	if (reader->strict && strstr(value->parameter[n].text, "=?") != NULL)
-		return refuse(reader, "an encoded word in a parameter");
+	if (strstr(value->parameter[n].text, "=?") != NULL) {
+		if (reader->strict)
+			return refuse(reader, "an encoded word in a parameter");
+		reader->unusual = true;
+	}
 	memcpy(value->parameter[n].name, name, sizeof name);
 	value->parameter_count++;
 	return skip_space(reader);
@@ -179,6 +188,7 @@ const char *cm_mime_value_parse(const char *text, bool slash, bool strict,
 	}
 	if (!skip_space(&reader) || !read_parameters(&reader, value_r))
 		return reader.why;
+	value_r->unusual = reader.unusual;
 	return NULL;
 }
 

@@ -5,6 +5,7 @@
  * twice, RFC 2231 forms of parameters that decide the structure, values that need quotes and
  * have none, control bytes. Refused in strict mode (outgoing mail) also: comments, encoded words,
  * backslashes, any RFC 2231 form, bytes above 126, empty parameters.
+ * All of that is read otherwise by some reader: Delta Chat's knows no comments and no backslashes.
  */
 #ifndef CM_MIME_VALUE_H
 #define CM_MIME_VALUE_H
@@ -20,6 +21,7 @@
 
 struct cm_mime_value {
 	char value[2 * CM_MIME_NAME_MAX + 2]; /* "type/subtype" or a token, lower case */
+	bool unusual; /* has comments, backslashes or encoded words, which not all readers know */
 	size_t parameter_count;
 	struct {
 		char name[CM_MIME_NAME_MAX + 1]; /* lower case */

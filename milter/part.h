@@ -1,8 +1,8 @@
 /*
  * part - the header of one part of a multipart, read strictly
  *
- * In outgoing mail only header fields and values that encryption programs are known to write may
- * stand here: text in them would be cleartext that leaves the relay.
+ * Where strict, as in outgoing mail, only header fields and values that encryption programs are
+ * known to write may stand here: text in them would be cleartext that leaves the relay.
  */
 #ifndef CM_PART_H
 #define CM_PART_H

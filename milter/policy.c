@@ -333,6 +333,13 @@ static bool begin_skeleton(struct cm_message *message)
 	return cm_skeleton_line(&message->skeleton, "", 0, &message->finding);
 }
 
+/* Nothing else than the encrypted data may stand in the body: neither in what leaves, nor where
+   another reader may see other parts than we do. */
+static bool is_body_strict(const struct cm_message *message)
+{
+	return is_out(message) || message->content_type.unusual;
+}
+
 static bool begin_body(struct cm_message *message, const struct cm_mime_format *format,
 		       void *context)
 {
@@ -346,8 +353,8 @@ static bool begin_body(struct cm_message *message, const struct cm_mime_format *
 				     "no valid boundary parameter");
 	if (!begin_skeleton(message))
 		return judge_finding(message);
-	cm_mime_init(&message->mime, format, context, boundary, is_out(message), &message->skeleton,
-		     &message->finding);
+	cm_mime_init(&message->mime, format, context, boundary, is_body_strict(message),
+		     &message->skeleton, &message->finding);
 	return true;
 }
 
@@ -358,7 +365,7 @@ static bool begin_encrypted(struct cm_message *message)
 	if (protocol == NULL || strcasecmp(protocol, "application/pgp-encrypted") != 0)
 		return not_encrypted(message, CM_REASON_MIME_STRUCTURE,
 				     "multipart/encrypted without OpenPGP's protocol parameter");
-	cm_pgp_mime_init(&message->body.pgp, is_out(message), &message->finding);
+	cm_pgp_mime_init(&message->body.pgp, is_body_strict(message), &message->finding);
 	message->body_rule = CM_BODY_PGP_MIME;
 	return begin_body(message, &cm_pgp_mime_format, &message->body.pgp);
 }

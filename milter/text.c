@@ -25,7 +25,7 @@ static size_t fold_length(const char *c)
 	return c[length] == ' ' || c[length] == '\t' ? length + 1 : 0;
 }
 
-static bool skip_comment(const char **at)
+static bool skip_comment(const char **at, enum cm_comments comments)
 {
 	const char *c = *at;
 	unsigned int depth = 0;
@@ -45,13 +45,15 @@ static bool skip_comment(const char **at)
 			break;
 		if (*c == '\0' || *c == '\r' || *c == '\n')
 			return false;
+		if (comments == CM_COMMENTS_PLAIN && strchr("<>@,;:\"", *c) != NULL)
+			return false;
 		c++;
 	}
 	*at = c + 1;
 	return true;
 }
 
-bool cm_skip_cfws(const char **at, bool comments)
+bool cm_skip_cfws(const char **at, enum cm_comments comments)
 {
 	for (;;) {
 		size_t fold = fold_length(*at);
@@ -63,7 +65,7 @@ bool cm_skip_cfws(const char **at, bool comments)
 		} else if (**at == '\r' || **at == '\n') {
 			return false;
 		} else if (**at == '(') {
-			if (!comments || !skip_comment(at))
+			if (comments == CM_COMMENTS_NONE || !skip_comment(at, comments))
 				return false;
 		} else {
 			return true;

@@ -13,10 +13,17 @@
 char cm_lower(char c);
 bool cm_is_alphanumeric(char c);
 
+/* Which comments may stand somewhere. */
+enum cm_comments {
+	CM_COMMENTS_NONE,
+	CM_COMMENTS_PLAIN, /* of nothing that is an address for who does not know comments */
+	CM_COMMENTS_ANY,
+};
+
 /* Moves *at over folding white space (RFC 5322 3.2.2: a line break counts only with white space
-   after it) and, if comments is true, comments. False for a broken line break or comment, or for a
-   comment where none is allowed. */
-bool cm_skip_cfws(const char **at, bool comments);
+   after it) and comments. False for a broken line break or comment, or for a comment that is not
+   allowed. */
+bool cm_skip_cfws(const char **at, enum cm_comments comments);
 
 /* Trims spaces, tabs and line breaks at both ends: the start is returned, *length changes. */
 const char *cm_trim(const char *text, size_t *length);

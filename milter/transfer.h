@@ -22,7 +22,7 @@ enum cm_transfer_encoding {
 
 struct cm_transfer {
 	enum cm_transfer_encoding encoding;
-	bool strict; /* outgoing: no white space before a line's end */
+	bool strict; /* no white space before a line's end */
 	bool soft;   /* the last quoted-printable line went on */
 	struct cm_base64 base64;
 	struct cm_lines lines; /* of what was decoded */

@@ -59,6 +59,8 @@ static const struct change accepted[] = {
      "From: Al\xc3\xaf"
      "ce <alice@relay.test>\n"},
     {IN, CM_REASON_ENCRYPTED, FROM_LINE, "From: bob@peer.test\n"},
+    {IN, CM_REASON_ENCRYPTED, "Subject: [...]\n", "Subject: a\n \n b\n"},
+    {BOTH, CM_REASON_ENCRYPTED, "Subject: [...]\n", "Subject: \n a\n b\n"},
     {IN, CM_REASON_ENCRYPTED, "Subject: [...]\n", "Subject: a\nSubject: b\n"},
     {IN, CM_REASON_ENCRYPTED, "To: \"hidden-recipients\": ;\n", "To: a@b.test\nTo: c@b.test\n"},
     {BOTH, CM_REASON_ENCRYPTED, "Subject: [...]\n", "Subject: =?utf-8?b?w6Q=?=\n"},
@@ -66,6 +68,8 @@ static const struct change accepted[] = {
     /* MIME-Version */
     {IN, CM_REASON_ENCRYPTED, "MIME-Version: 1.0\n", ""},
     {IN, CM_REASON_ENCRYPTED, "MIME-Version: 1.0\n", "Mime-Version: 1.0 (Mail Framework v1)\n"},
+    {IN, CM_REASON_ENCRYPTED, "MIME-Version: 1.0\n",
+     "Mime-Version: 1.0 (Mac OS X Mail 16.0 \\(3776.700.51.11.1\\))\n"},
     {BOTH, CM_REASON_ENCRYPTED, "MIME-Version: 1.0\n", "mime-version:  1.0 \n"},
     {BOTH, CM_REASON_ENCRYPTED, "MIME-Version: 1.0\n",
      "MIME-Version: 1.0\nContent-Transfer-Encoding: 7bit\n"},
@@ -228,6 +232,7 @@ static const struct change refused[] = {
     {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: alice@relay.test (unclosed\n"},
     {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: ((((((((((x)))))))))) alice@relay.test\n"},
     {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: alice@relay.test\rX: y\n"},
+    {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: (<bob@relay.test>, ) alice@relay.test\n"},
     {OUT, CM_REASON_FROM_HEADER, FROM_LINE, "From: alice@relay.test (Alice)\n"},
     {OUT, CM_REASON_FROM_HEADER, FROM_LINE, "From: (mallory@relay.test) alice@relay.test\n"},
     {OUT, CM_REASON_FROM_HEADER, FROM_LINE,
@@ -288,6 +293,8 @@ static const struct change refused[] = {
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "Subject: a\2b\n"},
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "Subject: a\033b\n"},
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own : a\n"},
+    {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own: a\n \n b\n"},
+    {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own: a\n\t \n"},
     {BOTH, CM_REASON_AMBIGUOUS_HEADER, TYPE, TYPE "\2"},
     {BOTH, CM_REASON_AMBIGUOUS_HEADER, TYPE, TYPE "\rx"},
     /* tricks in Content-Type */
@@ -707,6 +714,58 @@ static void secure_join_requests_pass(void **state)
 static void other_text_is_no_secure_join_request(void **state)
 {
 	check_table(*state, SECURE_JOIN, secure_join_refused, COUNT(secure_join_refused));
+}
+
+/* An incoming Content-Type in which other readers find another boundary, or none. */
+#define TYPE_IS(rest) "multipart/encrypted; protocol=\"application/pgp-encrypted\"" rest
+
+static void another_boundary_has_nothing_to_show(void **state)
+{
+	static const struct {
+		const char *type, *boundary;
+	} types[] = {
+	    {TYPE_IS("; (; boundary=x;) boundary=abc"), "x"},
+	    {TYPE_IS(" (; boundary=x;); boundary=abc"), "x"},
+	    {TYPE_IS("; boundary=\"abc\" (c)"), "\"abc\" (c)"},
+	    {TYPE_IS("; boundary=\"a\\bc\""), "a\\bc"},
+	};
+	static const struct {
+		const char *old, *new;
+		enum cm_reason reason;
+	} carriers[] = {
+	    {PART1, "--%s\nContent-Type: text/plain\n\nHello Bob\n--%s--\n" PART1,
+	     CM_REASON_CLEARTEXT_IN_MIME},
+	    {PART1, "Hello Bob\n" PART1, CM_REASON_CLEARTEXT_IN_MIME},
+	    {DESC2, "Subject: Hello Bob\n", CM_REASON_CLEARTEXT_IN_MIME},
+	    {BEGIN, BEGIN "Comment: Hello Bob\n", CM_REASON_ARMOR},
+	    {LAST, "\n--abc-- \n", CM_REASON_MIME_STRUCTURE},
+	};
+	struct fixture *fixture = *state;
+	char *usual = usual_message();
+
+	for (size_t i = 0; i < COUNT(types); i++) {
+		char *base = test_replaced(usual, TYPE, types[i].type);
+
+		expect(fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", base,
+		       CM_REASON_ENCRYPTED, i);
+		for (size_t k = 0; k < COUNT(carriers); k++) {
+			char *with = test_replaced(base, carriers[k].old, carriers[k].new);
+			char *one = strstr(with, "%s") != NULL
+					? test_replaced(with, "%s", types[i].boundary)
+					: strdup(with);
+			char *text = strstr(one, "%s") != NULL
+					 ? test_replaced(one, "%s", types[i].boundary)
+					 : strdup(one);
+
+			expect(fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", text,
+			       carriers[k].reason, i * COUNT(carriers) + k);
+			free(text);
+			free(one);
+			free(with);
+		}
+		free(base);
+	}
+	free(usual);
 }
 
 static char *message_of(size_t payload_length, const struct test_armor *how)
@@ -1546,6 +1605,7 @@ int main(void)
 	    cmocka_unit_test(what_is_not_encrypted_does_not_pass),
 	    cmocka_unit_test(secure_join_requests_pass),
 	    cmocka_unit_test(other_text_is_no_secure_join_request),
+	    cmocka_unit_test(another_boundary_has_nothing_to_show),
 	    cmocka_unit_test(all_forms_of_armor_pass),
 	    cmocka_unit_test(long_armor_lines_come_only_from_elsewhere),
 	    cmocka_unit_test(transfer_encodings_are_decoded),

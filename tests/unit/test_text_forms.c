@@ -33,7 +33,7 @@ static void from_gives_its_one_address(void **state)
 	    {"a@[IPv6:2001:db8::1]", "a@[ipv6:2001:db8::1]", true},
 	    {"(x)alice@relay.test(y(z))", "alice@relay.test", false},
 	    {"A (x) B <alice@relay.test> (\\))", "alice@relay.test", false},
-	    {"(a@b.test) alice@relay.test", "alice@relay.test", false},
+	    {"(a.b - c/d!) alice@relay.test", "alice@relay.test", false},
 	    {"\xc3\x84 <alice@relay.test>", "alice@relay.test", false},
 	    {"", NULL, true},
 	    {" ", NULL, true},
@@ -59,6 +59,15 @@ static void from_gives_its_one_address(void **state)
 	    {"\"A <alice@relay.test>", NULL, true},
 	    {"\"A\\", NULL, true},
 	    {"(A <alice@relay.test>", NULL, true},
+	    /* for who does not know comments */
+	    {"(<a@b.test>, ) alice@relay.test", NULL, true},
+	    {"(a@b.test) alice@relay.test", NULL, true},
+	    {"(a, b) alice@relay.test", NULL, true},
+	    {"(a: b) alice@relay.test", NULL, true},
+	    {"alice@relay.test (;)", NULL, true},
+	    {"alice@relay.test (<)", NULL, true},
+	    {"A (x (y>)) <alice@relay.test>", NULL, true},
+	    {"A (\") <alice@relay.test> (\")", NULL, true},
 	    {"(A\\", NULL, true},
 	};
 
@@ -112,8 +121,28 @@ static void mime_values_are_taken_apart(void **state)
 
 	assert_null(cm_mime_value_parse("(c)a/b(c);(c)d(c)=(c)\"e\\\"f\"(c)", true, false, &value));
 	assert_string_equal(cm_mime_value_parameter(&value, "d"), "e\"f");
+	assert_true(value.unusual);
 	assert_non_null(cm_mime_value_parse("(c)a/b", true, true, &value));
 	assert_non_null(cm_mime_value_parse("a/b; c=\"d\\\"e\"", true, true, &value));
+}
+
+static void what_readers_take_differently_is_noted(void **state)
+{
+	static const char *const unusual[] = {"(c)a/b",      "a/b(c)",        "a/b;(c)c=d",
+					      "a/b;c(c)=d",  "a/b;c=(c)d",    "a/b;c=d(c)",
+					      "a/b;c=d;(c)", "a/b;c=\"\\d\"", "a/b;c=\"=?x\""};
+	static const char *const usual[] = {"a/b", "a/b ;\n c = \"(d)\";;e=\"f?= g\"; "};
+	struct cm_mime_value value;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(unusual); i++) {
+		assert_null(cm_mime_value_parse(unusual[i], true, false, &value));
+		assert_true(value.unusual);
+	}
+	for (size_t i = 0; i < COUNT(usual); i++) {
+		assert_null(cm_mime_value_parse(usual[i], true, false, &value));
+		assert_false(value.unusual);
+	}
 }
 
 static void long_mime_values_are_refused_not_cut(void **state)
@@ -390,6 +419,7 @@ int main(void)
 	    cmocka_unit_test(from_gives_its_one_address),
 	    cmocka_unit_test(a_long_from_is_refused),
 	    cmocka_unit_test(mime_values_are_taken_apart),
+	    cmocka_unit_test(what_readers_take_differently_is_noted),
 	    cmocka_unit_test(long_mime_values_are_refused_not_cut),
 	    cmocka_unit_test(boundaries_have_their_own_characters),
 	    cmocka_unit_test(transfer_encodings),
