@@ -33,51 +33,91 @@ def processes_about(path):
     return found
 
 
-@pytest.fixture
-def demo(tmp_path):
+class Demo:
     """The running program and what it prints."""
-    output = tmp_path / "output"
-    with open(output, "wb") as stream:
-        process = subprocess.Popen(
-            [SOURCE / "packaging" / "demo"],
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-            # As in a terminal, even if whoever started the tests ignores it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-    yield process, output
-    if process.poll() is None:
-        process.terminate()
-        process.wait(30)
+
+    def __init__(self, output):
+        self.output = output
+        with open(output, "wb") as stream:
+            self.process = subprocess.Popen(
+                [SOURCE / "packaging" / "demo"],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                # As in a terminal, even if whoever started the tests ignores it.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+
+    def printed(self, pattern, timeout=30):
+        """What the pattern matches in the output, as soon as it does."""
+
+        def found():
+            ended = self.process.poll() is not None
+            match = re.search(pattern, self.output.read_text(), re.M)
+            assert match or not ended, self.output.read_text()
+            return match
+
+        return eventually(found, timeout, message=f"{pattern} was not printed")
+
+    def files(self):
+        """The directory of the relay, when it runs."""
+        self.printed("Ctrl-C ends", 600)
+        files = Path(self.printed(r"files +(\S+)").group(1))
+        assert files.is_dir()
+        assert processes_about(files)
+        return files
 
 
-def test_link_works_and_nothing_is_left(request, core, demo):
+@pytest.fixture
+def start_demo(request, tmp_path):
+    """Starts one; all end with the test."""
     if request.config.getoption("--dovecot") != "2.3":
         pytest.skip("the demo runs the machine's own Dovecot")
+    demos = []
+
+    def start():
+        demos.append(Demo(tmp_path / f"output-{len(demos)}"))
+        return demos[-1]
+
+    yield start
+    for demo in demos:
+        if demo.process.poll() is None:
+            demo.process.terminate()
+            demo.process.wait(60)
+
+
+def test_what_a_killed_one_leaves_the_next_removes(start_demo):
+    killed = start_demo()
+    left = killed.files()
+    # After that, as each takes ports that nobody listens on.
+    kept = start_demo().files()
+    killed.process.kill()
+    killed.process.wait()
+    eventually(lambda: not processes_about(left), message="its processes outlive a killed demo")
+    assert left.is_dir()
+    start_demo().printed("^Building", 600)
+    assert not left.parent.exists()
+    assert kept.is_dir()
+
+
+def test_link_works_and_nothing_is_left(core, start_demo):
     machine = {name: digest(name) for name in ("/etc/postfix", "/etc/dovecot")}
     homes = sorted(Path("/home").iterdir())
-    process, output = demo
-
-    def link():
-        assert process.poll() is None, output.read_text()
-        return re.search(r"^dclogin:\S+$", output.read_text(), re.M)
-
-    address = eventually(link, 600, message="no link was printed").group()
-    eventually(lambda: "Ctrl-C ends" in output.read_text())
-    assert "█" in output.read_text()
-    files = Path(re.search(r"files +(\S+)", output.read_text()).group(1))
-    assert files.is_dir()
-    assert processes_about(files)
+    demo = start_demo()
+    files = demo.files()
+    address = demo.printed(r"^dclogin:\S+$").group()
+    assert "█" in demo.output.read_text()
 
     account = core.accounts.add_account()
     account.add_transport_from_qr(address)
     assert account.is_configured()
-    eventually(lambda: "login" in output.read_text().lower().split("ctrl-c ends")[1])
+    demo.printed("(?is)Ctrl-C ends.*login")
 
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    demo.process.send_signal(signal.SIGINT)
+    demo.printed("Ending the relay")
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(60) == 0
     assert not files.parent.exists()
     for directory, before in machine.items():
         assert digest(directory) == before
