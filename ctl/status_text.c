@@ -260,7 +260,8 @@ static void print_expiry(const struct page *page)
 		print_seconds(page, now > last ? now - last : 0);
 		fputs(" ago, took ", page->out);
 		print_seconds(page, value(page, CM_STAT_EXPIRE_DURATION_SECONDS));
-		fprintf(page->out, ", saw %" PRIu64 " accounts", value(page, CM_STAT_ACCOUNTS));
+		fprintf(page->out, ", left %" PRIu64 " accounts",
+			value(page, CM_STAT_EXPIRE_ACCOUNTS_LEFT));
 	}
 	fputc('\n', page->out);
 	begin_line(page, "deleted");

@@ -71,7 +71,8 @@ void expire_count(const struct cm_config *config, const struct expire_result *re
 	cm_stats_add(stats, CM_STAT_EXPIRE_BYTES, result->bytes);
 	cm_stats_set(stats, CM_STAT_EXPIRE_LAST_RUN_SECONDS, (uint64_t)options->now);
 	cm_stats_set(stats, CM_STAT_EXPIRE_DURATION_SECONDS, (uint64_t)(seconds + 0.5));
-	cm_stats_set(stats, CM_STAT_ACCOUNTS, result->accounts - result->accounts_deleted);
+	cm_stats_set(stats, CM_STAT_EXPIRE_ACCOUNTS_LEFT,
+		     result->accounts - result->accounts_deleted);
 	cm_stats_close(&stats);
 }
 

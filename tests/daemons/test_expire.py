@@ -871,7 +871,7 @@ def counters(tree):
     return {
         row["metric"]: row["value"]
         for row in json.loads(output)["metrics"]
-        if row["metric"].startswith(("chatmail_expire_", "chatmail_accounts"))
+        if row["metric"].startswith("chatmail_expire_")
     }
 
 
@@ -898,7 +898,7 @@ def test_statistics(tree):
         "chatmail_expire_bytes_total": 1000 + 500 + password_size + MIB,
         "chatmail_expire_quota_messages_total": 1,
         "chatmail_expire_last_run_timestamp_seconds": NOW,
-        "chatmail_accounts": 1,
+        "chatmail_expire_accounts_left": 1,
     }
 
     # What Dovecot has trimmed is counted, too; a refused run is not.

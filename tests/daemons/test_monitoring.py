@@ -2,11 +2,12 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from test_httpd import SOURCE, httpd, running  # noqa: F401 (fixtures)
+from test_httpd import BUILD, SOURCE, httpd, running  # noqa: F401 (fixtures)
 
 MONITORING = SOURCE / "packaging/monitoring"
 DASHBOARD = MONITORING / "grafana-chatmail.json"
@@ -100,6 +101,21 @@ def test_dashboard_shows_every_metric(running):  # noqa: F811
     shown = {re.sub(r"_bucket$", "_count", name) for query in dashboard_queries() for name, _ in names_of(query)}
     families = {re.sub(r"_(bucket|sum)$", "_count", name) for name in served(running)}
     assert families <= shown
+
+
+def test_no_name_means_two_things(running, tmp_path):  # noqa: F811
+    """One Prometheus may read chatmail-httpd and, through node_exporter, the report."""
+    ini = tmp_path / "report.ini"
+    ini.write_text(f"[params]\nmail_domain = relay.test\nmailboxes_dir = {tmp_path}\n")
+    report = subprocess.run(
+        [BUILD / "ctl/chatmailctl", "report", "-c", ini, "--prometheus", "-"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    reported = set(re.findall(r"^(chatmail_\w+)", report, re.MULTILINE))
+    assert "chatmail_accounts" in reported
+    assert not reported & served(running).keys()
 
 
 def test_panels_do_not_overlap():

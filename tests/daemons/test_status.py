@@ -62,13 +62,13 @@ def metrics(status):
 def test_counters(place):
     count(place.directory, "LOGINS", 7, "VERDICT_OUT_ENCRYPTED", 12, "VERDICT_OUT_ARMOR", 3)
     count(place.directory, "REGISTRATION_LOAD", 2, *["MILTER_CHECK_MICROSECONDS", 300] * 9)
-    count(place.directory, "MILTER_CHECK_MICROSECONDS", 70000, "ACCOUNTS", 99)
+    count(place.directory, "MILTER_CHECK_MICROSECONDS", 70000, "EXPIRE_ACCOUNTS_LEFT", 99)
     rows = metrics(place.json())
     assert rows[("chatmail_logins_total",)]["value"] == 7
     assert rows[("chatmail_milter_verdicts_total", "armor", "out")]["value"] == 3
     assert rows[("chatmail_milter_verdicts_total", "armor", "in")]["value"] == 0
     assert rows[("chatmail_registration_refusals_total", "load")]["value"] == 2
-    assert rows[("chatmail_accounts",)]["value"] == 99
+    assert rows[("chatmail_expire_accounts_left",)]["value"] == 99
     times = rows[("chatmail_milter_check_seconds",)]
     assert (times["count"], times["sum"]) == (10, pytest.approx(0.0727))
     assert times["p50"] == pytest.approx(0.000512)

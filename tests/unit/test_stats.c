@@ -137,13 +137,13 @@ static void test_reopen_keeps_file_and_start(void **state)
 	uint64_t since = cm_stats_value(first, CM_STAT_COUNTING_SINCE_SECONDS);
 
 	assert_true(since > 0 && since <= (uint64_t)time(NULL));
-	cm_stats_set(first, CM_STAT_ACCOUNTS, 1234);
+	cm_stats_set(first, CM_STAT_EXPIRE_ACCOUNTS_LEFT, 1234);
 	struct cm_stats *second = must_open(place);
 	assert_int_equal(inode(place), before);
-	assert_int_equal(cm_stats_value(second, CM_STAT_ACCOUNTS), 1234);
+	assert_int_equal(cm_stats_value(second, CM_STAT_EXPIRE_ACCOUNTS_LEFT), 1234);
 	assert_int_equal(cm_stats_value(second, CM_STAT_COUNTING_SINCE_SECONDS), since);
-	cm_stats_set(second, CM_STAT_ACCOUNTS, 7);
-	assert_int_equal(cm_stats_value(first, CM_STAT_ACCOUNTS), 7);
+	cm_stats_set(second, CM_STAT_EXPIRE_ACCOUNTS_LEFT, 7);
+	assert_int_equal(cm_stats_value(first, CM_STAT_EXPIRE_ACCOUNTS_LEFT), 7);
 	cm_stats_close(&first);
 	cm_stats_close(&second);
 }
@@ -294,7 +294,7 @@ static void test_null_handle(void **state)
 
 	(void)state;
 	cm_stats_add(NULL, CM_STAT_LOGINS, 1);
-	cm_stats_set(NULL, CM_STAT_ACCOUNTS, 1);
+	cm_stats_set(NULL, CM_STAT_EXPIRE_ACCOUNTS_LEFT, 1);
 	cm_stats_observe(NULL, CM_STAT_MILTER_MESSAGE_BYTES, 1);
 	assert_int_equal(cm_stats_value(NULL, CM_STAT_LOGINS), 0);
 	cm_stats_histogram(NULL, CM_STAT_MILTER_MESSAGE_BYTES, &histogram);
@@ -311,7 +311,7 @@ static void test_wrong_kind_changes_nothing(void **state)
 	struct cm_stats *stats = must_open(*state);
 	char *before = cm_stats_openmetrics(stats);
 
-	cm_stats_add(stats, CM_STAT_ACCOUNTS, 1);
+	cm_stats_add(stats, CM_STAT_EXPIRE_ACCOUNTS_LEFT, 1);
 	cm_stats_set(stats, CM_STAT_LOGINS, 1);
 	cm_stats_observe(stats, CM_STAT_LOGINS, 1);
 	cm_stats_add(stats, CM_STAT_MILTER_MESSAGE_BYTES, 1);
