@@ -6,6 +6,7 @@
  *
  * Dispatch only: each command is a file of its own, see command.h.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,25 @@ static void print_usage(FILE *stream)
 		fprintf(stream, "  %-9s %s\n", commands[i].name, commands[i].summary);
 }
 
+/* Output that got lost, on a full disk say, must not look like success. */
+static int finish(const char *program, int status)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return status;
+	fprintf(stderr, "%s: cannot write the output: %s\n", program, strerror(errno));
+	return CM_EXIT_TROUBLE;
+}
+
+/* getopt_long() begins its complaints with argv[0]. */
+static int run(const struct cm_command *command, int argc, char **argv)
+{
+	char program[64];
+
+	(void)snprintf(program, sizeof(program), "chatmailctl %s", command->name);
+	argv[0] = program;
+	return finish(program, command->run(argc, argv));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -47,7 +67,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return run(&commands[i], argc - 1, argv + 1);
 	fprintf(stderr, "chatmailctl: there is no command %s; try chatmailctl --help\n", argv[1]);
 	return CM_EXIT_TROUBLE;
 }

@@ -140,7 +140,8 @@ static bool parse_options(int argc, char **argv, struct job *job, int *status_r)
 			*status_r = CM_EXIT_OK;
 			return false;
 		default:
-			return false; /* getopt said what */
+			fputs("Try chatmailctl check --help\n", stderr);
+			return false;
 		}
 	}
 	if (!job->direction_given || job->from == NULL || job->to_count == 0)

@@ -2,8 +2,9 @@
  * command - the subcommands of chatmailctl
  *
  * Each is one file ctl/<name>.c with one entry in the table of chatmailctl.c. A subcommand parses
- * its own options with getopt_long() (argv[0] is its name), prints its result on standard output
- * (JSON with --json), its trouble on standard error, and returns the exit status.
+ * its own options with getopt_long() (argv[0] is "chatmailctl NAME"), prints its result on standard
+ * output (JSON with --json), its trouble on standard error, and returns the exit status. That its
+ * output can be written is looked at by the caller.
  */
 #ifndef CM_COMMAND_H
 #define CM_COMMAND_H

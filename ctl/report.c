@@ -187,7 +187,7 @@ static bool write_metrics(const char *path, const char *text, struct cm_error *e
 static bool put(const struct job *job, const struct cm_storage *storage, struct cm_error *err)
 {
 	char *text;
-	bool ok;
+	bool ok = true;
 
 	if (job->prometheus != NULL)
 		text = cm_storage_prometheus(storage);
@@ -201,12 +201,8 @@ static bool put(const struct job *job, const struct cm_storage *storage, struct 
 	}
 	if (job->prometheus != NULL && strcmp(job->prometheus, "-") != 0)
 		ok = write_metrics(job->prometheus, text, err);
-	else {
-		ok = fputs(text, stdout) >= 0 && (!job->json || putchar('\n') >= 0) &&
-		     fflush(stdout) == 0;
-		if (!ok)
-			cm_error_set_errno(err, "Cannot write the report");
-	}
+	else
+		(void)printf("%s%s", text, job->json ? "\n" : "");
 	free(text);
 	return ok;
 }

@@ -60,7 +60,7 @@ static bool parse_options(int argc, char **argv, struct options *options, int *s
 			*status_r = CM_EXIT_OK;
 			return false;
 		default:
-			fputs(usage, stderr);
+			fputs("Try chatmailctl status --help\n", stderr);
 			return false;
 		}
 	}

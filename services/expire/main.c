@@ -363,7 +363,8 @@ int main(int argc, char **argv)
 		return status;
 	cm_log_init(PROGRAM, CM_LOG_STDERR, line.options.verbose);
 	status = line.quota ? quota_main(&line) : run_main(&line);
-	if (fflush(stdout) != 0)
-		return status == EXIT_DONE ? EXIT_TROUBLE : status;
-	return status;
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return status;
+	(void)fprintf(stderr, PROGRAM ": Cannot write the output: %s\n", strerror(errno));
+	return status == EXIT_DONE ? EXIT_TROUBLE : status;
 }

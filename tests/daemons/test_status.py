@@ -213,11 +213,31 @@ def read_terminal(main):
     return text
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        [CTL, "status", "-c"],
+        [CTL, "status", "--json", "-c"],
+        [CTL, "report", "-c"],
+        [BUILD / "services/expire/chatmail-expire", "-c"],
+    ],
+    ids=lambda command: "-".join([command[0].name, *command[1:-1]]),
+)
+def test_lost_output_is_no_success(place, command):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([*command, place.ini], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2
+    assert "No space left on device" in result.stderr
+
+
 def test_usage(place):
     result = subprocess.run([CTL, "status", "--help"], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("usage: chatmailctl status ")
-    assert place.run("--wat").returncode == 2
+    wrong = place.run("--wat")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("chatmailctl status: ")
+    assert wrong.stderr.endswith("Try chatmailctl status --help\n")
     assert place.run("extra").returncode == 2
     place.ini.unlink()
     result = place.run()
