@@ -166,6 +166,18 @@ out:
 	return answer;
 }
 
+/* Takes this thread's errors from OpenSSL. True if one of them is that there was no memory, for its
+   answer is the same as to a wrong key or signature. (Its Ed25519 alone leaves no error.) */
+static bool openssl_lacked_memory(void)
+{
+	bool lacked = false;
+	unsigned long code;
+
+	while ((code = ERR_get_error()) != 0)
+		lacked = lacked || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+	return lacked;
+}
+
 enum cm_dkim_answer cm_dkim_key_verify(const char *record, size_t length,
 				       const struct cm_dkim_signature *signature,
 				       const unsigned char digest[CM_DKIM_HASH_SIZE],
@@ -182,6 +194,7 @@ enum cm_dkim_answer cm_dkim_key_verify(const char *record, size_t length,
 	*why_r = check_use(&list, signature);
 	if (*why_r != NULL)
 		return answer;
+	ERR_clear_error();
 	key = read_key(&list, signature->algorithm, why_r);
 	if (key != NULL) {
 		*why_r = "the signature is not of this header and key";
@@ -190,7 +203,8 @@ enum cm_dkim_answer cm_dkim_key_verify(const char *record, size_t length,
 			     : verify_ed25519(key, signature, digest);
 		EVP_PKEY_free(key);
 	}
-	ERR_clear_error();
+	if (openssl_lacked_memory() && answer == CM_DKIM_ANSWER_INVALID)
+		answer = CM_DKIM_ANSWER_TROUBLE;
 	if (answer == CM_DKIM_ANSWER_VALID)
 		*why_r = NULL;
 	else if (answer == CM_DKIM_ANSWER_TROUBLE)

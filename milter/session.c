@@ -141,9 +141,12 @@ static sfsistat conclude(SMFICTX *context, struct session *session,
 	format_reply(verdict->text, reply);
 	if (smfi_setreply(context, code,
 			  verdict->enhanced[0] != '\0' ? (char *)verdict->enhanced : NULL,
-			  reply) != MI_SUCCESS)
+			  reply) != MI_SUCCESS) {
+		/* Without its text a refusal explains nothing to the user. */
 		cm_log(LOG_ERR, "libmilter does not take reply code %s %s", code,
 		       verdict->enhanced);
+		return SMFIS_TEMPFAIL;
+	}
 	return refused_for_good ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 

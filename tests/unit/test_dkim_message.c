@@ -1,10 +1,13 @@
 /*
- * test_dkim_message - the signed message of RFC 8463 A.3, changed in every way; bounds
+ * test_dkim_message - the signed message of RFC 8463 A.3, changed in every way; bounds; OpenSSL out
+ * of memory at every step
  */
 #include "support.h"
 
 #include "dkim.h"
 #include "dkim_message.h"
+
+#include <openssl/crypto.h>
 
 #define DOMAIN "football.example.com"
 #define NOW    ((time_t)1528637909)
@@ -209,6 +212,82 @@ static void test_size_of_the_header(void **state)
 	cm_dkim_message_free(&message);
 }
 
+/* OpenSSL's memory: this many allocations to go, then one fails, or all do. Negative: none. */
+static struct {
+	long left;
+	bool only_one;
+	bool failed;
+} ration = {.left = -1};
+
+static bool is_granted(void)
+{
+	if (ration.left < 0 || ration.left-- > 0)
+		return true;
+	ration.failed = true;
+	ration.left = ration.only_one ? -1 : 0;
+	return false;
+}
+
+static void *rationed_malloc(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return is_granted() ? malloc(size) : NULL;
+}
+
+static void *rationed_realloc(void *memory, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return is_granted() ? realloc(memory, size) : NULL;
+}
+
+static void rationed_free(void *memory, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(memory);
+}
+
+/* The example with its valid RSA signature, which no want of memory makes invalid. */
+static void verify_rationed(void)
+{
+	struct cm_dkim_message *message = cm_dkim_message_new();
+	const char *why = NULL;
+
+	assert_non_null(message);
+	for (const struct field *field = &fields[1]; field->name != NULL; field++)
+		cm_dkim_message_field(message, field->name, field->value);
+	cm_dkim_message_end_fields(message, DOMAIN, NOW);
+	cm_dkim_message_body(message, body, strlen(body));
+	cm_dkim_message_end_body(message);
+	if (!cm_dkim_message_failed(message)) {
+		assert_int_equal(cm_dkim_message_candidates(message), 1);
+		assert_true(cm_dkim_message_body_matches(message, 0));
+		if (verify(message, 0, rsa_record, &why) == CM_DKIM_ANSWER_INVALID)
+			fail_msg("%s", why);
+	}
+	cm_dkim_message_free(&message);
+}
+
+static void test_no_memory_is_no_verdict(void **state)
+{
+	(void)state;
+	verify_rationed(); /* what OpenSSL keeps from its first use on */
+	for (int only_one = 0; only_one < 2; only_one++) {
+		long count = 0;
+
+		do {
+			ration.left = count++;
+			ration.only_one = only_one != 0;
+			ration.failed = false;
+			verify_rationed();
+			ration.left = -1;
+		} while (ration.failed);
+		assert_true(count > 10);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,7 +298,10 @@ int main(void)
 	    cmocka_unit_test(test_other_domain),
 	    cmocka_unit_test(test_number_of_candidates),
 	    cmocka_unit_test(test_size_of_the_header),
+	    cmocka_unit_test(test_no_memory_is_no_verdict),
 	};
 
+	if (CRYPTO_set_mem_functions(rationed_malloc, rationed_realloc, rationed_free) != 1)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
