@@ -39,30 +39,41 @@ static enum cm_account_status trouble(struct cm_error *err, const char *what)
 	return CM_ACCOUNT_TROUBLE;
 }
 
+/* mailboxes_dir, or -1: it is there from the relay's installation on, so without it the mailboxes
+   are not mounted, which makes no account absent. */
+static int open_mailboxes(const struct cm_config *config, struct cm_error *err)
+{
+	int top = open(config->mailboxes_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (top < 0)
+		cm_error_set_errno(err, "%s: cannot be opened", config->mailboxes_dir);
+	return top;
+}
+
+/* There is no such mailbox below top: no account, unless top is root's empty mount point. */
+static enum cm_account_status absence(const struct cm_config *config, int top, struct cm_error *err)
+{
+	if (faccessat(top, ".", W_OK | X_OK, AT_EACCESS) == 0)
+		return CM_ACCOUNT_ABSENT;
+	cm_error_set_errno(err, "%s: cannot be written to", config->mailboxes_dir);
+	return CM_ACCOUNT_TROUBLE;
+}
+
 static enum cm_account_status open_mailbox(const struct cm_config *config,
 					   const struct cm_address *address, int *fd_r,
 					   struct cm_error *err)
 {
-	int top = open(config->mailboxes_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd;
+	enum cm_account_status status = CM_ACCOUNT_OK;
+	int top = open_mailboxes(config, err);
 
-	if (top < 0 && errno == ENOENT)
-		return CM_ACCOUNT_ABSENT;
-	if (top < 0) {
-		cm_error_set_errno(err, "%s: cannot be opened", config->mailboxes_dir);
+	if (top < 0)
 		return CM_ACCOUNT_TROUBLE;
-	}
-	fd = openat(top, address->text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0) {
-		int saved_errno = errno;
-
-		close(top);
-		errno = saved_errno;
-		return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, "cannot be opened");
-	}
+	*fd_r = openat(top, address->text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd_r < 0)
+		status =
+		    errno == ENOENT ? absence(config, top, err) : trouble(err, "cannot be opened");
 	close(top);
-	*fd_r = fd;
-	return CM_ACCOUNT_OK;
+	return status;
 }
 
 /* Whether a plain name exists in the mailbox directory. */
@@ -163,12 +174,14 @@ enum cm_account_status cm_account_password(const struct cm_config *config,
 static enum cm_account_status make_mailbox(const struct cm_config *config,
 					   const struct cm_address *address, struct cm_error *err)
 {
-	char *path = cm_account_path(config, address);
 	enum cm_account_status status = CM_ACCOUNT_OK;
+	int top = open_mailboxes(config, err);
 
-	if (path == NULL || !cm_file_make_directories(path, 0700))
+	if (top < 0)
+		return CM_ACCOUNT_TROUBLE;
+	if (mkdirat(top, address->text, 0700) < 0 && errno != EEXIST)
 		status = trouble(err, "cannot be made");
-	free(path);
+	close(top);
 	return status;
 }
 

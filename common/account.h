@@ -6,6 +6,10 @@
  * existing means that cleartext is refused; `blocked` (ours) existing means no login. Directory
  * scans and look-ups use openat() below mailboxes_dir and never follow a symbolic link of the last
  * component.
+ *
+ * mailboxes_dir itself is the operator's to make. While it is missing, or an account is not there
+ * and mailboxes_dir is not ours to write (the empty mount point of a file system that is not
+ * mounted), every call is CM_ACCOUNT_TROUBLE: nobody is a stranger only because a disk is away.
  */
 #ifndef CM_ACCOUNT_H
 #define CM_ACCOUNT_H
@@ -51,7 +55,7 @@ enum cm_account_status cm_account_password(const struct cm_config *config,
 
 /* Creates the account with its first password hash: CM_ACCOUNT_OK, or CM_ACCOUNT_EXISTS if the
    account has one already (the first wins, nothing is changed). Durable on return: temporary file,
-   fsync, link without replacing. Missing directories are made, 0700. */
+   fsync, link without replacing. The mailbox directory is made if it is missing, 0700. */
 enum cm_account_status cm_account_create(const struct cm_config *config,
 					 const struct cm_address *address, const char *hash,
 					 struct cm_error *err);

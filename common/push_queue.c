@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -30,7 +31,7 @@ static int open_queue(const struct cm_config *config)
 	if (path == NULL)
 		return -1;
 	queue = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (queue < 0 && errno == ENOENT && cm_file_make_directories(path, 0700))
+	if (queue < 0 && errno == ENOENT && (mkdir(path, 0700) == 0 || errno == EEXIST))
 		queue = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	free(path);
 	return queue;

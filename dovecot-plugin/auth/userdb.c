@@ -87,11 +87,10 @@ struct iteration {
 	DIR *directory;
 };
 
-/* No directory yet means no account yet. */
 static void open_directory(struct iteration *iteration)
 {
 	iteration->directory = opendir(iteration->config->mailboxes_dir);
-	if (iteration->directory == NULL && errno != ENOENT) {
+	if (iteration->directory == NULL) {
 		i_error("chatmail: %s: cannot be listed: %m", iteration->config->mailboxes_dir);
 		iteration->ctx.failed = TRUE;
 	}

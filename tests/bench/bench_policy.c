@@ -198,7 +198,7 @@ int main(void)
 	static const struct cm_config config = {
 	    .mail_domain = "relay.test",
 	    .mail_host = "relay.test",
-	    .mailboxes_dir = "/nonexistent",
+	    .mailboxes_dir = "/tmp",
 	    .max_user_send_per_minute = 100000000,
 	    .max_user_send_burst_size = 100000000,
 	    .max_recipients = 1000,

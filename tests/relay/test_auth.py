@@ -404,6 +404,32 @@ def test_trouble_is_temporary(relay):
     assert login_error(relay, account) is None
 
 
+@pytest.fixture(params=["missing", "empty"])
+def unmounted(relay, request):
+    """The file system with the mailboxes is away: mailboxes_dir is missing, or root's mount point."""
+    account = relay.registered()
+    top = relay.path(f"/home/vmail/mail/{relay.domain}")
+    top.rename(top.with_name("unmounted"))
+    if request.param == "empty":
+        top.mkdir(0o755)
+    yield account
+    if request.param == "empty":
+        top.rmdir()
+    top.with_name("unmounted").rename(top)
+
+
+def test_unmounted_mailboxes_make_nobody_a_stranger(relay, unmounted):
+    top = relay.path(f"/home/vmail/mail/{relay.domain}")
+    assert LATER in login_error(relay, unmounted)
+    assert LATER in login_error(relay, relay.account())
+    message = encrypted("a@peer.test", unmounted.address)
+    refused = relay.deliver("a@peer.test", unmounted.address, message)
+    assert refused[unmounted.address][0] == 451
+    assert relay.inside("doveadm", "user", "*", dovecot=True, check=False).stdout == ""
+    assert not top.exists() or not list(top.iterdir())
+    assert f"chatmail: /home/vmail/mail/{relay.domain}: cannot be" in relay.log("dovecot")
+
+
 def test_bad_configuration_is_temporary(make_relay):
     relay = make_relay(without=["postfix", "milter", "opendkim"])
     account = relay.registered()

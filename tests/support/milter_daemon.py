@@ -21,6 +21,7 @@ class MilterDaemon:
         self.log_file = self.directory / "log"
         self.mailboxes = self.directory / "mail"
         self.log_file.touch()
+        self.mailboxes.mkdir(exist_ok=True)
         self.process = None
         self.configure(**ini)
 

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -93,12 +94,14 @@ static inline char *test_read_text(const char *directory, const char *name)
 	return text;
 }
 
-/* A configuration for relay.test with the mailboxes in directory/mail, and the lines of more. */
+/* A configuration for relay.test with the mailboxes in directory/mail, which is made, and the lines
+   of more. */
 static inline struct cm_config *test_config(const char *directory, const char *more)
 {
 	struct cm_error err = {""};
 	struct cm_config *config;
 	char *text = NULL, *path = test_path(directory, "chatmail.ini");
+	char *mailboxes = test_path(directory, "mail");
 
 	assert_true(asprintf(&text,
 			     "[params]\nmail_domain = relay.test\nmailboxes_dir = %s/mail\n%s",
@@ -107,6 +110,9 @@ static inline struct cm_config *test_config(const char *directory, const char *m
 	config = cm_config_load(path, NULL, NULL, &err);
 	if (config == NULL)
 		fail_msg("%s", err.text);
+	if (mkdir(mailboxes, 0700) < 0)
+		assert_int_equal(errno, EEXIST);
+	free(mailboxes);
 	free(text);
 	free(path);
 	return config;

@@ -59,9 +59,6 @@ static void test_upstream_password_file(void **state)
 	struct cm_error err = {""};
 	char *hash, *path;
 
-	path = test_path(*state, "mail");
-	mkdir(path, 0700);
-	free(path);
 	path = test_path(*state, "mail/user12345@relay.test");
 	mkdir(path, 0700);
 	free(path);
@@ -209,6 +206,51 @@ static void test_creation_race(void **state)
 	cm_config_free(&config);
 }
 
+static void assert_unreachable(const struct cm_config *config, const struct cm_address *user)
+{
+	struct cm_error err = {""};
+	time_t seen;
+	char *hash;
+
+	assert_int_equal(cm_account_lookup(config, user, &err), CM_ACCOUNT_TROUBLE);
+	assert_non_null(strstr(err.text, config->mailboxes_dir));
+	assert_int_equal(cm_account_password(config, user, &hash, &err), CM_ACCOUNT_TROUBLE);
+	assert_int_equal(cm_account_create(config, user, "{PLAIN}x", &err), CM_ACCOUNT_TROUBLE);
+	assert_int_equal(cm_account_seen(config, user, 0, &err), CM_ACCOUNT_TROUBLE);
+	assert_int_equal(cm_account_last_seen(config, user, &seen, &err), CM_ACCOUNT_TROUBLE);
+	assert_int_equal(cm_account_enforces_encryption(config, user, &err), CM_ACCOUNT_TROUBLE);
+}
+
+/* Without CAP_DAC_OVERRIDE nobody writes to a directory of mode 0500; root would. */
+static void check_as_nobody(const struct cm_config *config, const struct cm_address *user)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+			_exit(1);
+		assert_unreachable(config, user);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void test_unmounted_mailboxes(void **state)
+{
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+
+	assert_int_equal(chmod(*state, 0755), 0);
+	assert_int_equal(chmod(config->mailboxes_dir, 0555), 0);
+	check_as_nobody(config, &user);
+	assert_int_equal(rmdir(config->mailboxes_dir), 0);
+	assert_unreachable(config, &user);
+	assert_int_equal(access(config->mailboxes_dir, F_OK), -1);
+	cm_config_free(&config);
+}
+
 static void test_local(void **state)
 {
 	struct cm_config *config = test_config(*state, "");
@@ -224,10 +266,10 @@ int main(void)
 #define TEST(name)                                                                                 \
 	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_create_and_read), TEST(test_upstream_password_file),
-	    TEST(test_symbolic_links),  TEST(test_blocked),
-	    TEST(test_last_seen),       TEST(test_creation_race),
-	    TEST(test_local),
+	    TEST(test_create_and_read),     TEST(test_upstream_password_file),
+	    TEST(test_symbolic_links),      TEST(test_blocked),
+	    TEST(test_last_seen),           TEST(test_creation_race),
+	    TEST(test_unmounted_mailboxes), TEST(test_local),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

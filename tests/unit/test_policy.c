@@ -1272,11 +1272,14 @@ static void nobody_else_sends_from_our_own_literal(void **state)
 	};
 	struct fixture *fixture = *state;
 	char *path = test_path(fixture->directory, "literal.ini");
-	char *usual = usual_message();
+	char *usual = usual_message(), *ini;
 	struct cm_config *config;
 	struct cm_policy *policy;
 
-	test_write_text(fixture->directory, "literal.ini", "[params]\nmail_domain = 192.0.2.1\n");
+	assert_true(asprintf(&ini, "[params]\nmail_domain = 192.0.2.1\nmailboxes_dir = %s\n",
+			     fixture->config->mailboxes_dir) > 0);
+	test_write_text(fixture->directory, "literal.ini", ini);
+	free(ini);
 	config = cm_config_load(path, NULL, NULL, NULL);
 	assert_non_null(config);
 	policy = cm_policy_new(config, NULL);

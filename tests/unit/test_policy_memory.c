@@ -17,7 +17,7 @@ static struct cm_policy *policy;
 static const struct cm_config config = {
     .mail_domain = "relay.test",
     .mail_host = "relay.test",
-    .mailboxes_dir = "/nonexistent",
+    .mailboxes_dir = "/tmp",
     .max_user_send_per_minute = 0,
     .max_recipients = 1000,
     .blocked_senders_file = "",
