@@ -42,10 +42,11 @@ static enum read_status read_metadata(int mailbox, json_t **root_r, struct cm_er
 	char *text;
 	size_t length;
 
+	*root_r = NULL;
 	if (!cm_file_read(mailbox, CM_ACCOUNT_METADATA_FILE, FILE_MAX, &text, &length)) {
 		if (errno != ENOENT) {
 			cm_error_set_errno(err, "%s: cannot be read", CM_ACCOUNT_METADATA_FILE);
-			return READ_TROUBLE;
+			return errno == EFBIG ? READ_BROKEN : READ_TROUBLE;
 		}
 		*root_r = json_object();
 		return *root_r != NULL ? READ_OK : READ_TROUBLE;
@@ -60,13 +61,60 @@ static enum read_status read_metadata(int mailbox, json_t **root_r, struct cm_er
 	return READ_BROKEN;
 }
 
-static bool is_valid(const char *token, json_int_t time, time_t now)
+/* A double, as JSON's numbers are: what is out of bounds may be out of every integer's, too. */
+static bool is_valid(const char *token, double time, time_t now)
 {
-	return cm_token_valid(token, strlen(token)) && time > now - CM_TOKEN_LIFETIME &&
-	       time <= now + CM_TOKEN_FUTURE_MAX;
+	return cm_token_valid(token, strlen(token)) && time > (double)(now - CM_TOKEN_LIFETIME) &&
+	       time <= (double)(now + CM_TOKEN_FUTURE_MAX);
 }
 
-/* A new object with the valid tokens of either form: {token: time} or [token]. NULL: no memory. */
+struct aged_token {
+	const char *token;
+	json_int_t time;
+};
+
+static int compare_age(const void *a, const void *b)
+{
+	const struct aged_token *one = a, *two = b;
+
+	if (one->time != two->time)
+		return one->time < two->time ? -1 : 1;
+	return strcmp(one->token, two->token);
+}
+
+/* The object's tokens, oldest first, in an array that the caller frees; NULL: no memory. */
+static struct aged_token *sort_by_age(json_t *tokens)
+{
+	size_t count = json_object_size(tokens), used = 0;
+	struct aged_token *aged = calloc(count + 1, sizeof(*aged));
+	const char *token;
+	json_t *value;
+
+	if (aged == NULL)
+		return NULL;
+	json_object_foreach(tokens, token, value) aged[used++] =
+	    (struct aged_token){token, json_integer_value(value)};
+	qsort(aged, used, sizeof(*aged), compare_age);
+	return aged;
+}
+
+/* Drops the oldest tokens until there are at most max. False: no memory. */
+static bool keep_newest(json_t *tokens, size_t max)
+{
+	size_t count = json_object_size(tokens);
+	struct aged_token *aged;
+
+	if (count <= max)
+		return true;
+	aged = sort_by_age(tokens);
+	for (size_t i = 0; aged != NULL && i < count - max; i++)
+		json_object_del(tokens, aged[i].token);
+	free(aged);
+	return aged != NULL;
+}
+
+/* A new object with the valid tokens of either form, {token: time} or [token]: the newest, if
+   upstream's file has more than we keep. NULL: no memory. */
 static json_t *valid_tokens(const json_t *root, time_t now)
 {
 	const json_t *member = json_object_get(root, MEMBER);
@@ -79,35 +127,22 @@ static json_t *valid_tokens(const json_t *root, time_t now)
 		return NULL;
 	json_object_foreach((json_t *)member, token, value)
 	{
-		json_int_t time = (json_int_t)json_number_value(value);
+		double time = json_number_value(value);
 
 		if (json_is_number(value) && is_valid(token, time, now))
-			json_object_set_new(tokens, token, json_integer(time));
+			json_object_set_new(tokens, token, json_integer((json_int_t)time));
 	}
 	json_array_foreach(member, index, value)
 	{
 		token = json_string_value(value);
-		if (token != NULL && is_valid(token, now, now))
+		if (token != NULL && is_valid(token, (double)now, now))
 			json_object_set_new(tokens, token, json_integer(now));
 	}
-	return tokens;
-}
-
-static void drop_oldest(json_t *tokens)
-{
-	const char *token, *oldest = NULL;
-	json_int_t oldest_time = 0;
-	json_t *value;
-
-	json_object_foreach(tokens, token, value)
-	{
-		if (oldest == NULL || json_integer_value(value) < oldest_time) {
-			oldest = token;
-			oldest_time = json_integer_value(value);
-		}
+	if (!keep_newest(tokens, CM_TOKENS_MAX)) {
+		json_decref(tokens);
+		return NULL;
 	}
-	if (oldest != NULL)
-		json_object_del(tokens, oldest);
+	return tokens;
 }
 
 static bool write_metadata(int mailbox, const json_t *root, struct cm_error *err)
@@ -162,7 +197,9 @@ static bool change_locked(int mailbox, change_fn *change, const char *token, tim
 		root = json_object();
 	if (root != NULL)
 		tokens = valid_tokens(root, now);
-	if (tokens != NULL && !change(tokens, token, now))
+	/* A list has no times: from the first occasion on its tokens age. */
+	if (tokens != NULL && !change(tokens, token, now) &&
+	    !json_is_array(json_object_get(root, MEMBER)))
 		good = true;
 	else if (tokens != NULL && json_object_set(root, MEMBER, tokens) == 0)
 		good = write_metadata(mailbox, root, err);
@@ -194,9 +231,8 @@ static bool add_token(json_t *tokens, const char *token, time_t now)
 	if (known != NULL && json_integer_value(known) <= now &&
 	    json_integer_value(known) > now - RENEW_AFTER)
 		return false;
-	if (known == NULL)
-		while (json_object_size(tokens) >= CM_TOKENS_MAX)
-			drop_oldest(tokens);
+	if (known == NULL && !keep_newest(tokens, CM_TOKENS_MAX - 1))
+		return false;
 	return json_object_set_new(tokens, token, json_integer(now)) == 0;
 }
 
@@ -220,36 +256,15 @@ bool cm_tokens_remove(const char *mailbox_dir, const char *token, struct cm_erro
 	return change_tokens(mailbox_dir, remove_token, token, time(NULL), err);
 }
 
-struct aged_token {
-	const char *token;
-	json_int_t time;
-};
-
-static int compare_age(const void *a, const void *b)
-{
-	const struct aged_token *one = a, *two = b;
-
-	if (one->time != two->time)
-		return one->time < two->time ? -1 : 1;
-	return strcmp(one->token, two->token);
-}
-
 static bool copy_sorted(json_t *tokens, struct cm_tokens *tokens_r)
 {
-	size_t count = json_object_size(tokens), used = 0;
-	struct aged_token *aged = calloc(count + 1, sizeof(*aged));
-	const char *token;
-	json_t *value;
+	size_t count = json_object_size(tokens);
+	struct aged_token *aged = sort_by_age(tokens);
 	bool good;
 
 	tokens_r->token = calloc(count + 1, sizeof(*tokens_r->token));
 	good = aged != NULL && tokens_r->token != NULL;
-	if (good) {
-		json_object_foreach(tokens, token, value) aged[used++] =
-		    (struct aged_token){token, json_integer_value(value)};
-		qsort(aged, used, sizeof(*aged), compare_age);
-	}
-	for (size_t i = 0; good && i < used; i++) {
+	for (size_t i = 0; good && i < count; i++) {
 		tokens_r->token[i] = strdup(aged[i].token);
 		good = tokens_r->token[i] != NULL;
 		if (good)

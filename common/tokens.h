@@ -2,8 +2,9 @@
  * tokens - an account's push tokens in upstream's metadata.json
  *
  * {"devicetoken": {"<token>": <unix time>}}; an older form is a list of tokens, which is read as
- * if each had been set now. Other members of the file are kept. Writers hold flock() on
- * metadata.json.lock and replace the file atomically, so concurrent sessions lose nothing.
+ * if each had been set now, and written as an object with the first token that is set or removed.
+ * Other members of the file are kept. Writers hold flock() on metadata.json.lock and replace the
+ * file atomically, so concurrent sessions lose nothing.
  */
 #ifndef CM_TOKENS_H
 #define CM_TOKENS_H
@@ -20,7 +21,7 @@
 #define CM_TOKEN_FUTURE_MAX 60 /* seconds a time stamp may be ahead of the clock */
 
 struct cm_tokens {
-	char **token; /* oldest first */
+	char **token; /* oldest first, CM_TOKENS_MAX at most */
 	size_t count;
 };
 
@@ -34,7 +35,8 @@ bool cm_tokens_set(const char *mailbox_dir, const char *token, time_t now, struc
 /* Removes one token; absent is fine. */
 bool cm_tokens_remove(const char *mailbox_dir, const char *token, struct cm_error *err);
 
-/* The valid tokens. No file means none. A file that is not JSON is an error and is left alone. */
+/* The valid tokens. No file means none. A file that is not JSON, or is larger than one of ours can
+   be, is an error and is left alone. */
 bool cm_tokens_get(const char *mailbox_dir, time_t now, struct cm_tokens *tokens_r,
 		   struct cm_error *err);
 

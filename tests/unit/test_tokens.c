@@ -100,6 +100,12 @@ static void test_upstream_forms(void **state)
 	set(*state, "z", NOW + 1);
 	assert_tokens(*state, NOW + 1, "x y z");
 
+	/* The tokens of a list age from the first set on, also of one that is in it. */
+	test_write_text(*state, "metadata.json", "{\"devicetoken\": [\"x\", \"y\"]}");
+	set(*state, "x", NOW);
+	assert_tokens(*state, NOW, "x y");
+	assert_tokens(*state, NOW + CM_TOKEN_LIFETIME, "");
+
 	test_write_text(*state, "metadata.json", "{}");
 	assert_tokens(*state, NOW, "");
 }
@@ -142,6 +148,43 @@ static void test_bounds(void **state)
 	assert_tokens(*state, NOW + CM_TOKENS_MAX, expected);
 }
 
+/* Upstream bounds nothing: each token more would be a notification more for each message. */
+static void test_more_than_we_keep(void **state)
+{
+	enum { COUNT = 20000 };
+	char *text = malloc(64 * COUNT), *end = text, expected[1024] = "";
+
+	assert_non_null(text);
+	end += sprintf(end, "{\"devicetoken\": {\"huge\": 1e300, \"tiny\": -1e300");
+	for (int i = 0; i < COUNT; i++)
+		end += sprintf(end, ", \"t%05d\": %lld", i, (long long)NOW - i);
+	strcpy(end, "}}");
+	test_write_text(*state, "metadata.json", text);
+	for (int i = CM_TOKENS_MAX - 1; i >= 0; i--)
+		sprintf(expected + strlen(expected), "%st%05d", *expected == '\0' ? "" : " ", i);
+	assert_tokens(*state, NOW, expected);
+	set(*state, "new", NOW + 1);
+	strcat(expected, " new");
+	assert_tokens(*state, NOW + 1, strchr(expected, ' ') + 1);
+	free(text);
+}
+
+static void test_too_large_file(void **state)
+{
+	struct cm_error err = {""};
+	struct cm_tokens tokens;
+	size_t size = 2 * 1024 * 1024;
+	char *text = malloc(size);
+
+	assert_non_null(text);
+	memset(text, ' ', size);
+	test_write(*state, "metadata.json", text, size);
+	free(text);
+	assert_false(cm_tokens_get(*state, NOW, &tokens, &err));
+	set(*state, "new", NOW);
+	assert_tokens(*state, NOW, "new");
+}
+
 static void test_concurrent_sessions(void **state)
 {
 	enum { CHILDREN = 25 };
@@ -173,9 +216,9 @@ int main(void)
 #define TEST(name)                                                                                 \
 	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_set_and_get),         TEST(test_remove),      TEST(test_lifetime),
-	    TEST(test_upstream_forms),      TEST(test_broken_file), TEST(test_bounds),
-	    TEST(test_concurrent_sessions),
+	    TEST(test_set_and_get),       TEST(test_remove),         TEST(test_lifetime),
+	    TEST(test_upstream_forms),    TEST(test_broken_file),    TEST(test_bounds),
+	    TEST(test_more_than_we_keep), TEST(test_too_large_file), TEST(test_concurrent_sessions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
