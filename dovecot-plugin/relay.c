@@ -36,11 +36,6 @@ static bool retry_is_due(struct retry *retry)
 	return TRUE;
 }
 
-static void log_warning(const char *text, void *context ATTR_UNUSED)
-{
-	i_warning("chatmail: %s", text);
-}
-
 const struct cm_config *cm_relay_config(void)
 {
 	const char *path = getenv(CM_CONFIG_ENVIRONMENT);
@@ -50,7 +45,9 @@ const struct cm_config *cm_relay_config(void)
 		return relay_config;
 	if (path == NULL || *path == '\0')
 		path = CM_CONFIG_DEFAULT_PATH;
-	relay_config = cm_config_load(path, log_warning, NULL, &err);
+	/* Unknown keys are told of by chatmailctl and by the daemons at their start: here it would
+	   be at every login. */
+	relay_config = cm_config_load(path, NULL, NULL, &err);
 	if (relay_config == NULL)
 		i_error("chatmail: %s", err.text);
 	else

@@ -446,6 +446,15 @@ def test_bad_configuration_is_temporary(make_relay):
     relay.stop()
 
 
+def test_unknown_keys_are_not_told_at_every_login(make_relay):
+    """An operator who comes from upstream has some of them."""
+    relay = make_relay(ini={"filtermail_smtp_port": "10080"}, without=["postfix", "opendkim"])
+    relay.registered()
+    assert "'filtermail_smtp_port' is unknown" in relay.log("milter")
+    assert "filtermail_smtp_port" not in relay.log("dovecot")
+    relay.stop()
+
+
 def test_log_names_nobody(relay):
     account = relay.registered()
     login_error(relay, account, "a wrong password")
