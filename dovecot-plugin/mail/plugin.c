@@ -52,12 +52,14 @@ void chatmail_plugin_init(struct module *module)
 {
 	mail_storage_hooks_add(module, &hooks);
 	cm_metadata_init();
+	cm_metadata_limit_init();
 	cm_push_init();
 }
 
 void chatmail_plugin_deinit(void)
 {
 	cm_push_deinit();
+	cm_metadata_limit_deinit();
 	cm_metadata_deinit();
 	mail_storage_hooks_remove(&hooks);
 	cm_relay_deinit();

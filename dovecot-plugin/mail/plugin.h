@@ -10,6 +10,10 @@ struct mailbox;
 void cm_metadata_init(void);
 void cm_metadata_deinit(void);
 
+/* metadata_limit.c: an end to what a client may send as one token */
+void cm_metadata_limit_init(void);
+void cm_metadata_limit_deinit(void);
+
 /* push.c: one queue entry per token for each message that LMTP delivered */
 void cm_push_init(void);
 void cm_push_deinit(void);

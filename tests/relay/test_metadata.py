@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import threading
 import time
 
@@ -87,6 +88,25 @@ def test_what_is_no_token(client, value):
     assert set_metadata(client, "INBOX", TOKEN, value)[0] == "NO"
     # The session goes on, and nothing is lost.
     assert get_tokens(client) == "before"
+
+
+def test_a_token_without_end_ends_the_session(relay, account):
+    """Dovecot would write all of it into a file, and never ask us."""
+    client = relay.imap(account)
+    try:
+        client.send(f"x1 SETMETADATA INBOX ({TOKEN} {{100000000000+}}\r\n".encode())
+        client.send(bytes(2 << 20))
+        while client.sock.recv(65536):
+            pass
+    except (ConnectionError, ssl.SSLError):
+        pass
+    client.shutdown()
+    eventually(lambda: "Disconnected: Too large SETMETADATA" in relay.log("dovecot"))
+    # It is a limit of one command, not of the session.
+    client = relay.imap(account)
+    for _ in range(5):
+        assert set_metadata(client, "INBOX", TOKEN, b"x" * 500_000)[0] == "NO"
+    client.logout()
 
 
 def test_old_and_future_tokens_are_dropped(relay, account, client):

@@ -1,0 +1,50 @@
+/*
+ * metadata_limit - how much of one SETMETADATA is read
+ *
+ * Dovecot keeps a literal of any size in a file below mail_temp_dir before it asks anybody whether
+ * the value is wanted, and would let each client fill the disk. A client that goes on far beyond
+ * the longest token is disconnected; what is too long by less is refused, and its session goes on.
+ */
+#include "lib.h"
+
+#include "imap-commands.h"
+#include "imap-common.h"
+#include "istream.h"
+
+#include "plugin.h"
+
+#define SETMETADATA_MAX (1024 * 1024)
+
+/* Of the imap program; other processes that load us have no clients. */
+#pragma weak command_hook_register
+#pragma weak command_hook_unregister
+#pragma weak client_disconnect_with_error
+
+static void before_command(struct client_command_context *cmd ATTR_UNUSED)
+{
+}
+
+/* Called each time that a command has used up the input there was, finished or not. */
+static void after_command(struct client_command_context *cmd)
+{
+	uoff_t bytes_in;
+
+	if (cmd->name == NULL || strcasecmp(cmd->name, "SETMETADATA") != 0)
+		return;
+	bytes_in = cmd->stats.bytes_in + i_stream_get_absolute_offset(cmd->client->input) -
+		   cmd->stats_start.bytes_in;
+	if (bytes_in > SETMETADATA_MAX && !cmd->client->disconnected)
+		client_disconnect_with_error(cmd->client, "Too large SETMETADATA");
+}
+
+void cm_metadata_limit_init(void)
+{
+	if (command_hook_register != NULL)
+		command_hook_register(before_command, after_command);
+}
+
+void cm_metadata_limit_deinit(void)
+{
+	if (command_hook_unregister != NULL)
+		command_hook_unregister(before_command, after_command);
+}
