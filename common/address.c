@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "utf8.h"
+
 #define DOMAIN_MAX 253
 #define LABEL_MAX  63
 
@@ -21,41 +23,6 @@ static char to_lower(char byte)
 	return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
 }
 
-/* The length of the well-formed UTF-8 sequence (RFC 3629 4) of two bytes or more that starts here,
-   0 if there is none. C1 control characters count as malformed. */
-static size_t utf8_length(const unsigned char *text, size_t length)
-{
-	size_t need;
-	unsigned char low = 0x80, high = 0xbf;
-
-	if (text[0] >= 0xc2 && text[0] <= 0xdf)
-		need = 2;
-	else if (text[0] >= 0xe0 && text[0] <= 0xef)
-		need = 3;
-	else if (text[0] >= 0xf0 && text[0] <= 0xf4)
-		need = 4;
-	else
-		return 0;
-	if (length < need)
-		return 0;
-	if (text[0] == 0xc2)
-		low = 0xa0;
-	else if (text[0] == 0xe0)
-		low = 0xa0;
-	else if (text[0] == 0xed)
-		high = 0x9f;
-	else if (text[0] == 0xf0)
-		low = 0x90;
-	else if (text[0] == 0xf4)
-		high = 0x8f;
-	if (text[1] < low || text[1] > high)
-		return 0;
-	for (size_t i = 2; i < need; i++)
-		if (text[i] < 0x80 || text[i] > 0xbf)
-			return 0;
-	return need;
-}
-
 /* RFC 5321 4.1.2 Dot-string, without '/', with UTF-8 (RFC 6531 3.3). Dots may stand anywhere:
    upstream and some large providers have handed out such names. */
 static bool local_part_valid(const char *text, size_t length)
@@ -68,7 +35,7 @@ static bool local_part_valid(const char *text, size_t length)
 		size_t step = 1;
 
 		if (bytes[i] >= 0x80)
-			step = utf8_length(bytes + i, length - i);
+			step = cm_utf8_length(bytes + i, length - i);
 		else if (!is_alnum(bytes[i]) &&
 			 (bytes[i] == '\0' || strchr(".!#$%&'*+-=?^_`{|}~", bytes[i]) == NULL))
 			step = 0;
@@ -119,7 +86,7 @@ bool cm_domain_valid(const char *domain, size_t length)
 			continue;
 		}
 		if (bytes[i] >= 0x80)
-			step = utf8_length(bytes + i, length - i);
+			step = cm_utf8_length(bytes + i, length - i);
 		else if (bytes[i] == '-')
 			step = label > 0 ? 1 : 0;
 		else if (!is_alnum(bytes[i]) && bytes[i] != '_')

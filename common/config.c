@@ -19,8 +19,12 @@
 #include "config_value.h"
 #include "ini_file.h"
 #include "log.h"
+#include "utf8.h"
 
 #define SECTION "params"
+
+/* As much of a wrong value is in the error message, in bytes. */
+#define SHOWN_MAX 100
 
 enum kind {
 	KIND_TEXT,
@@ -198,7 +202,8 @@ static bool append_line(struct load *load, size_t index, const char *value)
 {
 	char *joined;
 
-	if (asprintf(&joined, "%s %s", load->text[index], value) < 0) {
+	if (asprintf(&joined, "%s%s%s", load->text[index], load->text[index][0] != '\0' ? " " : "",
+		     value) < 0) {
 		cm_error_set(load->err, "out of memory");
 		return false;
 	}
@@ -224,6 +229,11 @@ static bool remember(void *context, unsigned int line, const char *section, cons
 			warn(load, "%s:%u: the key '%s' is unknown and has no effect", path, line,
 			     name);
 		return true;
+	}
+	if (!cm_utf8_printable(value)) {
+		cm_error_set(err, "%s:%u: %s: this must be UTF-8 without control characters", path,
+			     line, name);
+		return false;
 	}
 	if (load->text[index] != NULL && continues)
 		return append_line(load, (size_t)index, value);
@@ -279,8 +289,11 @@ static const char *check_text(const struct key *key, const char *text)
 
 static bool bad_value(struct load *load, size_t index, const char *text, const char *expected)
 {
-	cm_error_set(load->err, "%s:%u: %s = %s: this must be %s", load->config->path,
-		     load->line_of[index], keys[index].name, text, expected);
+	bool too_long = strlen(text) > SHOWN_MAX;
+
+	cm_error_set(load->err, "%s:%u: %s = %.*s%s: this must be %s", load->config->path,
+		     load->line_of[index], keys[index].name, SHOWN_MAX, text, too_long ? "..." : "",
+		     expected);
 	return false;
 }
 

@@ -85,7 +85,11 @@ static bool parse_options(int argc, char **argv, struct job *job, int *status_r)
 static bool prepare(struct job *job);
 static bool detect_dovecot(struct job *job);
 static int show(struct job *job);
-static int list_settings(const struct job *job);
+static void show_text(const struct job *job, const char *name, const char *text, bool first);
+static void no_such_template(const struct job *job);
+static int list_settings(const struct job *job, json_t *object);
+static bool add_member(const struct job *job, json_t *object, const char *name, const char *value);
+static int finish_json(json_t *object, bool good);
 static int apply(struct job *job);
 static bool wanted(const struct job *job, const struct file *file);
 static char *render(const struct job *job, const struct file *file);
@@ -96,9 +100,10 @@ static bool install(const struct job *job, const char *path, const char *text,
 static bool replace(const char *path, const char *text, mode_t mode, struct cm_error *err);
 
 static const char usage[] =
-    "usage: chatmailctl config show [-c INI] [--set NAME=VALUE]... [TEMPLATE...]\n"
-    "       chatmailctl config show --settings [-c INI] [--json]\n"
+    "usage: chatmailctl config show [-c INI] [--set NAME=VALUE]... [--json] [TEMPLATE...]\n"
+    "       chatmailctl config show --settings [-c INI] [--set NAME=VALUE]... [--json]\n"
     "       chatmailctl config apply [-c INI] [--root DIR] [--set NAME=VALUE]... [--dry-run]\n"
+    "                                [--json]\n"
     "\n"
     "Renders the configuration of Postfix, Dovecot and OpenDKIM from chatmail.ini.\n"
     "\n"
@@ -262,67 +267,103 @@ static bool detect_dovecot(struct job *job)
 	return true;
 }
 
+static bool named(const struct job *job, const struct file *file)
+{
+	for (int n = 0; n < job->name_count; n++)
+		if (strcmp(job->names[n], file->template) == 0)
+			return true;
+	return job->name_count == 0 && wanted(job, file);
+}
+
 static int show(struct job *job)
 {
+	json_t *object = job->json ? json_object() : NULL;
 	int found = 0;
+	bool good = true;
 
 	if (job->list)
-		return list_settings(job);
-	for (size_t i = 0; i < FILE_COUNT; i++) {
-		bool named = job->name_count == 0;
+		return list_settings(job, object);
+	for (size_t i = 0; good && i < FILE_COUNT; i++) {
 		char *text;
 
-		for (int n = 0; n < job->name_count; n++)
-			named = named || strcmp(job->names[n], files[i].template) == 0;
-		if (!named || (job->name_count == 0 && !wanted(job, &files[i])))
+		if (!named(job, &files[i]))
 			continue;
-		found++;
 		text = render(job, &files[i]);
-		if (text == NULL)
-			return CM_EXIT_TROUBLE;
-		if (job->name_count != 1)
-			printf("%s==> %s <==\n", found > 1 ? "\n" : "", files[i].template);
-		fputs(text, stdout);
+		good = text != NULL;
+		if (good && job->json)
+			good = add_member(job, object, files[i].template, text);
+		else if (good)
+			show_text(job, files[i].template, text, found == 0);
+		found++;
 		free(text);
 	}
-	if (found < job->name_count) {
-		cm_error_set(job->err, "no such template; there are these:");
-		for (size_t i = 0; i < FILE_COUNT; i++) {
-			size_t used = strlen(job->err->text);
-
-			snprintf(job->err->text + used, sizeof(job->err->text) - used, " %s",
-				 files[i].template);
-		}
-		return CM_EXIT_TROUBLE;
+	if (good && found < job->name_count) {
+		no_such_template(job);
+		good = false;
 	}
-	return CM_EXIT_OK;
+	return finish_json(object, good);
 }
 
-static void print_setting(const char *name, const char *value, const char *note, void *context)
+static void show_text(const struct job *job, const char *name, const char *text, bool first)
 {
-	json_t *object = context;
-
-	if (object != NULL)
-		json_object_set_new(object, name, json_string(value));
-	else
-		printf("%s = %s\t# %s\n", name, value, note);
+	if (job->name_count != 1)
+		printf("%s==> %s <==\n", first ? "" : "\n", name);
+	fputs(text, stdout);
 }
 
-static int list_settings(const struct job *job)
+static void no_such_template(const struct job *job)
 {
-	json_t *object = job->json ? json_object() : NULL;
+	cm_error_set(job->err, "no such template; there are these:");
+	for (size_t i = 0; i < FILE_COUNT; i++) {
+		size_t used = strlen(job->err->text);
 
-	if (job->json && object == NULL) {
-		cm_error_set(job->err, "out of memory");
-		return CM_EXIT_TROUBLE;
+		snprintf(job->err->text + used, sizeof(job->err->text) - used, " %s",
+			 files[i].template);
 	}
-	cm_settings_each(job->settings, print_setting, object);
-	if (job->json) {
-		json_dumpf(object, stdout, JSON_INDENT(2));
+}
+
+/* False with err filled if JSON cannot have it. */
+static bool add_member(const struct job *job, json_t *object, const char *name, const char *value)
+{
+	if (json_object_set_new(object, name, json_string(value)) == 0)
+		return true;
+	cm_error_set(job->err, "not UTF-8, as JSON must be, or out of memory: %s", name);
+	return false;
+}
+
+/* Prints object, if there is one and all went well, and frees it. Returns the exit status. */
+static int finish_json(json_t *object, bool good)
+{
+	if (good && object != NULL) {
+		good = json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
 		putchar('\n');
-		json_decref(object);
 	}
-	return CM_EXIT_OK;
+	json_decref(object);
+	return good ? CM_EXIT_OK : CM_EXIT_TROUBLE;
+}
+
+struct listing {
+	const struct job *job;
+	json_t *object;
+	bool good;
+};
+
+static void list_setting(const char *name, const char *value, const char *note, void *context)
+{
+	struct listing *listing = context;
+
+	if (!listing->job->json)
+		printf("%s = %s\t# %s\n", name, value, note);
+	else if (listing->good)
+		listing->good = add_member(listing->job, listing->object, name, value);
+}
+
+static int list_settings(const struct job *job, json_t *object)
+{
+	struct listing listing = {job, object, true};
+
+	cm_settings_each(job->settings, list_setting, &listing);
+	return finish_json(object, listing.good);
 }
 
 static int apply(struct job *job)
@@ -331,8 +372,8 @@ static int apply(struct job *job)
 	    [UNCHANGED] = "unchanged", [CREATED] = "created", [CHANGED] = "changed"};
 	char *texts[FILE_COUNT] = {NULL}, *paths[FILE_COUNT] = {NULL};
 	enum outcome outcomes[FILE_COUNT];
-	json_t *report = json_object();
-	bool good = report != NULL;
+	json_t *report = job->json ? json_object() : NULL;
+	bool good = true;
 
 	for (size_t i = 0; good && i < FILE_COUNT; i++)
 		if (wanted(job, &files[i]))
@@ -342,23 +383,16 @@ static int apply(struct job *job)
 		if (texts[i] == NULL)
 			continue;
 		good = install(job, paths[i], texts[i], &outcomes[i]);
-		if (!good)
-			break;
-		if (job->json)
-			json_object_set_new(report, paths[i], json_string(words[outcomes[i]]));
-		else
+		if (good && job->json)
+			good = add_member(job, report, paths[i], words[outcomes[i]]);
+		else if (good)
 			printf("%-9s %s\n", words[outcomes[i]], paths[i]);
 	}
-	if (good && job->json) {
-		json_dumpf(report, stdout, JSON_INDENT(2));
-		putchar('\n');
-	}
-	json_decref(report);
 	for (size_t i = 0; i < FILE_COUNT; i++) {
 		free(texts[i]);
 		free(paths[i]);
 	}
-	return good ? CM_EXIT_OK : CM_EXIT_TROUBLE;
+	return finish_json(report, good);
 }
 
 static bool wanted(const struct job *job, const struct file *file)

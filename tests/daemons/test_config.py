@@ -73,6 +73,23 @@ def test_apply_replaces_only_what_differs(root):
     assert not [path for path in root.rglob("*") if "chatmailctl" in path.name]
 
 
+def test_show_as_json(root):
+    write_ini(root, privacy_postal="Straße 1 ; \"Town\"")
+    arguments = ["--dovecot", "2.4", "--json"]
+    texts = json.loads(config("show", root, *arguments).stdout)
+    for name in ("postfix/main.cf", "dovecot-2.4/dovecot.conf"):
+        assert texts[name] == config("show", root, "--dovecot", "2.4", name).stdout
+    assert list(json.loads(config("show", root, *arguments, "postfix/main.cf").stdout)) == [
+        "postfix/main.cf"
+    ]
+    settings = json.loads(config("show", root, *arguments, "--settings").stdout)
+    assert settings["privacy_postal"] == "Straße 1 ; \"Town\""
+    done = config("show", root, *arguments, "--settings", "--set", b"dkim_selector=\xe9")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "not UTF-8" in done.stderr
+
+
 def test_dry_run_changes_nothing(root):
     report = json.loads(apply(root, "--dry-run", "--json").stdout)
     assert set(report.values()) == {"created"}

@@ -154,10 +154,22 @@ static void test_long_line(void **state)
 	assert_string_equal(config->privacy_postal, text + start + 1);
 	cm_config_free(&config);
 
+	/* inih counts the pieces that it is given, we count lines. */
+	strcat(text, "\nnonsense\n");
+	assert_null(load(state, text, &err));
+	assert_non_null(strstr(err.text, "chatmail.ini:4: this is neither"));
+
 	memset(text + start, 'x', 4000);
 	text[start + 4000] = '\0';
 	assert_null(load(state, text, &err));
 	assert_non_null(strstr(err.text, ":3: this line is too long"));
+
+	/* However long a wrong value is, what it must be is said. */
+	strcpy(text, BASE "max_load_1m =");
+	for (int word = 0; word < 500; word++)
+		strcat(text, " word");
+	assert_null(load(state, text, &err));
+	assert_non_null(strstr(err.text, "...: this must be a number"));
 }
 
 /* A comment is never part of a value, however long it is and wherever it stands. */
@@ -176,6 +188,71 @@ static void test_long_comments(void **state)
 	config = load_good(state, text);
 	assert_string_equal(config->acme_email, "a@b.test");
 	assert_string_equal(config->privacy_mail, strrchr(text, '=') + 2);
+	cm_config_free(&config);
+}
+
+/* Whatever stands before and after the 200 bytes that inih takes. */
+static void test_long_white_space(void **state)
+{
+	char text[4096] = "\xef\xbb\xbf#", *end;
+	struct cm_config *config;
+
+	for (int word = 0; word < 100; word++)
+		strcat(text, " first");
+	strcat(text, "\n[params] #");
+	for (int word = 0; word < 100; word++)
+		strcat(text, " second");
+	end = text + strlen(text);
+	sprintf(end, "\nmail_domain = relay.test%400s\n%400s\nacme_email = a@b.test\n", "", "");
+	config = load_good(state, text);
+	assert_int_equal(warnings, 0);
+	assert_string_equal(config->mail_domain, "relay.test");
+	assert_string_equal(config->acme_email, "a@b.test");
+	cm_config_free(&config);
+}
+
+/* As upstream reads them: nothing in the line of a value is a comment. */
+static void test_semicolons(void **state)
+{
+	char text[1024] =
+	    BASE "privacy_postal = Street 1 ; 12345 Town\nprivacy_pdo =\n ;\n\t[x] ; y\n";
+	struct cm_config *config = load_good(state, text);
+
+	assert_int_equal(warnings, 0);
+	assert_string_equal(config->privacy_postal, "Street 1 ; 12345 Town");
+	assert_string_equal(config->privacy_pdo, "[x] ; y");
+	cm_config_free(&config);
+
+	strcat(text, "privacy_mail =");
+	for (int word = 0; word < 100; word++)
+		strcat(text, " a ;b");
+	config = load_good(state, text);
+	assert_string_equal(config->privacy_mail, strstr(text, "privacy_mail =") + 15);
+	cm_config_free(&config);
+}
+
+/* The configuration of chatmail/relay, as its operators have it; old keys are only warned about. */
+static void test_file_of_upstream(void **state)
+{
+	struct cm_config *config = load_good(
+	    state,
+	    "[params]\r\n\r\n# mail domain (MUST be set to fully qualified chat mail domain)\r\n"
+	    "mail_domain = chat.example.org\r\n\r\n#\r\n# Restrictions on user addresses\r\n#\r\n"
+	    "max_mailbox_size =  1g  \r\ndisable_ipv6 = False\r\nmtail_address = 127.0.0.1\r\n"
+	    "iroh_relay = https://iroh.example.org\r\nwww_folder = www\r\n"
+	    "passthrough_senders = x@y.org\r\n\r\nprivacy_postal =\r\n  First\r\n\r\n"
+	    "  Second \r\nprivacy_mail =\r\n");
+
+	assert_int_equal(warnings, 1);
+	assert_non_null(strstr(last_warning, ":14: the key 'passthrough_senders' is unknown"));
+	assert_string_equal(config->mail_domain, "chat.example.org");
+	assert_int_equal(config->max_mailbox_size, 1 << 30);
+	assert_false(config->disable_ipv6);
+	assert_string_equal(config->mtail_address, "127.0.0.1");
+	assert_string_equal(config->iroh_relay, "https://iroh.example.org");
+	assert_string_equal(config->www_folder, "www");
+	assert_string_equal(config->privacy_postal, "First Second");
+	assert_string_equal(config->privacy_mail, "");
 	cm_config_free(&config);
 }
 
@@ -225,6 +302,11 @@ static const struct {
     {BASE "resolver = 127.0.0.1@99999\n", "this must be an IP address"},
     {BASE "tls_external_cert_and_key = /only/one\n", "this must be two paths"},
     {BASE "tls_external_cert_and_key = /a /b /c\n", "this must be two paths"},
+    {BASE "privacy_postal = Caf\xe9\n", ":3: privacy_postal: this must be UTF-8"},
+    {BASE "privacy_postal = a\n b\x1b[31m\n", ":4: privacy_postal: this must be UTF-8"},
+    {BASE "privacy_postal = a\rb\n", ":3: privacy_postal: this must be UTF-8"},
+    {BASE "acme_email = a\x01\n", ":3: there is a control character"},
+    {BASE "max_load_1m = 5 ; not more\n", "max_load_1m = 5 ; not more: this must be a number"},
 };
 
 static void test_bad_files(void **state)
@@ -282,9 +364,18 @@ int main(void)
 #define TEST(name)                                                                                 \
 	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_defaults),  TEST(test_values),        TEST(test_ip_relay),
-	    TEST(test_long_line), TEST(test_long_comments), TEST(test_unknown_keys),
-	    TEST(test_bad_files), TEST(test_keys),          TEST(test_nul_byte_and_missing_file),
+	    TEST(test_defaults),
+	    TEST(test_values),
+	    TEST(test_ip_relay),
+	    TEST(test_long_line),
+	    TEST(test_long_comments),
+	    TEST(test_unknown_keys),
+	    TEST(test_long_white_space),
+	    TEST(test_semicolons),
+	    TEST(test_file_of_upstream),
+	    TEST(test_bad_files),
+	    TEST(test_keys),
+	    TEST(test_nul_byte_and_missing_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,17 @@
+/*
+ * utf8 - text that is what it says it is
+ */
+#ifndef CM_UTF8_H
+#define CM_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The length of the well-formed UTF-8 sequence (RFC 3629 4) of two bytes or more that text, of
+   length > 0, starts with; 0 if there is none. C1 control characters count as malformed. */
+size_t cm_utf8_length(const unsigned char *text, size_t length);
+
+/* True if all of it is UTF-8 without control characters; a tab is none. */
+bool cm_utf8_printable(const char *text);
+
+#endif
