@@ -126,12 +126,24 @@ static bool plausible(const struct expire_state *state, const struct survey *sur
 	return true;
 }
 
+/* What an earlier run left comes first. On a full disk there may be no room for the trash directory
+   yet; deleting messages makes it. */
+static void settle_trash(struct expire_state *state)
+{
+	struct expire_tree tree = {0};
+	struct cm_error err;
+
+	state->trash_fd = expire_trash_open(state->mailboxes_fd, &err);
+	if (state->trash_fd < 0 ||
+	    !expire_trash_settle(state->mailboxes_fd, state->trash_fd, &state->rules, &tree, &err))
+		expire_trouble(state, NULL, &err);
+	state->result->account_messages += tree.messages;
+	state->result->bytes += tree.bytes;
+}
+
 /* The lock goes with the open directory, whatever ends the run. */
 static bool prepare(struct expire_state *state, struct cm_error *err)
 {
-	struct expire_tree tree = {0};
-	struct cm_error trouble;
-
 	if (state->options->dry_run)
 		return true;
 	if (flock(state->mailboxes_fd, LOCK_EX | LOCK_NB) < 0) {
@@ -141,14 +153,7 @@ static bool prepare(struct expire_state *state, struct cm_error *err)
 			cm_error_set_errno(err, "Cannot lock mailboxes_dir");
 		return false;
 	}
-	state->trash_fd = expire_trash_open(state->mailboxes_fd, err);
-	if (state->trash_fd < 0)
-		return false;
-	if (!expire_trash_settle(state->mailboxes_fd, state->trash_fd, &state->rules, &tree,
-				 &trouble))
-		expire_trouble(state, NULL, &trouble);
-	state->result->account_messages += tree.messages;
-	state->result->bytes += tree.bytes;
+	settle_trash(state);
 	return true;
 }
 

@@ -112,6 +112,17 @@ static void expire_messages(struct expire_state *state, const char *name, int fd
 		expire_trouble(state, name, &err);
 }
 
+static enum expire_removal really_remove(struct expire_state *state, const char *name,
+					 struct expire_tree *tree, struct cm_error *err)
+{
+	if (state->trash_fd < 0)
+		state->trash_fd = expire_trash_open(state->mailboxes_fd, err);
+	if (state->trash_fd < 0)
+		return EXPIRE_FAILED;
+	return expire_account_remove(state->mailboxes_fd, state->trash_fd, name, &state->rules,
+				     tree, err);
+}
+
 static void remove_account(struct expire_state *state, const char *name)
 {
 	struct expire_result *result = state->result;
@@ -120,8 +131,7 @@ static void remove_account(struct expire_state *state, const char *name)
 	struct cm_error err;
 
 	if (!state->options->dry_run)
-		removal = expire_account_remove(state->mailboxes_fd, state->trash_fd, name,
-						&state->rules, &tree, &err);
+		removal = really_remove(state, name, &tree, &err);
 	else if (!expire_tree_remove(state->mailboxes_fd, name, true, &tree, &err))
 		removal = EXPIRE_FAILED;
 	result->account_messages += tree.messages;

@@ -10,7 +10,7 @@ struct expire_state {
 	const struct expire_options *options;
 	struct expire_rules rules;
 	int mailboxes_fd;
-	int trash_fd; /* -1 in a dry run */
+	int trash_fd; /* -1 in a dry run, and as long as it cannot be opened */
 	struct expire_result *result;
 };
 

@@ -860,6 +860,26 @@ def test_root_becomes_the_owner_of_the_mailboxes():
         assert (tree.mail / ".expired").stat().st_uid == owner.pw_uid
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_messages_go_even_if_accounts_cannot():
+    """As on a disk so full that no directory can be made."""
+    owner = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        tree = Tree(directory)
+        path = message(tree.account("user") / "cur", 21 * DAY)
+        gone = tree.account("gone", 91 * DAY)
+        for entry in [tree.mail, *tree.mail.rglob("*")]:
+            os.chown(entry, owner.pw_uid, owner.pw_gid)
+        tree.mail.chmod(0o555)
+        assert "Cannot create .expired" in tree.run(status=2).stderr
+        assert not path.exists()
+        assert gone.exists()
+        tree.mail.chmod(0o755)
+        tree.run()
+        assert not gone.exists()
+
+
 # --- statistics ---
 
 
