@@ -6,7 +6,7 @@
  * OpenSSL. Numbers only, nothing is judged.
  */
 #include "armor.h"
-#include "feed.h"
+#include "delivery.h"
 #include "heap.h"
 #include "messages.h"
 #include "policy.h"
@@ -107,34 +107,20 @@ static void read_armor(struct work *work)
 		die("the armor is refused");
 }
 
-static bool on_header(void *context, const char *name, const char *value)
-{
-	return cm_message_header(context, name, value);
-}
-
-static bool on_end_of_headers(void *context)
-{
-	return cm_message_end_of_headers(context);
-}
-
-static bool on_body(void *context, const void *data, size_t length)
-{
-	return cm_message_body(context, data, length);
-}
-
 static void judge(struct work *work)
 {
-	struct cm_message *message =
-	    cm_message_begin(work->policy, work->direction, "<alice@relay.test>");
-	struct cm_feed feed = {message, on_header, on_end_of_headers, on_body};
+	struct test_delivery delivery = {
+	    .message = cm_message_begin(work->policy, work->direction, "<alice@relay.test>"),
+	    .piece = CM_FEED_CHUNK,
+	};
 	struct cm_verdict verdict;
 
-	cm_message_recipient(message, "<bob@peer.test>");
-	cm_feed_message(&feed, work->wire, work->length);
-	cm_message_end(message, CM_DKIM_VALID, &verdict);
+	cm_message_recipient(delivery.message, "<bob@peer.test>");
+	test_deliver(&delivery, work->wire, work->length);
+	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
 	if (verdict.reason != CM_REASON_ENCRYPTED)
 		die("the message is refused");
-	cm_message_free(&message);
+	cm_message_free(&delivery.message);
 }
 
 static void measure(struct work *work, const char *name, measured_fn *run)

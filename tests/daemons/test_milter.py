@@ -375,6 +375,13 @@ def test_privileges_are_dropped(stopped, tmp_path):
     assert stopped.stop() == 0
 
 
+def test_stack_of_threads():
+    """musl gives a thread what the program's header asks for, or 128 KiB: little for GMime."""
+    headers = subprocess.check_output(["readelf", "-lW", PROGRAM], text=True).splitlines()
+    stack = next(line.split() for line in headers if line.split()[:1] == ["GNU_STACK"])
+    assert int(stack[5], 16) >= 1 << 20
+
+
 def test_internet_socket(stopped):
     port = free_ports(1)[0]
     stopped.socket = f"inet:{port}@127.0.0.1"

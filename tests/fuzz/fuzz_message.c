@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "feed.h"
+#include "delivery.h"
 #include "policy.h"
 
 #include <string.h>
@@ -19,50 +19,16 @@ static const struct cm_config config = {
     .blocked_senders_file = "",
 };
 
-struct delivery {
-	struct cm_message *message;
-	size_t piece;
-};
-
-static bool on_header(void *context, const char *name, const char *value)
-{
-	struct delivery *delivery = context;
-
-	return cm_message_header(delivery->message, name, value);
-}
-
-static bool on_end_of_headers(void *context)
-{
-	struct delivery *delivery = context;
-
-	return cm_message_end_of_headers(delivery->message);
-}
-
-static bool on_body(void *context, const void *data, size_t length)
-{
-	struct delivery *delivery = context;
-	const char *bytes = data;
-
-	for (size_t at = 0; at < length; at += delivery->piece) {
-		size_t rest = length - at < delivery->piece ? length - at : delivery->piece;
-
-		if (!cm_message_body(delivery->message, bytes + at, rest))
-			return false;
-	}
-	return true;
-}
-
 static enum cm_reason judge(struct cm_policy *policy, enum cm_direction direction, const char *data,
 			    size_t size, size_t piece)
 {
-	struct delivery delivery = {cm_message_begin(policy, direction, "<alice@relay.test>"),
-				    piece};
-	struct cm_feed feed = {&delivery, on_header, on_end_of_headers, on_body};
+	struct test_delivery delivery = {
+	    .message = cm_message_begin(policy, direction, "<alice@relay.test>"), .piece = piece};
 	struct cm_verdict verdict;
 
 	require(delivery.message != NULL);
 	require(cm_message_recipient(delivery.message, "<bob@relay.test>"));
-	cm_feed_message(&feed, data, size);
+	test_deliver(&delivery, data, size);
 	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
 	require(verdict.code >= 200 && verdict.code < 600);
 	require(verdict.reason != CM_REASON_INTERNAL);

@@ -7,7 +7,7 @@
  */
 #include "support.h"
 
-#include "feed.h"
+#include "delivery.h"
 #include "messages.h"
 #include "policy.h"
 #include "replies.h"
@@ -536,56 +536,17 @@ static int teardown(void **state)
 	return test_directory_teardown(&directory);
 }
 
-/* One message on its way into the policy. */
-struct delivery {
-	struct cm_message *message;
-	size_t piece; /* bytes a call of cm_message_body() */
-	bool headers_done;
-};
-
-static bool on_header(void *context, const char *name, const char *value)
+static void give(struct test_delivery *delivery, const char *data, size_t length)
 {
-	struct delivery *delivery = context;
-
-	return cm_message_header(delivery->message, name, value);
-}
-
-static bool on_end_of_headers(void *context)
-{
-	struct delivery *delivery = context;
-
-	delivery->headers_done = cm_message_end_of_headers(delivery->message);
-	return delivery->headers_done;
-}
-
-static bool on_body(void *context, const void *data, size_t length)
-{
-	struct delivery *delivery = context;
-	const char *bytes = data;
-
-	for (size_t at = 0; at < length; at += delivery->piece) {
-		size_t rest = length - at < delivery->piece ? length - at : delivery->piece;
-
-		if (!cm_message_body(delivery->message, bytes + at, rest))
-			return false;
-	}
-	return true;
-}
-
-static void give(struct delivery *delivery, const char *data, size_t length)
-{
-	struct cm_feed feed = {delivery, on_header, on_end_of_headers, on_body};
-	enum cm_feed_status status = cm_feed_message(&feed, data, length);
-
-	assert_int_not_equal(status, CM_FEED_NO_MEMORY);
+	assert_int_not_equal(test_deliver(delivery, data, length), CM_FEED_NO_MEMORY);
 }
 
 static struct cm_verdict judge_bytes(struct cm_policy *policy, enum cm_direction direction,
 				     const char *from, const char *to, const char *data,
 				     size_t length, size_t piece)
 {
-	struct delivery delivery = {.message = cm_message_begin(policy, direction, from),
-				    .piece = piece};
+	struct test_delivery delivery = {.message = cm_message_begin(policy, direction, from),
+					 .piece = piece};
 	struct cm_verdict verdict;
 
 	assert_non_null(delivery.message);
@@ -1043,7 +1004,7 @@ static void hopeless_messages_end_with_their_headers(void **state)
 
 	for (size_t i = 0; i < COUNT(headers); i++) {
 		for (int direction = 0; direction < 2; direction++) {
-			struct delivery delivery = {.piece = 1, .headers_done = false};
+			struct test_delivery delivery = {.piece = 1, .headers_done = false};
 			struct cm_verdict verdict;
 
 			delivery.message =
@@ -1182,7 +1143,7 @@ static void one_recipient_that_refuses_cleartext_is_enough(void **state)
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct delivery delivery = {.piece = 100};
+		struct test_delivery delivery = {.piece = 100};
 		struct cm_verdict verdict;
 
 		delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_IN, "<>");
@@ -1229,7 +1190,7 @@ static void incoming_mail_needs_a_signature(void **state)
 	char *literal = test_replaced(usual, FROM_LINE, "From: alice@[192.0.2.1]\n");
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct delivery delivery = {.piece = 100};
+		struct test_delivery delivery = {.piece = 100};
 		struct cm_verdict verdict;
 
 		delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_IN, "<>");
@@ -1285,7 +1246,7 @@ static void nobody_else_sends_from_our_own_literal(void **state)
 	policy = cm_policy_new(config, NULL);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char *text = test_replaced(usual, FROM_LINE, cases[i].from);
-		struct delivery delivery = {.piece = 100};
+		struct test_delivery delivery = {.piece = 100};
 		struct cm_verdict verdict;
 
 		delivery.message = cm_message_begin(policy, CM_DIRECTION_IN, "<>");
@@ -1355,7 +1316,7 @@ static void setup_messages_go_to_oneself(void **state)
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct delivery delivery = {.piece = 100};
+		struct test_delivery delivery = {.piece = 100};
 		struct cm_verdict verdict;
 		char *text = test_replaced(SETUP, cases[i].old, cases[i].new);
 
@@ -1555,7 +1516,7 @@ static void explanations_say_what_was_seen(void **state)
 	};
 	struct fixture *fixture = *state;
 	char *text = usual_message();
-	struct delivery delivery = {.piece = 100};
+	struct test_delivery delivery = {.piece = 100};
 	struct cm_verdict verdict;
 	char *seen = NULL;
 	size_t size;

@@ -1,0 +1,22 @@
+/*
+ * delivery - a message in a file's form on its way into the policy, in pieces of any size
+ */
+#ifndef CM_TEST_DELIVERY_H
+#define CM_TEST_DELIVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "feed.h"
+#include "policy.h"
+
+struct test_delivery {
+	struct cm_message *message;
+	size_t piece;      /* bytes a call of cm_message_body() */
+	bool headers_done; /* the header did not decide */
+};
+
+/* Gives header and body, up to where the policy has heard enough. */
+enum cm_feed_status test_deliver(struct test_delivery *delivery, const char *data, size_t length);
+
+#endif
