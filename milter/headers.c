@@ -64,17 +64,24 @@ bool cm_header_name_valid(const char *name, size_t length)
 	return length > 0;
 }
 
-const char *cm_header_value_check(const char *value)
+static const char *check_line_breaks(const char *value)
 {
-	for (const unsigned char *c = (const unsigned char *)value; *c != '\0'; c++) {
+	for (const char *c = value; (c = strpbrk(c, "\r\n")) != NULL; c++) {
 		if (*c == '\r' && c[1] != '\n')
 			return "a bare CR in a header";
 		if (*c == '\n' && c[1] != ' ' && c[1] != '\t')
 			return "a line break in a header that is no folding";
+	}
+	return NULL;
+}
+
+const char *cm_header_value_check(const char *value)
+{
+	for (const unsigned char *c = (const unsigned char *)value; *c != '\0'; c++) {
 		if ((*c < ' ' && *c != '\t' && *c != '\r' && *c != '\n') || *c == 0x7f)
 			return "a control byte in a header";
 	}
-	return NULL;
+	return check_line_breaks(value);
 }
 
 /* RFC 5322 3.2.2 forbids to write a folded line of nothing but white space: some readers take it
@@ -105,22 +112,28 @@ static enum cm_header find(const char *name)
 	return CM_HEADER_COUNT;
 }
 
+static const char *find_ambiguity(const struct cm_headers *headers, enum cm_header header,
+				  const char *name, const char *value, bool strict)
+{
+	if (!cm_header_name_valid(name, strlen(name)))
+		return "a malformed header name";
+	if (header != CM_HEADER_COUNT && headers->seen[header] > 1 &&
+	    (strict || fields[header].once_incoming))
+		return "a header that may come once and came twice";
+	if (strict && has_blank_line(value))
+		return "a folded line in a header that is blank";
+	return strict || header < CM_HEADER_KEPT ? cm_header_value_check(value) : NULL;
+}
+
+/* In no header may a reader find another one; the rest is of no interest in incoming headers that
+   decide nothing. */
 static void note_ambiguities(struct cm_headers *headers, enum cm_header header, const char *name,
 			     const char *value, bool strict)
 {
-	const char *why = NULL;
+	const char *why = check_line_breaks(value);
 
-	if (header == CM_HEADER_COUNT && !strict)
-		return;
-	if (!cm_header_name_valid(name, strlen(name)))
-		why = "a malformed header name";
-	else if (header != CM_HEADER_COUNT && headers->seen[header] > 1 &&
-		 (strict || fields[header].once_incoming))
-		why = "a header that may come once and came twice";
-	else if (strict && has_blank_line(value))
-		why = "a folded line in a header that is blank";
-	else if (strict || header < CM_HEADER_KEPT)
-		why = cm_header_value_check(value);
+	if (why == NULL && (strict || header != CM_HEADER_COUNT))
+		why = find_ambiguity(headers, header, name, value, strict);
 	if (why != NULL)
 		cm_finding_set(&headers->ambiguous, CM_REASON_AMBIGUOUS_HEADER, why);
 }

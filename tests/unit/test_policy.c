@@ -60,6 +60,7 @@ static const struct change accepted[] = {
      "ce <alice@relay.test>\n"},
     {IN, CM_REASON_ENCRYPTED, FROM_LINE, "From: bob@peer.test\n"},
     {IN, CM_REASON_ENCRYPTED, "Subject: [...]\n", "Subject: a\n \n b\n"},
+    {IN, CM_REASON_ENCRYPTED, "Subject: [...]\n", "X-Own: a\033\2\x7f\n\tb\n"},
     {BOTH, CM_REASON_ENCRYPTED, "Subject: [...]\n", "Subject: \n a\n b\n"},
     {IN, CM_REASON_ENCRYPTED, "Subject: [...]\n", "Subject: a\nSubject: b\n"},
     {IN, CM_REASON_ENCRYPTED, "To: \"hidden-recipients\": ;\n", "To: a@b.test\nTo: c@b.test\n"},
@@ -295,6 +296,8 @@ static const struct change refused[] = {
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own : a\n"},
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own: a\n \n b\n"},
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own: a\n\t \n"},
+    {BOTH, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own: a\rContent-Type: text/plain\n"},
+    {BOTH, CM_REASON_AMBIGUOUS_HEADER, "Date: Sat", "Date: Sat\rContent-Type: text/plain\n \r"},
     {BOTH, CM_REASON_AMBIGUOUS_HEADER, TYPE, TYPE "\2"},
     {BOTH, CM_REASON_AMBIGUOUS_HEADER, TYPE, TYPE "\rx"},
     /* tricks in Content-Type */
