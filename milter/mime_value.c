@@ -145,6 +145,8 @@ static bool read_parameter(struct reader *reader, struct cm_mime_value *value)
 			return refuse(reader, "an encoded word in a parameter");
 		reader->unusual = true;
 	}
+	if (strchr(value->parameter[n].text, ';') != NULL)
+		reader->unusual = true;
 	memcpy(value->parameter[n].name, name, sizeof name);
 	value->parameter_count++;
 	return skip_space(reader);

@@ -692,6 +692,7 @@ static void another_boundary_has_nothing_to_show(void **state)
 	    {TYPE_IS(" (; boundary=x;); boundary=abc"), "x"},
 	    {TYPE_IS("; boundary=\"abc\" (c)"), "\"abc\" (c)"},
 	    {TYPE_IS("; boundary=\"a\\bc\""), "a\\bc"},
+	    {TYPE_IS("; x=\"; boundary=x; y=\"; boundary=\"abc\""), "x"},
 	};
 	static const struct {
 		const char *old, *new;

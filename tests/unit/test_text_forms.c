@@ -128,9 +128,9 @@ static void mime_values_are_taken_apart(void **state)
 
 static void what_readers_take_differently_is_noted(void **state)
 {
-	static const char *const unusual[] = {"(c)a/b",      "a/b(c)",        "a/b;(c)c=d",
-					      "a/b;c(c)=d",  "a/b;c=(c)d",    "a/b;c=d(c)",
-					      "a/b;c=d;(c)", "a/b;c=\"\\d\"", "a/b;c=\"=?x\""};
+	static const char *const unusual[] = {
+	    "(c)a/b",     "a/b(c)",      "a/b;(c)c=d",    "a/b;c(c)=d",    "a/b;c=(c)d",
+	    "a/b;c=d(c)", "a/b;c=d;(c)", "a/b;c=\"\\d\"", "a/b;c=\"=?x\"", "a/b;c=\"d; e=f\""};
 	static const char *const usual[] = {"a/b", "a/b ;\n c = \"(d)\";;e=\"f?= g\"; "};
 	struct cm_mime_value value;
 
