@@ -5,6 +5,7 @@ Nothing is lost, nothing is repeated that need not be, and what works is not hel
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -286,6 +288,51 @@ def test_connection_broken_after_the_request(make_notifyd, certificate):
     eventually(lambda: retry_state(path)[0] == 1)
     server.stop()
     assert received
+
+
+ENDLESS = {
+    # what is sent for ever after the request was read, and whether it counts as an answer
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Header: " + b"a" * 1000 + b"\r\n", True),
+    "one header": (b"HTTP/1.1 200 OK\r\nX-Header: ", b"a" * 1000, True),
+    "interim answers": (b"", b"HTTP/1.1 103 Early\r\nX: y\r\n\r\n", False),
+    "body": (b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 1000, True),
+    "packed body": (
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"400\r\n" + bytes(1024) + b"\r\n",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_an_endless_answer_is_cut_off(make_notifyd, certificate, what):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    beginning, more, is_answer = ENDLESS[what]
+    cut_off = threading.Event()
+
+    def serve(connection):
+        try:
+            with context.wrap_socket(connection, server_side=True) as tls:
+                tls.recv(65536)
+                tls.sendall(beginning)
+                while True:
+                    tls.sendall(more * 20)
+        except OSError:
+            cut_off.set()
+
+    server = RawServer(serve)
+    notifyd = make_notifyd(server.url).start()
+    path = notifyd.add("openpgp:a")
+    if is_answer:
+        notifyd.wait_until_empty()
+    else:
+        eventually(lambda: retry_state(path)[0] == 1)
+    eventually(cut_off.is_set)
+    # some megabytes at most: libcurl, OpenSSL and little more
+    status = Path(f"/proc/{notifyd.process.pid}/status").read_text()
+    assert int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) < 65536
+    server.stop()
 
 
 # --- The service goes and comes back
