@@ -113,10 +113,8 @@ static enum cm_header find(const char *name)
 }
 
 static const char *find_ambiguity(const struct cm_headers *headers, enum cm_header header,
-				  const char *name, const char *value, bool strict)
+				  const char *value, bool strict)
 {
-	if (!cm_header_name_valid(name, strlen(name)))
-		return "a malformed header name";
 	if (header != CM_HEADER_COUNT && headers->seen[header] > 1 &&
 	    (strict || fields[header].once_incoming))
 		return "a header that may come once and came twice";
@@ -125,15 +123,17 @@ static const char *find_ambiguity(const struct cm_headers *headers, enum cm_head
 	return strict || header < CM_HEADER_KEPT ? cm_header_value_check(value) : NULL;
 }
 
-/* In no header may a reader find another one; the rest is of no interest in incoming headers that
-   decide nothing. */
+/* In no header may a reader find another one, or the end of them all; the rest is of no interest in
+   incoming headers that decide nothing. */
 static void note_ambiguities(struct cm_headers *headers, enum cm_header header, const char *name,
 			     const char *value, bool strict)
 {
 	const char *why = check_line_breaks(value);
 
-	if (why == NULL && (strict || header != CM_HEADER_COUNT))
-		why = find_ambiguity(headers, header, name, value, strict);
+	if (!cm_header_name_valid(name, strlen(name)))
+		why = "a malformed header name";
+	else if (why == NULL && (strict || header != CM_HEADER_COUNT))
+		why = find_ambiguity(headers, header, value, strict);
 	if (why != NULL)
 		cm_finding_set(&headers->ambiguous, CM_REASON_AMBIGUOUS_HEADER, why);
 }

@@ -293,7 +293,7 @@ static const struct change refused[] = {
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "Subject: a\rb\n"},
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "Subject: a\2b\n"},
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "Subject: a\033b\n"},
-    {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own : a\n"},
+    {BOTH, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own : a\n"},
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own: a\n \n b\n"},
     {OUT, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own: a\n\t \n"},
     {BOTH, CM_REASON_AMBIGUOUS_HEADER, "Subject: [...]\n", "X-Own: a\rContent-Type: text/plain\n"},
