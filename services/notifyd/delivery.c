@@ -246,7 +246,7 @@ static void take_failed(struct notifier *notifier, struct queue_target *target, 
 	notifier_count(notifier, &notifier->counts.failed, CM_STAT_PUSH_RETRIED);
 	for (entry = queue_target_entries(target); entry != NULL; entry = next) {
 		next = entry->next;
-		if (schedule_expired(entry->arrival, due)) {
+		if (schedule_exhausted(entry->failures) || schedule_expired(entry->arrival, due)) {
 			spool_remove(notifier->spool, entry->name);
 			notifier_count(notifier, &notifier->counts.dropped, CM_STAT_PUSH_DROPPED);
 			queue_remove_entry(notifier->queue, target, entry);

@@ -26,6 +26,11 @@ bool schedule_expired(time_t arrival, time_t now)
 	return now > arrival && now - arrival >= SCHEDULE_DEADLINE;
 }
 
+bool schedule_exhausted(unsigned int failures)
+{
+	return failures >= SCHEDULE_FAILURES_MAX;
+}
+
 void schedule_from_stamp(const struct timespec *stamp, time_t now, struct schedule_state *state_r)
 {
 	const time_t latest = now + DELAY_MAX + DELAY_MAX / JITTER_PART;

@@ -31,6 +31,10 @@ int64_t schedule_delay_jittered(unsigned int failures, uint32_t random);
    was set back) counts as now. */
 bool schedule_expired(time_t arrival, time_t now);
 
+/* True after more failures than the schedule has before the deadline: then the time of arrival is
+   wrong, or newer entries for the same token were tried all the time and stand for this one. */
+bool schedule_exhausted(unsigned int failures);
+
 struct schedule_state {
 	unsigned int failures; /* so far; 0: never tried, or the file does not tell */
 	time_t due;            /* never later than the longest delay from now */

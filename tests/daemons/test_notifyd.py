@@ -127,6 +127,13 @@ def test_dropped_five_hours_after_the_message(notifyd, backend):
 # --- Collapsing
 
 
+def test_dropped_even_if_the_clock_was_set_back(notifyd, backend):
+    backend.answer = lambda token: 500
+    notifyd.add("openpgp:a", arrival=time.time() + 10 * 365 * 86400, failures=15, due=time.time())
+    notifyd.wait_until_empty()
+    assert backend.tokens() == ["openpgp:a"]
+
+
 def test_messages_within_moments_are_one_post(make_notifyd, push_server, backend):
     notifyd = make_notifyd(push_server.url)
     for _ in range(20):
