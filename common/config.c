@@ -47,7 +47,7 @@ struct key {
 	enum kind kind;
 	size_t offset; /* into struct cm_config; unused by KIND_TLS */
 	const char *default_text;
-	unsigned int min, max; /* of KIND_NUMBER */
+	unsigned int min, max; /* of KIND_NUMBER; min also of sizes, in their unit */
 };
 
 #define FIELD(name) offsetof(struct cm_config, name)
@@ -56,8 +56,8 @@ static const struct key keys[] = {
     {"mail_domain", KIND_DOMAIN, FIELD(mail_domain), NULL, 0, 0},
     {"max_user_send_per_minute", KIND_NUMBER, FIELD(max_user_send_per_minute), "60", 1, 1000000},
     {"max_user_send_burst_size", KIND_NUMBER, FIELD(max_user_send_burst_size), "10", 1, 1000000},
-    {"max_mailbox_size", KIND_SIZE, FIELD(max_mailbox_size), "500M", 0, 0},
-    {"max_message_size", KIND_BYTES, FIELD(max_message_size), "31457280", 0, 0},
+    {"max_mailbox_size", KIND_SIZE, FIELD(max_mailbox_size), "500M", 1, 0},
+    {"max_message_size", KIND_BYTES, FIELD(max_message_size), "31457280", 1, 0},
     {"delete_mails_after", KIND_NUMBER, FIELD(delete_mails_after), "20", 1, 36500},
     {"delete_large_after", KIND_NUMBER, FIELD(delete_large_after), "7", 1, 36500},
     {"delete_inactive_users_after", KIND_NUMBER, FIELD(delete_inactive_users_after), "90", 1,
@@ -297,6 +297,11 @@ static bool bad_value(struct load *load, size_t index, const char *text, const c
 	return false;
 }
 
+static bool read_size(const struct key *key, const char *text, uint64_t unit, uint64_t *value_r)
+{
+	return cm_value_read_size(text, unit, value_r) && *value_r >= key->min * unit;
+}
+
 static bool apply_key(struct load *load, size_t index, const char *text)
 {
 	const struct key *key = &keys[index];
@@ -310,10 +315,10 @@ static bool apply_key(struct load *load, size_t index, const char *text)
 		expected = cm_value_read_number(text, key->min, key->max, target) ? NULL : range;
 		break;
 	case KIND_BYTES:
-		expected = cm_value_read_size(text, 1, target) ? NULL : "a size in bytes";
+		expected = read_size(key, text, 1, target) ? NULL : "a size in bytes";
 		break;
 	case KIND_SIZE:
-		expected = cm_value_read_size(text, UINT64_C(1) << 20, target)
+		expected = read_size(key, text, UINT64_C(1) << 20, target)
 			       ? NULL
 			       : "a size like 500M or 2G";
 		break;
@@ -450,7 +455,7 @@ static bool derive(struct load *load)
 		config->iroh_relay_local = true;
 		good = good && set_text(&config->iroh_relay, "https://%s", config->mail_host);
 	}
-	if (config->turn_host == NULL)
+	if (config->turn_host == NULL || config->turn_host[0] == '\0')
 		good = good && set_text(&config->turn_host, "%s", config->mail_host);
 	if (config->run_dir[0] == '\0')
 		good = good && set_text(&config->run_dir, "%s", CM_RUN_DIR);

@@ -92,6 +92,53 @@ def test_no_option_is_invented(page):
     assert long_options(rendered(page)) <= known
 
 
+# chatmail.ini(5)
+
+# Another value than its default for each key whose kind is not a number or a size.
+OTHER_VALUES = {
+    "mail_domain": "other.test",
+    "max_mailbox_size": "600M",
+    "tls_external_cert_and_key": "/a /b",
+    "registration": "closed",
+    "notify_url": "https://other.test/",
+    "metrics_listen": "127.0.0.1:9",
+    "resolver": "127.0.0.1",
+}
+
+
+def other_value(key, default):
+    if key in OTHER_VALUES:
+        return OTHER_VALUES[key]
+    if default.isdecimal():
+        return str(int(default) + 5)
+    if re.fullmatch(r"\d+[MG]", default):
+        return "3" + default
+    return {"true": "false", "false": "true"}.get(default, "/other")
+
+
+def settings_of_servers(directory, key, value):
+    """The rendered files with one key changed."""
+    keys = {"mail_domain": "relay.test", "username_max_length": "20", key: value}
+    text = "[params]\n" + "".join(f"{name} = {text}\n" for name, text in keys.items())
+    (directory / "chatmail.ini").write_text(text)
+    command = [BUILD / PROGRAMS["chatmailctl"], "config", "show", "--dovecot", "2.3", "--templates",
+               SOURCE / "packaging/config", "-c", directory / "chatmail.ini"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_keys_that_are_in_the_servers_files(tmp_path):
+    page = (MAN / "chatmail.ini.5").read_text()
+    told = page.split("In the servers\n")[1].split("In the plugins")[0]
+    listed = set(re.findall(r"^\.Ic (\w+) [,.]$", told, re.MULTILINE))
+    keys = re.findall(r"^\.It Ic (\w+) (?:= ?|No )(.*)$", page, re.MULTILINE)
+    before = settings_of_servers(tmp_path, "mail_domain", "relay.test")
+    rendered_from = {
+        key for key, default in keys
+        if settings_of_servers(tmp_path, key, other_value(key, default)) != before
+    }
+    assert rendered_from == listed
+
+
 # The manual
 
 MANUAL = SOURCE / "docs/manual.md"

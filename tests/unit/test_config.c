@@ -87,7 +87,7 @@ static void test_values(void **state)
 	    state, "\xef\xbb\xbf# comment\n; comment\n[params]\nmail_domain: Relay.Test\n"
 		   "max_mailbox_size = 2GB\nmin_available_memory = 300\nmax_load_1m = 2.5\n"
 		   "disable_ipv6 = True\nregistration = invite\niroh_relay =\n"
-		   "mailboxes_dir = /srv/mail/\nmetrics_listen = [::1]:9100\n"
+		   "mailboxes_dir = /srv/mail/\nturn_host =\nmetrics_listen = [::1]:9100\n"
 		   "resolver = 127.0.0.1@5353\ntls_external_cert_and_key = /a/cert /a/key\n"
 		   "privacy_postal = One Street\n  Town\n  Country\n");
 
@@ -101,6 +101,7 @@ static void test_values(void **state)
 	assert_string_equal(config->iroh_relay, "");
 	assert_false(config->iroh_relay_local);
 	assert_string_equal(config->mailboxes_dir, "/srv/mail");
+	assert_string_equal(config->turn_host, "relay.test");
 	assert_string_equal(config->metrics_listen, "[::1]:9100");
 	assert_string_equal(config->resolver, "127.0.0.1@5353");
 	assert_string_equal(config->tls_certificate, "/a/cert");
@@ -290,6 +291,9 @@ static const struct {
     {BASE "delete_mails_after = 99999999999999999999\n", "this must be a number"},
     {BASE "max_mailbox_size = 5K\n", "max_mailbox_size = 5K: this must be a size"},
     {BASE "max_mailbox_size = 18446744073709551615G\n", "this must be a size"},
+    /* To Postfix it would mean no limit, to chatmail-expire that every message is too many. */
+    {BASE "max_message_size = 0\n", "max_message_size = 0: this must be a size in bytes"},
+    {BASE "max_mailbox_size = 0\n", "max_mailbox_size = 0: this must be a size like"},
     {BASE "max_message_size = many\n", "this must be a size in bytes"},
     {BASE "max_load_1m = nan\n", "this must be a number like"},
     {BASE "disable_ipv6 = perhaps\n", "this must be true or false"},
