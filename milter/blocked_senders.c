@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@ struct list {
 };
 
 struct cm_blocked_senders {
+	atomic_uint owners;
 	char *path;
 	pthread_rwlock_t lock;
 	struct stat seen; /* of the file as it was read, or tried */
@@ -162,18 +164,32 @@ struct cm_blocked_senders *cm_blocked_senders_new(const char *path)
 		return NULL;
 	}
 	pthread_rwlock_init(&blocked->lock, NULL);
+	atomic_init(&blocked->owners, 1);
 	return blocked;
+}
+
+struct cm_blocked_senders *cm_blocked_senders_renew(struct cm_blocked_senders *old,
+						    const char *path)
+{
+	if (strcmp(old->path, path) != 0)
+		return cm_blocked_senders_new(path);
+	atomic_fetch_add(&old->owners, 1);
+	return old;
 }
 
 void cm_blocked_senders_free(struct cm_blocked_senders **blocked)
 {
-	if (blocked == NULL || *blocked == NULL)
+	struct cm_blocked_senders *mine = blocked != NULL ? *blocked : NULL;
+
+	if (mine == NULL)
 		return;
-	pthread_rwlock_destroy(&(*blocked)->lock);
-	free_list(&(*blocked)->list);
-	free((*blocked)->path);
-	free(*blocked);
 	*blocked = NULL;
+	if (atomic_fetch_sub(&mine->owners, 1) > 1)
+		return;
+	pthread_rwlock_destroy(&mine->lock);
+	free_list(&mine->list);
+	free(mine->path);
+	free(mine);
 }
 
 static bool is_listed(const struct list *list, const char *text)

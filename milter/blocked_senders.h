@@ -20,6 +20,9 @@ struct cm_blocked_senders;
 
 /* path: "" blocks nobody. NULL only if out of memory. */
 struct cm_blocked_senders *cm_blocked_senders_new(const char *path);
+/* The same list with one more owner, if it is of that path; else like new. */
+struct cm_blocked_senders *cm_blocked_senders_renew(struct cm_blocked_senders *old,
+						    const char *path);
 void cm_blocked_senders_free(struct cm_blocked_senders **blocked);
 
 bool cm_blocked_senders_match(struct cm_blocked_senders *blocked, const struct cm_address *address);

@@ -19,21 +19,22 @@ struct cm_policy {
 	struct cm_blocked_senders *blocked;
 };
 
+/* Takes limit, and blocked, which may be NULL for want of memory. */
 static struct cm_policy *policy_new(const struct cm_config *config, struct cm_rate_limit *limit,
-				    struct cm_error *err)
+				    struct cm_blocked_senders *blocked, struct cm_error *err)
 {
 	struct cm_policy *policy = calloc(1, sizeof *policy);
 
-	if (policy != NULL)
-		policy->blocked = cm_blocked_senders_new(config->blocked_senders_file);
-	if (policy == NULL || policy->blocked == NULL) {
+	if (policy == NULL || blocked == NULL) {
 		cm_error_set(err, "out of memory");
 		cm_rate_limit_free(&limit);
+		cm_blocked_senders_free(&blocked);
 		free(policy);
 		return NULL;
 	}
 	policy->config = config;
 	policy->rate_limit = limit;
+	policy->blocked = blocked;
 	cm_second_reader_start();
 	return policy;
 }
@@ -42,13 +43,17 @@ struct cm_policy *cm_policy_new(const struct cm_config *config, struct cm_error 
 {
 	struct cm_rate_limit *limit = cm_rate_limit_new(err);
 
-	return limit != NULL ? policy_new(config, limit, err) : NULL;
+	if (limit == NULL)
+		return NULL;
+	return policy_new(config, limit, cm_blocked_senders_new(config->blocked_senders_file), err);
 }
 
 struct cm_policy *cm_policy_renew(const struct cm_policy *old, const struct cm_config *config,
 				  struct cm_error *err)
 {
-	return policy_new(config, cm_rate_limit_share(old->rate_limit), err);
+	return policy_new(config, cm_rate_limit_share(old->rate_limit),
+			  cm_blocked_senders_renew(old->blocked, config->blocked_senders_file),
+			  err);
 }
 
 void cm_policy_free(struct cm_policy **policy)

@@ -65,7 +65,8 @@ struct cm_policy;
 struct cm_policy *cm_policy_new(const struct cm_config *config, struct cm_error *err);
 void cm_policy_free(struct cm_policy **policy);
 
-/* After SIGHUP: a policy under another configuration that goes on counting with old's rate limits.
+/* After SIGHUP: a policy under another configuration that goes on counting with old's rate limits,
+   and with old's list of blocked senders if that is still the same file's.
    Messages begun under old go on with old, which is freed as usual when they are done. */
 struct cm_policy *cm_policy_renew(const struct cm_policy *old, const struct cm_config *config,
 				  struct cm_error *err);

@@ -118,6 +118,30 @@ static void what_cannot_be_read_changes_nothing(void **state)
 	free(path);
 }
 
+/* A configuration is read again while the file cannot be. */
+static void a_renewed_list_is_the_same(void **state)
+{
+	char *path = test_path(*state, "blocked"), *other = test_path(*state, "other");
+	struct cm_blocked_senders *old, *renewed, *changed;
+
+	test_write_text(*state, "blocked", "b.test\n");
+	test_write_text(*state, "other", "c.test\n");
+	old = cm_blocked_senders_new(path);
+	assert_true(is_blocked(old, "a@b.test"));
+	assert_int_equal(unlink(path), 0);
+	renewed = cm_blocked_senders_renew(old, path);
+	changed = cm_blocked_senders_renew(old, other);
+	cm_blocked_senders_free(&old);
+	assert_null(old);
+	assert_true(is_blocked(renewed, "a@b.test"));
+	assert_false(is_blocked(changed, "a@b.test"));
+	assert_true(is_blocked(changed, "a@c.test"));
+	cm_blocked_senders_free(&renewed);
+	cm_blocked_senders_free(&changed);
+	free(other);
+	free(path);
+}
+
 static void many_entries(void **state)
 {
 	struct cm_blocked_senders *blocked;
@@ -145,6 +169,7 @@ int main(void)
 	    TEST(no_file_blocks_nobody),
 	    TEST(changes_count_at_once),
 	    TEST(what_cannot_be_read_changes_nothing),
+	    TEST(a_renewed_list_is_the_same),
 	    TEST(many_entries),
 	};
 
