@@ -79,8 +79,10 @@ static void warn(const char *text, void *context)
 static bool wants_colour(void)
 {
 	const char *no_color = getenv("NO_COLOR"); /* no-color.org */
+	const char *terminal = getenv("TERM");
 
-	return isatty(STDOUT_FILENO) && (no_color == NULL || *no_color == '\0');
+	return isatty(STDOUT_FILENO) && (no_color == NULL || *no_color == '\0') &&
+	       (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }
 
 static bool print_json(const struct cm_status *status)

@@ -160,12 +160,14 @@ static bool prepare(struct expire_state *state, struct cm_error *err)
 static bool expire_all(struct expire_state *state, struct cm_mailboxes *mailboxes, uint64_t total,
 		       struct cm_error *err)
 {
-	struct cm_progress progress;
+	struct cm_progress progress = {0};
 	const char *name;
 	uint64_t done;
 	bool ok;
 
-	cm_progress_begin(&progress, "accounts", total);
+	/* The names that go would be written into the bar, and tell enough. */
+	if (!state->options->verbose)
+		cm_progress_begin(&progress, "accounts", total);
 	for (done = 0;; done++) {
 		ok = cm_mailboxes_next(mailboxes, &name, err);
 		if (!ok || name == NULL)

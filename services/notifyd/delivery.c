@@ -266,9 +266,9 @@ static void take_failed(struct notifier *notifier, struct queue_target *target, 
 	}
 }
 
-/* Whether the answer tells that the service itself is at work. It takes from the push server of the
-   token's own choice what is no refusal, and answers 500 where that one or the token is at fault:
-   an account with such tokens must not hold up the others. */
+/* Whether the answer tells that the service itself works (chatmail/notifiers, server.rs). Below 400
+   it passes on what the push server that the token names has said, and it answers 500 if that
+   server or the token is at fault: an account with such tokens must not hold up the others. */
 static bool service_works(const struct sender_answer *answer)
 {
 	if (answer->status == 0)

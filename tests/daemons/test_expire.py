@@ -829,17 +829,30 @@ def test_progress_only_on_a_terminal(tree):
     for i in range(3):
         tree.account(f"user{i}")
     assert tree.run().stderr == ""
+    seen = on_a_terminal(tree)
+    assert "/3 accounts" in seen
+    # erased before the summary
+    assert "accounts\r\x1b[KDeleted 0 of 3 accounts" in seen
+
+
+def test_no_progress_among_the_names(tree):
+    tree.account("gone", 91 * DAY)
+    tree.account("user")
+    seen = on_a_terminal(tree, "-v")
+    assert seen.startswith("delete account gone@relay.test\r\n")
+    assert "/2 accounts" not in seen
+
+
+def on_a_terminal(tree, *options):
     master, slave = pty.openpty()
     try:
         subprocess.run(
-            tree.command("--now", NOW), stdout=subprocess.DEVNULL, stderr=slave, check=True
+            tree.command("--now", NOW, *options), stdout=slave, stderr=slave, check=True
         )
-        seen = os.read(master, 65536)
+        return os.read(master, 65536).decode()
     finally:
         os.close(slave)
         os.close(master)
-    assert b"/3 accounts" in seen
-    assert seen.endswith(b"\r\x1b[K")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")

@@ -192,11 +192,14 @@ def test_what_is_off_is_no_fault(place):
 
 def test_colour_on_a_terminal_only(place):
     assert "\033" not in place.run().stdout
-    for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+    cases = (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False))
+    for environment, coloured in cases:
         main, terminal = pty.openpty()
         subprocess.run(
             place.command(), stdout=terminal, timeout=PATIENCE,
-            env={k: v for k, v in os.environ.items() if k != "NO_COLOR"} | environment,
+            env={k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+            | {"TERM": "xterm"}
+            | environment,
         )  # fmt: skip
         os.close(terminal)
         assert ("\033" in read_terminal(main)) == coloured
