@@ -7,13 +7,14 @@
 #include <strings.h>
 
 /* What outgoing mail may say about itself in the clear, besides structure: the texts that Delta
-   Chat, Thunderbird, Mutt, KMail, GnuPG's and other programs' MIME writers use. */
+   Chat, Thunderbird, Mutt, KMail, Evolution, GnuPG's and other programs' MIME writers use. */
 static const char *const descriptions[] = {
     "PGP/MIME version identification",
     "PGP/MIME Versions Identification",
     "OpenPGP encrypted message",
     "OpenPGP encrypted data",
     "This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)",
+    "This is a digitally encrypted message part",
     NULL,
 };
 static const char *const file_names[] = {

@@ -101,6 +101,8 @@ static const struct change accepted[] = {
     {BOTH, CM_REASON_ENCRYPTED, TYPE1 DESC1 "Content-Transfer-Encoding: 7bit\n",
      "Content-Type: application/pgp-encrypted\n"},
     {BOTH, CM_REASON_ENCRYPTED, TYPE2 DESC2 CTE2, "Content-Type: application/octet-stream\n"},
+    {BOTH, CM_REASON_ENCRYPTED, DESC2,
+     "Content-Description: This is a digitally encrypted message part\n"},
     {BOTH, CM_REASON_ENCRYPTED, DISP2, "Content-Disposition: attachment; filename=msg.asc\n"},
     {BOTH, CM_REASON_ENCRYPTED, TYPE2,
      "Content-Type: APPLICATION/Octet-Stream; name=\"msg.asc\"\n"},
