@@ -43,9 +43,15 @@ static void mail_user_created(struct mail_user *user)
 		i_error("chatmail: last seen: %s", err.text);
 }
 
+static void mailbox_allocated(struct mailbox *box)
+{
+	cm_delivery_mailbox_allocated(box);
+	cm_idle_mailbox_allocated(box);
+}
+
 static const struct mail_storage_hooks hooks = {
     .mail_user_created = mail_user_created,
-    .mailbox_allocated = cm_idle_mailbox_allocated,
+    .mailbox_allocated = mailbox_allocated,
 };
 
 void chatmail_plugin_init(struct module *module)

@@ -18,6 +18,9 @@ void cm_metadata_limit_deinit(void);
 void cm_push_init(void);
 void cm_push_deinit(void);
 
+/* delivery.c: LMTP's mail is tried again when the disk's quota is used up */
+void cm_delivery_mailbox_allocated(struct mailbox *box);
+
 /* idle.c: a mailbox that tells of changes at once */
 void cm_idle_mailbox_allocated(struct mailbox *box);
 

@@ -1,0 +1,84 @@
+/*
+ * delivery - a disk quota that is used up is the relay's trouble, not the recipient's
+ *
+ * Dovecot takes EDQUOT of the file system for the quota of the mailbox, and LMTP then tells the MTA
+ * to bounce. But one file system quota holds all mailboxes (a volume's, or that of user vmail), and
+ * what is used up today is freed tomorrow. Dovecot's own quota plugin lies around us: what it
+ * refuses never comes here, and stays a refusal.
+ */
+#include "lib.h"
+
+#include "mail-storage-private.h"
+
+#include "plugin.h"
+
+struct delivery_mailbox {
+	union mailbox_module_context module_ctx;
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(delivery_module, &mail_storage_module_register);
+
+#define DELIVERY_MAILBOX(box)                                                                      \
+	((struct delivery_mailbox *)MODULE_CONTEXT_REQUIRE(box, delivery_module))
+
+static int as_trouble(struct mailbox *box, int result)
+{
+	enum mail_error error;
+
+	if (result >= 0)
+		return result;
+	(void)mailbox_get_last_error(box, &error);
+	if (error == MAIL_ERROR_NOQUOTA) {
+		i_error("chatmail: delivery: the file system's quota is used up");
+		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, MAIL_ERRSTR_NO_QUOTA);
+	}
+	return result;
+}
+
+static int save_begin(struct mail_save_context *ctx, struct istream *input)
+{
+	struct mailbox *box = ctx->transaction->box;
+
+	return as_trouble(box, DELIVERY_MAILBOX(box)->module_ctx.super.save_begin(ctx, input));
+}
+
+static int save_continue(struct mail_save_context *ctx)
+{
+	struct mailbox *box = ctx->transaction->box;
+
+	return as_trouble(box, DELIVERY_MAILBOX(box)->module_ctx.super.save_continue(ctx));
+}
+
+/* The context may be gone when it returns. */
+static int save_finish(struct mail_save_context *ctx)
+{
+	struct mailbox *box = ctx->transaction->box;
+
+	return as_trouble(box, DELIVERY_MAILBOX(box)->module_ctx.super.save_finish(ctx));
+}
+
+static int transaction_commit(struct mailbox_transaction_context *t,
+			      struct mail_transaction_commit_changes *changes_r)
+{
+	struct mailbox *box = t->box;
+
+	return as_trouble(box,
+			  DELIVERY_MAILBOX(box)->module_ctx.super.transaction_commit(t, changes_r));
+}
+
+void cm_delivery_mailbox_allocated(struct mailbox *box)
+{
+	struct mailbox_vfuncs *v = box->vlast;
+	struct delivery_mailbox *delivery;
+
+	if ((box->flags & MAILBOX_FLAG_POST_SESSION) == 0)
+		return;
+	delivery = p_new(box->pool, struct delivery_mailbox, 1);
+	delivery->module_ctx.super = *v;
+	box->vlast = &delivery->module_ctx.super;
+	v->save_begin = save_begin;
+	v->save_continue = save_continue;
+	v->save_finish = save_finish;
+	v->transaction_commit = transaction_commit;
+	MODULE_CONTEXT_SET(box, delivery_module, delivery);
+}
