@@ -97,6 +97,18 @@ def test_a_full_mailbox_takes_fresh_mail(small):
     assert len(old_messages(small, account)) == 50
 
 
+def test_the_last_message_may_be_a_large_one(small):
+    """It fits when it begins; the next one does not."""
+    account = new_account(small)
+    fill(small, account, 95, 209_000, age_days=0)
+    used, limit = usage(small, account)
+    assert 1.8 * limit < used < 1.95 * limit
+    for replies in ({}, {account.address: 552}):
+        large = encrypted("sender@peer.test", account.address, size=12 * MEGABYTE)
+        found = small.deliver("sender@peer.test", account.address, large)
+        assert {recipient: reply[0] for recipient, reply in found.items()} == replies
+
+
 def test_not_even_fresh_mail_fills_the_disk(small):
     """What is too young to go is bounced when it is twice of what may be."""
     account, sender = new_account(small), small.registered()
