@@ -81,6 +81,12 @@ def test_a_delivered_message_is_on_the_disk(relay):
     assert listing.stdout.split() == ["mail_fsync", "=", "optimized"]
 
 
+def test_idling_clients_hear_in_time_that_all_is_well(relay):
+    """Delta Chat waits five minutes for anything in IDLE."""
+    found = relay.inside("doveconf", "-h", "imap_idle_notify_interval", dovecot=True).stdout.split()
+    assert found[0] == "2" and found[1].startswith("min")
+
+
 def test_only_root_sees_and_feeds_the_queue(relay):
     for command in (["postqueue", "-p"], ["postqueue", "-f"], ["sendmail", "-bs"]):
         refused = relay.inside("setpriv", "--reuid=nobody", "--clear-groups", *command,

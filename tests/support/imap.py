@@ -67,6 +67,8 @@ class Idle:
     def __exit__(self, *exception):
         self.client.send(b"DONE\r\n")
         while not (line := self.client.readline()).startswith(self.tag):
+            if not line:
+                raise ConnectionError("the server hung up during IDLE")
             self.remember(line.decode())
         self.client.tagged_commands.pop(self.tag, None)
 
