@@ -855,6 +855,12 @@ def on_a_terminal(tree, *options):
         os.close(master)
 
 
+def give_away(tree, owner, but=None):
+    for entry in [tree.mail, *tree.mail.rglob("*")]:
+        if but is None or but not in str(entry):
+            os.chown(entry, owner.pw_uid, owner.pw_gid)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_root_becomes_the_owner_of_the_mailboxes():
     owner = pwd.getpwnam("nobody")
@@ -864,9 +870,7 @@ def test_root_becomes_the_owner_of_the_mailboxes():
         path = message(tree.account("user") / "cur", 21 * DAY)
         roots = message(tree.account("roots") / "cur", 21 * DAY)
         shutil.chown(tree.run_dir, owner.pw_uid, owner.pw_gid)
-        for entry in [tree.mail, *tree.mail.rglob("*")]:
-            if "roots@" not in str(entry):
-                os.chown(entry, owner.pw_uid, owner.pw_gid)
+        give_away(tree, owner, but="roots@")
         tree.run(status=2)  # what belongs to root in there is out of its reach
         assert not path.exists()
         assert roots.exists()
@@ -882,8 +886,7 @@ def test_messages_go_even_if_accounts_cannot():
         tree = Tree(directory)
         path = message(tree.account("user") / "cur", 21 * DAY)
         gone = tree.account("gone", 91 * DAY)
-        for entry in [tree.mail, *tree.mail.rglob("*")]:
-            os.chown(entry, owner.pw_uid, owner.pw_gid)
+        give_away(tree, owner)
         tree.mail.chmod(0o555)
         assert "Cannot create .expired" in tree.run(status=2).stderr
         assert not path.exists()

@@ -405,7 +405,7 @@ def remove(notifyd):
 def replace(notifyd):
     """As when a file system is mounted after the start."""
     notifyd.mailboxes.rename(notifyd.mailboxes.with_name("before"))
-    notifyd.queue.mkdir(parents=True)
+    notifyd.queue.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.mark.parametrize("lose", [move_away, remove, replace])
