@@ -80,15 +80,23 @@ def test_paths_are_private(relay):
     assert not Path("/home/vmail/mail/relay.test").exists()
 
 
-def test_what_does_not_start_says_why(tmp_path, stages):
-    (tmp_path / "chatmail.ini").write_text("[params]\nmail_domain = relay.test\nmax_load_1m = x\n")
+@pytest.mark.parametrize(
+    "load, listen, why",
+    [
+        ("x", "127.0.0.1", "max_load_1m = x: this must be a number"),
+        ("5", "192.0.2.77", "no local interface found for 192.0.2.77"),
+    ],
+)
+def test_what_does_not_start_says_why(tmp_path, stages, load, listen, why):
+    ini = f"[params]\nmail_domain = relay.test\nmax_load_1m = {load}\n"
+    (tmp_path / "chatmail.ini").write_text(ini)
     done = subprocess.run(
         [LAUNCHER, "run", tmp_path / "relay", "--stage", stages.programs,
-         "--config", tmp_path / "chatmail.ini"],
+         "--config", tmp_path / "chatmail.ini", "--set", f"listen={listen}"],
         capture_output=True, text=True, check=False, timeout=60,
     )
     assert done.returncode != 0
-    assert "max_load_1m" in done.stderr
+    assert why in done.stderr
     assert not (tmp_path / "relay" / "ready").exists()
 
 
