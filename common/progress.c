@@ -22,13 +22,13 @@ void cm_progress_begin(struct cm_progress *progress, const char *what, uint64_t 
 static void draw(const struct cm_progress *progress, uint64_t done)
 {
 	char bar[BAR_WIDTH + 1];
-	uint64_t filled;
+	size_t filled;
 
 	if (progress->total == 0) {
 		(void)fprintf(stderr, "\r%" PRIu64 " %s", done, progress->what);
 		return;
 	}
-	filled = done >= progress->total ? BAR_WIDTH : done * BAR_WIDTH / progress->total;
+	filled = done >= progress->total ? BAR_WIDTH : (size_t)(done * BAR_WIDTH / progress->total);
 	memset(bar, '.', BAR_WIDTH);
 	memset(bar, '#', filled);
 	bar[BAR_WIDTH] = '\0';

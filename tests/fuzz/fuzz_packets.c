@@ -58,9 +58,9 @@ static bool body(const uint8_t *data, size_t size, size_t *at, unsigned int tag,
 			return false;
 		if (length > size - *at)
 			return false;
-		for (uint64_t i = 0; i < length && *total + i < 4; i++)
+		for (size_t i = 0; i < length && *total + i < 4; i++)
 			head[*total + i] = data[*at + i];
-		*at += length;
+		*at += (size_t)length;
 		*total += length;
 		first = false;
 	} while (partial);
