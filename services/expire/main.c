@@ -201,6 +201,8 @@ static bool become_owner(const char *directory, struct cm_error *err)
 {
 	const struct passwd *owner;
 	struct stat st;
+	char *name;
+	bool good;
 
 	if (geteuid() != 0)
 		return true;
@@ -216,7 +218,15 @@ static bool become_owner(const char *directory, struct cm_error *err)
 			     (uintmax_t)st.st_uid);
 		return false;
 	}
-	return cm_daemon_drop_privileges(owner->pw_name, err);
+	/* A copy: the next look-up is free to overwrite this one's, and musl's does. */
+	name = strdup(owner->pw_name);
+	if (name == NULL) {
+		cm_error_set(err, "out of memory");
+		return false;
+	}
+	good = cm_daemon_drop_privileges(name, err);
+	free(name);
+	return good;
 }
 
 /* --- the daily run --- */
