@@ -81,7 +81,11 @@ def test_valgrind_finds_nothing(relay):
     use_everything(relay)
     relay.stop_service("dovecot")
     logs = {path.name: path.read_text() for path in relay.path("/run/valgrind").iterdir()}
-    finished = {name: text for name, text in logs.items() if "ERROR SUMMARY" in text}
+    # One that was still starting when all were stopped dies of the signal, and frees nothing.
+    killed = "Process terminating with default action of signal 15"
+    finished = {
+        name: text for name, text in logs.items() if "ERROR SUMMARY" in text and killed not in text
+    }
     for service in SERVICES:
         assert any(name.startswith(f"{service}.") for name in finished), f"no {service} ended"
     for name, text in finished.items():
