@@ -1,10 +1,12 @@
 #include "heap.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Threads may allocate, but the peak is exact only if one of them does. Signed: memory from before
    may be freed meanwhile. */
@@ -12,7 +14,6 @@ static bool counting;
 static _Atomic long in_use, peak;
 
 static void *(*real_malloc)(size_t);
-static void *(*real_calloc)(size_t, size_t);
 static void *(*real_realloc)(void *, size_t);
 static void (*real_free)(void *);
 
@@ -28,7 +29,6 @@ static void find_real(void)
 		return;
 	looking = true;
 	*(void **)&real_malloc = dlsym(RTLD_NEXT, "malloc");
-	*(void **)&real_calloc = dlsym(RTLD_NEXT, "calloc");
 	*(void **)&real_realloc = dlsym(RTLD_NEXT, "realloc");
 	*(void **)&real_free = dlsym(RTLD_NEXT, "free");
 }
@@ -75,11 +75,20 @@ void *malloc(size_t size)
 	return real_malloc != NULL ? taken(real_malloc(size)) : early_memory(size);
 }
 
+/* Not the real one: musl's calls malloc(), which is ours, and the memory would count twice. */
 void *calloc(size_t number, size_t size)
 {
-	if (real_calloc == NULL)
+	size_t total;
+	void *memory;
+
+	if (__builtin_mul_overflow(number, size, &total)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (real_malloc == NULL)
 		find_real();
-	return real_calloc != NULL ? taken(real_calloc(number, size)) : early_memory(number * size);
+	memory = real_malloc != NULL ? taken(real_malloc(total)) : early_memory(total);
+	return memory != NULL ? memset(memory, 0, total) : NULL;
 }
 
 void *realloc(void *memory, size_t size)
