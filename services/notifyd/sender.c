@@ -22,12 +22,18 @@
 #define DESCRIPTORS_MAX 8
 
 struct request {
-	struct request *next, *previous; /* in flight: oldest first; else only next */
+	struct request *next, *previous; /* in flight or ending: oldest first; else only next */
 	CURL *easy;
 	void *request;
 	int64_t started;
-	size_t body; /* bytes of answer so far */
+	size_t body;   /* bytes of answer so far */
+	bool answered; /* the answer's header is complete */
 	char token[CM_TOKEN_MAX + 1];
+};
+
+struct list {
+	struct request *oldest, *newest;
+	unsigned int count;
 };
 
 struct sender {
@@ -36,10 +42,25 @@ struct sender {
 	struct curl_slist *headers;
 	sender_done_fn *done;
 	void *context;
-	struct request *oldest, *newest; /* in flight */
+	struct list in_flight;
+	struct list ending; /* answered, but libcurl is not done with them */
 	struct request *idle;
-	unsigned int in_flight;
 };
+
+/* The status is all that matters. The rest of the answer may never come: a server may owe it, and
+   libcurl 7.88 sometimes forgets the end of the last HTTP/2 stream until something else arrives. */
+static size_t note_header(char *line, size_t size, size_t count, void *context)
+{
+	const size_t length = size * count;
+	struct request *request = context;
+	long status = 0;
+
+	if (length > 0 && (line[0] == '\r' || line[0] == '\n') &&
+	    curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+	    status >= 200)
+		request->answered = true;
+	return length;
+}
 
 static size_t discard_body(char *data, size_t size, size_t count, void *context)
 {
@@ -93,6 +114,10 @@ static void set_options(const struct sender *sender, struct request *request)
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_socket_options);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
+	/* A proxy's answer to CONNECT is not the push service's. */
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, note_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
@@ -127,29 +152,29 @@ static void give_back(struct sender *sender, struct request *request)
 	sender->idle = request;
 }
 
-static void link_in_flight(struct sender *sender, struct request *request)
+static void append(struct list *list, struct request *request)
 {
 	request->next = NULL;
-	request->previous = sender->newest;
-	if (sender->newest != NULL)
-		sender->newest->next = request;
+	request->previous = list->newest;
+	if (list->newest != NULL)
+		list->newest->next = request;
 	else
-		sender->oldest = request;
-	sender->newest = request;
-	sender->in_flight++;
+		list->oldest = request;
+	list->newest = request;
+	list->count++;
 }
 
-static void unlink_in_flight(struct sender *sender, struct request *request)
+static void unlink_from(struct list *list, struct request *request)
 {
 	if (request->previous != NULL)
 		request->previous->next = request->next;
 	else
-		sender->oldest = request->next;
+		list->oldest = request->next;
 	if (request->next != NULL)
 		request->next->previous = request->previous;
 	else
-		sender->newest = request->previous;
-	sender->in_flight--;
+		list->newest = request->previous;
+	list->count--;
 }
 
 static bool open_multi(struct sender *sender)
@@ -203,21 +228,34 @@ static void free_request(struct request *request)
 	free(request);
 }
 
-void sender_free(struct sender **sender)
+static void break_off(struct sender *sender, struct list *list)
 {
 	struct request *request;
 
+	while ((request = list->oldest) != NULL) {
+		unlink_from(list, request);
+		curl_multi_remove_handle(sender->multi, request->easy);
+		free_request(request);
+	}
+}
+
+static void free_idle(struct sender *sender)
+{
+	struct request *request;
+
+	while ((request = sender->idle) != NULL) {
+		sender->idle = request->next;
+		free_request(request);
+	}
+}
+
+void sender_free(struct sender **sender)
+{
 	if (*sender == NULL)
 		return;
-	while ((request = (*sender)->oldest) != NULL) {
-		unlink_in_flight(*sender, request);
-		curl_multi_remove_handle((*sender)->multi, request->easy);
-		free_request(request);
-	}
-	while ((request = (*sender)->idle) != NULL) {
-		(*sender)->idle = request->next;
-		free_request(request);
-	}
+	break_off(*sender, &(*sender)->in_flight);
+	break_off(*sender, &(*sender)->ending);
+	free_idle(*sender);
 	if ((*sender)->multi != NULL)
 		curl_multi_cleanup((*sender)->multi);
 	curl_slist_free_all((*sender)->headers);
@@ -231,7 +269,7 @@ bool sender_post(struct sender *sender, const char *token, void *context, int64_
 	const size_t length = strlen(token);
 	struct request *request;
 
-	if (sender->in_flight >= SENDER_MAX || length > CM_TOKEN_MAX)
+	if (sender->in_flight.count + sender->ending.count >= SENDER_MAX || length > CM_TOKEN_MAX)
 		return false;
 	request = take_request(sender);
 	if (request == NULL)
@@ -240,26 +278,27 @@ bool sender_post(struct sender *sender, const char *token, void *context, int64_
 	request->request = context;
 	request->started = now;
 	request->body = 0;
+	request->answered = false;
 	curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, request->token);
 	curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE, (long)length);
 	if (curl_multi_add_handle(sender->multi, request->easy) != CURLM_OK) {
 		give_back(sender, request);
 		return false;
 	}
-	link_in_flight(sender, request);
+	append(&sender->in_flight, request);
 	return true;
 }
 
 unsigned int sender_in_flight(const struct sender *sender)
 {
-	return sender->in_flight;
+	return sender->in_flight.count;
 }
 
 unsigned int sender_in_flight_since(const struct sender *sender, int64_t before)
 {
 	unsigned int count = 0;
 
-	for (const struct request *request = sender->oldest;
+	for (const struct request *request = sender->in_flight.oldest;
 	     request != NULL && request->started < before; request = request->next)
 		count++;
 	return count;
@@ -267,13 +306,9 @@ unsigned int sender_in_flight_since(const struct sender *sender, int64_t before)
 
 bool sender_disconnect(struct sender *sender)
 {
-	struct request *request;
-
+	break_off(sender, &sender->ending);
 	/* The handles refer to the multi handle's caches. */
-	while ((request = sender->idle) != NULL) {
-		sender->idle = request->next;
-		free_request(request);
-	}
+	free_idle(sender);
 	curl_multi_cleanup(sender->multi);
 	return open_multi(sender);
 }
@@ -304,24 +339,46 @@ static void set_connections(struct sender *sender, bool http2)
 			  http2 ? CONNECTIONS_HTTP2 : (long)SENDER_WINDOW_HTTP1);
 }
 
+/* Tells what became of a request; the caller has taken it off the list of those in flight. */
+static void tell(struct sender *sender, const struct request *request, CURLcode result)
+{
+	struct sender_answer answer = {.started = request->started};
+
+	read_answer(request->easy, result, &answer);
+	if (answer.status != 0)
+		set_connections(sender, answer.http2);
+	sender->done(sender->context, request->request, &answer);
+}
+
+static void tell_answered(struct sender *sender)
+{
+	struct request *request, *next;
+
+	for (request = sender->in_flight.oldest; request != NULL; request = next) {
+		next = request->next;
+		if (!request->answered)
+			continue;
+		unlink_from(&sender->in_flight, request);
+		append(&sender->ending, request);
+		tell(sender, request, CURLE_OK);
+	}
+}
+
 static void finish(struct sender *sender, CURL *easy, CURLcode result)
 {
-	struct sender_answer answer = {0};
 	struct request *request = NULL;
-	void *context;
 	char *private = NULL;
 
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 	request = (struct request *)(void *)private;
-	read_answer(easy, result, &answer);
+	if (request->answered) {
+		unlink_from(&sender->ending, request);
+	} else {
+		unlink_from(&sender->in_flight, request);
+		tell(sender, request, result);
+	}
 	curl_multi_remove_handle(sender->multi, easy);
-	unlink_in_flight(sender, request);
-	context = request->request;
-	answer.started = request->started;
 	give_back(sender, request);
-	if (answer.status != 0)
-		set_connections(sender, answer.http2);
-	sender->done(sender->context, context, &answer);
 }
 
 void sender_run(struct sender *sender, const int *fds, size_t count, int timeout_ms)
@@ -334,6 +391,7 @@ void sender_run(struct sender *sender, const int *fds, size_t count, int timeout
 		waits[i] = (struct curl_waitfd){.fd = fds[i], .events = CURL_WAIT_POLLIN};
 	curl_multi_poll(sender->multi, waits, (unsigned int)count, timeout_ms, NULL);
 	curl_multi_perform(sender->multi, &running);
+	tell_answered(sender);
 	while ((message = curl_multi_info_read(sender->multi, &left)) != NULL)
 		if (message->msg == CURLMSG_DONE)
 			finish(sender, message->easy_handle, message->data.result);

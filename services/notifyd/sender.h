@@ -32,7 +32,7 @@ struct sender_answer {
 	const char *error;   /* a static text without token or address */
 };
 
-/* One request is done; request is what was given to sender_post(). */
+/* One request is answered, or will not be; request is what was given to sender_post(). */
 typedef void sender_done_fn(void *context, void *request, const struct sender_answer *answer);
 
 /* NULL with err filled on failure. The URL is copied. */
@@ -49,7 +49,7 @@ unsigned int sender_in_flight(const struct sender *sender);
 /* Those that were started before a time. */
 unsigned int sender_in_flight_since(const struct sender *sender, int64_t before);
 
-/* Closes all connections. Nothing may be in flight. False if the sender is no longer usable. */
+/* Closes all connections, under what is left of answers, too. Nothing may be in flight. False if the sender is no longer usable. */
 bool sender_disconnect(struct sender *sender);
 
 /* Waits for the network, for one of the descriptors to be readable, or for the time-out, and does

@@ -108,6 +108,16 @@ def test_a_mute_name_server_blocks_nothing(make_notifyd, tmp_path):
 # --- Hangs and resets
 
 
+def test_an_answer_that_never_ends_is_an_answer(notifyd, backend):
+    """The status is there: the notification is not sent again after a restart."""
+    backend.answer = lambda token: (200, {"Content-Length": "10"})
+    notifyd.add("openpgp:a")
+    backend.wait_for(["openpgp:a"])
+    assert notifyd.stop() == 0
+    assert notifyd.entries() == []
+    assert notifyd.counted()["sent"] == 1
+
+
 def test_hanging_requests_do_not_hold_up_others(notifyd, backend):
     backend.answer = lambda token: HANG if "hang" in token else 200
     before, hanging, working = tokens(100, "good"), tokens(100, "hang"), tokens(400, "work")

@@ -94,7 +94,7 @@ class Backend:
             return False
         status, extra = answer if isinstance(answer, tuple) else (answer, {})
         lines = "".join(f"{name}: {value}\r\n" for name, value in extra.items())
-        length = "" if status == 204 else "Content-Length: 0\r\n"
+        length = "" if status == 204 or "Content-Length" in extra else "Content-Length: 0\r\n"
         writer.write(f"HTTP/1.1 {status} Status\r\n{lines}{length}\r\n".encode())
         await writer.drain()
         return True
