@@ -1,7 +1,7 @@
 /*
  * test_text_forms - From and Content-Type values, transfer encodings, base64, lines, checksums
  *
- * What the readers make of single values; test_policy shows what follows for a message.
+ * What the readers make of single values; test_policy_content shows what follows for a message.
  */
 #include "support.h"
 
