@@ -49,8 +49,8 @@ unsigned int sender_in_flight(const struct sender *sender);
 /* Those that were started before a time. */
 unsigned int sender_in_flight_since(const struct sender *sender, int64_t before);
 
-/* Closes all connections, under what is left of answers, too. Nothing may be in flight. False if the
-   sender is no longer usable. */
+/* Closes all connections, under what is left of answers, too. Nothing may be in flight. False if
+   the sender is no longer usable. */
 bool sender_disconnect(struct sender *sender);
 
 /* Waits for the network, for one of the descriptors to be readable, or for the time-out, and does
