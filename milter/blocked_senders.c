@@ -10,7 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+/* A file's times tell no more than the last tick of a slow clock: two changes within a few
+   milliseconds may leave the same. Until the last one is so long ago the file is read each time. */
+#define SETTLED_SECONDS 2
 
 /* The file's text, cut into entries in place, and the entries sorted. */
 struct list {
@@ -24,6 +29,7 @@ struct cm_blocked_senders {
 	char *path;
 	pthread_rwlock_t lock;
 	struct stat seen; /* of the file as it was read, or tried */
+	bool settled;     /* it is still what was read if it looks the same */
 	bool trouble;     /* reported */
 	struct list list;
 };
@@ -121,7 +127,14 @@ out:
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* A time from the future is a clock that was set, and nothing to wait for. */
+static bool is_settled(const struct stat *seen, const struct timespec *now)
+{
+	return seen->st_ctim.tv_sec + SETTLED_SECONDS < now->tv_sec ||
+	       seen->st_ctim.tv_sec > now->tv_sec + SETTLED_SECONDS;
 }
 
 /* Called with the lock held for writing. */
@@ -129,11 +142,14 @@ static void reload(struct cm_blocked_senders *blocked)
 {
 	struct list list;
 	struct stat seen;
+	struct timespec now;
 
+	clock_gettime(CLOCK_REALTIME, &now);
 	if (load(blocked->path, &list, &seen)) {
 		free_list(&blocked->list);
 		blocked->list = list;
 		blocked->seen = seen;
+		blocked->settled = is_settled(&seen, &now);
 		if (blocked->trouble)
 			cm_log(LOG_INFO, "%s can be read again", blocked->path);
 		blocked->trouble = false;
@@ -149,7 +165,8 @@ static bool is_current(const struct cm_blocked_senders *blocked)
 {
 	struct stat now;
 
-	return stat(blocked->path, &now) == 0 && same_file(&now, &blocked->seen);
+	return blocked->settled && stat(blocked->path, &now) == 0 &&
+	       same_file(&now, &blocked->seen);
 }
 
 struct cm_blocked_senders *cm_blocked_senders_new(const char *path)

@@ -91,6 +91,38 @@ static void changes_count_at_once(void **state)
 	free(path);
 }
 
+/* The file system's clock does not tell these apart, nor does the size. */
+static void changes_in_quick_succession_count(void **state)
+{
+	struct cm_blocked_senders *blocked = open_list(*state);
+
+	for (int i = 0; i < 500; i++) {
+		test_write_text(*state, "blocked", i % 2 == 0 ? "b.test\n" : "c.test\n");
+		if (is_blocked(blocked, "a@b.test") != (i % 2 == 0) ||
+		    is_blocked(blocked, "a@c.test") != (i % 2 == 1))
+			fail_msg("change %d", i);
+	}
+	cm_blocked_senders_free(&blocked);
+}
+
+/* A program may set the time of a file that it wrote; not that of the change. */
+static void an_old_time_hides_no_change(void **state)
+{
+	static const struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
+	struct cm_blocked_senders *blocked = open_list(*state);
+	char *path = test_path(*state, "blocked");
+
+	test_write_text(*state, "blocked", "b.test\n");
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_true(is_blocked(blocked, "a@b.test"));
+	test_write_text(*state, "blocked", "c.test\n");
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_false(is_blocked(blocked, "a@b.test"));
+	assert_true(is_blocked(blocked, "a@c.test"));
+	cm_blocked_senders_free(&blocked);
+	free(path);
+}
+
 /* A list that is lost for a moment, as editors do it, is not an empty list. */
 static void what_cannot_be_read_changes_nothing(void **state)
 {
@@ -168,6 +200,8 @@ int main(void)
 	    TEST(entries_match_addresses_and_domains),
 	    TEST(no_file_blocks_nobody),
 	    TEST(changes_count_at_once),
+	    TEST(changes_in_quick_succession_count),
+	    TEST(an_old_time_hides_no_change),
 	    TEST(what_cannot_be_read_changes_nothing),
 	    TEST(a_renewed_list_is_the_same),
 	    TEST(many_entries),
