@@ -142,6 +142,19 @@ static bool description(struct cm_part *part, const char *text, bool strict,
 	return cleartext(finding, "a Content-Description that no program writes");
 }
 
+/* Parts need none (RFC 2045 4), but Python's email package writes one into each. */
+static bool mime_version(struct cm_part *part, const char *text, bool strict,
+			 struct cm_finding *finding)
+{
+	if (!strict)
+		return true;
+	if (part->version_seen)
+		return refuse(finding, "a second MIME-Version header in a part");
+	part->version_seen = true;
+	return cm_text_is(text, "1.0") ||
+	       cleartext(finding, "a MIME-Version of a part that is not just 1.0");
+}
+
 bool cm_part_header_decides(const char *field)
 {
 	static const char *const names[] = {"Content-Type", "Content-Transfer-Encoding"};
@@ -177,6 +190,8 @@ bool cm_part_header(struct cm_part *part, char *field, bool strict, struct cm_fi
 		return disposition(part, value, strict, finding);
 	if (strcasecmp(field, "Content-Description") == 0)
 		return description(part, value, strict, finding);
+	if (strcasecmp(field, "MIME-Version") == 0)
+		return mime_version(part, value, strict, finding);
 	if (strict)
 		return cleartext(finding, "a header in a part that needs none");
 	return true;

@@ -23,6 +23,7 @@ struct cm_part {
 	bool encoding_seen;
 	bool disposition_seen;
 	bool description_seen;
+	bool version_seen;
 	enum cm_transfer_encoding encoding;
 	unsigned int headers;
 	size_t header_bytes;
