@@ -36,6 +36,8 @@ enum kind {
 	KIND_FLAG,     /* bool */
 	KIND_MODE,     /* enum cm_registration_mode */
 	KIND_URL,      /* https only */
+	KIND_IROH,     /* "" or a URL, http too */
+	KIND_HOST,     /* "", a domain name, or an IP address without brackets */
 	KIND_LISTEN,   /* HOST:PORT */
 	KIND_RESOLVER, /* ADDR[@PORT] */
 	KIND_DOMAIN,   /* the mail domain */
@@ -74,8 +76,8 @@ static const struct key keys[] = {
     {"www_folder", KIND_TEXT, FIELD(www_folder), "", 0, 0},
     {"disable_ipv6", KIND_FLAG, FIELD(disable_ipv6), "false", 0, 0},
     {"acme_email", KIND_TEXT, FIELD(acme_email), "", 0, 0},
-    {"iroh_relay", KIND_TEXT, FIELD(iroh_relay), NULL, 0, 0},
-    {"mtail_address", KIND_TEXT, FIELD(mtail_address), "", 0, 0},
+    {"iroh_relay", KIND_IROH, FIELD(iroh_relay), NULL, 0, 0},
+    {"mtail_address", KIND_HOST, FIELD(mtail_address), "", 0, 0},
     {"imap_rawlog", KIND_FLAG, FIELD(imap_rawlog), "false", 0, 0},
     {"imap_compress", KIND_FLAG, FIELD(imap_compress), "false", 0, 0},
     {"turn_socket_path", KIND_PATH, FIELD(turn_socket_path), "/run/chatmail-turn/turn.socket", 0,
@@ -94,7 +96,7 @@ static const struct key keys[] = {
     {"maxsmtprecipients", KIND_NUMBER, FIELD(max_recipients), "1000", 1, 100000},
     {"notify_url", KIND_URL, FIELD(notify_url), "https://notifications.delta.chat/notify", 0, 0},
     {"turn_secret_file", KIND_PATH, FIELD(turn_secret_file), "", 0, 0},
-    {"turn_host", KIND_TEXT, FIELD(turn_host), NULL, 0, 0},
+    {"turn_host", KIND_HOST, FIELD(turn_host), NULL, 0, 0},
     {"metrics_listen", KIND_LISTEN, FIELD(metrics_listen), "", 0, 0},
     {"instant_idle", KIND_FLAG, FIELD(instant_idle), "true", 0, 0},
     {"log_addresses", KIND_FLAG, FIELD(log_addresses), "false", 0, 0},
@@ -128,8 +130,9 @@ static void *field(struct cm_config *config, const struct key *key)
 
 static bool is_string_kind(enum kind kind)
 {
-	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_URL || kind == KIND_LISTEN ||
-	       kind == KIND_RESOLVER || kind == KIND_DOMAIN;
+	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_URL || kind == KIND_IROH ||
+	       kind == KIND_HOST || kind == KIND_LISTEN || kind == KIND_RESOLVER ||
+	       kind == KIND_DOMAIN;
 }
 
 static int key_index(const char *name)
@@ -271,8 +274,14 @@ static const char *check_text(const struct key *key, const char *text)
 	case KIND_PATH:
 		return absent || text[0] == '/' ? NULL : "an absolute path";
 	case KIND_URL:
-		return strncmp(text, "https://", 8) == 0 && text[8] != '\0' ? NULL
-									    : "an https:// URL";
+		return cm_value_is_url(text, "https://") ? NULL : "an https:// URL";
+	case KIND_IROH:
+		return absent || cm_value_is_url(text, "https://") ||
+			       cm_value_is_url(text, "http://")
+			   ? NULL
+			   : "a URL like https://iroh.example";
+	case KIND_HOST:
+		return absent || cm_value_is_host(text) ? NULL : "a name or an IP address";
 	case KIND_LISTEN:
 		return absent || cm_value_is_listen(text) ? NULL : "HOST:PORT";
 	case KIND_RESOLVER:
@@ -422,14 +431,14 @@ static bool derive_tls(struct load *load)
 
 	if (external[0] != '\0') {
 		if (sscanf(external, "%ms %ms %n", &certificate, &key, &end) == 2 &&
-		    external[end] == '\0') {
+		    external[end] == '\0' && certificate[0] == '/' && key[0] == '/') {
 			config->tls_certificate = certificate;
 			config->tls_key = key;
 			return true;
 		}
 		free(certificate);
 		free(key);
-		return bad_value(load, index, external, "two paths: certificate and key");
+		return bad_value(load, index, external, "two absolute paths: certificate and key");
 	}
 	config->tls_self_signed = config->mail_domain_is_ip || config->mail_domain[0] == '_';
 	if (config->tls_self_signed)

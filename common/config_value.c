@@ -97,6 +97,21 @@ bool cm_value_is_ip(const char *text, size_t length)
 	       inet_pton(AF_INET6, address, binary) == 1;
 }
 
+bool cm_value_is_host(const char *text)
+{
+	size_t length = strlen(text);
+
+	return cm_value_is_ip(text, length) || (text[0] != '[' && cm_domain_valid(text, length));
+}
+
+bool cm_value_is_url(const char *text, const char *scheme)
+{
+	size_t length = strlen(scheme);
+
+	return strncasecmp(text, scheme, length) == 0 && strspn(text + length, "/?#") == 0 &&
+	       text[length] != '\0' && strpbrk(text, " \t") == NULL;
+}
+
 bool cm_value_is_resolver(const char *text)
 {
 	const char *at = strchr(text, '@');

@@ -27,6 +27,12 @@ bool cm_value_read_flag(const char *text, bool *value_r);
 /* An IPv4 or IPv6 address without brackets, of exactly length bytes. */
 bool cm_value_is_ip(const char *text, size_t length);
 
+/* A domain name, or an IP address without brackets. */
+bool cm_value_is_host(const char *text);
+
+/* scheme ("https://") and something behind it, without white space. */
+bool cm_value_is_url(const char *text, const char *scheme);
+
 /* ADDRESS or ADDRESS@PORT. */
 bool cm_value_is_resolver(const char *text);
 
