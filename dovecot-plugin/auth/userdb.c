@@ -6,6 +6,7 @@
  */
 #include "auth-common.h"
 
+#include "str.h"
 #include "userdb.h"
 
 #include "account.h"
@@ -20,6 +21,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#if !DOVECOT_PREREQ(2, 4, 0)
+/* A colon ends the path of a mail location, unless it is doubled; an IPv6 address is full of them.
+ */
+static const char *maildir_location(const char *path)
+{
+	string_t *location = t_str_new(256);
+
+	str_append(location, "maildir:");
+	for (; *path != '\0'; path++) {
+		if (*path == ':')
+			str_append_c(location, ':');
+		str_append_c(location, *path);
+	}
+	return str_c(location);
+}
+#endif
+
 static void set_fields(struct auth_request *request, const struct cm_config *config,
 		       const char *path)
 {
@@ -32,7 +50,7 @@ static void set_fields(struct auth_request *request, const struct cm_config *con
 	auth_request_set_userdb_field(request, "quota_storage_size",
 				      t_strdup_printf("%" PRIu64 "B", config->max_mailbox_size));
 #else
-	auth_request_set_userdb_field(request, "mail", t_strconcat("maildir:", path, NULL));
+	auth_request_set_userdb_field(request, "mail", maildir_location(path));
 	auth_request_set_userdb_field(
 	    request, "quota_rule",
 	    t_strdup_printf("*:storage=%" PRIu64 "B", config->max_mailbox_size));

@@ -213,19 +213,20 @@ def test_hash_without_scheme(relay):
     assert_refused(relay, account, "a new password")
 
 
-def test_relay_without_a_name(make_relay):
+@pytest.mark.parametrize("domain", ["[127.0.0.1]", "[ipv6:2001:db8::25]"])
+def test_relay_without_a_name(make_relay, domain):
     """The domain is an address literal."""
-    domain = "[127.0.0.1]"
     relay = make_relay(
         domain=domain,
         ini={"mailboxes_dir": f"/home/vmail/mail/{domain}"},
         without=["postfix", "milter", "opendkim"],
     )
     account = relay.registered()
-    assert account.address.endswith("@[127.0.0.1]")
+    assert account.address.endswith("@" + domain)
     assert relay.mailbox(account).exists()
     assert relay.deliver("a@peer.test", account.address, encrypted("a@peer.test", account.address)) == {}
     assert len(relay.fetch(account)) == 1
+    assert (relay.mailbox(account) / "cur").exists()
     assert_refused(relay, account, "another password")
     assert_refused(relay, with_address(relay, f"{account.name}@[127.0.0.2]"))
     relay.stop()
