@@ -14,10 +14,9 @@
 #include "account.h"
 #include "file.h"
 
-#define LOCK_FILE   CM_ACCOUNT_METADATA_FILE ".lock"
-#define MEMBER      "devicetoken"
-#define FILE_MAX    (1024 * 1024)
-#define RENEW_AFTER 3600 /* a younger time stamp is left alone, to save a write per connection */
+#define LOCK_FILE CM_ACCOUNT_METADATA_FILE ".lock"
+#define MEMBER    "devicetoken"
+#define FILE_MAX  (1024 * 1024)
 
 enum read_status {
 	READ_OK,
@@ -228,8 +227,7 @@ static bool add_token(json_t *tokens, const char *token, time_t now)
 {
 	const json_t *known = json_object_get(tokens, token);
 
-	if (known != NULL && json_integer_value(known) <= now &&
-	    json_integer_value(known) > now - RENEW_AFTER)
+	if (known != NULL && json_integer_value(known) == now)
 		return false;
 	if (known == NULL && !keep_newest(tokens, CM_TOKENS_MAX - 1))
 		return false;
