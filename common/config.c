@@ -29,6 +29,7 @@
 enum kind {
 	KIND_TEXT,
 	KIND_PATH,     /* "" or absolute */
+	KIND_MAILS,    /* the same, as Dovecot and its scripts can take it */
 	KIND_NUMBER,   /* unsigned int */
 	KIND_BYTES,    /* a size in bytes */
 	KIND_SIZE,     /* a size like upstream's: 500M, 2G; a bare number is in megabytes */
@@ -86,7 +87,7 @@ static const struct key keys[] = {
     {"privacy_mail", KIND_TEXT, FIELD(privacy_mail), "", 0, 0},
     {"privacy_pdo", KIND_TEXT, FIELD(privacy_pdo), "", 0, 0},
     {"privacy_supervisor", KIND_TEXT, FIELD(privacy_supervisor), "", 0, 0},
-    {"mailboxes_dir", KIND_PATH, FIELD(mailboxes_dir), NULL, 0, 0},
+    {"mailboxes_dir", KIND_MAILS, FIELD(mailboxes_dir), NULL, 0, 0},
     /* our own */
     {"registration", KIND_MODE, FIELD(registration), "open", 0, 0},
     {"max_new_accounts_per_ip_per_hour", KIND_NUMBER, FIELD(max_new_accounts_per_ip_per_hour), "60",
@@ -130,9 +131,9 @@ static void *field(struct cm_config *config, const struct key *key)
 
 static bool is_string_kind(enum kind kind)
 {
-	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_URL || kind == KIND_IROH ||
-	       kind == KIND_HOST || kind == KIND_LISTEN || kind == KIND_RESOLVER ||
-	       kind == KIND_DOMAIN;
+	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_MAILS || kind == KIND_URL ||
+	       kind == KIND_IROH || kind == KIND_HOST || kind == KIND_LISTEN ||
+	       kind == KIND_RESOLVER || kind == KIND_DOMAIN;
 }
 
 static int key_index(const char *name)
@@ -273,6 +274,12 @@ static const char *check_text(const struct key *key, const char *text)
 	switch (key->kind) {
 	case KIND_PATH:
 		return absent || text[0] == '/' ? NULL : "an absolute path";
+	case KIND_MAILS:
+		/* Dovecot takes a '%' for one of its variables, and gives the path to a script in a
+		   line of words. */
+		return absent || (text[0] == '/' && strpbrk(text, " \t%") == NULL)
+			   ? NULL
+			   : "an absolute path without blanks and %";
 	case KIND_URL:
 		return cm_value_is_url(text, "https://") ? NULL : "an https:// URL";
 	case KIND_IROH:

@@ -54,13 +54,18 @@ def test_raw_log(make_relay):
     assert any("SELECT" in file.read_text() for file in said)
 
 
-def test_relay_without_a_name(make_relay):
-    relay = make_relay(
-        ini={"mail_domain": "127.0.0.1"}, domain="[127.0.0.1]", without=["opendkim"]
-    )
+@pytest.mark.parametrize(
+    "address, domain", [("127.0.0.1", "[127.0.0.1]"), ("2001:db8::1", "[IPv6:2001:db8::1]")]
+)
+def test_relay_without_a_name(make_relay, address, domain):
+    relay = make_relay(ini={"mail_domain": address}, domain=domain, without=["opendkim"])
     stored = talk(relay)
     assert values(stored, "DKIM-Signature") == []
     assert not relay.path("/etc/dkimkeys/SigningTable").exists()
+    # Another one, with nowhere to publish a key.
+    bob, stranger = relay.registered(), "somebody@[192.0.2.1]"
+    assert relay.receive(stranger, bob.address, encrypted(stranger, bob.address))[0] == 250
+    relay.messages(bob)
 
 
 def test_test_relay(make_relay):

@@ -299,6 +299,8 @@ static const struct {
     {BASE "disable_ipv6 = perhaps\n", "this must be true or false"},
     {BASE "registration = Open\n", "this must be open, invite or closed"},
     {BASE "mailboxes_dir = mail\n", "this must be an absolute path"},
+    {BASE "mailboxes_dir = /srv/my mail\n", "this must be an absolute path without blanks"},
+    {BASE "mailboxes_dir = /srv/100%\n", "this must be an absolute path without blanks"},
     {BASE "notify_url = http://x.test/\n", "this must be an https:// URL"},
     {BASE "metrics_listen = 9100\n", "this must be HOST:PORT"},
     {BASE "metrics_listen = 127.0.0.1:0\n", "this must be HOST:PORT"},
