@@ -67,6 +67,7 @@ struct cm_settings {
 static bool fill_keys(struct cm_settings *settings, const struct cm_config *config);
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config);
 static char *postfix_hostname(const struct cm_config *config);
+static char *quota_target(const struct cm_config *config);
 static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
 struct cm_settings *cm_settings_init(const struct cm_config *config, struct cm_error *err)
@@ -179,8 +180,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[POSTFIX_HOSTNAME] = postfix_hostname(config);
 	derived[MAIL_DOMAIN_IS_IP] = format("%s", config->mail_domain_is_ip ? "true" : "false");
 	derived[MAX_MESSAGE_BYTES] = format("%" PRIu64, config->max_message_size);
-	/* Clients warn at 80 % and 95 %: trimming starts at 75 % and stops at 70 %. */
-	derived[QUOTA_TARGET_MB] = format("%" PRIu64, (config->max_mailbox_size >> 20) * 70 / 100);
+	derived[QUOTA_TARGET_MB] = quota_target(config);
 	derived[SMTP_CONNECTIONS_PER_CLIENT] = format("%u", config->max_smtp_connections / 5);
 	/* Some of Dovecot's processes have a connection of each session; 20000 is upstream's. */
 	derived[DOVECOT_CLIENT_LIMIT] = format(
@@ -205,6 +205,16 @@ static char *postfix_hostname(const struct cm_config *config)
 	if (inet_pton(AF_INET, host, a) != 1)
 		return strdup("localhost.localdomain");
 	return format("%u.%u.%u.%u.in-addr.arpa", a[3], a[2], a[1], a[0]);
+}
+
+/* Clients warn at 80 % and 95 %: trimming starts at 75 % and stops at 70 %. */
+static char *quota_target(const struct cm_config *config)
+{
+	uint64_t tenths = (config->max_mailbox_size >> 20) * 7;
+
+	if (tenths % 10 == 0)
+		return format("%" PRIu64, tenths / 10);
+	return format("%" PRIu64 ".%" PRIu64, tenths / 10, tenths % 10);
 }
 
 static char *format(const char *text, ...)

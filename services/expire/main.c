@@ -46,12 +46,15 @@
 /* A tenth of a processor that others want, all of one that nobody wants. */
 #define NICE 10
 
+/* Of --quota; all its bytes are a uint64_t's and a double's to hold. */
+#define MEGABYTES_MAX 1e9
+
 struct command_line {
 	const char *config_path;
 	struct expire_options options;
 	bool json;
 	bool quota;
-	uint64_t quota_megabytes;
+	uint64_t quota_bytes;
 	const char *mailbox_dir; /* with quota */
 };
 
@@ -114,6 +117,21 @@ static bool parse_number(const char *option, const char *text, uint64_t max, uin
 	return false;
 }
 
+/* False after a complaint. */
+static bool parse_megabytes(const char *option, const char *text, uint64_t *bytes_r)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (*text >= '0' && *text <= '9' && text[strspn(text, "0123456789.")] == '\0' &&
+	    *end == '\0' && value <= MEGABYTES_MAX) {
+		*bytes_r = (uint64_t)(value * (1 << 20));
+		return true;
+	}
+	(void)fprintf(stderr, PROGRAM ": %s %s: not a number like 350 or 3.5\n", option, text);
+	return false;
+}
+
 static bool parse_option(int option, struct command_line *line)
 {
 	uint64_t value;
@@ -146,7 +164,7 @@ static bool parse_option(int option, struct command_line *line)
 		return true;
 	case OPTION_QUOTA:
 		line->quota = true;
-		return parse_number("--quota", optarg, UINT64_MAX >> 20, &line->quota_megabytes);
+		return parse_megabytes("--quota", optarg, &line->quota_bytes);
 	default:
 		(void)fputs("Try " PROGRAM " --help\n", stderr);
 		return false;
@@ -312,7 +330,7 @@ static bool trim(int fd, struct command_line *line, const struct cm_config *conf
 	struct expire_quota_result result;
 	const struct expire_quota quota = {
 	    .mailbox_fd = fd,
-	    .target = line->quota_megabytes << 20,
+	    .target = line->quota_bytes,
 	    .now = line->options.now,
 	    .dry_run = line->options.dry_run,
 	    .deleted = tell_trimmed,

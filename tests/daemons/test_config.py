@@ -156,6 +156,9 @@ def test_settings(root):
     assert settings["smtp_port"] == "2525"
     assert settings["mail_domain"] == "relay.test"
     assert settings["quota_target_mb"] == "350"
+    write_ini(root, max_mailbox_size="1M")
+    settings = json.loads(config("show", root, "--settings", "--json").stdout)
+    assert settings["quota_target_mb"] == "0.7"
 
 
 def test_relay_without_a_name_signs_nothing(root):

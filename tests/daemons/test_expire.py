@@ -714,6 +714,18 @@ def test_quota_oldest_first(tree):
     assert not (mailbox / "maildirsize").exists()
 
 
+def test_quota_of_less_than_a_megabyte(tree):
+    mailbox = tree.account("user")
+    sizes = [MIB // 4 + 1, MIB // 4, MIB // 2]
+    messages = [
+        sized_message(mailbox / "cur", days * DAY, size) for days, size in zip((9, 8, 7), sizes)
+    ]
+    quota(mailbox, "0.75")
+    assert [path.exists() for path in messages] == [False, True, True]
+    quota(mailbox, "0.7")
+    assert [path.exists() for path in messages] == [False, False, True]
+
+
 @pytest.mark.parametrize("extra,goes", [(0, False), (1, True)])
 def test_quota_boundary(tree, extra, goes):
     mailbox = tree.account("user")
@@ -781,6 +793,10 @@ def test_quota_refuses_links_and_absent_mailboxes(tree, outside):
     [
         (["--quota", "5"], "MAILBOXDIR"),
         (["--quota", "x", "/tmp"], "--quota x"),
+        (["--quota", "1.5M", "/tmp"], "--quota 1.5M"),
+        (["--quota", "0x10", "/tmp"], "--quota 0x10"),
+        (["--quota", "-1", "/tmp"], "--quota -1"),
+        (["--quota", "1000000001", "/tmp"], "--quota 1000000001"),
         (["--max-share", "101"], "--max-share 101"),
         (["--max-share", "-1"], "--max-share -1"),
         (["stray"], "too many"),
