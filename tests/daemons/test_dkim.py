@@ -166,6 +166,67 @@ def test_opendkim_signs(request, milter, dns, selector, tmp_path, form, kind):
     expect(milter, signature + message, VALID)
 
 
+class Rspamd(OpenDkim):
+    """A real rspamd that signs. It answers only at the end of a message, whatever was agreed on."""
+
+    def answer(self):
+        pass
+
+    def end_of_message(self, *arguments):
+        super().end_of_message(*arguments)
+        super().answer()
+
+
+def rspamd_configuration(directory, selector, key):
+    # It compiles the list of top-level domains for 20 seconds, so it gets a short one.
+    domains = directory / "domains"
+    domains.write_text("test\n")
+    return f"""
+options {{
+  pidfile = "{directory}/pid"; tempdir = "{directory}"; control_socket = "{directory}/control";
+  url_tld = "{domains}"; hs_cache_dir = "{directory}"; filters = "dkim";
+  dns {{ nameserver = ["127.0.0.1:9"]; }}
+}}
+logging {{ type = "file"; filename = "{directory}/log"; }}
+worker "rspamd_proxy" {{
+  bind_socket = "{directory}/rspamd.sock mode=0600"; milter = true; count = 1;
+  upstream "local" {{ default = true; self_scan = true; }}
+}}
+modules {{ path = "/usr/share/rspamd/plugins/dkim_signing.lua"; }}
+dkim {{ }}
+dkim_signing {{
+  path = "{key}"; selector = "{selector}"; sign_authenticated = true; sign_local = true;
+  use_domain = "header"; use_esld = false; allow_username_mismatch = true;
+}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+def test_rspamd_signs(request, milter, dns, selector, tmp_path, kind):
+    key = request.getfixturevalue(kind)
+    private = tmp_path / "key"
+    if kind == "rsa":
+        command = ["openssl", "pkcs8", "-topk8", "-nocrypt", "-outform", "DER"]
+        private.write_bytes(subprocess.check_output(command, input=key.pem))
+    else:
+        private.write_bytes(base64.b64encode(bytes(key.key) + key.public))
+    configuration = tmp_path / "rspamd.conf"
+    configuration.write_text(rspamd_configuration(tmp_path, selector, private))
+    socket = tmp_path / "rspamd.sock"
+    process = subprocess.Popen(["rspamd", "-f", "-i", "-c", configuration])
+    try:
+        eventually(socket.exists)
+        message = encrypted()
+        with Rspamd(socket) as connection:
+            signature = connection.signature(message)
+    finally:
+        process.terminate()
+        process.wait()
+    dns.txt(name_of(selector), record(key))
+    assert b"h=from:from:" in signature
+    expect(milter, signature + message, VALID)
+
+
 # --- What the key record may be -------------------------------------------------------------------
 
 
