@@ -6,6 +6,13 @@
  * makes for hibernation, says so too, and the mailbox is looked at when the events that are there
  * by then have been read. Mail that comes during that look makes the descriptor readable again.
  *
+ * Two things cost a client milliseconds, both because close(2) of an inotify descriptor waits for a
+ * grace period of the kernel's (SRCU, about 10 ms). Who comes upon the lock of Dovecot's list of
+ * UIDs waits for it with such a descriptor, and a delivery still has that lock when inotify tells
+ * of its file: so the look is put off until the lock is gone. And a client that ends its IDLE to
+ * fetch a message waits for the server's OK: so our descriptor stays open until the mailbox is
+ * closed.
+ *
  * Hibernation has a gap: a change that inotify has reported to the imap process, but that the
  * process has not looked at when it hands the client over, is told to nobody (in stock Dovecot that
  * is any change in the half second before). So a process that goes to sleep with such a change
@@ -20,6 +27,7 @@
 #include "ioloop.h"
 #include "mail-storage-private.h"
 #include "mailbox-watch.h"
+#include "maildir-uidlist.h"
 
 #include "plugin.h"
 #include "relay.h"
@@ -31,6 +39,14 @@
 /* Below a Maildir, where nothing that starts with a dot is a message. */
 #define WAKE_FILE "/new/.chatmail-wake"
 
+/* Of Dovecot's dotlock, in a Maildir's control directory. */
+#define LOCK_FILE "/" MAILDIR_UIDLIST_NAME ".lock"
+
+/* Milliseconds between two looks at the lock, and looks until Dovecot shall do the waiting: a
+   delivery has the lock for about one. */
+#define LOCK_INTERVAL 1
+#define LOCK_LOOKS    20
+
 /* Of the imap program; other processes that load us have no clients. */
 #pragma weak imap_clients
 
@@ -38,7 +54,8 @@ struct idle_mailbox {
 	union mailbox_module_context module_ctx;
 	struct io *io;
 	struct timeout *to_notify;
-	int fd; /* -1: not watching */
+	unsigned int locked_looks; /* since the last change was told of */
+	int fd;                    /* -1: none yet, or none to be had */
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(idle_module, &mail_storage_module_register);
@@ -50,7 +67,7 @@ static bool is_pending(const struct idle_mailbox *idle)
 {
 	struct pollfd events = {.fd = idle->fd, .events = POLLIN};
 
-	return idle->to_notify != NULL || (idle->fd >= 0 && poll(&events, 1, 0) > 0);
+	return idle->to_notify != NULL || (idle->io != NULL && poll(&events, 1, 0) > 0);
 }
 
 /* Whether imap-hibernate has the mailbox's client already. */
@@ -63,12 +80,17 @@ static bool is_handed_over(const struct mailbox *box)
 	return client != NULL && client->hibernated;
 }
 
+static bool is_maildir(const struct mailbox *box)
+{
+	return strcmp(box->storage->name, "maildir") == 0;
+}
+
 static void wake_successor(struct mailbox *box)
 {
 	const char *path = t_strconcat(mailbox_get_path(box), WAKE_FILE, NULL);
 	int fd;
 
-	if (strcmp(box->storage->name, "maildir") != 0)
+	if (!is_maildir(box))
 		return;
 	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0)
@@ -77,13 +99,46 @@ static void wake_successor(struct mailbox *box)
 		i_error("chatmail: a hibernated client cannot be woken: %m");
 }
 
+/* Whether a delivery, or another session, is at work on the mailbox. */
+static bool is_locked(struct mailbox *box)
+{
+	const char *directory;
+	bool locked = false;
+
+	T_BEGIN
+	{
+		if (is_maildir(box) &&
+		    mailbox_get_path_to(box, MAILBOX_LIST_PATH_TYPE_CONTROL, &directory) > 0)
+			locked = access(t_strconcat(directory, LOCK_FILE, NULL), F_OK) == 0;
+	}
+	T_END;
+	return locked;
+}
+
 static void stop_watching(struct idle_mailbox *idle)
 {
 	io_remove(&idle->io);
 	timeout_remove(&idle->to_notify);
+	idle->locked_looks = 0;
+}
+
+static void close_descriptor(struct idle_mailbox *idle)
+{
+	stop_watching(idle);
 	if (idle->fd >= 0)
 		close(idle->fd);
 	idle->fd = -1;
+}
+
+/* False if the descriptor is of no more use. */
+static bool read_events(const struct idle_mailbox *idle)
+{
+	char events[4096];
+	ssize_t size;
+
+	while ((size = read(idle->fd, events, sizeof(events))) > 0)
+		;
+	return size < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 /* The mailbox may be gone when the callback returns. */
@@ -92,6 +147,12 @@ static void notify(struct mailbox *box)
 	struct idle_mailbox *idle = IDLE_MAILBOX(box);
 
 	timeout_remove(&idle->to_notify);
+	if (idle->locked_looks < LOCK_LOOKS && is_locked(box)) {
+		idle->locked_looks++;
+		idle->to_notify = timeout_add_short(LOCK_INTERVAL, notify, box);
+		return;
+	}
+	idle->locked_looks = 0;
 	/* Dovecot saw the same change and would look again in half a second. */
 	timeout_remove(&box->to_notify_delay);
 	if (box->notify_callback != NULL)
@@ -101,13 +162,9 @@ static void notify(struct mailbox *box)
 static void changed(struct mailbox *box)
 {
 	struct idle_mailbox *idle = IDLE_MAILBOX(box);
-	char events[4096];
-	ssize_t size;
 
-	while ((size = read(idle->fd, events, sizeof(events))) > 0)
-		;
-	if (size < 0 && errno != EAGAIN && errno != EINTR) {
-		stop_watching(idle);
+	if (!read_events(idle)) {
+		close_descriptor(idle);
 		return;
 	}
 	/* After Dovecot's own handler, whose timer is then there to be removed. */
@@ -115,15 +172,20 @@ static void changed(struct mailbox *box)
 		idle->to_notify = timeout_add_short(0, notify, box);
 }
 
+/* What happened before is no matter: whoever starts to watch looks at the mailbox then. */
 static void start_watching(struct mailbox *box, struct idle_mailbox *idle)
 {
 	const char *reason;
 
-	idle->fd = mailbox_watch_extract_notify_fd(box, &reason);
-	if (idle->fd >= 0) {
-		net_set_nonblock(idle->fd, TRUE);
-		idle->io = io_add(idle->fd, IO_READ, changed, box);
+	if (idle->fd >= 0 && !read_events(idle))
+		close_descriptor(idle);
+	if (idle->fd < 0) {
+		idle->fd = mailbox_watch_extract_notify_fd(box, &reason);
+		if (idle->fd >= 0)
+			net_set_nonblock(idle->fd, TRUE);
 	}
+	if (idle->fd >= 0)
+		idle->io = io_add(idle->fd, IO_READ, changed, box);
 }
 
 static void notify_changes(struct mailbox *box)
@@ -147,7 +209,7 @@ static void close_mailbox(struct mailbox *box)
 {
 	struct idle_mailbox *idle = IDLE_MAILBOX(box);
 
-	stop_watching(idle);
+	close_descriptor(idle);
 	idle->module_ctx.super.close(box);
 }
 

@@ -4,6 +4,8 @@ import concurrent.futures
 import contextlib
 import os
 import random
+import select
+import socket
 import subprocess
 import time
 
@@ -98,6 +100,47 @@ def test_flags_and_deletions_are_told(relay):
     watcher.logout()
 
 
+def imap_processes(relay):
+    return set(relay.inside("pgrep", "-f", "^dovecot/imap( |$)", check=False).stdout.split())
+
+
+def test_the_end_of_idle_waits_for_nothing(relay):
+    """Closing an inotify descriptor takes the kernel some 10 ms, so ours is kept for the next."""
+    before = imap_processes(relay)
+    account = relay.registered()
+    client = relay.imap(account, select=True)
+    (process,) = imap_processes(relay) - before
+    for count in range(1, 11):
+        with Idle(client) as idle:
+            deliver(relay, account)
+            assert idle.exists() == count
+        listing = relay.inside("ls", "-l", f"/proc/{process}/fd").stdout
+        assert listing.count("inotify") == 2, "one is Dovecot's own"
+    client.logout()
+
+
+def test_a_locked_mailbox_is_told_of_when_it_is_free(relay):
+    """Longer than a delivery would have the lock: Dovecot itself waits for it then."""
+    account = relay.registered()
+    client = relay.imap(account, select=True)
+    mailbox = relay.mailbox(account)
+    lock = mailbox / "dovecot-uidlist.lock"
+    with Idle(client) as idle:
+        deliver(relay, account)
+        assert idle.exists() == 1
+        lock.write_text(f"{os.getpid()}:{socket.gethostname()}")
+        temporary = mailbox / "tmp" / "1.foreign"
+        temporary.write_bytes(encrypted(SENDER, account.address))
+        os.chown(temporary, mailbox.stat().st_uid, mailbox.stat().st_gid)
+        temporary.rename(mailbox / "new" / "1.foreign")
+        assert select.select([client.sock], [], [], 1)[0] == []
+        lock.unlink()
+        assert idle.exists() == 2
+        deliver(relay, account)
+        assert idle.exists() == 3
+    client.logout()
+
+
 def sleeping(relay):
     """How many clients imap-hibernate holds now."""
     pids = relay.inside("pgrep", "-f", "dovecot/imap-hibernate", check=False).stdout.split()
@@ -144,7 +187,7 @@ def test_mail_that_nobody_looked_at_before_hibernation(sleepy):
     """The process wakes up to find both: mail has come, and it is time to sleep."""
     account = sleepy.registered()
     client = sleepy.imap(account, select=True)
-    processes = sleepy.inside("pgrep", "-f", "^dovecot/imap( |$)").stdout.split()
+    processes = imap_processes(sleepy)
     before = sleeping(sleepy)
     with Idle(client) as idle:
         sleepy.inside("kill", "-STOP", *processes)
