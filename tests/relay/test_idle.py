@@ -153,6 +153,7 @@ def sleeping(relay):
 
 def test_mail_wakes_a_hibernated_client(sleepy):
     account = sleepy.registered()
+    logged = len(sleepy.log("dovecot"))
     before = sleeping(sleepy)
     client = sleepy.imap(account, select=True)
     with Idle(client) as idle:
@@ -164,6 +165,8 @@ def test_mail_wakes_a_hibernated_client(sleepy):
     assert client.noop()[0] == "OK"
     assert len(client.search(None, "ALL")[1][0].split()) == 3
     client.logout()
+    # And nobody complained, each time that one of thousands goes to sleep.
+    assert "Error" not in sleepy.log("dovecot")[logged:]
 
 
 def test_no_mail_is_missed_on_the_way_to_hibernation(sleepy):
