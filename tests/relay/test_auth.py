@@ -198,7 +198,10 @@ def test_blocked_account(relay, how):
         assert login_error(relay, account) is None
 
 
-@pytest.mark.parametrize("scheme", ["SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "SSHA512", "PBKDF2"])
+@pytest.mark.parametrize(
+    "scheme",
+    ["SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "SSHA512", "PBKDF2", "PLAIN", "MD5-CRYPT"],
+)
 def test_other_schemes(relay, scheme):
     output = relay.inside("doveadm", "pw", "-s", scheme, "-p", "an old password", dovecot=True).stdout
     account = make_account(relay, output)
