@@ -47,6 +47,8 @@ class Demo:
                 start_new_session=True,
                 # As in a terminal, even if whoever started the tests ignores it.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                # As root has it who keeps things to himself.
+                umask=0o077,
             )
 
     def printed(self, pattern, timeout=30):
