@@ -58,6 +58,15 @@ static void print_bytes(const struct page *page, uint64_t bytes)
 	fprintf(page->out, "%.1f %s", value, units[unit]);
 }
 
+/* The bound of a histogram of sizes: see CM_STATS_BUCKETS. */
+static void print_size(const struct page *page, uint64_t bytes)
+{
+	if (bytes == UINT64_MAX)
+		fputs("over 4 GiB", page->out);
+	else
+		print_bytes(page, bytes);
+}
+
 static void print_seconds(const struct page *page, uint64_t seconds)
 {
 	if (seconds < 120)
@@ -192,7 +201,10 @@ static void print_count(const struct page *page, const char *name, enum cm_stat 
 	fprintf(page->out, "%" PRIu64 "\n", value(page, stat));
 }
 
-static void print_duration(const struct page *page, const char *name, enum cm_stat stat)
+typedef void print_fn(const struct page *page, uint64_t value);
+
+static void print_quantiles(const struct page *page, const char *name, enum cm_stat stat,
+			    const char *before, print_fn *print)
 {
 	struct cm_histogram histogram;
 
@@ -200,13 +212,18 @@ static void print_duration(const struct page *page, const char *name, enum cm_st
 	if (histogram.count == 0)
 		return;
 	begin_line(page, name);
-	fputs("half within ", page->out);
-	print_microseconds(page, cm_status_quantile(&histogram, 0.5));
-	fputs(", 95 % within ", page->out);
-	print_microseconds(page, cm_status_quantile(&histogram, 0.95));
-	fputs(", 99 % within ", page->out);
-	print_microseconds(page, cm_status_quantile(&histogram, 0.99));
+	fprintf(page->out, "half %s ", before);
+	print(page, cm_status_quantile(&histogram, 0.5));
+	fprintf(page->out, ", 95 %% %s ", before);
+	print(page, cm_status_quantile(&histogram, 0.95));
+	fprintf(page->out, ", 99 %% %s ", before);
+	print(page, cm_status_quantile(&histogram, 0.99));
 	fputc('\n', page->out);
+}
+
+static void print_duration(const struct page *page, const char *name, enum cm_stat stat)
+{
+	print_quantiles(page, name, stat, "within", print_microseconds);
 }
 
 /* reasons.def: what accepts comes first, "internal" is last. */
@@ -224,6 +241,7 @@ static void print_messages(const struct page *page)
 	print_total(page, "in, refused", CM_STAT_VERDICT_IN_CLEARTEXT_ALLOWED + 1,
 		    CM_STAT_VERDICT_IN_INTERNAL);
 	print_duration(page, "judged", CM_STAT_MILTER_CHECK_MICROSECONDS);
+	print_quantiles(page, "size", CM_STAT_MILTER_MESSAGE_BYTES, "up to", print_size);
 }
 
 static void print_accounts(const struct page *page)
@@ -246,6 +264,9 @@ static void print_push(const struct page *page)
 	print_count(page, "dropped", CM_STAT_PUSH_DROPPED);
 	print_count(page, "tokens removed", CM_STAT_PUSH_TOKEN_GONE);
 	print_duration(page, "answered", CM_STAT_PUSH_DELAY_MICROSECONDS);
+	begin_line(page, "oldest waiting");
+	print_seconds(page, value(page, CM_STAT_PUSH_QUEUE_AGE_SECONDS));
+	fputc('\n', page->out);
 }
 
 static void print_expiry(const struct page *page)

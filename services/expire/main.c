@@ -342,7 +342,7 @@ static bool trim(int fd, struct command_line *line, const struct cm_config *conf
 		expire_count_trim(config, &result);
 		ok = expire_quota_recount(fd, ok ? err : NULL) && ok;
 	}
-	if (line->options.verbose)
+	if (line->options.verbose || line->options.dry_run)
 		(void)printf("%s %" PRIu64 " messages (%.1f MB)\n",
 			     line->options.dry_run ? "Would delete" : "Deleted", result.messages,
 			     (double)result.bytes / 1e6);

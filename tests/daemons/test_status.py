@@ -63,6 +63,8 @@ def test_counters(place):
     count(place.directory, "LOGINS", 7, "VERDICT_OUT_ENCRYPTED", 12, "VERDICT_OUT_ARMOR", 3)
     count(place.directory, "REGISTRATION_LOAD", 2, *["MILTER_CHECK_MICROSECONDS", 300] * 9)
     count(place.directory, "MILTER_CHECK_MICROSECONDS", 70000, "EXPIRE_ACCOUNTS_LEFT", 99)
+    count(place.directory, *["MILTER_MESSAGE_BYTES", 1000] * 9, "MILTER_MESSAGE_BYTES", 3_000_000)
+    count(place.directory, "PUSH_QUEUE_AGE_SECONDS", 900)
     rows = metrics(place.json())
     assert rows[("chatmail_logins_total",)]["value"] == 7
     assert rows[("chatmail_milter_verdicts_total", "armor", "out")]["value"] == 3
@@ -83,6 +85,8 @@ def test_counters(place):
         "  logins           7\n",
         "  not created      2: load 2\n",
         "half within 512 us, 95 % within 131.1 ms",
+        "  size             half up to 1.0 KiB, 95 % up to 4.0 MiB, 99 % up to 4.0 MiB\n",
+        "  oldest waiting   15 min\n",
     ):
         assert line in text
 
