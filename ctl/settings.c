@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_value.h"
+
 /* What a machine or a test may want different; nothing here is policy. */
 static const struct site {
 	const char *name, *default_text, *note;
@@ -101,10 +103,18 @@ void cm_settings_deinit(struct cm_settings **settings_p)
 	free(settings);
 }
 
+static bool is_port(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 5 && strcmp(name + length - 5, "_port") == 0;
+}
+
 bool cm_settings_override(struct cm_settings *settings, const char *assignment,
 			  struct cm_error *err)
 {
 	size_t length = strcspn(assignment, "=");
+	unsigned int port;
 	char *value;
 
 	if (assignment[length] != '=' || strpbrk(assignment, "\r\n") != NULL) {
@@ -115,6 +125,11 @@ bool cm_settings_override(struct cm_settings *settings, const char *assignment,
 		if (strlen(site[i].name) != length ||
 		    strncmp(site[i].name, assignment, length) != 0)
 			continue;
+		if (is_port(site[i].name) &&
+		    !cm_value_read_number(assignment + length + 1, 1, 65535, &port)) {
+			cm_error_set(err, "%s: this must be a number from 1 to 65535", assignment);
+			return false;
+		}
 		value = strdup(assignment + length + 1);
 		if (value == NULL) {
 			cm_error_set(err, "out of memory");

@@ -126,6 +126,9 @@ def test_wrong_template_writes_nothing(root, tmp_path):
     [
         (["--set", "mail_domain=other.test"], "no setting mail_domain to override"),
         (["--set", "smtp_port"], "not of the form name=value"),
+        (["--set", "smtp_port=smtp"], "smtp_port=smtp: this must be a number"),
+        (["--set", "imaps_port=0"], "imaps_port=0: this must be a number"),
+        (["--set", "imap_port="], "imap_port=: this must be a number"),
         (["--set", "listen=a\nb"], "not of the form name=value"),
         (["--dovecot", "2.2"], "2.3 and 2.4 only, not 2.2"),
         (["postfix/main.cf"], "apply takes no operand"),
