@@ -103,6 +103,19 @@ def test_what_a_killed_one_leaves_the_next_removes(start_demo):
     assert kept.is_dir()
 
 
+def test_nothing_is_left_of_one_that_ends_while_it_starts(start_demo):
+    def starting():
+        return set((SOURCE / "build").glob("demo-relay.*/relay/etc*"))
+
+    others = starting()
+    demo = start_demo()
+    [etc, *_] = eventually(lambda: starting() - others, 600, message="it did not start a relay")
+    demo.process.terminate()
+    assert demo.process.wait(60) == 0
+    assert not etc.parent.parent.exists()
+    eventually(lambda: not processes_about(etc.parent), message="its processes outlive it")
+
+
 def test_link_works_and_nothing_is_left(core, start_demo):
     machine = {name: digest(name) for name in ("/etc/postfix", "/etc/dovecot")}
     homes = sorted(Path("/home").iterdir())
