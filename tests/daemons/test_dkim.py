@@ -215,7 +215,7 @@ def test_rspamd_signs(request, milter, dns, selector, tmp_path, kind):
     socket = tmp_path / "rspamd.sock"
     process = subprocess.Popen(["rspamd", "-f", "-i", "-c", configuration])
     try:
-        eventually(socket.exists)
+        eventually(socket.exists, timeout=120)  # it compiles patterns first
         message = encrypted()
         with Rspamd(socket) as connection:
             signature = connection.signature(message)
