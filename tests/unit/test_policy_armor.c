@@ -137,6 +137,31 @@ static void a_changed_armor_does_not_pass(void **state)
 	free(text);
 }
 
+/* The boundary follows at once, wherever the armor ends. */
+static void an_armor_cut_short_does_not_pass(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (unsigned int form = 0; form < 4; form++) {
+		struct test_armor how = {"", 64, form & 1, form & 2};
+		char *text = message_of(301, &how);
+		char *from = strstr(text, BEGIN), *to = strstr(text, END);
+
+		assert_true(from != NULL && to != NULL);
+		for (char *end = from; end <= to; end = strchr(end, '\n') + 1) {
+			char *cut;
+
+			assert_true(asprintf(&cut, "%.*s--abc--\n", (int)(end - text), text) > 0);
+			test_expect(fixture->policy, CM_DIRECTION_OUT, "<bob@peer.test>", cut,
+				    CM_REASON_ARMOR, (size_t)(end - from));
+			test_expect(fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", cut,
+				    CM_REASON_ARMOR, (size_t)(end - from));
+			free(cut);
+		}
+		free(text);
+	}
+}
+
 static void a_message_cut_short_does_not_pass(void **state)
 {
 	struct fixture *fixture = *state;
@@ -273,6 +298,7 @@ int main(void)
 	    cmocka_unit_test(long_armor_lines_come_only_from_elsewhere),
 	    cmocka_unit_test(transfer_encodings_are_decoded),
 	    cmocka_unit_test(a_changed_armor_does_not_pass),
+	    cmocka_unit_test(an_armor_cut_short_does_not_pass),
 	    cmocka_unit_test(a_message_cut_short_does_not_pass),
 	    cmocka_unit_test(armored_packets_are_judged),
 	    cmocka_unit_test(bounds_are_kept),

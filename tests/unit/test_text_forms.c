@@ -321,8 +321,9 @@ static void unpadded_base64_ends_where_it_may(void **state)
 	static const struct {
 		const char *text;
 		int length; /* -1: refused */
-	} cases[] = {{"", 0},   {"YQ", 1},  {"YWI", 2},  {"YWJj", 3}, {"YQ==", 1},
-		     {"Y", -1}, {"YR", -1}, {"YWJ", -1}, {"YQ=", -1}, {"YWJjY", -1}};
+	} cases[] = {{"", 0},          {"YQ", 1},        {"YWI", 2},    {"YWJj", 3}, {"YQ==", 1},
+		     {"Y", -1},        {"YR", -1},       {"YWJ", -1},   {"YQ=", -1}, {"YWJjY", -1},
+		     {"YQ==YQ==", -1}, {"YWI=YWJj", -1}, {"YQ===", -1}, {"=", -1}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
