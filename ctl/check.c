@@ -2,7 +2,7 @@
  * check - chatmailctl check: would the relay take this message?
  *
  * SYNOPSIS
- *	chatmailctl check --direction in|out --from ADDR --to ADDR... [-c INI] [-v] FILE|-
+ *	chatmailctl check --direction in|out --from ADDR --to ADDR... [-c INI] [-v] [--json] FILE|-
  *
  * Runs the milter's own policy and DKIM verification on a file. One line of output, "accept REASON"
  * or "CODE text"; exit status 0 accept, 1 refuse, 2 usage or trouble of our own.
@@ -49,7 +49,8 @@ static int print_verdict(const struct job *job, const struct cm_verdict *verdict
 static void finish(struct job *job);
 
 static const char usage[] =
-    "usage: chatmailctl check --direction in|out --from ADDR --to ADDR... [-c INI] [-v] FILE|-\n"
+    "usage: chatmailctl check --direction in|out --from ADDR --to ADDR... [-c INI] [-v] [--json]\n"
+    "       FILE|-\n"
     "\n"
     "Says whether the relay would take the message in FILE (-: standard input) and why: prints\n"
     "\"accept REASON\" or \"CODE text\". Exit status: 0 accept, 1 refuse, 2 trouble.\n"
@@ -325,6 +326,27 @@ static int exit_status(const struct cm_verdict *verdict)
 	return cm_reason_accepts(verdict->reason) ? CM_EXIT_OK : CM_EXIT_NO;
 }
 
+/* The lines of the explanation. NULL if out of memory. */
+static json_t *seen_lines(const struct cm_message *message)
+{
+	char *text = NULL, *rest, *line;
+	size_t length;
+	FILE *stream = open_memstream(&text, &length);
+	json_t *lines;
+
+	if (stream == NULL)
+		return NULL;
+	cm_message_explain(message, stream);
+	lines = fclose(stream) == 0 ? json_array() : NULL;
+	rest = text;
+	while (lines != NULL && (line = strsep(&rest, "\n")) != NULL) {
+		if (*line != '\0')
+			json_array_append_new(lines, json_string(line));
+	}
+	free(text);
+	return lines;
+}
+
 static int print_json(const struct job *job, const struct cm_verdict *verdict, bool accepts)
 {
 	json_t *object =
@@ -333,6 +355,10 @@ static int print_json(const struct job *job, const struct cm_verdict *verdict, b
 		      verdict->enhanced, "text", verdict->text, "found",
 		      verdict->why != NULL ? verdict->why : "", "dkim", job->dkim_why.text);
 
+	if (job->verbose && json_object_set_new(object, "seen", seen_lines(job->message)) != 0) {
+		json_decref(object);
+		object = NULL;
+	}
 	if (object == NULL || json_dumpf(object, stdout, JSON_INDENT(2)) != 0) {
 		json_decref(object);
 		return CM_EXIT_TROUBLE;

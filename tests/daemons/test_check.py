@@ -146,6 +146,16 @@ def test_json(check, key):
     assert status == 1
     assert (answer["accept"], answer["reason"], answer["code"]) == (False, "no-dkim", 554)
     assert answer["enhanced"] == "5.7.1" and answer["text"] == "No DKIM signature found"
+    assert (answer["found"], answer["dkim"]) == ("no DKIM signature", "there is no signature")
+    assert "seen" not in answer
+
+
+def test_json_tells_what_was_seen(check):
+    for message in (messages.encrypted(ALICE, PEER), messages.cleartext(ALICE, PEER), b""):
+        plain = check(*OUT, "-v", "-", message=message)
+        status, out, _ = check(*OUT, "-v", "--json", "-", message=message)
+        assert status == plain[0]
+        assert json.loads(out)["seen"] == plain[1].splitlines()[1:]
 
 
 @pytest.mark.parametrize(
