@@ -469,7 +469,11 @@ static bool derive(struct load *load)
 
 	if (config->iroh_relay == NULL) {
 		config->iroh_relay_local = true;
-		good = good && set_text(&config->iroh_relay, "https://%s", config->mail_host);
+		/* RFC 3986 3.2.2: an IPv6 address has brackets in a URL. */
+		good = good && set_text(&config->iroh_relay,
+					strchr(config->mail_host, ':') != NULL ? "https://[%s]"
+									       : "https://%s",
+					config->mail_host);
 	}
 	if (config->turn_host == NULL || config->turn_host[0] == '\0')
 		good = good && set_text(&config->turn_host, "%s", config->mail_host);

@@ -119,6 +119,7 @@ static void test_ip_relay(void **state)
 	assert_string_equal(config->mail_domain, "[192.0.2.1]");
 	assert_string_equal(config->mail_host, "192.0.2.1");
 	assert_string_equal(config->mailboxes_dir, "/home/vmail/mail/192.0.2.1");
+	assert_string_equal(config->iroh_relay, "https://192.0.2.1");
 	cm_config_free(&config);
 
 	config = load_good(state, "[params]\nmail_domain = [192.0.2.1]\n");
@@ -129,6 +130,7 @@ static void test_ip_relay(void **state)
 	config = load_good(state, "[params]\nmail_domain = 2001:db8::1\n");
 	assert_string_equal(config->mail_domain, "[ipv6:2001:db8::1]");
 	assert_string_equal(config->mail_host, "2001:db8::1");
+	assert_string_equal(config->iroh_relay, "https://[2001:db8::1]");
 	cm_config_free(&config);
 
 	config = load_good(state, "[params]\nmail_domain = _relay.test\n");
