@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "command.h"
 #include "config.h"
@@ -224,6 +225,27 @@ static char *to_wire(char *data, size_t *length)
 	return out;
 }
 
+/* The line that separates messages in a mailbox file, ">" before it or not: Postfix makes an
+   X-Mailbox-Line header of each that a message begins with. */
+static size_t separators_length(const char *data, size_t length)
+{
+	size_t skipped = 0;
+
+	for (;;) {
+		size_t at = skipped;
+		const char *end;
+
+		while (at < length && data[at] == '>')
+			at++;
+		if (length - at < 5 || strncasecmp(data + at, "From ", 5) != 0)
+			return skipped;
+		end = memchr(data + at, '\n', length - at);
+		if (end == NULL)
+			return length;
+		skipped = (size_t)(end - data) + 1;
+	}
+}
+
 static void warn(const char *text, void *context)
 {
 	(void)context;
@@ -308,7 +330,8 @@ static bool judge(struct job *job, const char *data, size_t length, struct cm_ve
 			return no_memory();
 	}
 	if (give_envelope(job)) {
-		enum cm_feed_status fed = cm_feed_message(&feed, data, length);
+		size_t skipped = separators_length(data, length);
+		enum cm_feed_status fed = cm_feed_message(&feed, data + skipped, length - skipped);
 
 		if (fed == CM_FEED_NO_MEMORY)
 			return no_memory();

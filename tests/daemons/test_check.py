@@ -64,6 +64,16 @@ def test_accept_from_standard_input_and_from_a_file(check, directory):
         assert check(*OUT, directory / "message") == (0, "accept encrypted\n", "")
 
 
+def test_lines_of_a_mailbox_file_are_passed_over(check):
+    message = messages.encrypted(ALICE, PEER)
+    line = b"From alice@relay.test Mon Nov 23 01:00:00 2026\r\n"
+    for first in (line, b">" + line, line + b">>" + line.lower()):
+        for form in (first + message, lf(first + message)):
+            assert check(*OUT, "-", message=form) == (0, "accept encrypted\n", "")
+    for other in (line[:-2], line[:4], b">>", b"From \n"):
+        assert check(*OUT, "-", message=other) == (1, "500 Invalid FROM header\n", "")
+
+
 def test_secure_join_passes_both_ways(check, key):
     for step in ("vc-request", "vg-request"):
         message = messages.secure_join(ALICE, PEER, step)
