@@ -51,6 +51,26 @@ def test_cleartext_is_refused_and_not_queued(relay, alice, bob):
     assert len(relay.fetch(bob)) == before
 
 
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r"])
+def test_a_message_has_one_end(relay, alice, end):
+    """What one server takes for the end and another does not would hide a second message in the
+    first, which nobody has judged (SMTP smuggling)."""
+    carol = relay.registered()
+    clear = cleartext(alice.address, carol.address)
+    hidden = f"MAIL FROM:<{alice.address}>\r\nRCPT TO:<{carol.address}>\r\nDATA\r\n".encode() + clear
+    good = encrypted(alice.address, carol.address).removesuffix(b"\r\n")
+    with relay.submission(alice) as client:
+        client.mail(alice.address)
+        client.rcpt(carol.address)
+        client.putcmd("data")
+        assert client.getreply()[0] == 354
+        client.send(good + end + hidden + b"\r\n.\r\n")
+        assert client.getreply()[0] == 523
+        assert client.noop()[0] == 250
+    assert relay.queue() == []
+    assert relay.fetch(carol) == []
+
+
 def test_refusal_ends_nothing_but_the_message(relay, alice):
     carol = relay.registered()
     with relay.submission(alice) as client:
