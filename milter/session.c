@@ -275,15 +275,15 @@ static sfsistat on_end_of_headers(SMFICTX *context)
 {
 	struct session *session = get_message(context);
 	uint64_t start = now();
+	bool goes_on;
 
 	if (session == NULL)
 		return fail(context, NULL, "the end of a header without a message");
-	if (session->condemned || !cm_message_end_of_headers(session->message))
-		return conclude_early(context, session);
-	if (session->check != NULL)
+	goes_on = !session->condemned && cm_message_end_of_headers(session->message);
+	if (goes_on && session->check != NULL)
 		cm_dkim_end_of_headers(session->check, cm_message_from_domain(session->message));
 	session->nanoseconds += now() - start;
-	return SMFIS_CONTINUE;
+	return goes_on ? SMFIS_CONTINUE : conclude_early(context, session);
 }
 
 static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)

@@ -5,6 +5,7 @@ import base64
 import grp
 import os
 import pwd
+import re
 import resource
 import signal
 import socket
@@ -585,6 +586,9 @@ def test_counters(tmp_path):
     assert f'{verdicts}{{direction="in",reason="no-dkim"}} 1\n' in text
     assert "chatmail_milter_check_seconds_count 6\n" in text
     assert "chatmail_milter_message_bytes_count 6\n" in text
+    for histogram in ("check_seconds", "message_bytes"):
+        total = re.search(rf"^chatmail_milter_{histogram}_sum (\S+)$", text, re.MULTILINE)
+        assert float(total[1]) > 0
 
 
 def test_no_statistics_no_hindrance(stopped):
