@@ -19,7 +19,8 @@
 #include "stats.h"
 
 #define PROCESSES  6
-#define INCREMENTS 50000
+#define INCREMENTS 200000
+#define ROUNDS     50
 
 struct place {
 	char dir[64];
@@ -75,37 +76,65 @@ static void wait_for_all(size_t count)
 	}
 }
 
-/* Every process opens the file itself: so this covers the race to create it, too. */
-static void test_concurrent_processes(void **state)
+/* Counts in PROCESSES processes that begin together: they wait for the end of a pipe, or the first
+   would be done before the last begins. Each opens the file itself. */
+static void count_together(const struct place *place, unsigned int increments)
 {
-	const struct place *place = *state;
+	int start[2];
+	char byte;
 
+	assert_int_equal(pipe(start), 0);
 	for (int p = 0; p < PROCESSES; p++) {
 		if (fork() != 0)
 			continue;
+		close(start[1]);
+		if (read(start[0], &byte, 1) != 0)
+			_exit(1);
 		struct cm_stats *stats = cm_stats_open(place->dir, NULL);
 		if (stats == NULL)
 			_exit(1);
-		for (unsigned int i = 0; i < INCREMENTS; i++) {
+		for (unsigned int i = 0; i < increments; i++) {
 			cm_stats_add(stats, CM_STAT_LOGINS, 1);
 			cm_stats_observe(stats, CM_STAT_MILTER_MESSAGE_BYTES, i % 7);
 		}
 		cm_stats_close(&stats);
 		_exit(0);
 	}
+	close(start[0]);
+	close(start[1]);
 	wait_for_all(PROCESSES);
+}
 
-	struct cm_stats *stats = must_open(place);
+static void test_concurrent_processes(void **state)
+{
+	const struct place *place = *state;
 	struct cm_histogram histogram;
+	uint64_t sum = 0;
+
+	count_together(place, INCREMENTS);
+	struct cm_stats *stats = must_open(place);
 	assert_int_equal(cm_stats_value(stats, CM_STAT_LOGINS), PROCESSES * INCREMENTS);
 	cm_stats_histogram(stats, CM_STAT_MILTER_MESSAGE_BYTES, &histogram);
 	assert_int_equal(histogram.count, PROCESSES * INCREMENTS);
-	uint64_t sum = 0;
 	for (unsigned int i = 0; i < INCREMENTS; i++)
 		sum += i % 7;
 	assert_int_equal(histogram.sum, PROCESSES * sum);
 	assert_int_equal(cm_stats_value(stats, CM_STAT_REGISTRATIONS), 0);
 	cm_stats_close(&stats);
+}
+
+/* Whoever makes the file, all count in the same one. */
+static void test_concurrent_creation(void **state)
+{
+	const struct place *place = *state;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		count_together(place, 1);
+		struct cm_stats *stats = must_open(place);
+		assert_int_equal(cm_stats_value(stats, CM_STAT_LOGINS), PROCESSES);
+		cm_stats_close(&stats);
+		assert_int_equal(unlink(place->path), 0);
+	}
 }
 
 static void test_killed_process_loses_nothing(void **state)
@@ -415,6 +444,7 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_concurrent_processes),
+	    TEST(test_concurrent_creation),
 	    TEST(test_killed_process_loses_nothing),
 	    TEST(test_reopen_keeps_file_and_start),
 	    TEST(test_mode_does_not_depend_on_umask),
