@@ -118,7 +118,7 @@ static bool header_matches(const struct stats_header *header)
 
 enum map_result {
 	MAP_OK,
-	MAP_REPLACE, /* there is none, or it is of another layout */
+	MAP_REPLACE, /* there is none, it is of another layout, or not for us */
 	MAP_TROUBLE, /* errno says why */
 };
 
@@ -130,8 +130,10 @@ static enum map_result map_file(int dir, struct stats_file **file_r)
 	struct stats_file *file;
 	struct stat st;
 
+	/* One that somebody else made is in the way, too: who owns the directory may replace it. */
 	if (fd < 0)
-		return errno == ENOENT || errno == ELOOP ? MAP_REPLACE : MAP_TROUBLE;
+		return errno == ENOENT || errno == ELOOP || errno == EACCES ? MAP_REPLACE
+									    : MAP_TROUBLE;
 	if (fstat(fd, &st) < 0) {
 		result = MAP_TROUBLE;
 	} else if (S_ISREG(st.st_mode) && st.st_size == sizeof(struct stats_file)) {

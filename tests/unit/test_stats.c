@@ -209,6 +209,46 @@ static void test_file_belongs_to_directory_owner(void **state)
 	cm_stats_close(&stats);
 }
 
+/* Counts one as an ordinary user. 0 if the file is that user's to write now. */
+static int count_as(const struct place *place, uid_t user)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (setuid(user) < 0)
+			_exit(2);
+		struct cm_stats *stats = cm_stats_open(place->dir, NULL);
+		cm_stats_add(stats, CM_STAT_LOGINS, 1);
+		cm_stats_close(&stats);
+		_exit(access(place->path, R_OK | W_OK) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+/* Copied there by root, say: it is the daemons' directory. */
+static void test_file_of_somebody_else_is_replaced(void **state)
+{
+	const struct place *place = *state;
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip();
+	struct cm_stats *stats = must_open(place);
+	cm_stats_close(&stats);
+	assert_int_equal(chmod(place->path, 0600), 0);
+	assert_int_equal(chmod(place->dir, 0755), 0);
+	assert_int_not_equal(count_as(place, 12345), 0);
+	assert_int_equal(chown(place->dir, 12345, 0), 0);
+	assert_int_equal(count_as(place, 12345), 0);
+	assert_int_equal(stat(place->path, &st), 0);
+	assert_int_equal(st.st_uid, 12345);
+	stats = must_open(place);
+	assert_int_equal(cm_stats_value(stats, CM_STAT_LOGINS), 1);
+	cm_stats_close(&stats);
+}
+
 static void overwrite(const struct place *place, off_t offset, const void *bytes, size_t length)
 {
 	int fd = open(place->path, O_WRONLY);
@@ -449,6 +489,7 @@ int main(void)
 	    TEST(test_reopen_keeps_file_and_start),
 	    TEST(test_mode_does_not_depend_on_umask),
 	    TEST(test_file_belongs_to_directory_owner),
+	    TEST(test_file_of_somebody_else_is_replaced),
 	    TEST(test_other_layout_is_replaced),
 	    TEST(test_short_or_strange_file_is_replaced),
 	    TEST(test_symbolic_link_is_not_followed),
