@@ -134,6 +134,26 @@ def test_hanging_requests_do_not_hold_up_others(notifyd, backend):
     assert backend.counts() == {token: 1 for token in before + hanging + working}
 
 
+def test_hanging_retries_take_a_quarter_of_the_places(notifyd, backend):
+    backend.answer = lambda token: HANG if "hang" in token else 200
+    add_all(notifyd, tokens(300))  # so many answers open the window wide
+    notifyd.wait_until_empty()
+    for token in tokens(200, "hang"):
+        notifyd.add(token, failures=1, due=time.time() - 1)
+
+    def moments():
+        return [moment for moment, token in backend.received if "hang" in token]
+
+    eventually(lambda: len(moments()) >= 64)
+    working = tokens(100, "work")
+    add_all(notifyd, working)
+    backend.wait_for(working)
+    # One that timed out, after 30 s, would have made room.
+    assert sum(moment < moments()[0] + 20 for moment in moments()) <= 64
+    backend.release()
+    notifyd.wait_until_empty()
+
+
 def test_a_hanging_request_times_out_and_is_retried(notifyd, backend):
     backend.answer = lambda token: HANG
     path = notifyd.add("openpgp:a")
@@ -453,7 +473,8 @@ def test_terminating_waits_for_answers_but_not_long(notifyd, backend):
     notifyd.add("openpgp:hanging")
     eventually(lambda: "openpgp:hanging" in backend.tokens())
     assert notifyd.stop() == 0
-    assert len(notifyd.entries()) == 1
+    [left] = notifyd.entries()
+    assert retry_state(left) == (0, None)  # its time, 30 s, was not waited for
 
 
 def test_killed_fifty_times(make_notifyd, push_server, backend):
