@@ -121,6 +121,30 @@ def test_many_messages_on_one_connection(daemon):
                 connection.message(encrypted(), USER, [PEER], USER)
 
 
+def test_no_refusal_outlives_its_message(daemon):
+    """Wherever it is found out, and also if the server gives the message up."""
+    many = [f"x{number}@peer.test" for number in range(1001)]
+    second = f"From: <{PEER}>\r\n".encode()
+    refused = [
+        (452, encrypted(), many),
+        (500, second + encrypted(), [PEER]),
+        (523, messages.cleartext(USER, PEER), [PEER]),
+        (523, encrypted() + b"more\r\n", [PEER]),
+        (523, encrypted() + b"more", [PEER]),
+    ]
+    with Connection(daemon.socket) as connection:
+        for code, message, recipients in refused:
+            with pytest.raises(Reply) as refusal:
+                connection.message(message, USER, recipients, USER)
+            assert refusal.value.code == code
+            connection.message(encrypted(), USER, [PEER], USER)
+        connection.mail(f"<{USER}>", USER)
+        connection.header(b"From", b" <a@b.test>")
+        connection.header(b"From", b" <a@b.test>")
+        connection.abort()
+        connection.message(encrypted(), USER, [PEER], USER)
+
+
 def test_mail_server_that_wants_every_reply(daemon):
     with Connection(daemon.socket, steps=STEPS & ~(NR_HDR | NR_RCPT | NR_BODY)) as connection:
         assert not connection.steps & (NR_HDR | NR_RCPT | NR_BODY)
