@@ -277,9 +277,14 @@ def limited(make_relay):
 
 def test_rate_of_one_address(limited):
     accounts = [limited.account() for _ in range(5)]
-    # What is refused by the rules does not count.
+    # What is refused by the rules does not count, nor what cannot be made.
     for _ in range(5):
         assert_refused(limited, with_address(limited, "short@relay.test"))
+    unmade = limited.account()
+    mailbox, owner = limited.mailbox(unmade), limited.path("/home/vmail").stat()
+    mailbox.mkdir(0o500)
+    os.chown(mailbox, owner.st_uid, owner.st_gid)
+    assert LATER in login_error(limited, unmade)
     errors = [login_error(limited, account) for account in accounts]
     assert errors[:3] == [None] * 3
     assert all(LATER in error for error in errors[3:])

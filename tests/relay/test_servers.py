@@ -87,6 +87,14 @@ def test_idling_clients_hear_in_time_that_all_is_well(relay):
     assert found[0] == "2" and found[1].startswith("min")
 
 
+def test_sessions_have_the_limit_of_chatmail_ini(relay):
+    for name, limit in (
+        ("service/imap/process_limit", relay.ini["max_imap_connections"]),
+        ("default_client_limit", "20000"),
+    ):
+        assert relay.inside("doveconf", "-h", name, dovecot=True).stdout.strip() == limit
+
+
 def test_only_root_sees_and_feeds_the_queue(relay):
     for command in (["postqueue", "-p"], ["postqueue", "-f"], ["sendmail", "-bs"]):
         refused = relay.inside("setpriv", "--reuid=nobody", "--clear-groups", *command,
