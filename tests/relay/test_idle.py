@@ -36,6 +36,14 @@ def stock(make_relay):
     return make_relay(ini={"instant_idle": "false"}, without=["postfix", "milter", "opendkim"])
 
 
+def inotify_instances(relay, program):
+    """How many of them the processes of this program hold now."""
+    pids = relay.inside("pgrep", "-f", f"^dovecot/{program}( |$)", check=False).stdout.split()
+    # A process may end meanwhile: it holds none then.
+    listings = [relay.inside("ls", "-l", f"/proc/{pid}/fd", check=False).stdout for pid in pids]
+    return sum(listing.count("inotify") for listing in listings)
+
+
 def test_idle_tells_of_mail(relay):
     account = relay.registered()
     client = relay.imap(account, select=True)
@@ -54,6 +62,8 @@ def test_idle_can_be_switched_off(stock):
         for count in range(1, 4):
             deliver(stock, account)
             assert idle.exists() == count
+        # Dovecot's own at most, and none beside it.
+        assert inotify_instances(stock, "imap") <= 1
     client.logout()
 
 
@@ -143,12 +153,7 @@ def test_a_locked_mailbox_is_told_of_when_it_is_free(relay):
 
 def sleeping(relay):
     """How many clients imap-hibernate holds now."""
-    pids = relay.inside("pgrep", "-f", "dovecot/imap-hibernate", check=False).stdout.split()
-    if not pids:
-        return 0
-    # The process may end meanwhile: it has nobody to hold then.
-    listing = relay.inside("ls", "-l", f"/proc/{pids[0]}/fd", check=False).stdout
-    return listing.count("inotify")
+    return inotify_instances(relay, "imap-hibernate")
 
 
 def test_mail_wakes_a_hibernated_client(sleepy):
