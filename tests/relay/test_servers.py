@@ -7,7 +7,9 @@ import ssl
 
 import pytest
 
+from support.messages import encrypted
 from support.relay import trusting
+from support.wait import eventually
 
 
 def negotiated(relay, port, maximum):
@@ -124,3 +126,34 @@ def test_imap_starts_tls(relay):
     account = relay.account()
     client.login(account.address, account.password)
     client.logout()
+
+
+def test_other_relays_need_a_certificate(make_relay):
+    """That of a private relay is signed by nobody else."""
+    other = make_relay(domain="other.test", without=["dovecot", "opendkim"])
+    relay = make_relay(settings={"relayhost": f"[127.0.0.1]:{other.ports['smtp_port']}"})
+    alice = relay.registered()
+    assert relay.send(alice, "x@other.test", encrypted(alice.address, "x@other.test"))[0] == 250
+    [entry] = eventually(
+        lambda: [entry for entry in relay.queue() if entry["queue_name"] == "deferred"],
+        message="it did not stay in the queue",
+    )
+    assert "Server certificate not verified" in entry["recipients"][0]["delay_reason"]
+    assert "from=<" not in other.log("mail")
+
+
+@pytest.mark.parametrize(
+    "destination, excused",
+    [
+        ("[192.0.2.1]", True),
+        ("[IPv6:2001:db8::1]", True),
+        ("_relay.test", True),
+        ("relay.test", False),
+        ("relay_.test", False),
+        ("a._relay.test", False),
+    ],
+)
+def test_who_needs_no_certificate(relay, destination, excused):
+    maps = relay.inside("postconf", "-h", "smtp_tls_policy_maps").stdout.strip()
+    found = relay.inside("postmap", "-q", destination, maps, check=False).stdout.strip()
+    assert found == ("encrypt" if excused else "")
