@@ -136,6 +136,7 @@ static void test_last_seen(void **state)
 	struct cm_config *config = test_config(*state, "");
 	struct cm_address user = address("user12345@relay.test");
 	struct cm_error err = {""};
+	struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 0}};
 	struct stat st;
 	char *path = test_path(*state, "mail/user12345@relay.test/password");
 	time_t seen;
@@ -149,6 +150,13 @@ static void test_last_seen(void **state)
 	assert_int_equal(cm_account_seen(config, &user, day + 86400, &err), CM_ACCOUNT_OK);
 	assert_int_equal(cm_account_last_seen(config, &user, &seen, &err), CM_ACCOUNT_OK);
 	assert_int_equal(seen, day + 86400);
+
+	/* Once a day is enough: the times are not set again. */
+	times[1].tv_sec = day + 86400;
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	assert_int_equal(cm_account_seen(config, &user, day + 2 * 86400 - 1, &err), CM_ACCOUNT_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_atime, 1);
 
 	/* A new password is no login. */
 	assert_int_equal(cm_account_set_password(config, &user, "{PLAIN}new", &err), CM_ACCOUNT_OK);
