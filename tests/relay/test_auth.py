@@ -337,10 +337,22 @@ def test_userdb_fields(relay):
     directory = f"/home/vmail/mail/{relay.domain}/{account.address}"
     assert re.search(rf"^home\s+{re.escape(directory)}$", fields, re.M)
     assert directory in fields.replace(f"home\t{directory}", "", 1)
+    owner = relay.path("/home/vmail").stat()
+    assert re.search(rf"^uid\s+{owner.st_uid}$", fields, re.M)
+    assert re.search(rf"^gid\s+{owner.st_gid}$", fields, re.M)
     client = relay.imap(account)
     _, (_, quota) = client.getquotaroot("INBOX")
     client.logout()
     assert quota[0].endswith(f"{500 * 1024})".encode())
+
+
+def test_looking_up_makes_no_account(relay):
+    existing, unknown = relay.registered(), relay.account()
+    for command in (["auth", "lookup"], ["user"]):
+        for account in (existing, unknown):
+            done = relay.inside("doveadm", *command, account.address, dovecot=True, check=False)
+            assert (done.returncode == 0) == (account is existing)
+    assert not relay.mailbox(unknown).exists()
 
 
 def test_unknown_user(relay):
