@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,6 +23,7 @@
 #define BACKLOG 1024
 
 static const char *unix_path; /* NULL: an Internet socket */
+static struct cm_pool_address own_address;
 static void (*tell_end)(void);
 
 const char *cm_listener_path(const char *socket)
@@ -31,6 +34,51 @@ const char *cm_listener_path(const char *socket)
 		return socket + 6;
 	return strncmp(socket, "inet:", 5) == 0 || strncmp(socket, "inet6:", 6) == 0 ? NULL
 										     : socket;
+}
+
+static bool find_unix_address(struct cm_error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(unix_path) >= sizeof address.sun_path) {
+		cm_error_set(err, "socket %s: the path is too long", unix_path);
+		return false;
+	}
+	memcpy(address.sun_path, unix_path, strlen(unix_path));
+	memcpy(&own_address.storage, &address, sizeof address);
+	own_address.length = sizeof address;
+	return true;
+}
+
+/* socket is inet:PORT, inet:PORT@HOST or inet:PORT@[HOST], or the same with inet6; without a host
+   it is at every address, ours of this machine among them. */
+static bool find_internet_address(const char *socket, struct cm_error *err)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+	char *port = strdup(strchr(socket, ':') + 1), *host;
+	int error;
+
+	if (port == NULL) {
+		cm_error_set(err, "out of memory");
+		return false;
+	}
+	hints.ai_family = strncmp(socket, "inet6:", 6) == 0 ? AF_INET6 : AF_INET;
+	host = strchr(port, '@');
+	if (host != NULL) {
+		*host++ = '\0';
+		host += *host == '[';
+		host[strcspn(host, "]")] = '\0';
+	}
+	error = getaddrinfo(host, port, &hints, &found);
+	free(port);
+	if (error != 0) {
+		cm_error_set(err, "socket %s: %s", socket, gai_strerror(error));
+		return false;
+	}
+	memcpy(&own_address.storage, found->ai_addr, found->ai_addrlen);
+	own_address.length = found->ai_addrlen;
+	freeaddrinfo(found);
+	return true;
 }
 
 static bool find_owner(const struct cm_listener_options *options, uid_t *uid_r, gid_t *gid_r,
@@ -81,12 +129,10 @@ bool cm_listener_open(const struct cm_listener_options *options, struct cm_error
 	int opened;
 
 	unix_path = cm_listener_path(options->socket);
-	if (unix_path != NULL &&
-	    strlen(unix_path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
-		cm_error_set(err, "socket %s: the path is too long", unix_path);
+	if (!(unix_path != NULL ? find_unix_address(err)
+				: find_internet_address(options->socket, err)))
 		return false;
-	}
-	if (unix_path != NULL && cm_pool_knock(unix_path)) {
+	if (unix_path != NULL && cm_pool_knock(&own_address)) {
 		cm_error_set(err, "socket %s: another process listens there", unix_path);
 		return false;
 	}
@@ -119,7 +165,7 @@ bool cm_listener_start(void (*on_end)(void), struct cm_error *err)
 	pthread_t thread;
 	int error;
 
-	if (unix_path != NULL && !cm_pool_start(unix_path, err))
+	if (!cm_pool_start(&own_address, err))
 		return false;
 	tell_end = on_end;
 	error = pthread_create(&thread, NULL, serve, NULL);

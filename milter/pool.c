@@ -7,9 +7,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* How often, and for how many sessions at a time, the pool is made to look. */
@@ -19,20 +16,16 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t somebody_waits = PTHREAD_COND_INITIALIZER;
 static unsigned int waiting;
-static const char *own_path;
+static const struct cm_pool_address *own_address;
 
-bool cm_pool_knock(const char *path)
+bool cm_pool_knock(const struct cm_pool_address *address)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool answered = false;
-	int fd;
 
-	if (strlen(path) >= sizeof address.sun_path)
-		return false;
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
-		answered = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+		answered =
+		    connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0;
 		close(fd);
 	}
 	return answered;
@@ -54,18 +47,18 @@ static void *run(void *unused)
 		knocks = waiting < KNOCKS_MAX ? waiting : KNOCKS_MAX;
 		pthread_mutex_unlock(&lock);
 		while (knocks-- > 0)
-			cm_pool_knock(own_path);
+			cm_pool_knock(own_address);
 	}
 	return NULL;
 }
 
-bool cm_pool_start(const char *path, struct cm_error *err)
+bool cm_pool_start(const struct cm_pool_address *address, struct cm_error *err)
 {
 	sigset_t all, before;
 	pthread_t thread;
 	int error;
 
-	own_path = path;
+	own_address = address;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&thread, NULL, run, NULL);

@@ -12,14 +12,21 @@
 #define CM_POOL_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
 
 #include "error.h"
 
-/* Connects to the Unix socket and hangs up. True if somebody listens. */
-bool cm_pool_knock(const char *path);
+/* A socket's address, of whatever family. */
+struct cm_pool_address {
+	struct sockaddr_storage storage;
+	socklen_t length;
+};
 
-/* path: our own Unix socket, not copied. False with err filled on failure. */
-bool cm_pool_start(const char *path, struct cm_error *err);
+/* Connects to it and hangs up. True if somebody listens. */
+bool cm_pool_knock(const struct cm_pool_address *address);
+
+/* address: where we listen ourselves; borrowed for good. False with err filled on failure. */
+bool cm_pool_start(const struct cm_pool_address *address, struct cm_error *err);
 
 /* This thread is about to wait for the DNS, and has done so. */
 void cm_pool_wait_begin(void);

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import subprocess
 import threading
+from pathlib import Path
 
 import dkim
 import pytest
@@ -14,6 +15,7 @@ from support.dkim_signer import SIGNATURE, Ed25519Key, RsaKey, record, sign, spl
 from support.dns import DnsServer, pieces
 from support.milter import Connection
 from support.milter_daemon import BUILD, MilterDaemon
+from support.ports import free_ports
 from support.wait import eventually
 
 SENDER, RECIPIENT = "alice@peer.test", "bob@relay.test"
@@ -422,6 +424,32 @@ def test_slow_dns_delays_only_whom_it_concerns(milter, dns, rsa, selectors):
     for thread in threads:
         thread.join()
     assert len(results) == 200 and set(results) <= {VALID, LATER}
+
+
+def connections_closed(port):
+    """How many connections to the port were there a moment ago, closed by who had opened them."""
+    waiting = f":{port:04X} 06 "
+    return Path("/proc/net/tcp").read_text().count(waiting)
+
+
+def test_slow_dns_wakes_workers_of_an_internet_socket(tmp_path, dns, rsa, selector):
+    """While a message waits the daemon connects to itself (milter/pool.h), as to a Unix socket."""
+    never = threading.Event()
+    dns.wait(name_of(selector), never)
+    milter = MilterDaemon(tmp_path, resolver=dns.resolver)
+    milter.account(RECIPIENT)
+    port = free_ports(1)[0]
+    milter.socket = f"inet:{port}@127.0.0.1"
+    message = sign(encrypted(), rsa, selector)
+    with milter:
+        before = connections_closed(port)
+        waits = threading.Thread(target=lambda: milter.judge(message))
+        waits.start()
+        try:
+            eventually(lambda: connections_closed(port) >= before + 5)
+        finally:
+            never.set()
+            waits.join()
 
 
 # --- What the signature may be --------------------------------------------------------------------

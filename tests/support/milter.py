@@ -23,13 +23,25 @@ class Reply(Exception):
         self.text = text
 
 
+def connect(name, timeout):
+    """A socket, connected to a path or to inet:PORT@HOST or inet6:PORT@HOST."""
+    family, colon, place = name.partition(":")
+    if colon and family in ("inet", "inet6"):
+        port, _, host = place.partition("@")
+        connected = socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), timeout)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected
+    connected = socket.socket(socket.AF_UNIX)
+    connected.settimeout(timeout)
+    connected.connect(name)
+    return connected
+
+
 class Connection:
     """One SMTP session's connection to the milter."""
 
     def __init__(self, path, timeout=60, steps=STEPS):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
+        self.socket = connect(str(path), timeout)
         self.negotiate(steps)
 
     def __enter__(self):
