@@ -124,7 +124,13 @@ def test_dropped_five_hours_after_the_message(notifyd, backend):
     assert notifyd.counted()["dropped"] == 2
 
 
-# --- Collapsing
+def test_dropped_in_time_while_it_waits_for_its_next_try(notifyd, backend):
+    now = time.time()
+    path = notifyd.add("openpgp:a", arrival=now - 5 * 3600 + 2, failures=3, due=now + 3000)
+    eventually(lambda: not path.exists())
+    assert backend.tokens() == []
+    notifyd.stop()
+    assert notifyd.counted()["dropped"] == 1
 
 
 def test_dropped_even_if_the_clock_was_set_back(notifyd, backend):
@@ -132,6 +138,9 @@ def test_dropped_even_if_the_clock_was_set_back(notifyd, backend):
     notifyd.add("openpgp:a", arrival=time.time() + 10 * 365 * 86400, failures=15, due=time.time())
     notifyd.wait_until_empty()
     assert backend.tokens() == ["openpgp:a"]
+
+
+# --- Collapsing
 
 
 def test_messages_within_moments_are_one_post(make_notifyd, push_server, backend):

@@ -190,7 +190,7 @@ def test_failing_tokens_do_not_hold_up_others(notifyd, backend):
     eventually(lambda: len(notifyd.entries()) == 100)
 
 
-@pytest.mark.parametrize("answer", [500, 302, 204], ids=str)
+@pytest.mark.parametrize("answer", [500, 410, 302, 204], ids=str)
 def test_tokens_whose_owner_makes_them_fail_close_nothing(notifyd, backend, answer):
     """What the public service answers about a token is up to the server that the token names."""
     backend.answer = lambda token: answer if "bad" in token else 200
@@ -268,6 +268,24 @@ class Forwarder(RawServer):
                     sink.sendall(data)
         except OSError:
             pass
+
+
+@pytest.mark.parametrize("status", [200, 407, 410])
+def test_the_answer_of_a_proxy_is_not_the_services(make_notifyd, push_server, backend, status):
+    def serve(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 %d Status\r\nContent-Length: 0\r\n\r\n" % status)
+        reset(connection)
+
+    proxy = RawServer(serve)
+    environment = {"https_proxy": f"http://127.0.0.1:{proxy.port}"}
+    notifyd = make_notifyd(push_server.url, environment=environment).start()
+    path = notifyd.add("openpgp:a")
+    eventually(lambda: retry_state(path)[0] == 1)
+    assert notifyd.stop() == 0
+    proxy.stop()
+    assert backend.tokens() == []
+    assert notifyd.counted()["tokens gone"] == notifyd.counted()["sent"] == 0
 
 
 def test_no_tls_handshake_ever(make_notifyd, backend, certificate, tmp_path):
