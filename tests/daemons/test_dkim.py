@@ -589,6 +589,12 @@ def a_tag_that_ends_in_b_altered(message, key, selector):
 
 
 @case(VALID)
+def names_that_only_begin_like_signed_ones(message, key, selector):
+    more = b"From-Line: <eve@other.test>\r\nSubjects: 2\r\nTo-Do: sign\r\n"
+    return sign(message.replace(b"\r\n\r\n", b"\r\n" + more + b"\r\n", 1), key, selector)
+
+
+@case(VALID)
 def several_aligned_of_which_the_last_is_good(message, key, selector):
     signed = sign(message, key, selector)
     for _ in range(7):

@@ -461,6 +461,15 @@ def test_reload_takes_effect_and_disturbs_nobody(daemon):
         assert refusal.value.code == 450
 
 
+def test_reload_forgets_no_rate(daemon):
+    daemon.configure(max_user_send_burst_size=1, max_user_send_per_minute=1, resolver="127.0.0.1@9")
+    reload(daemon)
+    assert send(daemon)[0] == 250
+    assert send(daemon)[0] == 450
+    reload(daemon)
+    assert send(daemon)[0] == 450
+
+
 def test_reload_of_a_bad_file_changes_nothing(daemon):
     daemon.ini.write_text("[params]\nmail_domain = relay.test\nmax_user_send_per_minute = x\n")
     reload(daemon, "the configuration stays as it was")
