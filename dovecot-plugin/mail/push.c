@@ -43,14 +43,12 @@ static void transaction_free(struct push_transaction *push)
 	i_free(push);
 }
 
+/* As upstream: by the From header, which the policy holds to be the envelope's sender. */
 static bool is_sender(struct mail *mail, const char *username)
 {
 	const struct message_address *from;
 	const char *value;
 
-	if (mail_get_special(mail, MAIL_FETCH_FROM_ENVELOPE, &value) > 0 &&
-	    strcasecmp(value, username) == 0)
-		return TRUE;
 	if (mail_get_first_header(mail, "From", &value) <= 0)
 		return FALSE;
 	from = message_address_parse(pool_datastack_create(), (const unsigned char *)value,
