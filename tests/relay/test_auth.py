@@ -365,9 +365,12 @@ def test_unknown_user(relay):
 def test_iteration(relay):
     account, blocked = relay.registered(), relay.registered()
     (relay.mailbox(blocked) / "blocked").touch()
-    (relay.path(f"/home/vmail/mail/{relay.domain}") / "not-an-account").mkdir(exist_ok=True)
+    top = relay.path(f"/home/vmail/mail/{relay.domain}")
+    for name in ("not-an-account", account.address.upper()):
+        (top / name).mkdir(exist_ok=True)
     listed = relay.inside("doveadm", "user", "*", dovecot=True).stdout.split()
     assert account.address in listed
+    assert account.address.upper() not in listed
     assert blocked.address not in listed
     assert set(listed) <= accounts_on_disk(relay)
 
