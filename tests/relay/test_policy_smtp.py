@@ -55,6 +55,7 @@ def test_cleartext_is_refused_and_not_queued(relay, alice, bob):
 def test_a_message_has_one_end(relay, alice, end):
     """What one server takes for the end and another does not would hide a second message in the
     first, which nobody has judged (SMTP smuggling)."""
+    relay.settle()
     carol = relay.registered()
     clear = cleartext(alice.address, carol.address)
     hidden = f"MAIL FROM:<{alice.address}>\r\nRCPT TO:<{carol.address}>\r\nDATA\r\n".encode() + clear
