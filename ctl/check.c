@@ -226,24 +226,31 @@ static char *to_wire(char *data, size_t *length)
 }
 
 /* The line that separates messages in a mailbox file, ">" before it or not: Postfix makes an
-   X-Mailbox-Line header of each that a message begins with. */
+   X-Mailbox-Line header of each that a message begins with. "From :" may be meant as a field. */
+static bool is_separator(const char *line, size_t length)
+{
+	size_t at = 0;
+
+	while (at < length && line[at] == '>')
+		at++;
+	if (length - at < 5 || strncasecmp(line + at, "From ", 5) != 0)
+		return false;
+	at += 5;
+	while (at < length && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	return at == length || line[at] != ':';
+}
+
 static size_t separators_length(const char *data, size_t length)
 {
 	size_t skipped = 0;
 
-	for (;;) {
-		size_t at = skipped;
-		const char *end;
+	while (is_separator(data + skipped, length - skipped)) {
+		const char *end = memchr(data + skipped, '\n', length - skipped);
 
-		while (at < length && data[at] == '>')
-			at++;
-		if (length - at < 5 || strncasecmp(data + at, "From ", 5) != 0)
-			return skipped;
-		end = memchr(data + at, '\n', length - at);
-		if (end == NULL)
-			return length;
-		skipped = (size_t)(end - data) + 1;
+		skipped = end != NULL ? (size_t)(end - data) + 1 : length;
 	}
+	return skipped;
 }
 
 static void warn(const char *text, void *context)

@@ -70,7 +70,7 @@ def test_lines_of_a_mailbox_file_are_passed_over(check):
     for first in (line, b">" + line, line + b">>" + line.lower()):
         for form in (first + message, lf(first + message)):
             assert check(*OUT, "-", message=form) == (0, "accept encrypted\n", "")
-    for other in (line[:-2], line[:4], b">>", b"From \n"):
+    for other in (line[:-2], line[:4], b">>", b"From \n", b"From : a@b.test\n" + message):
         assert check(*OUT, "-", message=other) == (1, "500 Invalid FROM header\n", "")
 
 
