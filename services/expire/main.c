@@ -171,6 +171,22 @@ static bool parse_option(int option, struct command_line *line)
 	}
 }
 
+/* False after a complaint. */
+static bool options_fit(const struct command_line *line, int arguments)
+{
+	const char *complaint = NULL;
+
+	if (line->quota && arguments != 1)
+		complaint = "--quota MB wants one MAILBOXDIR";
+	else if (line->quota && (line->json || line->options.force))
+		complaint = "--quota goes without --json and --force";
+	else if (!line->quota && arguments != 0)
+		complaint = "too many arguments";
+	if (complaint != NULL)
+		(void)fprintf(stderr, PROGRAM ": %s\n", complaint);
+	return complaint == NULL;
+}
+
 /* True to go on; false to end with *status. */
 static bool parse_command_line(int argc, char **argv, struct command_line *line, int *status)
 {
@@ -191,10 +207,7 @@ static bool parse_command_line(int argc, char **argv, struct command_line *line,
 			return false;
 		}
 	}
-	if (argc - optind != (line->quota ? 1 : 0)) {
-		(void)fputs(line->quota ? PROGRAM ": --quota MB wants one MAILBOXDIR\n"
-					: PROGRAM ": too many arguments\n",
-			    stderr);
+	if (!options_fit(line, argc - optind)) {
 		*status = EXIT_TROUBLE;
 		return false;
 	}

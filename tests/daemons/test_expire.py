@@ -797,6 +797,8 @@ def test_quota_refuses_links_and_absent_mailboxes(tree, outside):
         (["--quota", "0x10", "/tmp"], "--quota 0x10"),
         (["--quota", "-1", "/tmp"], "--quota -1"),
         (["--quota", "1000000001", "/tmp"], "--quota 1000000001"),
+        (["--quota", "5", "--json", "/tmp"], "without --json"),
+        (["--quota", "5", "/tmp", "--force"], "without --json and --force"),
         (["--max-share", "101"], "--max-share 101"),
         (["--max-share", "-1"], "--max-share -1"),
         (["stray"], "too many"),
