@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "maildir_walk.h"
 
 struct removal {
@@ -220,6 +221,14 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 	return settle(mailboxes_fd, trash_fd, name, rules, tree, err);
 }
 
+/* Says whose remains they are, to those who may know. */
+static void name_remains(const char *name, struct cm_error *err)
+{
+	const struct cm_error trouble = *err;
+
+	cm_error_set(err, EXPIRE_TRASH_DIR "/%s: %s", cm_log_address(name), trouble.text);
+}
+
 bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rules *rules,
 			 struct expire_tree *tree, struct cm_error *err)
 {
@@ -235,9 +244,11 @@ bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rul
 		return false;
 	}
 	while ((entry = readdir(directory)) != NULL) {
-		if (!is_dot(entry->d_name) && settle(mailboxes_fd, trash_fd, entry->d_name, rules,
-						     tree, err) == EXPIRE_FAILED)
-			ok = false;
+		if (is_dot(entry->d_name) || settle(mailboxes_fd, trash_fd, entry->d_name, rules,
+						    tree, err) != EXPIRE_FAILED)
+			continue;
+		name_remains(entry->d_name, err);
+		ok = false;
 	}
 	closedir(directory);
 	return ok;

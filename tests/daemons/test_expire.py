@@ -578,6 +578,18 @@ def test_what_a_killed_run_left(tree):
     assert os.listdir(trash) == []
 
 
+def test_remains_that_cannot_be_deleted_are_named(tree):
+    deep = tree.account("user", 91 * DAY)
+    tree.account("other")
+    for _ in range(40):
+        deep /= "d"
+        deep.mkdir()
+    tree.run(status=2)
+    named = ".expired/user@relay.test: Directories are nested too deeply"
+    assert named in tree.run("-v", status=2).stderr
+    assert ".expired/(hidden): Directories" in tree.run(status=2).stderr
+
+
 def test_kill_at_any_moment(tree):
     """An account is there whole or not at all, and the next run finishes."""
     chance = random.Random(1)
