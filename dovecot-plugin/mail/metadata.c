@@ -87,23 +87,35 @@ static int refuse(struct mailbox_transaction_context *t, enum mail_error error, 
 }
 
 /* At most max bytes of a value that the client sent as a string or a literal of any size. NULL: it
-   is longer, or has a NUL. */
+   is longer; "": it is NIL, has a NUL or cannot be read. */
 static const char *read_value(const struct mail_attribute_value *value, size_t max)
 {
 	string_t *text = t_str_new(256);
 	const unsigned char *data;
 	size_t size;
 
-	if (value->value_stream == NULL)
+	if (value->value != NULL)
 		return strlen(value->value) <= max ? value->value : NULL;
+	if (value->value_stream == NULL)
+		return "";
 	i_stream_seek(value->value_stream, 0);
 	while (i_stream_read_more(value->value_stream, &data, &size) > 0) {
-		if (str_len(text) + size > max || memchr(data, '\0', size) != NULL)
+		if (str_len(text) + size > max)
 			return NULL;
+		if (memchr(data, '\0', size) != NULL)
+			return "";
 		str_append_data(text, data, size);
 		i_stream_skip(value->value_stream, size);
 	}
-	return value->value_stream->stream_errno == 0 ? str_c(text) : NULL;
+	return value->value_stream->stream_errno == 0 ? str_c(text) : "";
+}
+
+/* RFC 5464 4.3: the response code that tells the longest value. */
+static const char *token_error(const char *token)
+{
+	return token != NULL ? "Not a device token"
+			     : t_strdup_printf("[METADATA MAXSIZE %d] Too long for a device token",
+					       CM_TOKEN_MAX);
 }
 
 static int set_token(struct mailbox_transaction_context *t, const char *key ATTR_UNUSED,
@@ -116,12 +128,10 @@ static int set_token(struct mailbox_transaction_context *t, const char *key ATTR
 
 	if (directory == NULL)
 		return refuse(t, MAIL_ERROR_NOTPOSSIBLE, "Only INBOX has device tokens");
-	token = value->value != NULL || value->value_stream != NULL
-		    ? read_value(value, CM_TOKEN_MAX)
-		    : NULL;
+	token = read_value(value, CM_TOKEN_MAX);
 	if (token == NULL || !cm_token_valid(token, strlen(token))) {
 		free(directory);
-		return refuse(t, MAIL_ERROR_PARAMS, "Not a device token");
+		return refuse(t, MAIL_ERROR_PARAMS, token_error(token));
 	}
 	good = cm_tokens_set(directory, token, time(NULL), &err);
 	free(directory);

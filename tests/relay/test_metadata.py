@@ -90,6 +90,13 @@ def test_what_is_no_token(client, value):
     assert get_tokens(client) == "before"
 
 
+@pytest.mark.parametrize("byte, length", [("x", 4097), (b"x", 4097), (b"x", 300_000)])
+def test_how_long_a_token_may_be_is_told(client, byte, length):
+    """RFC 5464 4.3."""
+    status, text = set_metadata(client, "INBOX", TOKEN, byte * length)
+    assert status == "NO" and text.startswith("[METADATA MAXSIZE 4096] ")
+
+
 def test_a_token_without_end_ends_the_session(relay, account):
     """Dovecot would write all of it into a file, and never ask us."""
     client = relay.imap(account)
