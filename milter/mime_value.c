@@ -122,6 +122,14 @@ static bool check_name(struct reader *reader, const struct cm_mime_value *value,
 	return true;
 }
 
+/* RFC 2047 2, from its "=?" to its "?="; a boundary may have one of them. */
+static bool has_encoded_word(const char *text)
+{
+	const char *start = strstr(text, "=?");
+
+	return start != NULL && strstr(start + 2, "?=") != NULL;
+}
+
 static bool read_parameter(struct reader *reader, struct cm_mime_value *value)
 {
 	char name[CM_MIME_NAME_MAX + 1];
@@ -140,11 +148,10 @@ static bool read_parameter(struct reader *reader, struct cm_mime_value *value)
 		return false;
 	if (!read_text(reader, value->parameter[n].text, sizeof value->parameter[n].text))
 		return false;
-	if (strstr(value->parameter[n].text, "=?") != NULL) {
-		if (reader->strict)
-			return refuse(reader, "an encoded word in a parameter");
+	if (reader->strict && has_encoded_word(value->parameter[n].text))
+		return refuse(reader, "an encoded word in a parameter");
+	if (strstr(value->parameter[n].text, "=?") != NULL)
 		reader->unusual = true;
-	}
 	if (strchr(value->parameter[n].text, ';') != NULL)
 		reader->unusual = true;
 	memcpy(value->parameter[n].name, name, sizeof name);

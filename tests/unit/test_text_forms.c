@@ -145,6 +145,22 @@ static void what_readers_take_differently_is_noted(void **state)
 	}
 }
 
+static void only_whole_encoded_words_are_refused(void **state)
+{
+	static const char *const words[] = {"a/b;c=\"=?utf-8?q?d?=\"", "a/b;c=\"d =?x?=e\"",
+					    "a/b;c=\"=?\?=\""};
+	/* The last has every character that a boundary may have, in RFC 2046's order. */
+	static const char *const others[] = {"a/b;c=\"=?\"", "a/b;c=\"?==?\"", "a/b;c=\"=?=\"",
+					     "a/b;c=\"'()+_,-./:=?\""};
+	struct cm_mime_value value;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(words); i++)
+		assert_non_null(cm_mime_value_parse(words[i], true, true, &value));
+	for (size_t i = 0; i < COUNT(others); i++)
+		assert_null(cm_mime_value_parse(others[i], true, true, &value));
+}
+
 static void long_mime_values_are_refused_not_cut(void **state)
 {
 	char text[2 * CM_MIME_TEXT_MAX];
@@ -421,6 +437,7 @@ int main(void)
 	    cmocka_unit_test(a_long_from_is_refused),
 	    cmocka_unit_test(mime_values_are_taken_apart),
 	    cmocka_unit_test(what_readers_take_differently_is_noted),
+	    cmocka_unit_test(only_whole_encoded_words_are_refused),
 	    cmocka_unit_test(long_mime_values_are_refused_not_cut),
 	    cmocka_unit_test(boundaries_have_their_own_characters),
 	    cmocka_unit_test(transfer_encodings),
