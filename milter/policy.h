@@ -39,7 +39,7 @@ const char *cm_reason_name(enum cm_reason reason);
 /* True for the reasons that accept. */
 bool cm_reason_accepts(enum cm_reason reason);
 
-/* What SMTP answers. code is 250 for an accept; enhanced is "" or like "4.7.1". text holds no '%'
+/* What SMTP answers. code is 250 for an accept; enhanced is "" or like "4.5.3". text holds no '%'
    doubling and no CR or LF. */
 struct cm_verdict {
 	enum cm_reason reason;

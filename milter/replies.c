@@ -22,7 +22,8 @@ static const struct {
     ACCEPTED(BOUNCE),
     ACCEPTED(CLEARTEXT_ALLOWED),
     REFUSED(ENVELOPE_FROM, 500, "", "Invalid from address <" ENVELOPE ">"),
-    REFUSED(RATE_LIMIT, 450, "4.7.1", "Too much mail from <" ENVELOPE ">"),
+    /* The colon makes it no enhanced status code (RFC 3463 2), but this is upstream's reply. */
+    REFUSED(RATE_LIMIT, 450, "", "4.7.1: Too much mail from <" ENVELOPE ">"),
     REFUSED(TOO_MANY_RECIPIENTS, 452, "4.5.3", "Too many recipients"),
     REFUSED(BLOCKED_SENDER, 554, "5.7.1", "Mail from this sender is not accepted here"),
     REFUSED(FROM_HEADER, 500, "", "Invalid FROM header"),

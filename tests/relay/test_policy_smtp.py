@@ -136,7 +136,7 @@ def test_rate_is_limited(make_relay):
             for _ in range(5)
         ]
     assert [code for code, _ in replies] == [250, 250, 250, 450, 450]
-    assert f"Too much mail from <{alice.address}>" in replies[3][1]
+    assert replies[3][1] == f"4.7.1: Too much mail from <{alice.address}>"
     # It is the sender who is limited, nobody else.
     accepted(relay.send(bob, alice.address, encrypted(bob.address, alice.address)))
 
