@@ -28,19 +28,26 @@ const char *chatmail_plugin_dependencies[] = {"notify", NULL};
 
 /* A login over IMAP; not a return from hibernation, not doveadm, not a delivery. SMTP's logins are
    seen by the passdb. */
-static void mail_user_created(struct mail_user *user)
+static void remember_login(const char *username)
 {
-	const struct cm_config *config;
+	const struct cm_config *config = cm_relay_config();
 	struct cm_address address;
 	struct cm_error err;
 
-	if (user->autocreated || user->session_restored || strcmp(user->service, "imap") != 0)
-		return;
-	config = cm_relay_config();
-	if (config == NULL || !cm_relay_address(config, user->username, &address))
+	if (config == NULL || !cm_relay_address(config, username, &address))
 		return;
 	if (cm_account_seen(config, &address, time(NULL), &err) == CM_ACCOUNT_TROUBLE)
 		i_error("chatmail: last seen: %s", err.text);
+}
+
+static void mail_user_created(struct mail_user *user)
+{
+	if (user->autocreated)
+		return;
+	if (strcmp(user->service, "imap") == 0 && !user->session_restored)
+		remember_login(user->username);
+	else if (strcmp(user->service, "lmtp") == 0)
+		cm_room_make(user->username);
 }
 
 static void mailbox_allocated(struct mailbox *box)

@@ -21,6 +21,9 @@ void cm_push_deinit(void);
 /* delivery.c: LMTP's mail is tried again when the disk's quota is used up */
 void cm_delivery_mailbox_allocated(struct mailbox *box);
 
+/* room.c: before mail is delivered to this user */
+void cm_room_make(const char *username);
+
 /* idle.c: a mailbox that tells of changes at once */
 void cm_idle_mailbox_allocated(struct mailbox *box);
 

@@ -2,9 +2,10 @@
  * expire - one run over all mailboxes: what is old is deleted, or in a dry run named
  *
  * Upstream's rules (rules.h) for accounts and messages, then trimming of mailboxes that are over
- * 70 % of max_mailbox_size (quota.h), then stale entries of the push queue and temporary files. The
- * run may be killed at any moment; the next one goes on. It looks at every account twice: first
- * only when it was last seen, to refuse the whole run if too many would go (a wrong clock).
+ * 70 % of max_mailbox_size (maildir_trim.h), then stale entries of the push queue and temporary
+ * files. The run may be killed at any moment; the next one goes on. It looks at every account
+ * twice: first only when it was last seen, to refuse the whole run if too many would go (a wrong
+ * clock).
  */
 #ifndef EXPIRE_EXPIRE_H
 #define EXPIRE_EXPIRE_H
@@ -15,7 +16,7 @@
 
 #include "config.h"
 #include "error.h"
-#include "quota.h"
+#include "maildir_trim.h"
 #include "rules.h"
 
 struct expire_options {

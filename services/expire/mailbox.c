@@ -52,7 +52,7 @@ static void visit_message(struct visit *visit, const struct cm_maildir_file *fil
 		delete_file(visit, file, "message", (uint64_t)st.st_size,
 			    &result->messages_deleted);
 		visit->changed = true;
-	} else if (expire_quota_measure(file, &size, &delivered))
+	} else if (cm_maildir_measure(file, &size, &delivered))
 		visit->quota_bytes += size;
 }
 
@@ -76,22 +76,32 @@ static void tell_trimmed(const char *directory, const char *name, void *context)
 	expire_tell(visit->state, "message over quota", visit->name, directory, name);
 }
 
+/* In a dry run, what would have been deleted for its age is there still. */
+static bool is_gone(const struct cm_maildir_file *file, void *context)
+{
+	const struct visit *visit = context;
+	struct stat st;
+
+	return !cm_maildir_file_stat(file, &st) ||
+	       expire_message(&visit->state->rules, file->part, (uint64_t)st.st_size, st.st_mtime);
+}
+
 static void trim(struct visit *visit, int fd)
 {
 	struct expire_state *state = visit->state;
-	struct expire_quota_result trimmed;
+	struct cm_maildir_trim_result trimmed;
 	struct cm_error err;
-	const struct expire_quota quota = {
+	const struct cm_maildir_trim order = {
 	    .mailbox_fd = fd,
 	    .target = state->rules.quota_target,
 	    .now = state->rules.now,
-	    .rules = &state->rules,
 	    .dry_run = state->options->dry_run,
+	    .gone = is_gone,
 	    .deleted = tell_trimmed,
 	    .context = visit,
 	};
 
-	if (!expire_quota_trim(&quota, &trimmed, &err))
+	if (!cm_maildir_trim(&order, &trimmed, &err))
 		expire_trouble(state, visit->name, &err);
 	state->result->quota_messages += trimmed.messages;
 	state->result->bytes += trimmed.bytes;
@@ -108,7 +118,7 @@ static void expire_messages(struct expire_state *state, const char *name, int fd
 		expire_trouble(state, name, &err);
 	if (visit.quota_bytes > state->rules.quota_target)
 		trim(&visit, fd);
-	if (visit.changed && !state->options->dry_run && !expire_quota_recount(fd, &err))
+	if (visit.changed && !state->options->dry_run && !cm_maildir_recount(fd, &err))
 		expire_trouble(state, name, &err);
 }
 

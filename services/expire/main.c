@@ -6,7 +6,8 @@
  *	chatmail-expire --quota MB MAILBOXDIR
  *
  * The first form is run daily, see expire.h. The second is what Dovecot's quota_warning runs, see
- * quota.h. Started as root it becomes the owner of the mailboxes. chatmail-expire(8) is the manual.
+ * maildir_trim.h. Started as root it becomes the owner of the mailboxes. chatmail-expire(8) is the
+ *manual.
  *
  *	CHATMAIL_INI in the environment replaces the default of -c, so that Dovecot's quota_warning
  *	finds the configuration of its relay.
@@ -31,8 +32,8 @@
 #include "daemon.h"
 #include "expire.h"
 #include "log.h"
+#include "maildir_trim.h"
 #include "maildir_walk.h"
-#include "quota.h"
 #include "summary.h"
 
 #define PROGRAM "chatmail-expire"
@@ -340,8 +341,8 @@ static void tell_trimmed(const char *directory, const char *name, void *context)
 static bool trim(int fd, struct command_line *line, const struct cm_config *config,
 		 struct cm_error *err)
 {
-	struct expire_quota_result result;
-	const struct expire_quota quota = {
+	struct cm_maildir_trim_result result;
+	const struct cm_maildir_trim order = {
 	    .mailbox_fd = fd,
 	    .target = line->quota_bytes,
 	    .now = line->options.now,
@@ -349,11 +350,11 @@ static bool trim(int fd, struct command_line *line, const struct cm_config *conf
 	    .deleted = tell_trimmed,
 	    .context = line,
 	};
-	bool ok = expire_quota_trim(&quota, &result, err);
+	bool ok = cm_maildir_trim(&order, &result, err);
 
 	if (result.messages > 0 && !line->options.dry_run) {
 		expire_count_trim(config, &result);
-		ok = expire_quota_recount(fd, ok ? err : NULL) && ok;
+		ok = cm_maildir_recount(fd, ok ? err : NULL) && ok;
 	}
 	if (line->options.verbose || line->options.dry_run)
 		(void)printf("%s %" PRIu64 " messages (%.1f MB)\n",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "maildir_trim.h"
 
 #define DAY 86400
 
@@ -15,8 +16,7 @@ void expire_rules_init(struct expire_rules *rules, const struct cm_config *confi
 	rules->messages_before = now - (time_t)config->delete_mails_after * DAY;
 	rules->large_before = now - (time_t)config->delete_large_after * DAY;
 	rules->seen_before = now - (time_t)config->delete_inactive_users_after * DAY;
-	rules->quota_target = config->max_mailbox_size / 100 * EXPIRE_QUOTA_PERCENT +
-			      config->max_mailbox_size % 100 * EXPIRE_QUOTA_PERCENT / 100;
+	rules->quota_target = cm_maildir_trim_target(config);
 }
 
 bool expire_message(const struct expire_rules *rules, enum cm_maildir_part part, uint64_t size,

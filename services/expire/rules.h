@@ -17,12 +17,6 @@
 /* A message is large if it has more bytes than this. */
 #define EXPIRE_LARGE_BYTES 200000
 
-/* A full mailbox is trimmed to this part of max_mailbox_size. */
-#define EXPIRE_QUOTA_PERCENT 70
-
-/* Messages delivered less than this many seconds ago are never trimmed. */
-#define EXPIRE_QUOTA_PROTECTED 86400
-
 /* The notifier gives an entry up after 5 h; one that is still there an hour later is forgotten. */
 #define EXPIRE_SPOOL_SECONDS (6 * 3600)
 

@@ -76,7 +76,7 @@ void expire_count(const struct cm_config *config, const struct expire_result *re
 	cm_stats_close(&stats);
 }
 
-void expire_count_trim(const struct cm_config *config, const struct expire_quota_result *result)
+void expire_count_trim(const struct cm_config *config, const struct cm_maildir_trim_result *result)
 {
 	struct cm_stats *stats = open_stats(config);
 

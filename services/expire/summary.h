@@ -18,6 +18,6 @@ void expire_print_text(const struct expire_result *result, const struct expire_o
    config may be NULL: then nothing is counted. */
 void expire_count(const struct cm_config *config, const struct expire_result *result,
 		  const struct expire_options *options, double seconds);
-void expire_count_trim(const struct cm_config *config, const struct expire_quota_result *result);
+void expire_count_trim(const struct cm_config *config, const struct cm_maildir_trim_result *result);
 
 #endif

@@ -83,6 +83,20 @@ def test_the_oldest_go_when_it_is_nearly_full(small):
     assert len(small.fetch(account)) == len(left) + 2
 
 
+@pytest.mark.parametrize("counted", [True, False])
+def test_old_mail_makes_room_however_full_it_is(small, counted):
+    """The limit may have been lowered. No warning comes then, for no part of it is crossed."""
+    account = new_account(small)
+    fill(small, account, 110, 209_000, age_days=3)
+    if counted:
+        assert usage(small, account)[0] > 2 * 10 * MEGABYTE
+    assert (small.mailbox(account) / "maildirsize").exists() == counted
+    fresh = encrypted("sender@peer.test", account.address, size=300_000)
+    assert small.deliver("sender@peer.test", account.address, fresh) == {}
+    assert usage(small, account)[0] <= 7.5 * MEGABYTE
+    assert len(small.fetch(account)) == len(old_messages(small, account)) + 2
+
+
 def test_a_full_mailbox_takes_fresh_mail(small):
     """Nothing in it is old enough to go: what comes is stored all the same, for a while."""
     account = new_account(small)

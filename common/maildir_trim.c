@@ -1,7 +1,7 @@
 /*
- * quota - a full mailbox is trimmed: the oldest messages go until it fits
+ * maildir_trim - a full mailbox is trimmed: the oldest messages go until it fits
  */
-#include "quota.h"
+#include "maildir_trim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ struct candidate {
 };
 
 struct collection {
-	const struct expire_quota *quota;
+	const struct cm_maildir_trim *trim;
 	uint64_t total; /* bytes that count */
 	struct candidate *candidates;
 	size_t count, size;
@@ -27,7 +27,13 @@ struct collection {
 	bool no_memory;
 };
 
-bool expire_quota_measure(const struct cm_maildir_file *file, uint64_t *size_r, time_t *time_r)
+uint64_t cm_maildir_trim_target(const struct cm_config *config)
+{
+	return config->max_mailbox_size / 100 * CM_MAILDIR_TRIM_PERCENT +
+	       config->max_mailbox_size % 100 * CM_MAILDIR_TRIM_PERCENT / 100;
+}
+
+bool cm_maildir_measure(const struct cm_maildir_file *file, uint64_t *size_r, time_t *time_r)
 {
 	struct stat st;
 
@@ -58,7 +64,7 @@ static void leave_younger_half(struct collection *collection)
 {
 	qsort(collection->candidates, collection->count, sizeof(*collection->candidates),
 	      oldest_first);
-	while (collection->count > EXPIRE_QUOTA_ROUND / 2) {
+	while (collection->count > CM_MAILDIR_TRIM_ROUND / 2) {
 		free(collection->later.path);
 		collection->later = collection->candidates[--collection->count];
 	}
@@ -93,19 +99,10 @@ static char *join_path(const char *directory, const char *name)
 	return path;
 }
 
-static bool already_gone(const struct expire_quota *quota, const struct cm_maildir_file *file)
-{
-	struct stat st;
-
-	return quota->rules != NULL &&
-	       (!cm_maildir_file_stat(file, &st) ||
-		expire_message(quota->rules, file->part, (uint64_t)st.st_size, st.st_mtime));
-}
-
 /* True if this round may delete it: then the candidate's path belongs to the collection. */
 static bool remember(struct collection *collection, const struct candidate *candidate)
 {
-	if (collection->count == EXPIRE_QUOTA_ROUND)
+	if (collection->count == CM_MAILDIR_TRIM_ROUND)
 		leave_younger_half(collection);
 	if (collection->later.path != NULL && oldest_first(candidate, &collection->later) >= 0)
 		return false;
@@ -120,10 +117,11 @@ static bool remember(struct collection *collection, const struct candidate *cand
 static void collect(const struct cm_maildir_file *file, void *context)
 {
 	struct collection *collection = context;
+	const struct cm_maildir_trim *trim = collection->trim;
 	struct candidate candidate;
 
-	if (!expire_quota_measure(file, &candidate.size, &candidate.time) ||
-	    already_gone(collection->quota, file))
+	if (!cm_maildir_measure(file, &candidate.size, &candidate.time) ||
+	    (trim->gone != NULL && trim->gone(file, trim->context)))
 		return;
 	candidate.path = join_path(file->directory, file->name);
 	if (candidate.path == NULL) {
@@ -135,13 +133,13 @@ static void collect(const struct cm_maildir_file *file, void *context)
 		return;
 	}
 	collection->total += candidate.size;
-	if (candidate.time > collection->quota->now - EXPIRE_QUOTA_PROTECTED ||
+	if (candidate.time > trim->now - CM_MAILDIR_TRIM_PROTECTED ||
 	    !remember(collection, &candidate))
 		free(candidate.path);
 }
 
 /* Deletes one message through directories that are no symbolic links; gone already is fine. */
-static bool delete_message(const struct expire_quota *quota, const char *path)
+static bool delete_message(const struct cm_maildir_trim *trim, const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
 	char *directory = strndup(path, (size_t)(name - 1 - path));
@@ -150,29 +148,29 @@ static bool delete_message(const struct expire_quota *quota, const char *path)
 
 	if (directory == NULL)
 		return false;
-	fd = cm_directory_open_beneath(quota->mailbox_fd, directory);
+	fd = cm_directory_open_beneath(trim->mailbox_fd, directory);
 	if (fd >= 0)
-		ok = quota->dry_run || unlinkat(fd, name, 0) == 0 || errno == ENOENT;
+		ok = trim->dry_run || unlinkat(fd, name, 0) == 0 || errno == ENOENT;
 	else
 		ok = errno == ENOENT;
-	if (ok && quota->deleted != NULL)
-		quota->deleted(directory, name, quota->context);
+	if (ok && trim->deleted != NULL)
+		trim->deleted(directory, name, trim->context);
 	if (fd >= 0)
 		close(fd);
 	free(directory);
 	return ok;
 }
 
-static bool delete_oldest(struct collection *collection, struct expire_quota_result *result,
+static bool delete_oldest(struct collection *collection, struct cm_maildir_trim_result *result,
 			  struct cm_error *err)
 {
-	const struct expire_quota *quota = collection->quota;
+	const struct cm_maildir_trim *trim = collection->trim;
 	size_t i;
 
 	qsort(collection->candidates, collection->count, sizeof(*collection->candidates),
 	      oldest_first);
-	for (i = 0; i < collection->count && collection->total > quota->target; i++) {
-		if (!delete_message(quota, collection->candidates[i].path)) {
+	for (i = 0; i < collection->count && collection->total > trim->target; i++) {
+		if (!delete_message(trim, collection->candidates[i].path)) {
 			cm_error_set_errno(err, "Cannot delete a message");
 			return false;
 		}
@@ -183,10 +181,10 @@ static bool delete_oldest(struct collection *collection, struct expire_quota_res
 	return true;
 }
 
-static bool trim_round(struct collection *collection, struct expire_quota_result *result,
+static bool trim_round(struct collection *collection, struct cm_maildir_trim_result *result,
 		       struct cm_error *err)
 {
-	if (!cm_maildir_walk(collection->quota->mailbox_fd, collect, collection, err))
+	if (!cm_maildir_walk(collection->trim->mailbox_fd, collect, collection, err))
 		return false;
 	if (collection->no_memory) {
 		errno = ENOMEM;
@@ -208,15 +206,15 @@ static void next_round(struct collection *collection)
 	collection->total = 0;
 }
 
-bool expire_quota_trim(const struct expire_quota *quota, struct expire_quota_result *result,
-		       struct cm_error *err)
+bool cm_maildir_trim(const struct cm_maildir_trim *trim, struct cm_maildir_trim_result *result,
+		     struct cm_error *err)
 {
-	struct collection collection = {.quota = quota};
+	struct collection collection = {.trim = trim};
 	bool ok;
 
 	memset(result, 0, sizeof(*result));
 	ok = trim_round(&collection, result, err);
-	while (ok && collection.later.path != NULL && collection.total > quota->target) {
+	while (ok && collection.later.path != NULL && collection.total > trim->target) {
 		next_round(&collection);
 		ok = trim_round(&collection, result, err);
 	}
@@ -228,7 +226,7 @@ bool expire_quota_trim(const struct expire_quota *quota, struct expire_quota_res
 	return ok;
 }
 
-bool expire_quota_recount(int mailbox_fd, struct cm_error *err)
+bool cm_maildir_recount(int mailbox_fd, struct cm_error *err)
 {
 	if (unlinkat(mailbox_fd, "maildirsize", 0) == 0 || errno == ENOENT)
 		return true;

@@ -1,0 +1,65 @@
+/*
+ * maildir_trim - a full mailbox is trimmed: the oldest messages go until it fits
+ *
+ * What counts is what Dovecot's quota counts: the messages in cur and new of the mailbox and of all
+ * its folders, each with the size in its name (",S="), else the size of the file. Their age is the
+ * time of delivery in the name, else the file's modification time. A message delivered within the
+ * last 24 hours stays even if the mailbox remains too full: then something is wrong with that
+ * account, and the quota warning is what tells its owner.
+ */
+#ifndef CM_MAILDIR_TRIM_H
+#define CM_MAILDIR_TRIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "config.h"
+#include "error.h"
+#include "maildir_walk.h"
+
+/* A full mailbox is trimmed to this part of max_mailbox_size. */
+#define CM_MAILDIR_TRIM_PERCENT 70
+
+/* Messages delivered less than this many seconds ago are never trimmed. */
+#define CM_MAILDIR_TRIM_PROTECTED 86400
+
+/* Messages remembered at a time; a mailbox with more is trimmed in several rounds. */
+#define CM_MAILDIR_TRIM_ROUND 65536
+
+/* Told about each deleted message. */
+typedef void cm_maildir_deleted_fn(const char *directory, const char *name, void *context);
+
+/* Whether a message is to be taken for gone already. */
+typedef bool cm_maildir_gone_fn(const struct cm_maildir_file *file, void *context);
+
+struct cm_maildir_trim {
+	int mailbox_fd;
+	uint64_t target; /* bytes */
+	time_t now;
+	bool dry_run;
+	cm_maildir_gone_fn *gone;       /* may be NULL: none is */
+	cm_maildir_deleted_fn *deleted; /* may be NULL */
+	void *context;
+};
+
+struct cm_maildir_trim_result {
+	uint64_t messages; /* deleted */
+	uint64_t bytes;    /* of the deleted, as quota counts */
+};
+
+/* To how many bytes a full mailbox of this relay is trimmed. */
+uint64_t cm_maildir_trim_target(const struct cm_config *config);
+
+/* The size that quota counts and the time of delivery of one file. False if it does not count. */
+bool cm_maildir_measure(const struct cm_maildir_file *file, uint64_t *size_r, time_t *time_r);
+
+/* Trims. False with err filled if the mailbox cannot be read or a message cannot be deleted;
+ *result says what was done until then. */
+bool cm_maildir_trim(const struct cm_maildir_trim *quota, struct cm_maildir_trim_result *result,
+		     struct cm_error *err);
+
+/* Makes Dovecot count the mailbox anew after messages were deleted. */
+bool cm_maildir_recount(int mailbox_fd, struct cm_error *err);
+
+#endif

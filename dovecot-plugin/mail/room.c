@@ -1,0 +1,106 @@
+/*
+ * room - old mail makes room before a delivery is refused
+ *
+ * Dovecot's quota warnings trim a mailbox when it grows past one of them, and LMTP refuses what
+ * comes when it has twice of what it may. A mailbox beyond that, because the limit was lowered or
+ * because a flood was too young to go when it came, grows past no warning any more: all its mail
+ * would be bounced until the nightly expiry. So a delivery to such a mailbox trims it first.
+ */
+#include "lib.h"
+
+#include "account.h"
+#include "maildir_trim.h"
+#include "plugin.h"
+#include "relay.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/* As in the templates: what LMTP may fill INBOX to, in terms of max_mailbox_size. */
+#define LMTP_FACTOR 2
+
+/* Dovecot begins anew when the file has 5120 bytes. */
+#define SIZE_FILE_MAX 8192
+
+/* Adds up Maildir++'s maildirsize: the limit in the first line, then "BYTES MESSAGES" of each
+   change. False if the mailbox is not counted now. */
+static bool read_size(int fd, uint64_t *bytes_r)
+{
+	char text[SIZE_FILE_MAX + 1], *line, *end;
+	int size_fd = openat(fd, "maildirsize", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t length;
+	int64_t bytes = 0;
+
+	if (size_fd < 0)
+		return false;
+	length = read(size_fd, text, sizeof(text));
+	close(size_fd);
+	if (length < 0 || length > SIZE_FILE_MAX)
+		return false;
+	text[length] = '\0';
+	line = strchr(text, '\n');
+	if (line == NULL)
+		return false;
+	while (line != NULL && *++line != '\0') {
+		if (__builtin_add_overflow(bytes, strtoll(line, &end, 10), &bytes) || end == line)
+			return false;
+		line = strchr(line, '\n');
+	}
+	*bytes_r = bytes > 0 ? (uint64_t)bytes : 0;
+	return true;
+}
+
+static void add_size(const struct cm_maildir_file *file, void *context)
+{
+	uint64_t *bytes = context, size;
+	time_t delivered;
+
+	if (cm_maildir_measure(file, &size, &delivered))
+		*bytes += size;
+}
+
+static void trim(const struct cm_config *config, int fd)
+{
+	struct cm_maildir_trim_result result;
+	struct cm_error err;
+	const struct cm_maildir_trim order = {
+	    .mailbox_fd = fd,
+	    .target = cm_maildir_trim_target(config),
+	    .now = time(NULL),
+	};
+	bool ok = cm_maildir_trim(&order, &result, &err);
+
+	if (result.messages > 0) {
+		cm_stats_add(cm_relay_stats(), CM_STAT_EXPIRE_QUOTA_MESSAGES, result.messages);
+		cm_stats_add(cm_relay_stats(), CM_STAT_EXPIRE_BYTES, result.bytes);
+		i_info("chatmail: delivery: a mailbox of more than twice its size was trimmed");
+		ok = cm_maildir_recount(fd, ok ? &err : NULL) && ok;
+	}
+	if (!ok)
+		i_error("chatmail: delivery: %s", err.text);
+}
+
+void cm_room_make(const char *username)
+{
+	const struct cm_config *config = cm_relay_config();
+	struct cm_address address;
+	uint64_t bytes = 0;
+	char *path;
+	int fd;
+
+	if (config == NULL || !cm_relay_address(config, username, &address))
+		return;
+	path = cm_account_path(config, &address);
+	fd = path != NULL ? cm_directory_open(AT_FDCWD, path) : -1;
+	free(path);
+	/* What is wrong with the mailbox Dovecot will find, too. */
+	if (fd < 0)
+		return;
+	if (!read_size(fd, &bytes))
+		(void)cm_maildir_walk(fd, add_size, &bytes, NULL);
+	if (bytes / LMTP_FACTOR >= config->max_mailbox_size)
+		trim(config, fd);
+	close(fd);
+}
