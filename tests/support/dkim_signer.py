@@ -1,7 +1,7 @@
 """DKIM signatures of every kind, sound ones and such as no proper signer makes.
 
 A signer of the tests' own (RFC 6376, RFC 8463), so that a signature that must be refused for one
-reason is sound in every other. Sound ones are also made by real signers, see test_dkim.py."""
+reason is sound in every other. Sound ones are also made by real signers, see test_dkim_signers.py."""
 
 import base64
 import hashlib

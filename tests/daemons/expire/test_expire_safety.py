@@ -1,0 +1,252 @@
+"""What lies in the way of chatmail-expire: links, special files, death, and others at work at the same moment."""
+
+import fcntl
+import os
+import random
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support.expire_tree import DAY, HOUR, NOW, counter, make_old, message, set_age
+
+# --- symbolic links ---
+
+
+def test_mailbox_that_is_a_link(tree, outside):
+    (tree.mail / "link@relay.test").symlink_to(outside)
+    tree.account("user")
+    tree.run("--force")
+    assert (tree.mail / "link@relay.test").is_symlink()
+
+
+@pytest.mark.parametrize("part", ["cur", "new", "tmp", ".Folder"])
+def test_directory_that_is_a_link(tree, outside, part):
+    mailbox = tree.account("user")
+    if (mailbox / part).exists():
+        (mailbox / part).rmdir()
+    (mailbox / part).symlink_to(outside if part == ".Folder" else outside / part)
+    tree.run()
+
+
+def test_message_that_is_a_link(tree, outside):
+    mailbox = tree.account("user")
+    (mailbox / "cur" / "1.M1.host,S=1:2,").symlink_to(outside / "cur/precious")
+    set_age(mailbox / "cur" / "1.M1.host,S=1:2,", 400 * DAY)
+    assert tree.summary()["messages"] == 0
+
+
+def test_password_that_is_a_link(tree, outside):
+    mailbox = tree.account("user", None)
+    (mailbox / "password").symlink_to(outside / "password")
+    path = message(mailbox / "cur", 400 * DAY)
+    tree.account("other")
+    tree.run("--force", status=2)
+    assert path.exists()
+
+
+def test_inactive_account_full_of_links(tree, outside):
+    mailbox = tree.account("user", 91 * DAY)
+    tree.account("other")
+    (mailbox / "cur" / "link").symlink_to(outside / "cur/precious")
+    (mailbox / ".Folder").symlink_to(outside)
+    (mailbox / "metadata.json").symlink_to(outside / "password")
+    tree.run()
+    assert not mailbox.exists()
+
+
+def test_unused_directory_with_a_link(tree, outside):
+    mailbox = tree.account("user", None)
+    (mailbox / ".Folder").symlink_to(outside)
+    make_old(mailbox, 2 * HOUR)
+    tree.run()
+    assert mailbox.exists()
+
+
+@pytest.mark.parametrize("name", [".expired", "pending_notifications"])
+def test_our_own_directories_that_are_links(tree, outside, name):
+    mailbox = tree.account("user", 91 * DAY)
+    tree.account("other")
+    (tree.mail / name).symlink_to(outside / "cur")
+    tree.run(status=2)
+    if name == ".expired":
+        assert mailbox.exists()
+
+
+def test_special_files(tree):
+    mailbox = tree.account("user")
+    os.mkfifo(mailbox / "cur" / "fifo")
+    os.mkfifo(mailbox / "fifo")
+    gone = tree.account("gone", 91 * DAY)
+    os.mkfifo(gone / "new" / "fifo")
+    tree.run()
+    assert (mailbox / "cur" / "fifo").exists()
+    assert not gone.exists()
+
+
+def test_directory_swapped_for_a_link_again_and_again(tree, outside):
+    mailboxes = [tree.account(f"user{i}") for i in range(30)]
+    done = threading.Event()
+
+    def swap():
+        while not done.is_set():
+            for mailbox in mailboxes:
+                os.rename(mailbox / "cur", mailbox / "away")
+                os.symlink(outside / "cur", mailbox / "cur")
+                os.unlink(mailbox / "cur")
+                os.rename(mailbox / "away", mailbox / "cur")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for _ in range(30):
+            tree.run()
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_nesting_is_bounded(tree):
+    deep = tree.account("user")
+    for _ in range(40):
+        deep /= "d"
+        deep.mkdir()
+    result = tree.run(status=2)
+    assert "nested" in result.stderr
+    assert deep.exists()
+
+
+# --- killed, and at the same moment as others ---
+
+
+def test_what_a_killed_run_left(tree):
+    """Renamed away but not deleted: the next run finishes, unless the account came back to life."""
+    trash = tree.mail / ".expired"
+    trash.mkdir()
+    for name, seen in [("dead", 91 * DAY), ("alive", 0), ("again", 0)]:
+        path = message(tree.account(name, seen) / "cur", 5, name="old")
+        os.rename(path.parent.parent, trash / path.parent.parent.name)
+    message(tree.account("again") / "cur", 5, name="new")  # registered once more meanwhile
+    tree.run()
+    assert not (tree.mail / "dead@relay.test").exists()
+    assert (tree.mail / "alive@relay.test/cur/old").exists()
+    assert os.listdir(tree.mail / "again@relay.test/cur") == ["new"]
+    assert os.listdir(trash) == []
+
+
+def test_remains_that_cannot_be_deleted_are_named(tree):
+    deep = tree.account("user", 91 * DAY)
+    tree.account("other")
+    for _ in range(40):
+        deep /= "d"
+        deep.mkdir()
+    tree.run(status=2)
+    named = ".expired/user@relay.test: Directories are nested too deeply"
+    assert named in tree.run("-v", status=2).stderr
+    assert ".expired/(hidden): Directories" in tree.run(status=2).stderr
+
+
+def test_kill_at_any_moment(tree):
+    """An account is there whole or not at all, and the next run finishes."""
+    chance = random.Random(1)
+    for i in range(400):
+        mailbox = tree.account(f"user{i}", 91 * DAY if i % 2 else 0)
+        for part in ("cur", "new", ".F/cur"):
+            for _ in range(4):
+                message(mailbox / part, 5)
+    for _ in range(30):
+        process = subprocess.Popen(tree.command("--now", NOW), stdout=subprocess.DEVNULL)
+        time.sleep(chance.random() * 0.02)
+        process.kill()
+        process.wait()
+        for mailbox in tree.mail.glob("*@*"):
+            assert (mailbox / "password").exists()
+            assert len(list(mailbox.rglob("*.host"))) == 12
+    tree.run("--force")
+    assert len(list(tree.mail.glob("*@*"))) == 200
+    assert os.listdir(tree.mail / ".expired") == []
+
+
+def deliver(mailbox, now):
+    name = f"{int(now)}.M{next(counter)}P{threading.get_native_id()}.host,S=10,W=10"
+    (mailbox / "tmp" / name).write_text("0123456789")
+    os.rename(mailbox / "tmp" / name, mailbox / "new" / name)
+    return name.split(":")[0]
+
+
+def test_deliveries_and_logins_during_runs(tree):
+    """20 users deliver, log in and read while expiry runs: nothing of theirs goes, though every
+    one of them looks inactive until the first login."""
+    now = time.time()
+    mailboxes = [tree.account(f"user{i}", 91 * DAY, now) for i in range(20)]
+    crowd = [tree.account(f"idle{i}", 91 * DAY, now) for i in range(500)]
+    for mailbox in mailboxes:
+        message(mailbox / "cur", 21 * DAY, now=now)
+    delivered = {mailbox: [] for mailbox in mailboxes}
+    done = threading.Event()
+    start = threading.Barrier(len(mailboxes) + 1)
+
+    def use(mailbox):
+        start.wait()
+        os.utime(mailbox / "password")  # before the runs: from here on it must stay
+        start.wait()
+        while not done.is_set():
+            name = deliver(mailbox, time.time())
+            delivered[mailbox].append(name)
+            os.rename(mailbox / "new" / name, mailbox / "cur" / f"{name}:2,S")
+            os.utime(mailbox / "password")
+
+    threads = [threading.Thread(target=use, args=(mailbox,)) for mailbox in mailboxes]
+    for thread in threads:
+        thread.start()
+    start.wait()
+    start.wait()
+    try:
+        for _ in range(10):
+            tree.run("--force", now=int(time.time()))
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert not any(mailbox.exists() for mailbox in crowd)
+    for mailbox in mailboxes:
+        assert delivered[mailbox]
+        found = {path.name.split(":")[0] for path in (mailbox / "cur").iterdir()}
+        assert found == set(delivered[mailbox])
+
+
+def test_login_while_the_account_is_judged(tree):
+    """Whoever logged in successfully keeps the account, at whatever moment it was."""
+    now = int(time.time())
+    names = [f"user{i}" for i in range(3000)]
+    for name in names:
+        tree.account(name, 91 * DAY, now)
+    logged_in = set()
+    process = subprocess.Popen(tree.command("--now", now, "--force"), stdout=subprocess.DEVNULL)
+    chance = random.Random(2)
+    while process.poll() is None:
+        name = chance.choice(names)
+        try:
+            os.utime(tree.mail / f"{name}@relay.test/password")
+            logged_in.add(name)
+        except FileNotFoundError:
+            pass
+    assert process.returncode == 0
+    assert logged_in
+    left = {path.name.split("@")[0] for path in tree.mail.glob("*@*")}
+    assert left == logged_in
+    for name in left:
+        assert len(os.listdir(tree.mail / f"{name}@relay.test")) == 4
+
+
+def test_one_run_at_a_time(tree):
+    message(tree.account("user") / "cur", 21 * DAY)
+    fd = os.open(tree.mail, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    before = tree.files()
+    result = tree.run(status=2)
+    assert "Another run" in result.stderr
+    assert tree.files() == before
+    os.close(fd)
+    tree.run()
