@@ -21,11 +21,6 @@ def rsa():
 
 
 @pytest.fixture(scope="session")
-def other_rsa():
-    return RsaKey()
-
-
-@pytest.fixture(scope="session")
 def ed25519():
     return Ed25519Key()
 
