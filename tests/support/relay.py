@@ -208,9 +208,10 @@ class Relay:
         return self.path(f"/var/log/{name}.log").read_text(errors="replace")
 
     def queue(self):
-        """Postfix's queue: one dict a message, as postqueue -j prints it."""
-        output = self.inside("postqueue", "-j").stdout
-        return [json.loads(line) for line in output.splitlines()]
+        """Postfix's queue: one dict a message, as postqueue -j prints it. That lists one queue after
+        the other, so a message that moves on meanwhile is listed twice."""
+        lines = self.inside("postqueue", "-j").stdout.splitlines()
+        return list({entry["queue_id"]: entry for entry in map(json.loads, lines)}.values())
 
     def dkim_record(self):
         """The TXT record of the relay's own DKIM key."""
