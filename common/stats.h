@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "reason.h"
 
 #define CM_STATS_FILE "stats"
 
@@ -31,6 +32,13 @@ enum cm_stat {
 #undef CM_HISTOGRAM
 	CM_STAT_COUNT
 };
+
+/* The counter of messages judged for this reason; out: submitted by users. */
+static inline enum cm_stat cm_stat_verdict(bool out, enum cm_reason reason)
+{
+	return (enum cm_stat)((out ? CM_STAT_VERDICT_OUT_ENCRYPTED : CM_STAT_VERDICT_IN_ENCRYPTED) -
+			      CM_REASON_ENCRYPTED + reason);
+}
 
 enum cm_stat_kind {
 	CM_STAT_KIND_COUNTER,

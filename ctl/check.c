@@ -20,7 +20,7 @@
 #include "config.h"
 #include "dkim.h"
 #include "error.h"
-#include "feed.h"
+#include "message_file.h"
 #include "policy.h"
 
 /* No relay takes larger messages. */
@@ -325,7 +325,7 @@ static bool give_envelope(struct job *job)
 
 static bool judge(struct job *job, const char *data, size_t length, struct cm_verdict *verdict_r)
 {
-	struct cm_feed feed = {job, on_header, on_end_of_headers, on_body};
+	struct cm_message_file_reader feed = {job, on_header, on_end_of_headers, on_body};
 	enum cm_dkim_status dkim = CM_DKIM_NONE;
 
 	job->message = cm_message_begin(job->policy, job->direction, job->from);
@@ -338,11 +338,13 @@ static bool judge(struct job *job, const char *data, size_t length, struct cm_ve
 	}
 	if (give_envelope(job)) {
 		size_t skipped = separators_length(data, length);
-		enum cm_feed_status fed = cm_feed_message(&feed, data + skipped, length - skipped);
+		enum cm_message_file_status fed =
+		    cm_message_file_read(&feed, data + skipped, length - skipped);
 
-		if (fed == CM_FEED_NO_MEMORY)
+		if (fed == CM_MESSAGE_FILE_NO_MEMORY)
 			return no_memory();
-		if (fed == CM_FEED_OK && job->check != NULL && cm_message_needs_dkim(job->message))
+		if (fed == CM_MESSAGE_FILE_OK && job->check != NULL &&
+		    cm_message_needs_dkim(job->message))
 			dkim = cm_dkim_end(job->check, &job->dkim_why);
 	}
 	cm_message_end(job->message, dkim, verdict_r);

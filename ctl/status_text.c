@@ -4,7 +4,6 @@
  * What needs attention is red, what is merely worth knowing yellow. A counter that is zero is left
  * out where there are many.
  */
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -226,20 +225,36 @@ static void print_duration(const struct page *page, const char *name, enum cm_st
 	print_quantiles(page, name, stat, "within", print_microseconds);
 }
 
-/* reasons.def: what accepts comes first, "internal" is last. */
-static_assert(CM_STAT_VERDICT_OUT_INTERNAL + 1 == CM_STAT_VERDICT_IN_ENCRYPTED, "reasons.def");
+/* One direction's messages that were accepted, or refused, with the reasons that occurred. */
+static void print_verdicts(const struct page *page, const char *name, bool out, bool accepts)
+{
+	const char *separator = ": ";
+	uint64_t total = 0;
+
+	for (int reason = 0; reason < CM_REASON_COUNT; reason++) {
+		if (cm_reason_accepts(reason) == accepts)
+			total += value(page, cm_stat_verdict(out, reason));
+	}
+	begin_line(page, name);
+	fprintf(page->out, "%" PRIu64, total);
+	for (int reason = 0; reason < CM_REASON_COUNT; reason++) {
+		uint64_t count = value(page, cm_stat_verdict(out, reason));
+
+		if (cm_reason_accepts(reason) != accepts || count == 0)
+			continue;
+		fprintf(page->out, "%s%s %" PRIu64, separator, cm_reason_name(reason), count);
+		separator = ", ";
+	}
+	fputc('\n', page->out);
+}
 
 static void print_messages(const struct page *page)
 {
 	begin_section(page, "Messages");
-	print_total(page, "out, accepted", CM_STAT_VERDICT_OUT_ENCRYPTED,
-		    CM_STAT_VERDICT_OUT_CLEARTEXT_ALLOWED);
-	print_total(page, "out, refused", CM_STAT_VERDICT_OUT_CLEARTEXT_ALLOWED + 1,
-		    CM_STAT_VERDICT_OUT_INTERNAL);
-	print_total(page, "in, accepted", CM_STAT_VERDICT_IN_ENCRYPTED,
-		    CM_STAT_VERDICT_IN_CLEARTEXT_ALLOWED);
-	print_total(page, "in, refused", CM_STAT_VERDICT_IN_CLEARTEXT_ALLOWED + 1,
-		    CM_STAT_VERDICT_IN_INTERNAL);
+	print_verdicts(page, "out, accepted", true, true);
+	print_verdicts(page, "out, refused", true, false);
+	print_verdicts(page, "in, accepted", false, true);
+	print_verdicts(page, "in, refused", false, false);
 	print_duration(page, "judged", CM_STAT_MILTER_CHECK_MICROSECONDS);
 	print_quantiles(page, "size", CM_STAT_MILTER_MESSAGE_BYTES, "up to", print_size);
 }

@@ -16,14 +16,14 @@
 
 #include <libmilter/mfapi.h>
 
-#include "pool.h"
 #include "session.h"
+#include "worker_wakeup.h"
 
 /* Postfix opens a connection per SMTP session; more than that many at one moment wait a little. */
 #define BACKLOG 1024
 
 static const char *unix_path; /* NULL: an Internet socket */
-static struct cm_pool_address own_address;
+static struct cm_worker_wakeup_address own_address;
 static void (*tell_end)(void);
 
 const char *cm_listener_path(const char *socket)
@@ -132,7 +132,7 @@ bool cm_listener_open(const struct cm_listener_options *options, struct cm_error
 	if (!(unix_path != NULL ? find_unix_address(err)
 				: find_internet_address(options->socket, err)))
 		return false;
-	if (unix_path != NULL && cm_pool_knock(&own_address)) {
+	if (unix_path != NULL && cm_worker_wakeup_knock(&own_address)) {
 		cm_error_set(err, "socket %s: another process listens there", unix_path);
 		return false;
 	}
@@ -165,7 +165,7 @@ bool cm_listener_start(void (*on_end)(void), struct cm_error *err)
 	pthread_t thread;
 	int error;
 
-	if (!cm_pool_start(&own_address, err))
+	if (!cm_worker_wakeup_start(&own_address, err))
 		return false;
 	tell_end = on_end;
 	error = pthread_create(&thread, NULL, serve, NULL);

@@ -21,9 +21,9 @@
 #include "daemon.h"
 #include "daemon_options.h"
 #include "error.h"
-#include "generation.h"
 #include "listener.h"
 #include "log.h"
+#include "runtime.h"
 
 #define NAME           "chatmail-milter"
 #define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
@@ -189,10 +189,10 @@ static int next_signal(int milliseconds)
 
 static bool load(const struct options *options, struct cm_error *err)
 {
-	if (!cm_generation_load(options->ini, cm_config_warn_log, NULL, err))
+	if (!cm_runtime_load(options->ini, cm_config_warn_log, NULL, err))
 		return false;
 	cm_log_init(NAME, options->foreground ? CM_LOG_STDERR : CM_LOG_SYSLOG,
-		    cm_generation_logs_addresses());
+		    cm_runtime_logs_addresses());
 	return true;
 }
 
@@ -221,16 +221,16 @@ static void reload(const struct options *options)
    when the callback has returned, and tells nobody: hence the moment after the last one. */
 static bool finish_messages(void)
 {
-	cm_generation_stop();
+	cm_runtime_stop();
 	for (int waited = 0; waited < STOP_MILLISECONDS; waited += STEP_MILLISECONDS) {
-		if (cm_generation_wait_idle(STEP_MILLISECONDS)) {
+		if (cm_runtime_wait_idle(STEP_MILLISECONDS)) {
 			poll(NULL, 0, REPLY_MILLISECONDS);
 			return true;
 		}
 		if (next_signal(0) == SIGTERM)
 			break;
 	}
-	return cm_generation_wait_idle(0);
+	return cm_runtime_wait_idle(0);
 }
 
 static void on_listener_end(void)

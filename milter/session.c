@@ -18,10 +18,10 @@
 
 #include "config.h"
 #include "dkim.h"
-#include "generation.h"
 #include "log.h"
 #include "policy.h"
-#include "pool.h"
+#include "runtime.h"
+#include "worker_wakeup.h"
 
 /* libmilter refuses longer replies (its MAXREPLYLEN is 980). */
 #define REPLY_SIZE 900
@@ -29,8 +29,8 @@
 struct session {
 	unsigned long unanswered; /* events that Postfix wants no reply to: SMFIP_NR_... */
 
-	/* the message under way, if generation is not NULL */
-	struct cm_generation *generation;
+	/* the message under way, if runtime is not NULL */
+	struct cm_runtime *runtime;
 	enum cm_direction direction;
 	struct cm_message *message;
 	struct cm_dkim_check *check; /* incoming only */
@@ -65,11 +65,11 @@ static struct session *get_session(SMFICTX *context)
 
 static void end_message(struct session *session)
 {
-	if (session->generation == NULL)
+	if (session->runtime == NULL)
 		return;
 	cm_dkim_check_free(&session->check);
 	cm_message_free(&session->message);
-	cm_generation_leave(&session->generation);
+	cm_runtime_leave(&session->runtime);
 }
 
 /* Copies text as libmilter wants it: one printable line, '%' doubled (Postfix halves it again). */
@@ -99,11 +99,10 @@ static sfsistat fail(SMFICTX *context, struct session *session, const char *what
 
 static void count(const struct session *session, const struct cm_verdict *verdict)
 {
-	struct cm_stats *stats = cm_generation_stats(session->generation);
-	unsigned int first = session->direction == CM_DIRECTION_OUT ? CM_STAT_VERDICT_OUT_ENCRYPTED
-								    : CM_STAT_VERDICT_IN_ENCRYPTED;
+	struct cm_stats *stats = cm_runtime_stats(session->runtime);
 
-	cm_stats_add(stats, (enum cm_stat)(first + verdict->reason), 1);
+	cm_stats_add(stats,
+		     cm_stat_verdict(session->direction == CM_DIRECTION_OUT, verdict->reason), 1);
 	cm_stats_observe(stats, CM_STAT_MILTER_CHECK_MICROSECONDS, session->nanoseconds / 1000);
 	cm_stats_observe(stats, CM_STAT_MILTER_MESSAGE_BYTES, session->bytes);
 }
@@ -169,7 +168,7 @@ static struct session *get_message(SMFICTX *context)
 {
 	struct session *session = smfi_getpriv(context);
 
-	return session != NULL && session->generation != NULL ? session : NULL;
+	return session != NULL && session->runtime != NULL ? session : NULL;
 }
 
 /* Called once per connection. Postfix is asked for what decides the direction, whatever its own
@@ -217,8 +216,8 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
 	end_message(session);
-	session->generation = cm_generation_enter();
-	if (session->generation == NULL) {
+	session->runtime = cm_runtime_enter();
+	if (session->runtime == NULL) {
 		smfi_setreply(context, "451", "4.3.2", "Restarting, try again soon");
 		return SMFIS_TEMPFAIL;
 	}
@@ -226,12 +225,12 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	session->condemned = false;
 	session->why[0] = '\0';
 	session->bytes = 0;
-	session->message = cm_message_begin(cm_generation_policy(session->generation),
-					    session->direction, arguments[0]);
+	session->message =
+	    cm_message_begin(cm_runtime_policy(session->runtime), session->direction, arguments[0]);
 	if (session->message == NULL)
 		return fail(context, session, "out of memory");
 	if (session->direction == CM_DIRECTION_IN) {
-		session->check = cm_dkim_begin(cm_generation_dkim(session->generation));
+		session->check = cm_dkim_begin(cm_runtime_dkim(session->runtime));
 		if (session->check == NULL)
 			return fail(context, session, "out of memory");
 	}
@@ -249,7 +248,7 @@ static sfsistat on_recipient(SMFICTX *context, char **arguments)
 
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
-	if (session->generation != NULL && !session->condemned)
+	if (session->runtime != NULL && !session->condemned)
 		session->condemned = !cm_message_recipient(session->message, arguments[0]);
 	return go_on(session, SMFIP_NR_RCPT);
 }
@@ -262,7 +261,7 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
 	session->bytes += strlen(name) + strlen(value) + 3;
-	if (session->generation != NULL && !session->condemned) {
+	if (session->runtime != NULL && !session->condemned) {
 		session->condemned = !cm_message_header(session->message, name, value);
 		if (session->check != NULL)
 			cm_dkim_header(session->check, name, value);
@@ -294,7 +293,7 @@ static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
 	session->bytes += length;
-	if (session->generation != NULL && !session->condemned) {
+	if (session->runtime != NULL && !session->condemned) {
 		session->condemned = !cm_message_body(session->message, data, length);
 		if (session->check != NULL)
 			cm_dkim_body(session->check, data, length);
@@ -316,9 +315,9 @@ static sfsistat on_end_of_message(SMFICTX *context)
 	if (session->condemned)
 		return conclude_early(context, session);
 	if (session->check != NULL && cm_message_needs_dkim(session->message)) {
-		cm_pool_wait_begin();
+		cm_worker_wakeup_wait_begin();
 		dkim = cm_dkim_end(session->check, &why);
-		cm_pool_wait_end();
+		cm_worker_wakeup_wait_end();
 		snprintf(session->why, sizeof session->why, "%.*s", (int)sizeof session->why - 1,
 			 why.text);
 	}

@@ -111,7 +111,7 @@ static void judge(struct work *work)
 {
 	struct test_delivery delivery = {
 	    .message = cm_message_begin(work->policy, work->direction, "<alice@relay.test>"),
-	    .piece = CM_FEED_CHUNK,
+	    .piece = CM_MESSAGE_FILE_CHUNK,
 	};
 	struct cm_verdict verdict;
 

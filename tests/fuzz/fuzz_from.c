@@ -3,7 +3,7 @@
  */
 #include "fuzz.h"
 
-#include "from.h"
+#include "from_header.h"
 #include "second_reader.h"
 
 #include <string.h>

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	size--;
 	direction = data[0] & 1 ? CM_DIRECTION_OUT : CM_DIRECTION_IN;
-	reason = judge(policy, direction, text, size, CM_FEED_CHUNK);
+	reason = judge(policy, direction, text, size, CM_MESSAGE_FILE_CHUNK);
 	require(judge(policy, direction, text, size, 1) == reason);
 	if (reason == CM_REASON_ENCRYPTED) {
 		require(contains(text, size, "ersion"));

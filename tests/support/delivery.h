@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "feed.h"
+#include "message_file.h"
 #include "policy.h"
 
 struct test_delivery {
@@ -17,6 +17,7 @@ struct test_delivery {
 };
 
 /* Gives header and body, up to where the policy has heard enough. */
-enum cm_feed_status test_deliver(struct test_delivery *delivery, const char *data, size_t length);
+enum cm_message_file_status test_deliver(struct test_delivery *delivery, const char *data,
+					 size_t length);
 
 #endif

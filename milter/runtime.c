@@ -1,0 +1,197 @@
+/*
+ * runtime - the configuration, policy and resolver in force, while messages come and go
+ */
+#include "runtime.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* The resolver outlives configurations that agree about it. */
+struct shared_dkim {
+	struct cm_dkim *dkim;
+	unsigned int references;
+};
+
+struct cm_runtime {
+	struct cm_config *config;
+	struct cm_policy *policy;
+	struct shared_dkim *dkim;
+	struct cm_stats *stats;
+	unsigned int references; /* messages, and one while in force */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t idle = PTHREAD_COND_INITIALIZER;
+static struct cm_runtime *in_force;
+static unsigned int messages;
+
+/* The lock is held, if others know the runtime. */
+static void release(struct cm_runtime *runtime)
+{
+	if (--runtime->references > 0)
+		return;
+	cm_policy_free(&runtime->policy);
+	if (runtime->dkim != NULL && --runtime->dkim->references == 0) {
+		cm_dkim_free(&runtime->dkim->dkim);
+		free(runtime->dkim);
+	}
+	cm_stats_close(&runtime->stats);
+	cm_config_free(&runtime->config);
+	free(runtime);
+}
+
+/* Shares the resolver of what is in force, or makes one: always if it is the system's, whose
+   configuration may be another now. The lock is held. */
+static struct shared_dkim *get_dkim(const struct cm_config *config, struct cm_error *err)
+{
+	struct shared_dkim *dkim;
+
+	if (in_force != NULL && config->resolver[0] != '\0' &&
+	    strcmp(in_force->config->resolver, config->resolver) == 0) {
+		in_force->dkim->references++;
+		return in_force->dkim;
+	}
+	dkim = calloc(1, sizeof *dkim);
+	if (dkim == NULL) {
+		cm_error_set_errno(err, "cannot use the configuration");
+		return NULL;
+	}
+	dkim->references = 1;
+	dkim->dkim = cm_dkim_new(config->resolver, err);
+	if (dkim->dkim != NULL)
+		return dkim;
+	free(dkim);
+	return NULL;
+}
+
+static void open_stats(struct cm_runtime *runtime, cm_config_warning_fn *warn, void *context)
+{
+	struct cm_error why;
+
+	runtime->stats = cm_stats_open(runtime->config->run_dir, &why);
+	if (runtime->stats == NULL && warn != NULL)
+		warn(why.text, context);
+}
+
+static struct cm_runtime *new_runtime(const char *ini, cm_config_warning_fn *warn, void *context,
+				      struct cm_error *err)
+{
+	struct cm_runtime *runtime = calloc(1, sizeof *runtime);
+
+	if (runtime == NULL) {
+		cm_error_set_errno(err, "cannot use the configuration");
+		return NULL;
+	}
+	runtime->references = 1;
+	runtime->config = cm_config_load(ini, warn, context, err);
+	if (runtime->config != NULL)
+		runtime->policy = in_force == NULL
+				      ? cm_policy_new(runtime->config, err)
+				      : cm_policy_renew(in_force->policy, runtime->config, err);
+	if (runtime->policy != NULL)
+		runtime->dkim = get_dkim(runtime->config, err);
+	if (runtime->dkim != NULL) {
+		open_stats(runtime, warn, context);
+		return runtime;
+	}
+	release(runtime);
+	return NULL;
+}
+
+bool cm_runtime_load(const char *ini, cm_config_warning_fn *warn, void *context,
+		     struct cm_error *err)
+{
+	struct cm_runtime *runtime, *before = NULL;
+
+	pthread_mutex_lock(&lock);
+	runtime = new_runtime(ini, warn, context, err);
+	if (runtime != NULL) {
+		before = in_force;
+		in_force = runtime;
+	}
+	if (before != NULL)
+		release(before);
+	pthread_mutex_unlock(&lock);
+	return runtime != NULL;
+}
+
+bool cm_runtime_logs_addresses(void)
+{
+	bool logs;
+
+	pthread_mutex_lock(&lock);
+	logs = in_force != NULL && in_force->config->log_addresses;
+	pthread_mutex_unlock(&lock);
+	return logs;
+}
+
+struct cm_runtime *cm_runtime_enter(void)
+{
+	struct cm_runtime *runtime;
+
+	pthread_mutex_lock(&lock);
+	runtime = in_force;
+	if (runtime != NULL) {
+		runtime->references++;
+		messages++;
+	}
+	pthread_mutex_unlock(&lock);
+	return runtime;
+}
+
+void cm_runtime_leave(struct cm_runtime **runtime)
+{
+	pthread_mutex_lock(&lock);
+	release(*runtime);
+	*runtime = NULL;
+	if (--messages == 0)
+		pthread_cond_signal(&idle);
+	pthread_mutex_unlock(&lock);
+}
+
+struct cm_policy *cm_runtime_policy(struct cm_runtime *runtime)
+{
+	return runtime->policy;
+}
+
+struct cm_dkim *cm_runtime_dkim(struct cm_runtime *runtime)
+{
+	return runtime->dkim->dkim;
+}
+
+struct cm_stats *cm_runtime_stats(struct cm_runtime *runtime)
+{
+	return runtime->stats;
+}
+
+void cm_runtime_stop(void)
+{
+	pthread_mutex_lock(&lock);
+	if (in_force != NULL)
+		release(in_force);
+	in_force = NULL;
+	pthread_mutex_unlock(&lock);
+}
+
+bool cm_runtime_wait_idle(unsigned int milliseconds)
+{
+	struct timespec deadline;
+	bool is_idle;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += milliseconds / 1000;
+	deadline.tv_nsec += (long)(milliseconds % 1000) * 1000000;
+	if (deadline.tv_nsec >= 1000000000) {
+		deadline.tv_sec++;
+		deadline.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&lock);
+	while (messages > 0 && pthread_cond_timedwait(&idle, &lock, &deadline) != ETIMEDOUT)
+		;
+	is_idle = messages == 0;
+	pthread_mutex_unlock(&lock);
+	return is_idle;
+}

@@ -1,0 +1,30 @@
+/*
+ * finding - what a reader of a message found wrong: the reason code and a sentence for a person
+ *
+ * The sentence is a constant of the program, so it can hold nothing of the message: it may be
+ * logged.
+ */
+#ifndef CM_FINDING_H
+#define CM_FINDING_H
+
+#include <stdbool.h>
+
+#include "reason.h"
+
+struct cm_finding {
+	enum cm_reason reason;
+	const char *why; /* NULL: nothing found */
+};
+
+/* Remembers the first finding and returns false, for `return cm_finding_set(...)`. */
+static inline bool cm_finding_set(struct cm_finding *finding, enum cm_reason reason,
+				  const char *why)
+{
+	if (finding->why == NULL) {
+		finding->reason = reason;
+		finding->why = why;
+	}
+	return false;
+}
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * part_header - the header of one part of a multipart, read strictly
+ *
+ * Where strict, as in outgoing mail, only header fields and values that encryption programs are
+ * known to write may stand here: text in them would be cleartext that leaves the relay.
+ */
+#ifndef CM_PART_HEADER_H
+#define CM_PART_HEADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "finding.h"
+#include "mime_value.h"
+#include "transfer.h"
+
+#define CM_PART_HEADERS_MAX       20
+#define CM_PART_HEADER_BYTES_MAX  2048 /* one field, folded lines joined */
+#define CM_PART_HEADERS_BYTES_MAX 8192 /* all of them */
+
+struct cm_part {
+	char type[2 * CM_MIME_NAME_MAX + 2]; /* "" : no Content-Type so far */
+	bool encoding_seen;
+	bool disposition_seen;
+	bool description_seen;
+	bool version_seen;
+	enum cm_transfer_encoding encoding;
+	unsigned int headers;
+	size_t header_bytes;
+	size_t lines; /* of its body, for explanations */
+};
+
+void cm_part_init(struct cm_part *part);
+
+/* True if the field "Name: value" says how to read the part: its type or its encoding. */
+bool cm_part_header_decides(const char *field);
+
+/* One unfolded-or-not field, NUL-terminated "Name: value"; changed while it is read. False, with
+   finding set, if the part may not have it. */
+bool cm_part_header(struct cm_part *part, char *field, bool strict, struct cm_finding *finding);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * rfc5322 - the lexical elements of header text, independent of the locale
+ */
+#ifndef CM_RFC5322_H
+#define CM_RFC5322_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Comments may nest (RFC 5322 3.2.2); this deep they are an attack. */
+#define CM_COMMENT_DEPTH_MAX 8
+
+char cm_lower(char c);
+bool cm_is_alphanumeric(char c);
+
+/* Which comments may stand somewhere. */
+enum cm_comments {
+	CM_COMMENTS_NONE,
+	CM_COMMENTS_PLAIN, /* of nothing that is an address for who does not know comments */
+	CM_COMMENTS_ANY,
+};
+
+/* Moves *at over folding white space (RFC 5322 3.2.2: a line break counts only with white space
+   after it) and comments. False for a broken line break or comment, or for a comment that is not
+   allowed. */
+bool cm_skip_cfws(const char **at, enum cm_comments comments);
+
+/* Trims spaces, tabs and line breaks at both ends: the start is returned, *length changes. */
+const char *cm_trim(const char *text, size_t *length);
+
+/* True if the trimmed text is `expected`, any case. */
+bool cm_text_is(const char *text, const char *expected);
+
+/* A field name (RFC 5322 2.2) without anything that does not belong there. */
+bool cm_header_name_valid(const char *name, size_t length);
+
+/* NULL, or what is wrong with a value's bytes: control bytes, line breaks that fold nothing. */
+const char *cm_header_value_check(const char *value);
+
+/* NULL, or what is wrong with its line breaks: each must be a folding (RFC 5322 2.2.3). */
+const char *cm_header_line_breaks_check(const char *value);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * policy - may this message pass?
+ *
+ * The rules of the relay (README, "What passes and what does not"), as a library without sockets:
+ * the milter, `chatmailctl check`, the tests, the fuzzers and the benchmark all call this. A
+ * message is given piece by piece, in SMTP order, and judged as early as possible. No call blocks
+ * on the network; DKIM is verified beside this by dkim/dkim.h, and its result is given in at the
+ * end.
+ *
+ * Order of calls:  begin  recipient*  header*  end_of_headers  body*  end
+ * Every call up to `end` returns true while the message may go on; false means that the verdict is
+ * in already (cm_message_verdict()) and nothing more need be given.
+ */
+#ifndef CM_POLICY_H
+#define CM_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "address.h"
+#include "config.h"
+#include "dkim_status.h"
+#include "reason.h"
+
+enum cm_direction {
+	CM_DIRECTION_OUT, /* submitted by a logged-in user */
+	CM_DIRECTION_IN,  /* from another mail server */
+};
+
+/* What SMTP answers. code is 250 for an accept; enhanced is "" or like "4.5.3". text holds no '%'
+   doubling and no CR or LF. */
+struct cm_verdict {
+	enum cm_reason reason;
+	int code;
+	char enhanced[8];
+	char text[600];
+	const char
+	    *why; /* the finding behind the reason, without addresses, for the log; or NULL */
+};
+
+/* What outlives a message: configuration, rate limits, blocked senders. Shared by all threads. */
+struct cm_policy;
+
+/* The configuration is borrowed and must outlive the policy. NULL with err filled on failure. */
+struct cm_policy *cm_policy_new(const struct cm_config *config, struct cm_error *err);
+void cm_policy_free(struct cm_policy **policy);
+
+/* After SIGHUP: a policy under another configuration that goes on counting with old's rate limits,
+   and with old's list of blocked senders if that is still the same file's.
+   Messages begun under old go on with old, which is freed as usual when they are done. */
+struct cm_policy *cm_policy_renew(const struct cm_policy *old, const struct cm_config *config,
+				  struct cm_error *err);
+
+/* One message. Not shared between threads. */
+struct cm_message;
+
+/* envelope_from is the MAIL FROM argument, with or without angle brackets; "<>" is the null sender.
+   NULL only if out of memory (answer 4xx). The envelope sender may decide already: see
+   cm_message_verdict(). */
+struct cm_message *cm_message_begin(struct cm_policy *policy, enum cm_direction direction,
+				    const char *envelope_from);
+void cm_message_free(struct cm_message **message);
+
+bool cm_message_recipient(struct cm_message *message, const char *path);
+
+/* value as libmilter gives it: without the line's end, leading space kept, folding as "\n" or
+   "\r\n" plus white space. */
+bool cm_message_header(struct cm_message *message, const char *name, const char *value);
+/* Counts against the sender's rate: only now has Postfix compared the sender with the login. */
+bool cm_message_end_of_headers(struct cm_message *message);
+bool cm_message_body(struct cm_message *message, const void *data, size_t length);
+
+/* After the last body byte: true if a DKIM result is needed to decide (incoming only). Finishes the
+   judgement of the body. */
+bool cm_message_needs_dkim(struct cm_message *message);
+
+/* The final verdict. dkim counts only for incoming mail. Always sets *verdict_r; every failure of
+   our own is CM_REASON_INTERNAL with a 451. */
+void cm_message_end(struct cm_message *message, enum cm_dkim_status dkim,
+		    struct cm_verdict *verdict_r);
+
+/* The early verdict after a call returned false. Its code is 0 as long as there is none, so it may
+   be asked right after begin too, which knows the envelope sender. */
+void cm_message_verdict(const struct cm_message *message, struct cm_verdict *verdict_r);
+
+/* The domain of the one From address in normal form, valid after end_of_headers returned true. */
+const char *cm_message_from_domain(const struct cm_message *message);
+
+/* Writes what was seen (MIME parts, packets, the rule that decided) for a person. */
+void cm_message_explain(const struct cm_message *message, FILE *stream);
+
+#endif
