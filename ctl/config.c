@@ -29,18 +29,20 @@
 
 #define MAX_OVERRIDES 64
 
+/* A directory of templates for each version of Dovecot. */
+#define DOVECOT_TEMPLATES "dovecot-"
+
 /* Longest template or configuration file. */
 #define MAX_FILE 1048576
 
 /* Where a template is for. */
 enum scope {
 	ALWAYS,
-	DOVECOT_23,
-	DOVECOT_24,
 	WITH_DKIM, /* an IP-only relay signs nothing */
 };
 
-/* A destination may name settings like the file itself. */
+/* Both names may have settings in them, as the file itself may; {{dovecot}} is Dovecot's version
+   without the point release. */
 static const struct file {
 	const char *template, *destination;
 	enum scope scope;
@@ -51,8 +53,7 @@ static const struct file {
     {"postfix/submission_header_checks", "/etc/postfix/submission_header_checks", ALWAYS},
     {"postfix/lmtp_header_checks", "/etc/postfix/lmtp_header_checks", ALWAYS},
     {"postfix/tls_policy", "/etc/postfix/tls_policy", ALWAYS},
-    {"dovecot-2.3/dovecot.conf", "/etc/dovecot/dovecot.conf", DOVECOT_23},
-    {"dovecot-2.4/dovecot.conf", "/etc/dovecot/dovecot.conf", DOVECOT_24},
+    {DOVECOT_TEMPLATES "{{dovecot}}/dovecot.conf", "/etc/dovecot/dovecot.conf", ALWAYS},
     {"opendkim/opendkim.conf", "{{opendkim_conf}}", WITH_DKIM},
     {"opendkim/KeyTable", "/etc/dkimkeys/KeyTable", WITH_DKIM},
     {"opendkim/SigningTable", "/etc/dkimkeys/SigningTable", WITH_DKIM},
@@ -64,7 +65,8 @@ struct job {
 	const char *ini;  /* NULL: below root */
 	const char *root; /* "": this machine */
 	const char *templates;
-	const char *dovecot; /* "2.3", "2.4"; NULL: as installed */
+	const char *dovecot; /* "2.4"; NULL: as installed */
+	char detected[16];
 	const char *overrides[MAX_OVERRIDES];
 	size_t override_count;
 	bool dry_run, json, list;
@@ -72,6 +74,7 @@ struct job {
 	int name_count;
 	struct cm_config *config;
 	struct cm_settings *settings;
+	char *templates_of[FILE_COUNT]; /* the rendered names of the templates */
 	struct cm_error *err;
 };
 
@@ -83,7 +86,9 @@ enum outcome {
 
 static bool parse_options(int argc, char **argv, struct job *job, int *status_r);
 static bool prepare(struct job *job);
-static bool detect_dovecot(struct job *job);
+static bool find_dovecot(struct job *job);
+static bool name_templates(struct job *job);
+static char *expand(const struct job *job, const char *text);
 static int show(struct job *job);
 static void show_text(const struct job *job, const char *name, const char *text, bool first);
 static void no_such_template(const struct job *job);
@@ -91,9 +96,9 @@ static int list_settings(const struct job *job, json_t *object);
 static bool add_member(const struct job *job, json_t *object, const char *name, const char *value);
 static int finish_json(json_t *object, bool good);
 static int apply(struct job *job);
-static bool wanted(const struct job *job, const struct file *file);
-static char *render(const struct job *job, const struct file *file);
-static char *destination(const struct job *job, const struct file *file);
+static bool wanted(const struct job *job, size_t file);
+static char *render(const struct job *job, size_t file);
+static char *destination(const struct job *job, size_t file);
 static char *read_whole(const char *path, struct cm_error *err);
 static bool install(const struct job *job, const char *path, const char *text,
 		    enum outcome *outcome_r);
@@ -110,7 +115,7 @@ static const char usage[] =
     "  -c, --config INI      read this file (default: " CM_CONFIG_DEFAULT_PATH " below DIR)\n"
     "      --root DIR        write below DIR instead of /\n"
     "      --set NAME=VALUE  override a setting of the site (see --settings)\n"
-    "      --dovecot 2.3|2.4 render for this Dovecot (default: the installed one)\n"
+    "      --dovecot VERSION render for this Dovecot, such as 2.4 (default: the installed one)\n"
     "      --templates DIR   take the templates from DIR\n"
     "      --settings        show what the templates may name, with the values\n"
     "      --dry-run         say what would change, change nothing\n"
@@ -138,6 +143,8 @@ int cm_command_config(int argc, char **argv)
 		status = strcmp(verb, "show") == 0 ? show(&job) : apply(&job);
 	if (err.text[0] != '\0')
 		fprintf(stderr, "chatmailctl config: %s\n", err.text);
+	for (size_t i = 0; i < FILE_COUNT; i++)
+		free(job.templates_of[i]);
 	cm_settings_deinit(&job.settings);
 	cm_config_free(&job.config);
 	return status;
@@ -234,43 +241,64 @@ static bool prepare(struct job *job)
 	for (size_t i = 0; i < job->override_count; i++)
 		if (!cm_settings_override(job->settings, job->overrides[i], job->err))
 			return false;
-	return job->list || detect_dovecot(job);
+	return job->list || (find_dovecot(job) && name_templates(job));
 }
 
+/* The version of the installed Dovecot without its point release, such as 2.4. */
 static bool detect_dovecot(struct job *job)
 {
-	char version[64] = "";
-	FILE *stream;
+	FILE *stream =
+	    popen("PATH=$PATH:/usr/sbin:/usr/local/sbin dovecot --version 2>/dev/null", "re");
+	unsigned int major, minor;
+	bool known = false;
 
-	if (job->dovecot == NULL) {
-		stream = popen("PATH=$PATH:/usr/sbin:/usr/local/sbin dovecot --version 2>/dev/null",
-			       "re");
-		if (stream != NULL) {
-			if (fgets(version, sizeof(version), stream) == NULL)
-				version[0] = '\0';
-			pclose(stream);
-		}
-		if (version[0] == '\0') {
-			cm_error_set(job->err, "Dovecot's version is unknown, as it is not "
-					       "installed here: give it with --dovecot");
-			return false;
-		}
-		job->dovecot = strncmp(version, "2.3.", 4) == 0   ? "2.3"
-			       : strncmp(version, "2.4.", 4) == 0 ? "2.4"
-								  : "";
+	if (stream != NULL) {
+		known = fscanf(stream, "%3u.%3u.", &major, &minor) == 2;
+		pclose(stream);
 	}
-	if (strcmp(job->dovecot, "2.3") != 0 && strcmp(job->dovecot, "2.4") != 0) {
-		cm_error_set(job->err, "there are templates for Dovecot 2.3 and 2.4 only, not %s",
-			     version[0] != '\0' ? version : job->dovecot);
+	if (!known) {
+		cm_error_set(job->err, "cannot find Dovecot's version, as it is not installed "
+				       "here: give it with --dovecot");
 		return false;
+	}
+	snprintf(job->detected, sizeof(job->detected), "%u.%u", major, minor);
+	job->dovecot = job->detected;
+	return true;
+}
+
+/* A version has templates if it has a directory of them. */
+static bool find_dovecot(struct job *job)
+{
+	char *path;
+	bool found;
+
+	if (job->dovecot == NULL && !detect_dovecot(job))
+		return false;
+	if (job->dovecot[strspn(job->dovecot, "0123456789.")] != '\0' ||
+	    asprintf(&path, "%s/" DOVECOT_TEMPLATES "%s", job->templates, job->dovecot) < 0)
+		path = NULL;
+	found = path != NULL && access(path, F_OK) == 0;
+	free(path);
+	if (!found)
+		cm_error_set(job->err, "%s: there are no templates for Dovecot %s", job->templates,
+			     job->dovecot);
+	return found;
+}
+
+static bool name_templates(struct job *job)
+{
+	for (size_t i = 0; i < FILE_COUNT; i++) {
+		job->templates_of[i] = expand(job, files[i].template);
+		if (job->templates_of[i] == NULL)
+			return false;
 	}
 	return true;
 }
 
-static bool named(const struct job *job, const struct file *file)
+static bool named(const struct job *job, size_t file)
 {
 	for (int n = 0; n < job->name_count; n++)
-		if (strcmp(job->names[n], file->template) == 0)
+		if (strcmp(job->names[n], job->templates_of[file]) == 0)
 			return true;
 	return job->name_count == 0 && wanted(job, file);
 }
@@ -286,14 +314,14 @@ static int show(struct job *job)
 	for (size_t i = 0; good && i < FILE_COUNT; i++) {
 		char *text;
 
-		if (!named(job, &files[i]))
+		if (!named(job, i))
 			continue;
-		text = render(job, &files[i]);
+		text = render(job, i);
 		good = text != NULL;
 		if (good && job->json)
-			good = add_member(job, object, files[i].template, text);
+			good = add_member(job, object, job->templates_of[i], text);
 		else if (good)
-			show_text(job, files[i].template, text, found == 0);
+			show_text(job, job->templates_of[i], text, found == 0);
 		found++;
 		free(text);
 	}
@@ -318,7 +346,7 @@ static void no_such_template(const struct job *job)
 		size_t used = strlen(job->err->text);
 
 		snprintf(job->err->text + used, sizeof(job->err->text) - used, " %s",
-			 files[i].template);
+			 job->templates_of[i]);
 	}
 }
 
@@ -376,9 +404,9 @@ static int apply(struct job *job)
 	bool good = true;
 
 	for (size_t i = 0; good && i < FILE_COUNT; i++)
-		if (wanted(job, &files[i]))
-			good = (texts[i] = render(job, &files[i])) != NULL &&
-			       (paths[i] = destination(job, &files[i])) != NULL;
+		if (wanted(job, i))
+			good = (texts[i] = render(job, i)) != NULL &&
+			       (paths[i] = destination(job, i)) != NULL;
 	for (size_t i = 0; good && i < FILE_COUNT; i++) {
 		if (texts[i] == NULL)
 			continue;
@@ -395,33 +423,31 @@ static int apply(struct job *job)
 	return finish_json(report, good);
 }
 
-static bool wanted(const struct job *job, const struct file *file)
+static bool wanted(const struct job *job, size_t file)
 {
-	switch (file->scope) {
-	case DOVECOT_23:
-		return strcmp(job->dovecot, "2.3") == 0;
-	case DOVECOT_24:
-		return strcmp(job->dovecot, "2.4") == 0;
-	case WITH_DKIM:
-		return !job->config->mail_domain_is_ip;
-	case ALWAYS:
-		break;
-	}
-	return true;
+	return files[file].scope != WITH_DKIM || !job->config->mail_domain_is_ip;
 }
 
 static const char *setting(const char *name, void *context)
 {
 	const struct job *job = context;
 
+	if (strcmp(name, "dovecot") == 0)
+		return job->dovecot;
 	return cm_settings_get(job->settings, name);
 }
 
-static char *render(const struct job *job, const struct file *file)
+/* A name in the table of files, with its settings filled in. */
+static char *expand(const struct job *job, const char *text)
+{
+	return cm_template_render(text, text, setting, (void *)job, job->err);
+}
+
+static char *render(const struct job *job, size_t file)
 {
 	char *path, *text, *result = NULL;
 
-	if (asprintf(&path, "%s/%s", job->templates, file->template) < 0) {
+	if (asprintf(&path, "%s/%s", job->templates, job->templates_of[file]) < 0) {
 		cm_error_set(job->err, "out of memory");
 		return NULL;
 	}
@@ -434,12 +460,10 @@ static char *render(const struct job *job, const struct file *file)
 }
 
 /* The path to write, root included. */
-static char *destination(const struct job *job, const struct file *file)
+static char *destination(const struct job *job, size_t file)
 {
-	char *path, *result;
+	char *path = expand(job, files[file].destination), *result;
 
-	path =
-	    cm_template_render(file->template, file->destination, setting, (void *)job, job->err);
 	if (path == NULL)
 		return NULL;
 	if (asprintf(&result, "%s%s", job->root, path) < 0) {

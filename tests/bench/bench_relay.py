@@ -15,11 +15,9 @@ def available(wanted=()):
     """The Dovecots there are builds for, or those wanted."""
     if wanted:
         return list(wanted)
-    versions = ["2.3"]
-    with contextlib.suppress(RuntimeError):
-        Dovecot("2.4")
-        versions.append("2.4")
-    return versions
+    roots = Path(os.environ["CHATMAIL_BUILD"]).parent.glob("dovecot-*-root")
+    versions = [root.name.removeprefix("dovecot-").removesuffix("-root") for root in roots]
+    return [Dovecot().version, *sorted(versions)]
 
 
 @contextlib.contextmanager

@@ -130,7 +130,8 @@ def test_wrong_template_writes_nothing(root, tmp_path):
         (["--set", "imaps_port=0"], "imaps_port=0: this must be a number"),
         (["--set", "imap_port="], "imap_port=: this must be a number"),
         (["--set", "listen=a\nb"], "not of the form name=value"),
-        (["--dovecot", "2.2"], "2.3 and 2.4 only, not 2.2"),
+        (["--dovecot", "2.2"], "there are no templates for Dovecot 2.2"),
+        (["--dovecot", "2.4/../dovecot-2.3"], "there are no templates for Dovecot 2.4/"),
         (["postfix/main.cf"], "apply takes no operand"),
     ],
 )

@@ -35,22 +35,31 @@ QUIET_LIMITS = {
 }
 
 
-class Dovecot:
-    """Which Dovecot a relay runs: the machine's 2.3, or 2.4 in a root directory of its own."""
+def installed_dovecot():
+    """The version of the machine's Dovecot, without the point release."""
+    command = ["dovecot", "--version"]
+    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin"
+    version = subprocess.check_output(command, env={**os.environ, "PATH": path}, text=True)
+    return ".".join(version.split(".")[:2])
 
-    def __init__(self, version):
-        self.version = version
+
+class Dovecot:
+    """Which Dovecot a relay runs: the machine's, or another version in a root directory of its
+    own, made by tests/run and tests/dovecot-root.
+
+    series: its version without the point release, by which the templates are named."""
+
+    def __init__(self, version=None):
+        installed = installed_dovecot()
+        self.version = version or installed
+        self.series = self.version.partition("-")[0]
         build = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resolve()
         self.build = build
         self.root = None
         self.plugin_build = build
-        if version == "2.4":
-            self.root = Path(
-                os.environ.get("CHATMAIL_DOVECOT_ROOT", build.parent / "dovecot-2.4-root")
-            )
-            self.plugin_build = Path(
-                os.environ.get("CHATMAIL_DOVECOT_BUILD", build.parent / "dovecot-2.4")
-            )
+        if self.version != installed:
+            self.root = build.parent / f"dovecot-{self.version}-root"
+            self.plugin_build = build.parent / f"dovecot-{self.version}"
             for path in (self.root, self.plugin_build):
                 if not path.exists():
                     raise RuntimeError(f"{path} is missing: tests/run makes it")
