@@ -1,66 +1,104 @@
-/*
- * daemon - what every background program of ours does at its start and its end
- *
- * See daemon.h. The pid file's lock is one of fcntl(): it vanishes with the process, however that
- * ends, so a file left behind by a crash blocks nobody.
- */
 #include "daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Looks the user up. False with err filled if there is no such user. */
-static bool find_user(const char *user, struct passwd **password_r, struct cm_error *err)
+#include "config.h"
+#include "log.h"
+#include "pid_file.h"
+#include "privileges.h"
+
+/* The handlers' end and the program's. */
+static int signal_pipe[2] = {-1, -1};
+
+/* --- The command line --- */
+
+#define COMMON_OPTIONS 4
+
+static void collect_options(struct cm_daemon *daemon, const struct cm_option *more,
+			    struct cm_option *options)
 {
-	errno = 0;
-	*password_r = getpwnam(user);
-	if (*password_r != NULL)
-		return true;
-	if (errno != 0)
-		cm_error_set_errno(err, "cannot look up user %s", user);
-	else
-		cm_error_set(err, "there is no user %s", user);
-	return false;
+	const struct cm_option common[COMMON_OPTIONS] = {
+	    CM_OPTION_CONFIG(&daemon->config_path),
+	    {.name = "foreground",
+	     .letter = 'f',
+	     .help = "stay in the foreground, log to standard error",
+	     .set = cm_option_switch,
+	     .value = &daemon->foreground},
+	    {.name = "pid-file",
+	     .letter = 'p',
+	     .argument = "FILE",
+	     .help = "write the process id to FILE, and refuse to run twice",
+	     .set = cm_option_path,
+	     .value = &daemon->pid_path},
+	    {.name = "user",
+	     .letter = 'u',
+	     .argument = "USER",
+	     .help = "become USER if started by root (" CM_DAEMON_USER ")",
+	     .set = cm_option_text,
+	     .value = &daemon->user},
+	};
+	size_t count = 0;
+
+	while (count < COMMON_OPTIONS) {
+		options[count] = common[count];
+		count++;
+	}
+	while (more != NULL && more->name != NULL && count < CM_OPTIONS_MAX)
+		options[count++] = *more++;
+	options[count] = (struct cm_option){.name = NULL};
 }
 
-bool cm_daemon_drop_privileges(const char *user, struct cm_error *err)
+int cm_daemon_check_path(const struct cm_daemon *daemon, const char *option, const char *path)
 {
-	struct passwd *password;
-
-	if (user == NULL || *user == '\0')
-		return true;
-	if (!find_user(user, &password, err))
-		return false;
-	if (geteuid() != 0) {
-		if (geteuid() == password->pw_uid)
-			return true;
-		cm_error_set(err, "cannot become user %s: not started by root", user);
-		return false;
-	}
-	if (initgroups(user, password->pw_gid) != 0 || setgid(password->pw_gid) != 0 ||
-	    setuid(password->pw_uid) != 0) {
-		cm_error_set_errno(err, "cannot become user %s", user);
-		return false;
-	}
-	if (password->pw_uid != 0 && setuid(0) == 0) {
-		cm_error_set(err, "user %s could become root again", user);
-		return false;
-	}
-	return true;
+	if (daemon->foreground || path == NULL || *path == '/')
+		return -1;
+	return cm_options_complain(
+	    daemon->name, "--%s: %s must be an absolute path unless -f is given", option, path);
 }
 
-/* The parent's part: one byte means that the child is ready, end of file that it ended. */
-static enum cm_daemon_role wait_until_ready(int fd, pid_t child, struct cm_error *err)
+int cm_daemon_parse(struct cm_daemon *daemon, const struct cm_option *more, int argc, char **argv)
+{
+	struct cm_option options[CM_OPTIONS_MAX + 1];
+	struct cm_command_line line = {
+	    .program = daemon->name,
+	    .summary = daemon->summary,
+	    .closing = daemon->closing,
+	    .options = options,
+	};
+	char synopsis[128];
+	int status;
+
+	daemon->config_path = CM_CONFIG_DEFAULT_PATH;
+	daemon->pid_path = NULL;
+	daemon->user = geteuid() == 0 ? CM_DAEMON_USER : NULL;
+	daemon->foreground = false;
+	daemon->signals = daemon->ready_fd = daemon->pid_fd = -1;
+	snprintf(synopsis, sizeof(synopsis), "[-f] [-c INI] [-p FILE] [-u USER]%s%s",
+		 daemon->synopsis != NULL ? " " : "",
+		 daemon->synopsis != NULL ? daemon->synopsis : "");
+	line.synopsis = synopsis;
+	collect_options(daemon, more, options);
+	status = cm_options_parse(&line, argc, argv, NULL);
+	for (const struct cm_option *option = options; status < 0 && option->name != NULL; option++)
+		if (option->set == cm_option_path)
+			status = cm_daemon_check_path(daemon, option->name,
+						      *(const char **)option->value);
+	return status;
+}
+
+/* --- The background --- */
+
+/* In the process that was started: the exit status. One byte means that the background process is
+   ready, end of file that it ended, which has logged why unless a signal killed it. */
+static int wait_until_ready(int fd, pid_t child)
 {
 	char byte;
 	ssize_t length;
@@ -71,49 +109,47 @@ static enum cm_daemon_role wait_until_ready(int fd, pid_t child, struct cm_error
 	while (length < 0 && errno == EINTR);
 	close(fd);
 	if (length == 1)
-		return CM_DAEMON_STARTED;
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	cm_error_set(err, "the background process ended before it was ready");
-	return CM_DAEMON_FAILED;
+		return EXIT_SUCCESS;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return EXIT_FAILURE;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	cm_log(LOG_ERR, "the background process was killed by signal %d", WTERMSIG(status));
+	return EXIT_FAILURE;
 }
 
-enum cm_daemon_role cm_daemon_background(int *ready_fd_r, struct cm_error *err)
+/* Forks: -1 in the child, which has a session of its own; the exit status in the parent. */
+static int go_to_background(struct cm_daemon *daemon)
 {
+	struct cm_error err;
 	int fds[2];
 	pid_t child;
 
-	*ready_fd_r = -1;
 	if (pipe2(fds, O_CLOEXEC) != 0) {
-		cm_error_set_errno(err, "cannot go to the background");
-		return CM_DAEMON_FAILED;
+		cm_error_set_errno(&err, "cannot go to the background");
+		return cm_daemon_fail(&err);
 	}
 	child = fork();
-	if (child < 0) {
-		cm_error_set_errno(err, "cannot go to the background");
-		close(fds[0]);
-		close(fds[1]);
-		return CM_DAEMON_FAILED;
-	}
 	if (child > 0) {
 		close(fds[1]);
-		return wait_until_ready(fds[0], child, err);
+		return wait_until_ready(fds[0], child);
 	}
 	close(fds[0]);
-	*ready_fd_r = fds[1];
-	if (setsid() < 0 || chdir("/") != 0) {
-		cm_error_set_errno(err, "cannot go to the background");
-		return CM_DAEMON_FAILED;
-	}
-	return CM_DAEMON_CHILD;
+	daemon->ready_fd = fds[1];
+	if (child == 0 && setsid() >= 0 && chdir("/") == 0)
+		return -1;
+	cm_error_set_errno(&err, "cannot go to the background");
+	return cm_daemon_fail(&err);
 }
 
-void cm_daemon_ready(int *ready_fd)
+void cm_daemon_ready(struct cm_daemon *daemon)
 {
 	int null;
 
-	if (*ready_fd < 0)
+	if (daemon->ready_fd < 0)
 		return;
+	cm_log_init(daemon->name, CM_LOG_SYSLOG);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
@@ -122,76 +158,95 @@ void cm_daemon_ready(int *ready_fd)
 		if (null > STDERR_FILENO)
 			close(null);
 	}
-	while (write(*ready_fd, "", 1) < 0 && errno == EINTR)
+	while (write(daemon->ready_fd, "", 1) < 0 && errno == EINTR)
 		;
-	close(*ready_fd);
-	*ready_fd = -1;
+	close(daemon->ready_fd);
+	daemon->ready_fd = -1;
 }
 
-int cm_daemon_pid_file(const char *path, struct cm_error *err)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	char text[24];
-	int fd, length;
+/* --- Signals --- */
 
-	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0) {
-		cm_error_set_errno(err, "cannot open %s", path);
-		return -1;
-	}
-	if (fcntl(fd, F_SETLK, &lock) != 0) {
-		if (errno == EACCES || errno == EAGAIN)
-			cm_error_set(err, "%s is locked: the program runs already", path);
-		else
-			cm_error_set_errno(err, "cannot lock %s", path);
-		goto fail;
-	}
-	length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) != 0 || write(fd, text, (size_t)length) != length) {
-		cm_error_set_errno(err, "cannot write %s", path);
-		goto fail;
-	}
-	return fd;
-fail:
-	close(fd);
-	return -1;
+/* Not signalfd(2), which needs signals blocked: a blocked signal would go to a thread of a library
+   that waits for it, as libmilter has one. */
+static void on_signal(int number)
+{
+	unsigned char byte = (unsigned char)number;
+	int saved_errno = errno;
+
+	/* A full pipe has enough news in it. */
+	if (write(signal_pipe[1], &byte, 1) < 0)
+		errno = saved_errno;
 }
 
-void cm_daemon_pid_file_remove(const char *path, int *fd)
+static bool catch_signals(struct cm_daemon *daemon, struct cm_error *err)
 {
-	if (*fd < 0)
-		return;
-	unlink(path);
-	close(*fd);
-	*fd = -1;
-}
-
-int cm_daemon_signals(struct cm_error *err)
-{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+	/* SA_NODEFER: the signal is blocked at no time, see above. */
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_NODEFER};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	sigset_t set;
-	int fd;
+	bool good = pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) == 0 &&
+		    sigaction(SIGPIPE, &ignore, NULL) == 0;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
+	for (size_t i = 0; good && i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		good = sigaction(numbers[i], &action, NULL) == 0;
+	if (!good)
 		cm_error_set_errno(err, "cannot set up signals");
-		return -1;
-	}
-	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	if (fd < 0)
-		cm_error_set_errno(err, "cannot set up signals");
-	return fd;
+	daemon->signals = signal_pipe[0];
+	return good;
 }
 
 int cm_daemon_next_signal(int fd)
 {
-	struct signalfd_siginfo information;
+	unsigned char number;
 
-	if (read(fd, &information, sizeof information) != (ssize_t)sizeof information)
-		return 0;
-	return (int)information.ssi_signo;
+	return read(fd, &number, 1) == 1 ? number : 0;
+}
+
+/* --- Start and end --- */
+
+/* Every connection is a descriptor. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static bool open_pid_file(struct cm_daemon *daemon, struct cm_error *err)
+{
+	if (daemon->pid_path == NULL)
+		return true;
+	daemon->pid_fd = cm_pid_file_open(daemon->pid_path, err);
+	return daemon->pid_fd >= 0;
+}
+
+int cm_daemon_start(struct cm_daemon *daemon, cm_daemon_open_fn *open, void *context)
+{
+	struct cm_error err;
+	int status;
+
+	cm_log_init(daemon->name, CM_LOG_STDERR);
+	if (!daemon->foreground && (status = go_to_background(daemon)) >= 0)
+		return status;
+	raise_descriptor_limit();
+	if (!catch_signals(daemon, &err) || !open_pid_file(daemon, &err) ||
+	    (open != NULL && !open(context, daemon, &err)) ||
+	    !cm_privileges_drop(daemon->user, &err))
+		return cm_daemon_fail(&err);
+	return -1;
+}
+
+int cm_daemon_fail(const struct cm_error *err)
+{
+	cm_log(LOG_ERR, "%s", err->text);
+	return EXIT_FAILURE;
+}
+
+void cm_daemon_end(struct cm_daemon *daemon)
+{
+	if (daemon->pid_path != NULL)
+		cm_pid_file_remove(daemon->pid_path, &daemon->pid_fd);
 }

@@ -1,9 +1,22 @@
 /*
- * daemon - what every background program of ours does at its start and its end
+ * daemon - the start and the end of every background program
  *
- * The order in a main(): read the configuration, cm_daemon_background() unless -f was given,
- * cm_daemon_signals() before the first thread, cm_daemon_drop_privileges(), cm_daemon_pid_file(),
- * open what is needed, cm_daemon_ready(), work. Nothing here exits; the caller's main() does.
+ * A main() is four calls and what is special about the program:
+ *
+ *	struct cm_daemon daemon = {.name = "chatmail-x", .summary = "Does this and that."};
+ *	int status = cm_daemon_parse(&daemon, NULL, argc, argv);
+ *
+ *	if (status < 0)
+ *		status = cm_daemon_start(&daemon, open_sockets, &program);
+ *	if (status < 0)
+ *		status = run(&program, &daemon);
+ *	cm_daemon_end(&daemon);
+ *	return status;
+ *
+ * run() loads the configuration, prepares its work, calls cm_daemon_ready(), and works until
+ * cm_daemon_next_signal() returns SIGTERM or SIGINT. The log (log.h) goes to standard error until
+ * cm_daemon_ready(), so that whoever started the program sees why it does not start; after that a
+ * background program logs to syslog. Nothing here exits.
  */
 #ifndef CM_DAEMON_H
 #define CM_DAEMON_H
@@ -11,43 +24,59 @@
 #include <stdbool.h>
 
 #include "error.h"
+#include "options.h"
 
-/* Becomes the user for good: user id, primary and supplementary groups. A process that is this user
-   already keeps what it has; one that is somebody else and not root fails. NULL or "" for the user
-   changes nothing. */
-bool cm_daemon_drop_privileges(const char *user, struct cm_error *err);
+/* The user that our programs run as unless -u says otherwise: the owner of the mailboxes. */
+#define CM_DAEMON_USER "vmail"
 
-enum cm_daemon_role {
-	CM_DAEMON_CHILD,   /* the background process: go on */
-	CM_DAEMON_STARTED, /* the caller, and the background process is ready: end with success */
-	CM_DAEMON_FAILED,  /* the caller, and the background process is not to be: err is filled */
+struct cm_daemon {
+	/* The caller's. */
+	const char *name;
+	const char *synopsis;          /* of its own options: "[-s SOCKET]", or NULL */
+	const char *summary, *closing; /* for --help, see struct cm_command_line */
+
+	/* Set by cm_daemon_parse(). */
+	const char *config_path;
+	const char *pid_path; /* NULL: none */
+	const char *user;     /* NULL: stay who we are */
+	bool foreground;
+
+	/* Set by cm_daemon_start(): readable when a signal has come. */
+	int signals;
+
+	/* Private. */
+	int ready_fd, pid_fd;
 };
 
-/* Forks into the background: a session of its own, "/" as the working directory. The calling
-   process waits until the child calls cm_daemon_ready() or ends, so whoever started it learns
-   whether it runs. The child gets in *ready_fd_r what cm_daemon_ready() wants. Standard error stays
-   open in the child until then, for its complaints. */
-enum cm_daemon_role cm_daemon_background(int *ready_fd_r, struct cm_error *err);
+/* Parses the command line: -c, -f, -p, -u and the program's own options (may be NULL). In the
+   background the working directory is "/", so a relative path of an option with cm_option_path() is
+   an error without -f. Returns -1 to go on, else the exit status. */
+int cm_daemon_parse(struct cm_daemon *daemon, const struct cm_option *more, int argc, char **argv);
 
-/* Tells the waiting parent that the program runs, points standard input, output and error to
-   /dev/null, and sets *ready_fd to -1. With -1 (the program is in the foreground) nothing is done.
- */
-void cm_daemon_ready(int *ready_fd);
+/* The same rule for a path that is only a part of an option's value. path may be NULL. Returns -1
+   or the exit status. */
+int cm_daemon_check_path(const struct cm_daemon *daemon, const char *option, const char *path);
 
-/* Writes the process id and keeps the file locked as long as the result, a file descriptor, is
-   open: -1 with err filled if another process holds the lock. The file must be writable by the user
-   that the program runs as. */
-int cm_daemon_pid_file(const char *path, struct cm_error *err);
+/* Opens what an ordinary user may not: ports, sockets in the system's directories. */
+typedef bool cm_daemon_open_fn(void *context, const struct cm_daemon *daemon, struct cm_error *err);
 
-/* Removes the file and closes the descriptor; sets it to -1. -1 does nothing. */
-void cm_daemon_pid_file_remove(const char *path, int *fd);
+/* In this order: goes to the background unless -f was given, raises the limit of descriptors,
+   catches signals, writes the PID file, calls open (may be NULL) and drops privileges. No thread
+   may run yet. Returns -1 in the process that is to work; else the exit status, which in the
+   process that was started is known once the background process is ready or has ended. */
+int cm_daemon_start(struct cm_daemon *daemon, cm_daemon_open_fn *open, void *context);
 
-/* From here on SIGTERM, SIGINT, SIGHUP and SIGUSR1 are read from the returned descriptor
-   (non-blocking, close-on-exec) instead of interrupting, in this thread and those it starts later;
-   SIGPIPE is ignored. -1 with err filled on failure. */
-int cm_daemon_signals(struct cm_error *err);
+/* The program works: the process that was started may end. Does nothing the second time. */
+void cm_daemon_ready(struct cm_daemon *daemon);
 
-/* The next signal that waits in the descriptor, or 0. */
+/* Logs an error that ends the program before or while it works. Returns the exit status. */
+int cm_daemon_fail(const struct cm_error *err);
+
+/* Removes the PID file. May be called whatever the start has come to. */
+void cm_daemon_end(struct cm_daemon *daemon);
+
+/* The next signal that has come of SIGTERM, SIGINT, SIGHUP and SIGUSR1, or 0. fd is
+   daemon->signals. SIGPIPE is ignored. */
 int cm_daemon_next_signal(int fd);
 
 #endif

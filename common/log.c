@@ -18,13 +18,17 @@ static _Atomic(const char *) log_ident = "chatmail";
 static _Atomic(enum cm_log_target) log_target = CM_LOG_STDERR;
 static atomic_bool log_show_addresses = false;
 
-void cm_log_init(const char *ident, enum cm_log_target target, bool show_addresses)
+void cm_log_init(const char *ident, enum cm_log_target target)
 {
 	log_ident = ident;
-	log_show_addresses = show_addresses;
 	if (target == CM_LOG_SYSLOG && log_target != CM_LOG_SYSLOG)
 		openlog(ident, LOG_PID | LOG_NDELAY, LOG_MAIL);
 	log_target = target;
+}
+
+void cm_log_show_addresses(bool show)
+{
+	log_show_addresses = show;
 }
 
 static const char *priority_name(int priority)

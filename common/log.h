@@ -3,7 +3,8 @@
  *
  * Addresses and IPs go through cm_log_address(), which hides them unless log_addresses = true.
  * Passwords, tokens and keys are never given to this module. Control bytes in a line are replaced
- * by '?', so no client can forge a line. Thread-safe after cm_log_init().
+ * by '?', so no client can forge a line. Thread-safe after
+ * cm_log_init().
  */
 #ifndef CM_LOG_H
 #define CM_LOG_H
@@ -16,8 +17,11 @@ enum cm_log_target {
 	CM_LOG_STDERR,
 };
 
-/* ident must stay valid. May be called again (SIGHUP). Without a call: standard error, hidden. */
-void cm_log_init(const char *ident, enum cm_log_target target, bool show_addresses);
+/* ident must stay valid. Without a call: "chatmail", standard error. */
+void cm_log_init(const char *ident, enum cm_log_target target);
+
+/* Whether cm_log_address() shows them; not without a call. May be called again (SIGHUP). */
+void cm_log_show_addresses(bool show);
 
 /* priority: LOG_ERR, LOG_WARNING, LOG_INFO or LOG_DEBUG. Lines over 1,000 bytes end in "...". */
 void cm_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -51,7 +51,7 @@ const struct cm_config *cm_relay_config(void)
 	if (relay_config == NULL)
 		i_error("chatmail: %s", err.text);
 	else
-		cm_log_init("chatmail", CM_LOG_STDERR, relay_config->log_addresses);
+		cm_log_show_addresses(relay_config->log_addresses);
 	return relay_config;
 }
 

@@ -3,7 +3,7 @@
  *
  * libmilter has a thread of its own that waits for SIGHUP, SIGTERM and SIGINT and stops the filter
  * at each of them, at SIGINT in the middle of a message. So its loop runs in a second thread here,
- * and the main thread must take these signals by handlers, never blocked: the kernel gives a
+ * and the main thread takes these signals by handlers (daemon.h), never blocked: the kernel gives a
  * process's signal to its main thread if that does not block it.
  */
 #ifndef CM_LISTENER_H

@@ -29,11 +29,11 @@
 #include <unistd.h>
 
 #include "config.h"
-#include "daemon.h"
 #include "expire.h"
 #include "log.h"
 #include "maildir_trim.h"
 #include "maildir_walk.h"
+#include "privileges.h"
 #include "summary.h"
 
 #define PROGRAM "chatmail-expire"
@@ -256,7 +256,7 @@ static bool become_owner(const char *directory, struct cm_error *err)
 		cm_error_set(err, "out of memory");
 		return false;
 	}
-	good = cm_daemon_drop_privileges(name, err);
+	good = cm_privileges_drop(name, err);
 	free(name);
 	return good;
 }
@@ -318,7 +318,7 @@ static int run_main(const struct command_line *line)
 
 	if (config == NULL)
 		return complain(&err, EXIT_TROUBLE);
-	cm_log_init(PROGRAM, CM_LOG_STDERR, config->log_addresses || line->options.verbose);
+	cm_log_show_addresses(config->log_addresses || line->options.verbose);
 	lower_priority();
 	if (become_owner(config->mailboxes_dir, &err))
 		status = run(config, line);
@@ -403,7 +403,8 @@ int main(int argc, char **argv)
 
 	if (!parse_command_line(argc, argv, &line, &status))
 		return status;
-	cm_log_init(PROGRAM, CM_LOG_STDERR, line.options.verbose);
+	cm_log_init(PROGRAM, CM_LOG_STDERR);
+	cm_log_show_addresses(line.options.verbose);
 	status = line.quota ? quota_main(&line) : run_main(&line);
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return status;

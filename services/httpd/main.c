@@ -6,42 +6,43 @@
  */
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "daemon.h"
-#include "daemon_options.h"
 #include "listen.h"
 #include "log.h"
 #include "route.h"
 #include "server.h"
-
-#define PROGRAM "chatmail-httpd"
 
 static const struct cm_httpd_route metrics_routes[] = {
     {"GET", "/metrics", 0, cm_httpd_metrics},
     {NULL, NULL, 0, NULL},
 };
 
-/* What the process holds; everything here is released in main(). */
+/* Everything here is released in main(). */
 struct program {
+	struct cm_daemon daemon;
 	struct cm_config *config;
 	struct cm_stats *stats;
 	struct cm_httpd_context context;
 	struct cm_httpd *server;
-	int listen_fd; /* -1 once the server has it */
-	int signal_fd;
-	int pid_fd;
-	int ready_fd;
+	int listen_fd; /* -1: metrics_listen is empty, or the server has it */
 };
 
-static bool start_listening(struct program *program, struct cm_error *err)
+static bool start_listening(void *context, const struct cm_daemon *daemon, struct cm_error *err)
 {
-	const char *where = program->config->metrics_listen;
+	struct program *program = context;
+	const char *where;
 	bool loopback;
 
+	program->config = cm_config_load(daemon->config_path, cm_config_warn_log, NULL, err);
+	if (program->config == NULL)
+		return false;
+	cm_log_show_addresses(program->config->log_addresses);
+	where = program->config->metrics_listen;
+	if (*where == '\0')
+		return true;
 	program->listen_fd = cm_httpd_listen(where, &loopback, err);
 	if (program->listen_fd < 0)
 		return false;
@@ -51,23 +52,14 @@ static bool start_listening(struct program *program, struct cm_error *err)
 	return true;
 }
 
-static bool start(struct program *program, const struct cm_daemon_options *options,
-		  struct cm_error *err)
+static bool start(struct program *program, struct cm_error *err)
 {
-	int fd;
+	int fd = program->listen_fd;
 
-	program->signal_fd = cm_daemon_signals(err);
-	if (program->signal_fd < 0 || !start_listening(program, err) ||
-	    !cm_daemon_drop_privileges(options->user, err))
-		return false;
-	if (options->pid_path != NULL &&
-	    (program->pid_fd = cm_daemon_pid_file(options->pid_path, err)) < 0)
-		return false;
 	program->stats = cm_stats_open(program->config->run_dir, err);
 	if (program->stats == NULL)
 		return false;
 	program->context = (struct cm_httpd_context){program->config, program->stats};
-	fd = program->listen_fd;
 	program->listen_fd = -1;
 	program->server = cm_httpd_start(fd, metrics_routes, &program->context, err);
 	return program->server != NULL;
@@ -76,12 +68,12 @@ static bool start(struct program *program, const struct cm_daemon_options *optio
 /* Until SIGTERM or SIGINT. */
 static void serve(struct program *program)
 {
-	struct pollfd poll_fd = {.fd = program->signal_fd, .events = POLLIN};
+	struct pollfd poll_fd = {.fd = program->daemon.signals, .events = POLLIN};
 	int number;
 
 	for (;;) {
 		poll(&poll_fd, 1, 1000);
-		while ((number = cm_daemon_next_signal(program->signal_fd)) != 0) {
+		while ((number = cm_daemon_next_signal(program->daemon.signals)) != 0) {
 			if (number == SIGTERM || number == SIGINT)
 				return;
 			if (number == SIGHUP)
@@ -92,59 +84,46 @@ static void serve(struct program *program)
 	}
 }
 
-static int run(struct program *program, const struct cm_daemon_options *options)
+static int run(struct program *program)
 {
 	struct cm_error err;
 
-	cm_log_init(PROGRAM, CM_LOG_STDERR, false);
-	program->config = cm_config_load(options->config_path, cm_config_warn_log, NULL, &err);
-	if (program->config == NULL)
-		goto trouble;
-	if (program->config->metrics_listen[0] == '\0') {
+	if (program->listen_fd < 0) {
 		cm_log(LOG_INFO, "%s: metrics_listen is empty: nothing to serve",
 		       program->config->path);
 		return EXIT_SUCCESS;
 	}
-	if (!options->foreground) {
-		switch (cm_daemon_background(&program->ready_fd, &err)) {
-		case CM_DAEMON_STARTED:
-			return EXIT_SUCCESS;
-		case CM_DAEMON_FAILED:
-			goto trouble;
-		case CM_DAEMON_CHILD:
-			break;
-		}
-	}
-	if (!start(program, options, &err))
-		goto trouble;
-	if (!options->foreground)
-		cm_log_init(PROGRAM, CM_LOG_SYSLOG, program->config->log_addresses);
+	if (!start(program, &err))
+		return cm_daemon_fail(&err);
+	cm_daemon_ready(&program->daemon);
 	cm_log(LOG_INFO, "serving metrics on %s", program->config->metrics_listen);
-	cm_daemon_ready(&program->ready_fd);
 	serve(program);
 	cm_log(LOG_INFO, "stopped");
 	return EXIT_SUCCESS;
-trouble:
-	cm_log(LOG_ERR, "%s", err.text);
-	return EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
 {
-	struct program program = {.listen_fd = -1, .signal_fd = -1, .pid_fd = -1, .ready_fd = -1};
-	struct cm_daemon_options options;
-	int status = cm_daemon_options_parse(PROGRAM, argc, argv, &options);
+	struct program program = {
+	    .daemon =
+		{
+		    .name = "chatmail-httpd",
+		    .summary = "Serves the relay's statistics as OpenMetrics on metrics_listen of "
+			       "chatmail.ini.",
+		},
+	    .listen_fd = -1,
+	};
+	int status = cm_daemon_parse(&program.daemon, NULL, argc, argv);
 
-	if (status >= 0)
-		return status;
-	status = run(&program, &options);
+	if (status < 0)
+		status = cm_daemon_start(&program.daemon, start_listening, &program);
+	if (status < 0)
+		status = run(&program);
 	cm_httpd_stop(&program.server);
 	cm_stats_close(&program.stats);
 	if (program.listen_fd >= 0)
 		close(program.listen_fd);
-	if (program.signal_fd >= 0)
-		close(program.signal_fd);
-	cm_daemon_pid_file_remove(options.pid_path, &program.pid_fd);
 	cm_config_free(&program.config);
+	cm_daemon_end(&program.daemon);
 	return status;
 }

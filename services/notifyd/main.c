@@ -10,17 +10,14 @@
 #include <curl/curl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
 #include "daemon.h"
-#include "daemon_options.h"
 #include "log.h"
 #include "notifier.h"
 #include "stats.h"
-
-#define PROGRAM "chatmail-notifyd"
 
 /* Milliseconds to wait for answers before the end, and before starting anew with another
    configuration: there is no hurry then, and a request lasts 30 s at most. */
@@ -31,24 +28,17 @@
 #define OPEN_EVERY 10000
 
 struct program {
-	struct cm_daemon_options options;
+	struct cm_daemon daemon;
 	struct cm_config *config;
 	struct cm_stats *stats;
-	int signals, pid_file, ready;
 };
-
-static void start_log(const struct program *program)
-{
-	cm_log_init(PROGRAM, program->options.foreground ? CM_LOG_STDERR : CM_LOG_SYSLOG,
-		    program->config->log_addresses);
-}
 
 /* Reads the configuration again, for the notifier if there is one just now. True if it has to start
    anew with it. */
 static bool reload(struct program *program, struct notifier *notifier)
 {
 	struct cm_error err;
-	struct cm_config *config = cm_config_load(program->options.config_path, cm_config_warn_log,
+	struct cm_config *config = cm_config_load(program->daemon.config_path, cm_config_warn_log,
 						  NULL, &err),
 			 *old;
 	bool restart;
@@ -64,7 +54,7 @@ static bool reload(struct program *program, struct notifier *notifier)
 	if (notifier != NULL)
 		notifier_set_config(notifier, config);
 	cm_config_free(&old);
-	start_log(program);
+	cm_log_show_addresses(config->log_addresses);
 	cm_log(LOG_INFO, "configuration read again");
 	return restart;
 }
@@ -72,7 +62,7 @@ static bool reload(struct program *program, struct notifier *notifier)
 /* Opens the queue, however long that takes. NULL if told to end. */
 static struct notifier *open_notifier(struct program *program)
 {
-	struct pollfd wait = {.fd = program->signals, .events = POLLIN};
+	struct pollfd wait = {.fd = program->daemon.signals, .events = POLLIN};
 	struct notifier *notifier;
 	struct cm_error err;
 	bool told = false;
@@ -82,9 +72,9 @@ static struct notifier *open_notifier(struct program *program)
 		if (!told)
 			cm_log(LOG_ERR, "%s; trying again every %d s", err.text, OPEN_EVERY / 1000);
 		told = true;
-		cm_daemon_ready(&program->ready);
+		cm_daemon_ready(&program->daemon);
 		poll(&wait, 1, OPEN_EVERY);
-		number = cm_daemon_next_signal(program->signals);
+		number = cm_daemon_next_signal(program->daemon.signals);
 		if (number == SIGTERM || number == SIGINT)
 			return NULL;
 		if (number == SIGHUP) {
@@ -92,7 +82,7 @@ static struct notifier *open_notifier(struct program *program)
 			told = false;
 		}
 	}
-	cm_daemon_ready(&program->ready);
+	cm_daemon_ready(&program->daemon);
 	return notifier;
 }
 
@@ -105,9 +95,9 @@ static bool work(struct program *program)
 	if (notifier == NULL)
 		return false;
 	do
-		event = notifier_run(notifier, program->signals);
+		event = notifier_run(notifier, program->daemon.signals);
 	while (event == NOTIFIER_HANGUP && !reload(program, notifier));
-	meanwhile = notifier_drain(notifier, program->signals,
+	meanwhile = notifier_drain(notifier, program->daemon.signals,
 				   event == NOTIFIER_TERMINATE ? DRAIN_TERMINATE : DRAIN_RESTART);
 	notifier_free(&notifier);
 	if (meanwhile == NOTIFIER_HANGUP)
@@ -120,14 +110,11 @@ static bool prepare(struct program *program, struct cm_error *err)
 {
 	struct cm_error stats_error;
 
-	program->signals = cm_daemon_signals(err);
-	if (program->signals < 0 || !cm_daemon_drop_privileges(program->options.user, err))
+	program->config =
+	    cm_config_load(program->daemon.config_path, cm_config_warn_log, NULL, err);
+	if (program->config == NULL)
 		return false;
-	if (program->options.pid_path != NULL) {
-		program->pid_file = cm_daemon_pid_file(program->options.pid_path, err);
-		if (program->pid_file < 0)
-			return false;
-	}
+	cm_log_show_addresses(program->config->log_addresses);
 	program->stats = cm_stats_open(program->config->run_dir, &stats_error);
 	if (program->stats == NULL)
 		cm_log(LOG_WARNING, "no statistics: %s", stats_error.text);
@@ -141,50 +128,35 @@ static bool prepare(struct program *program, struct cm_error *err)
 static int run(struct program *program)
 {
 	struct cm_error err;
-	int status = 1;
 
-	if (!program->options.foreground) {
-		switch (cm_daemon_background(&program->ready, &err)) {
-		case CM_DAEMON_STARTED:
-			return 0;
-		case CM_DAEMON_FAILED:
-			fprintf(stderr, PROGRAM ": %s\n", err.text);
-			return 1;
-		case CM_DAEMON_CHILD:
-			break;
-		}
-	}
-	start_log(program);
-	if (prepare(program, &err)) {
-		while (work(program))
-			;
-		cm_log(LOG_INFO, "stopped");
-		status = 0;
-	} else {
-		fprintf(stderr, PROGRAM ": %s\n", err.text);
-	}
-	curl_global_cleanup();
-	cm_stats_close(&program->stats);
-	if (program->options.pid_path != NULL)
-		cm_daemon_pid_file_remove(program->options.pid_path, &program->pid_file);
-	return status;
+	if (!prepare(program, &err))
+		return cm_daemon_fail(&err);
+	while (work(program))
+		;
+	cm_log(LOG_INFO, "stopped");
+	return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-	struct program program = {.signals = -1, .pid_file = -1, .ready = -1};
-	struct cm_error err;
-	int status = cm_daemon_options_parse(PROGRAM, argc, argv, &program.options);
+	struct program program = {
+	    .daemon =
+		{
+		    .name = "chatmail-notifyd",
+		    .summary = "Sends push notifications for new messages.",
+		    .closing = "SIGHUP reads the configuration again.",
+		},
+	};
+	int status = cm_daemon_parse(&program.daemon, NULL, argc, argv);
 
-	if (status >= 0)
-		return status;
-	program.config =
-	    cm_config_load(program.options.config_path, cm_config_warn_log, NULL, &err);
-	if (program.config == NULL) {
-		fprintf(stderr, PROGRAM ": %s\n", err.text);
-		return 1;
+	if (status < 0)
+		status = cm_daemon_start(&program.daemon, NULL, NULL);
+	if (status < 0) {
+		status = run(&program);
+		curl_global_cleanup();
 	}
-	status = run(&program);
+	cm_stats_close(&program.stats);
 	cm_config_free(&program.config);
+	cm_daemon_end(&program.daemon);
 	return status;
 }

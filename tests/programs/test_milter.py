@@ -306,24 +306,13 @@ def run(*arguments):
     return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60)
 
 
-def test_help_and_version():
-    for option in ("-h", "--help"):
-        result = run(option)
-        assert result.returncode == 0 and "--socket" in result.stdout and result.stderr == ""
-    result = run("--version")
-    assert result.returncode == 0 and result.stdout.startswith("chatmail-milter ")
-
-
 @pytest.mark.parametrize(
     "arguments, complaint",
     [
-        (["--nonsense"], "nonsense"),
-        (["-m", "rw"], "--mode rw"),
-        (["-m", "7777"], "--mode 7777"),
-        (["-f", "word"], "word"),
-        (["-s", "relative.sock"], "relative.sock: not an absolute path"),
-        (["-c", "chatmail.ini"], "chatmail.ini: not an absolute path"),
-        (["-p", "pid"], "pid: not an absolute path"),
+        (["-m", "rw"], "--mode: rw is not permissions"),
+        (["-m", "7777"], "--mode: 7777 is not permissions"),
+        (["-s", "relative.sock"], "relative.sock must be an absolute path"),
+        (["-s", "unix:relative.sock"], "relative.sock must be an absolute path"),
     ],
 )
 def test_wrong_options(arguments, complaint):
@@ -337,14 +326,11 @@ def test_wrong_options(arguments, complaint):
     [
         ({"max_user_send_per_minute": "many"}, [], "max_user_send_per_minute"),
         ({"resolver": "nobody@nowhere"}, [], "resolver"),
-        ({}, ["-u", "no-such-user"], "no-such-user"),
         ({}, ["-g", "no-such-group"], "no-such-group"),
         ({}, ["-s", "/nonexistent/milter.sock"], "/nonexistent/milter.sock"),
         ({}, ["-s", "/tmp/" + "x" * 200], "the path is too long"),
         ({}, ["-s", "inet:no-such-port@127.0.0.1"], "inet:no-such-port@127.0.0.1"),
         ({}, ["-s", "inet:8891@::1"], "inet:8891@::1"),
-        ({}, ["-p", "/nonexistent/pid"], "/nonexistent/pid"),
-        ({}, ["-c", "/nonexistent/chatmail.ini"], "/nonexistent/chatmail.ini"),
     ],
 )
 def test_bad_start(stopped, foreground, ini, options, complaint):
@@ -358,18 +344,14 @@ def test_bad_start(stopped, foreground, ini, options, complaint):
 
 
 def test_background(stopped, tmp_path):
-    """The starting process ends with success once the daemon listens."""
+    """It listens when the starting process ends, and takes its socket away."""
     pid_file = tmp_path / "pid"
     command = [word for word in stopped.command("-p", pid_file) if word != "-f"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert result.returncode == 0, result.stderr
-    pid = int(pid_file.read_text())
+    subprocess.run(command, check=True, timeout=60)
     try:
         assert send(stopped)[0] == 250
-        assert os.readlink(f"/proc/{pid}/cwd") == "/"
-        assert os.readlink(f"/proc/{pid}/fd/2") == "/dev/null"
     finally:
-        os.kill(pid, signal.SIGTERM)
+        os.kill(int(pid_file.read_text()), signal.SIGTERM)
         eventually(lambda: not pid_file.exists())
     assert not stopped.socket.exists()
 

@@ -1,0 +1,79 @@
+/*
+ * options - the command line of every program and subcommand
+ *
+ * One table is the whole of a command line: what is parsed, what --help shows, which values are
+ * wrong. --help (-h) and --version (-V) are in every command line without an entry. A wrong command
+ * line is reported on standard error, always in this form:
+ *
+ *	chatmailctl report: --now: yesterday is not a time in seconds since 1970
+ *	Try chatmailctl report --help
+ */
+#ifndef CM_OPTIONS_H
+#define CM_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "error.h"
+
+/* The exit status after a wrong command line. */
+#define CM_OPTIONS_WRONG 2
+
+/* Most entries that a table can have. */
+#define CM_OPTIONS_MAX 24
+
+struct cm_option;
+
+/* Stores text, which lives as long as argv, in option->value. text is NULL for an option without an
+   argument. False with err filled if the value is wrong: what is wrong about it, without the
+   option's name. */
+typedef bool cm_option_fn(const struct cm_option *option, const char *text, struct cm_error *err);
+
+struct cm_option {
+	const char *name;     /* the long one, without "--"; NULL ends the table */
+	char letter;          /* the short one, 0 if there is none */
+	const char *argument; /* its name in --help: "FILE"; NULL if the option takes none */
+	const char *help;     /* its lines in --help, separated by '\n' */
+	cm_option_fn *set;
+	void *value;              /* where set() stores */
+	unsigned int least, most; /* bounds for cm_option_number() */
+};
+
+cm_option_fn cm_option_switch; /* bool: becomes true */
+cm_option_fn cm_option_text;   /* const char * */
+cm_option_fn cm_option_path;   /* const char *: a path, which a daemon needs to be absolute */
+cm_option_fn cm_option_number; /* unsigned int, decimal, from least to most */
+cm_option_fn cm_option_time;   /* time_t: seconds since 1970 */
+
+/* The entry that every program has: where its configuration is. */
+#define CM_OPTION_CONFIG(path)                                                                     \
+	{                                                                                          \
+		.name = "config", .letter = 'c', .argument = "INI", .set = cm_option_path,         \
+		.value = (path), .help = "configuration file (" CM_CONFIG_DEFAULT_PATH ")",        \
+	}
+
+struct cm_command_line {
+	const char *program;  /* "chatmail-expire" or "chatmailctl report" */
+	const char *synopsis; /* what may follow the program; a line for each form, '\n' between */
+	const char *summary;  /* whole sentences, printed between synopsis and options */
+	const char *closing;  /* printed after the options; NULL: nothing */
+	const struct cm_option *options;
+	int arguments_min, arguments_max; /* how many words may follow the options */
+};
+
+/* Parses the line. Returns -1 to go on, else the exit status: 0 after --help or --version,
+   CM_OPTIONS_WRONG after a complaint. *arguments_r, unless that is NULL, points to the words after
+   the options, with a NULL at their end. Options may follow words, as getopt_long(3) has it. */
+int cm_options_parse(const struct cm_command_line *line, int argc, char **argv,
+		     char ***arguments_r);
+
+/* Reports that the line is wrong, for a reason that the table cannot know. Returns
+   CM_OPTIONS_WRONG. */
+int cm_options_complain(const char *program, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The last thing that a program does which prints results: output that got lost, on a full disk
+   say, must not look like success. Returns status, or CM_OPTIONS_WRONG after a complaint if
+   standard output could not be written. */
+int cm_options_flush(const char *program, int status);
+
+#endif

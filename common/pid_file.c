@@ -1,0 +1,61 @@
+#include "pid_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool lock_file(int fd, const char *path, struct cm_error *err)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct stat st;
+
+	if (fstat(fd, &st) != 0) {
+		cm_error_set_errno(err, "cannot examine %s", path);
+		return false;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1) {
+		cm_error_set(err, "%s is not a file of its own", path);
+		return false;
+	}
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return true;
+	if (errno == EACCES || errno == EAGAIN)
+		cm_error_set(err, "%s is locked: the program runs already", path);
+	else
+		cm_error_set_errno(err, "cannot lock %s", path);
+	return false;
+}
+
+int cm_pid_file_open(const char *path, struct cm_error *err)
+{
+	char text[24];
+	int fd, length;
+
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+	if (fd < 0) {
+		cm_error_set_errno(err, "cannot open %s", path);
+		return -1;
+	}
+	if (lock_file(fd, path, err)) {
+		length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+		if (ftruncate(fd, 0) == 0 && write(fd, text, (size_t)length) == length)
+			return fd;
+		cm_error_set_errno(err, "cannot write %s", path);
+	}
+	close(fd);
+	return -1;
+}
+
+void cm_pid_file_remove(const char *path, int *fd)
+{
+	if (*fd < 0)
+		return;
+	/* Where the file cannot go, at least the number must: another process may get it. */
+	if (unlink(path) != 0 && ftruncate(*fd, 0) != 0)
+		(void)0;
+	close(*fd);
+	*fd = -1;
+}
