@@ -185,8 +185,8 @@ static enum cm_account_status make_mailbox(const struct cm_config *config,
 	return status;
 }
 
-/* The flag first: an account never exists, not even for a moment, without it. */
-static enum cm_account_status write_account(int mailbox, const char *hash, struct cm_error *err)
+/* The flag comes first: an account never exists, not even for a moment, without it. */
+static enum cm_account_status write_flag(int mailbox, struct cm_error *err)
 {
 	int flag = openat(mailbox, CM_ACCOUNT_ENFORCE_FILE,
 			  O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -194,6 +194,15 @@ static enum cm_account_status write_account(int mailbox, const char *hash, struc
 	if (flag < 0)
 		return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_ENFORCE_FILE);
 	close(flag);
+	return CM_ACCOUNT_OK;
+}
+
+static enum cm_account_status write_account(int mailbox, const char *hash, struct cm_error *err)
+{
+	enum cm_account_status status = write_flag(mailbox, err);
+
+	if (status != CM_ACCOUNT_OK)
+		return status;
 	if (cm_file_write(mailbox, CM_ACCOUNT_PASSWORD_FILE, CM_ACCOUNT_TMP_PREFIX, hash,
 			  strlen(hash), 0600, CM_FILE_NO_REPLACE | CM_FILE_DURABLE))
 		return CM_ACCOUNT_OK;
@@ -249,6 +258,46 @@ enum cm_account_status cm_account_create(const struct cm_config *config,
 		cm_error_set(err, "mailbox directory: it keeps vanishing");
 		return CM_ACCOUNT_TROUBLE;
 	}
+	return status == CM_ACCOUNT_OK ? sync_mailboxes(config, err) : status;
+}
+
+/* Both directories must say the same after a power cut. */
+static enum cm_account_status move_password(int mailbox, int directory, const char *name,
+					    struct cm_error *err)
+{
+	enum cm_account_status status = write_flag(mailbox, err);
+
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	if (renameat(directory, name, mailbox, CM_ACCOUNT_PASSWORD_FILE) < 0)
+		return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
+	if (fsync(mailbox) < 0 || fsync(directory) < 0)
+		return trouble(err, "cannot be synced");
+	return CM_ACCOUNT_OK;
+}
+
+/* rename() would replace a password. There is none: the directory is new, and nobody but us knows
+   its name yet. */
+enum cm_account_status cm_account_create_from(const struct cm_config *config,
+					      const struct cm_address *address, int directory,
+					      const char *name, struct cm_error *err)
+{
+	enum cm_account_status status;
+	int mailbox, top = open_mailboxes(config, err);
+
+	if (top < 0)
+		return CM_ACCOUNT_TROUBLE;
+	if (mkdirat(top, address->text, 0700) < 0) {
+		status = errno == EEXIST ? CM_ACCOUNT_EXISTS : trouble(err, "cannot be made");
+		close(top);
+		return status;
+	}
+	close(top);
+	status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	status = move_password(mailbox, directory, name, err);
+	close(mailbox);
 	return status == CM_ACCOUNT_OK ? sync_mailboxes(config, err) : status;
 }
 

@@ -60,6 +60,14 @@ enum cm_account_status cm_account_create(const struct cm_config *config,
 					 const struct cm_address *address, const char *hash,
 					 struct cm_error *err);
 
+/* Creates the account by moving the file name of directory into it as its password, in one step:
+   who looks finds either the file or the account. The file holds the hash and is on the disk
+   already, and both are in one file system. CM_ACCOUNT_EXISTS if there is such a mailbox directory,
+   with a password or without; CM_ACCOUNT_ABSENT if the directory or the file vanished meanwhile. */
+enum cm_account_status cm_account_create_from(const struct cm_config *config,
+					      const struct cm_address *address, int directory,
+					      const char *name, struct cm_error *err);
+
 /* Replaces the password of an existing account, atomically. Keeps the last-seen time. */
 enum cm_account_status cm_account_set_password(const struct cm_config *config,
 					       const struct cm_address *address, const char *hash,

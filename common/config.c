@@ -40,6 +40,7 @@ enum kind {
 	KIND_IROH,     /* "" or a URL, http too */
 	KIND_HOST,     /* "", a domain name, or an IP address without brackets */
 	KIND_LISTEN,   /* HOST:PORT */
+	KIND_WEB,      /* "", HOST:PORT, or unix: and an absolute path */
 	KIND_RESOLVER, /* ADDR[@PORT] */
 	KIND_DOMAIN,   /* the mail domain */
 	KIND_TLS,      /* two paths */
@@ -90,6 +91,7 @@ static const struct key keys[] = {
     {"mailboxes_dir", KIND_MAILS, FIELD(mailboxes_dir), NULL, 0, 0},
     /* our own */
     {"registration", KIND_MODE, FIELD(registration), "open", 0, 0},
+    {"automatic_accounts", KIND_FLAG, FIELD(automatic_accounts), "true", 0, 0},
     {"max_new_accounts_per_ip_per_hour", KIND_NUMBER, FIELD(max_new_accounts_per_ip_per_hour), "60",
      0, 1000000},
     {"max_new_accounts_per_minute", KIND_NUMBER, FIELD(max_new_accounts_per_minute), "600", 0,
@@ -99,6 +101,7 @@ static const struct key keys[] = {
     {"turn_secret_file", KIND_PATH, FIELD(turn_secret_file), "", 0, 0},
     {"turn_host", KIND_HOST, FIELD(turn_host), NULL, 0, 0},
     {"metrics_listen", KIND_LISTEN, FIELD(metrics_listen), "", 0, 0},
+    {"web_listen", KIND_WEB, FIELD(web_listen), "unix:/run/chatmail-web/http.sock", 0, 0},
     {"instant_idle", KIND_FLAG, FIELD(instant_idle), "true", 0, 0},
     {"log_addresses", KIND_FLAG, FIELD(log_addresses), "false", 0, 0},
     {"blocked_senders_file", KIND_PATH, FIELD(blocked_senders_file), "", 0, 0},
@@ -132,7 +135,7 @@ static void *field(struct cm_config *config, const struct key *key)
 static bool is_string_kind(enum kind kind)
 {
 	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_MAILS || kind == KIND_URL ||
-	       kind == KIND_IROH || kind == KIND_HOST || kind == KIND_LISTEN ||
+	       kind == KIND_IROH || kind == KIND_HOST || kind == KIND_LISTEN || kind == KIND_WEB ||
 	       kind == KIND_RESOLVER || kind == KIND_DOMAIN;
 }
 
@@ -291,6 +294,8 @@ static const char *check_text(const struct key *key, const char *text)
 		return absent || cm_value_is_host(text) ? NULL : "a name or an IP address";
 	case KIND_LISTEN:
 		return absent || cm_value_is_listen(text) ? NULL : "HOST:PORT";
+	case KIND_WEB:
+		return absent || cm_value_is_web(text) ? NULL : "HOST:PORT, or unix:/PATH";
 	case KIND_RESOLVER:
 		return absent || cm_value_is_resolver(text) ? NULL
 							    : "an IP address, or ADDRESS@PORT";

@@ -50,6 +50,7 @@ struct cm_config {
 	unsigned int username_max_length;
 	unsigned int password_min_length;
 	enum cm_registration_mode registration;
+	bool automatic_accounts; /* accept those that clients make without being asked to */
 	unsigned int max_new_accounts_per_ip_per_hour; /* 0: no limit */
 	unsigned int max_new_accounts_per_minute;      /* 0: no limit */
 	double max_load_1m;
@@ -82,6 +83,7 @@ struct cm_config {
 
 	char *notify_url;
 	char *metrics_listen; /* "HOST:PORT"; "": off */
+	char *web_listen;     /* "HOST:PORT" or "unix:PATH"; "": off */
 	bool
 	    instant_idle; /* tell idling clients of mail at once, not after Dovecot's half second */
 	bool log_addresses;

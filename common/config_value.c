@@ -123,6 +123,17 @@ bool cm_value_is_resolver(const char *text)
 	       cm_value_read_number(at + 1, 1, 65535, &port);
 }
 
+/* sun_path has 108 bytes with its NUL; nginx's configuration would take some characters apart. */
+bool cm_value_is_web(const char *text)
+{
+	static const char scheme[] = "unix:";
+	const char *path = text + strlen(scheme);
+
+	if (strncmp(text, scheme, strlen(scheme)) != 0)
+		return cm_value_is_listen(text);
+	return path[0] == '/' && strlen(path) < 108 && strpbrk(path, " \t:;{}\"'$\\") == NULL;
+}
+
 bool cm_value_is_listen(const char *text)
 {
 	const char *colon = strrchr(text, ':');

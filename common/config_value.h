@@ -36,6 +36,9 @@ bool cm_value_is_url(const char *text, const char *scheme);
 /* ADDRESS or ADDRESS@PORT. */
 bool cm_value_is_resolver(const char *text);
 
+/* unix: and an absolute path that a socket can have and nginx can be told, or HOST:PORT. */
+bool cm_value_is_web(const char *text);
+
 /* HOST:PORT, an IPv6 address in brackets. */
 bool cm_value_is_listen(const char *text);
 

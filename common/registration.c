@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Characters of the password of an account that a client makes by itself. */
+#define AUTOMATIC_LENGTH 23
+
 static const struct {
 	const char *name;
 	enum cm_stat stat;
@@ -13,8 +16,10 @@ static const struct {
     [CM_REGISTRATION_ALLOWED] = {"allowed", CM_STAT_REGISTRATIONS},
     [CM_REGISTRATION_REFUSED_CLOSED] = {"closed", CM_STAT_REGISTRATION_CLOSED},
     [CM_REGISTRATION_REFUSED_INVITE] = {"invite", CM_STAT_REGISTRATION_INVITE},
+    [CM_REGISTRATION_REFUSED_TOKEN] = {"invitation", CM_STAT_REGISTRATION_INVITATION},
     [CM_REGISTRATION_REFUSED_NAME] = {"name", CM_STAT_REGISTRATION_NAME},
     [CM_REGISTRATION_REFUSED_PASSWORD] = {"password", CM_STAT_REGISTRATION_PASSWORD},
+    [CM_REGISTRATION_REFUSED_AUTOMATIC] = {"automatic", CM_STAT_REGISTRATION_AUTOMATIC},
     [CM_REGISTRATION_REFUSED_LOAD] = {"load", CM_STAT_REGISTRATION_LOAD},
     [CM_REGISTRATION_REFUSED_MEMORY] = {"memory", CM_STAT_REGISTRATION_MEMORY},
     [CM_REGISTRATION_REFUSED_DISK] = {"disk", CM_STAT_REGISTRATION_DISK},
@@ -78,6 +83,13 @@ bool cm_registration_password_valid(const struct cm_config *config, const char *
 	for (const char *byte = password; *byte != '\0'; byte++)
 		characters += ((unsigned char)*byte & 0xc0) != 0x80;
 	return characters >= config->password_min_length && strlen(password) <= CM_PASSWORD_MAX;
+}
+
+bool cm_registration_is_automatic(const char *password)
+{
+	return strlen(password) == AUTOMATIC_LENGTH &&
+	       strspn(password, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") ==
+		   AUTOMATIC_LENGTH;
 }
 
 static enum cm_registration check_resources(const struct cm_config *config, struct cm_error *err)
@@ -145,5 +157,7 @@ enum cm_registration cm_registration_check(const struct cm_config *config, struc
 		return CM_REGISTRATION_REFUSED_NAME;
 	if (!cm_registration_password_valid(config, password))
 		return CM_REGISTRATION_REFUSED_PASSWORD;
+	if (!config->automatic_accounts && cm_registration_is_automatic(password))
+		return CM_REGISTRATION_REFUSED_AUTOMATIC;
 	return cm_registration_check_limits(config, limits, source, now_ms, err);
 }

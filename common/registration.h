@@ -22,11 +22,13 @@
 
 enum cm_registration {
 	CM_REGISTRATION_ALLOWED,
-	CM_REGISTRATION_REFUSED_CLOSED,   /* registration = closed, or CM_NOCREATE_FILE exists */
-	CM_REGISTRATION_REFUSED_INVITE,   /* registration = invite: not by logging in */
-	CM_REGISTRATION_REFUSED_NAME,     /* not [a-z0-9._-], of the wrong length, or a role's */
-	CM_REGISTRATION_REFUSED_PASSWORD, /* too short or too long */
-	CM_REGISTRATION_REFUSED_LOAD,     /* from here on: not now */
+	CM_REGISTRATION_REFUSED_CLOSED,    /* registration = closed, or CM_NOCREATE_FILE exists */
+	CM_REGISTRATION_REFUSED_INVITE,    /* registration = invite: not by logging in */
+	CM_REGISTRATION_REFUSED_TOKEN,     /* the invitation is unknown, expired or used up */
+	CM_REGISTRATION_REFUSED_NAME,      /* not [a-z0-9._-], of the wrong length, or a role's */
+	CM_REGISTRATION_REFUSED_PASSWORD,  /* too short or too long */
+	CM_REGISTRATION_REFUSED_AUTOMATIC, /* automatic_accounts = false */
+	CM_REGISTRATION_REFUSED_LOAD,      /* from here on: not now */
 	CM_REGISTRATION_REFUSED_MEMORY,
 	CM_REGISTRATION_REFUSED_DISK,
 	CM_REGISTRATION_REFUSED_RATE,
@@ -40,6 +42,11 @@ enum cm_registration cm_registration_check(const struct cm_config *config, struc
 					   const struct cm_address *address, const char *password,
 					   const struct cm_source *source, uint64_t now_ms,
 					   struct cm_error *err);
+
+/* True if a client made this password for an account that its user did not ask for: such have 23
+   characters, those that somebody chose a relay for 22. This is a temporary convention of Delta
+   Chat core (since September 2026), so that operators can refuse the former. */
+bool cm_registration_is_automatic(const char *password);
 
 /* The parts of it, for those who invent the name and password themselves (chatmail-httpd). */
 bool cm_registration_is_closed(const struct cm_config *config);

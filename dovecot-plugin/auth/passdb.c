@@ -173,6 +173,11 @@ static enum passdb_result register_account(const struct cm_config *config,
 	status = create_account(config, address, password, &err);
 	if (status == CM_ACCOUNT_OK) {
 		cm_stats_add(cm_relay_stats(), CM_STAT_REGISTRATIONS, 1);
+		cm_stats_add(cm_relay_stats(),
+			     cm_registration_is_automatic(password)
+				 ? CM_STAT_REGISTRATIONS_AUTOMATIC
+				 : CM_STAT_REGISTRATIONS_CHOSEN,
+			     1);
 		cm_stats_add(cm_relay_stats(), CM_STAT_LOGINS, 1);
 		i_info("chatmail: new account %s", cm_log_address(address->text));
 		return PASSDB_RESULT_OK;

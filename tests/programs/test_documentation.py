@@ -105,6 +105,7 @@ OTHER_VALUES = {
     "registration": "closed",
     "notify_url": "https://other.test/",
     "metrics_listen": "127.0.0.1:9",
+    "web_listen": "127.0.0.1:9",
     "resolver": "127.0.0.1",
 }
 

@@ -1,0 +1,287 @@
+/*
+ * invitation - looking an invitation up and using it
+ */
+#include "invitation.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "invitation_private.h"
+
+#include <jansson.h>
+
+#define DESCRIPTION_MAX 4096 /* bytes of invitation.json */
+
+bool cm_invitation_token_valid(const char *token)
+{
+	return strlen(token) == CM_INVITATION_TOKEN_LENGTH &&
+	       strspn(token, "abcdefghijkmnpqrstuvwxyz23456789") == CM_INVITATION_TOKEN_LENGTH;
+}
+
+bool cm_invitation_name(const char *token, char name[CM_INVITATION_NAME_LENGTH + 1],
+			struct cm_error *err)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int length = 0;
+
+	if (EVP_Digest(token, strlen(token), digest, &length, EVP_sha256(), NULL) != 1 ||
+	    length * 2 != CM_INVITATION_NAME_LENGTH) {
+		cm_error_set(err, "invitations: SHA-256 failed");
+		return false;
+	}
+	for (unsigned int i = 0; i < length; i++)
+		(void)snprintf(name + 2 * i, 3, "%02x", digest[i]);
+	return true;
+}
+
+int cm_invitation_open_top(const struct cm_config *config)
+{
+	int mails = open(config->mailboxes_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int top = -1, saved_errno;
+
+	if (mails < 0) {
+		/* Without the mailboxes nobody knows who was invited. */
+		if (errno == ENOENT)
+			errno = ENODEV;
+		return -1;
+	}
+	top = openat(mails, CM_INVITATION_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	saved_errno = errno;
+	close(mails);
+	errno = saved_errno;
+	return top;
+}
+
+bool cm_invitation_read(int directory, struct cm_invitation *invitation_r, struct cm_error *err)
+{
+	json_int_t created = 0, expires = 0, uses = 0;
+	const char *note = "";
+	bool good = false;
+	json_t *json = NULL;
+	size_t length;
+	char *text;
+
+	if (!cm_file_read(directory, CM_INVITATION_FILE, DESCRIPTION_MAX, &text, &length)) {
+		cm_error_set_errno(err, CM_INVITATION_FILE);
+		return false;
+	}
+	json = json_loadb(text, length, 0, NULL);
+	free(text);
+	if (json_unpack(json, "{s:I, s:I, s:I, s:s}", "created", &created, "expires", &expires,
+			"uses", &uses, "note", &note) < 0 ||
+	    uses < 1 || uses > CM_INVITATION_USES_MAX || expires < 0) {
+		cm_error_set(err, CM_INVITATION_FILE ": not the description of an invitation");
+		goto out;
+	}
+	invitation_r->created = (time_t)created;
+	invitation_r->expires = (time_t)expires;
+	invitation_r->uses = (unsigned int)uses;
+	invitation_r->note = strdup(note);
+	good = invitation_r->note != NULL;
+	if (!good)
+		cm_error_set(err, "out of memory");
+out:
+	json_decref(json);
+	return good;
+}
+
+/* Opens the invitation of a token that has not expired. */
+static enum cm_invitation_status open_invitation(const struct cm_config *config, const char *token,
+						 time_t now, int *directory_r, struct cm_error *err)
+{
+	struct cm_invitation invitation = {.note = NULL};
+	char name[CM_INVITATION_NAME_LENGTH + 1];
+	bool good, expired;
+	int top;
+
+	if (!cm_invitation_token_valid(token))
+		return CM_INVITATION_ABSENT;
+	if (!cm_invitation_name(token, name, err))
+		return CM_INVITATION_TROUBLE;
+	top = cm_invitation_open_top(config);
+	*directory_r = -1;
+	if (top >= 0) {
+		*directory_r = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		good = errno == ENOENT;
+		close(top);
+	} else {
+		good = errno == ENOENT;
+	}
+	if (*directory_r < 0) {
+		if (good)
+			return CM_INVITATION_ABSENT;
+		cm_error_set_errno(err, "invitations: cannot be opened");
+		return CM_INVITATION_TROUBLE;
+	}
+	good = cm_invitation_read(*directory_r, &invitation, err);
+	free(invitation.note);
+	expired = good && invitation.expires != 0 && invitation.expires <= now;
+	if (good && !expired)
+		return CM_INVITATION_OK;
+	close(*directory_r);
+	return good ? CM_INVITATION_ABSENT : CM_INVITATION_TROUBLE;
+}
+
+/* The next use's name after the stream's place; NULL at the end. */
+static const char *next_use(DIR *stream)
+{
+	const struct dirent *entry;
+
+	while ((entry = readdir(stream)) != NULL)
+		if (strncmp(entry->d_name, CM_INVITATION_USE_PREFIX,
+			    strlen(CM_INVITATION_USE_PREFIX)) == 0)
+			return entry->d_name;
+	return NULL;
+}
+
+static DIR *open_stream(int directory)
+{
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+	if (stream == NULL && fd >= 0)
+		close(fd);
+	return stream;
+}
+
+enum cm_invitation_status cm_invitation_check(const struct cm_config *config, const char *token,
+					      time_t now, struct cm_error *err)
+{
+	enum cm_invitation_status status;
+	int directory;
+	DIR *stream;
+
+	status = open_invitation(config, token, now, &directory, err);
+	if (status != CM_INVITATION_OK)
+		return status;
+	stream = open_stream(directory);
+	close(directory);
+	if (stream == NULL) {
+		cm_error_set_errno(err, "invitations: cannot be read");
+		return CM_INVITATION_TROUBLE;
+	}
+	status = next_use(stream) != NULL ? CM_INVITATION_OK : CM_INVITATION_ABSENT;
+	closedir(stream);
+	return status;
+}
+
+enum claim {
+	CLAIMED,
+	CLAIM_BUSY, /* somebody else is at it */
+	CLAIM_GONE, /* somebody else has used it */
+	CLAIM_TROUBLE,
+};
+
+/* Locks one use. wait: until whoever is at it has used it or died. */
+static enum claim claim(int directory, const char *name, bool wait, int *fd_r)
+{
+	struct stat opened, named;
+	int fd = openat(directory, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int result;
+
+	if (fd < 0)
+		return errno == ENOENT ? CLAIM_GONE : CLAIM_TROUBLE;
+	while ((result = flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB)) < 0 && errno == EINTR)
+		;
+	if (result < 0) {
+		bool busy = errno == EWOULDBLOCK;
+
+		close(fd);
+		return busy ? CLAIM_BUSY : CLAIM_TROUBLE;
+	}
+	if (fstat(fd, &opened) < 0 || fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    opened.st_ino != named.st_ino) {
+		close(fd);
+		return CLAIM_GONE;
+	}
+	*fd_r = fd;
+	return CLAIMED;
+}
+
+/* Locks any use: CLAIM_GONE if there are none left. The name is malloc'd. */
+static enum claim claim_any(int directory, bool wait, char **name_r, int *fd_r)
+{
+	enum claim result = CLAIM_GONE, this;
+	DIR *stream = open_stream(directory);
+	const char *name;
+
+	if (stream == NULL)
+		return CLAIM_TROUBLE;
+	while ((name = next_use(stream)) != NULL) {
+		this = claim(directory, name, wait, fd_r);
+		if (this == CLAIM_BUSY)
+			result = CLAIM_BUSY;
+		if (this == CLAIMED || this == CLAIM_TROUBLE) {
+			result = this;
+			break;
+		}
+	}
+	if (result == CLAIMED && (*name_r = strdup(name)) == NULL) {
+		close(*fd_r);
+		result = CLAIM_TROUBLE;
+	}
+	closedir(stream);
+	return result;
+}
+
+/* Replaces what an earlier, interrupted use left. */
+static bool fill(int fd, const char *hash)
+{
+	size_t length = strlen(hash);
+
+	return ftruncate(fd, 0) == 0 && pwrite(fd, hash, length, 0) == (ssize_t)length &&
+	       fsync(fd) == 0;
+}
+
+static enum cm_invitation_status spend(const struct cm_config *config, int directory,
+				       const struct cm_address *address, const char *hash,
+				       struct cm_error *err)
+{
+	enum claim claimed;
+	enum cm_account_status status = CM_ACCOUNT_TROUBLE;
+	char *name = NULL;
+	int fd = -1;
+
+	claimed = claim_any(directory, false, &name, &fd);
+	if (claimed == CLAIM_BUSY)
+		claimed = claim_any(directory, true, &name, &fd);
+	if (claimed == CLAIM_GONE)
+		return CM_INVITATION_ABSENT;
+	if (claimed != CLAIMED || !fill(fd, hash))
+		cm_error_set_errno(err, "invitations: cannot be used");
+	else
+		status = cm_account_create_from(config, address, directory, name, err);
+	if (fd >= 0)
+		close(fd);
+	free(name);
+	if (status == CM_ACCOUNT_OK)
+		return CM_INVITATION_OK;
+	/* ABSENT: the expiry run took the new directory away. */
+	return status == CM_ACCOUNT_EXISTS || status == CM_ACCOUNT_ABSENT ? CM_INVITATION_EXISTS
+									  : CM_INVITATION_TROUBLE;
+}
+
+enum cm_invitation_status cm_invitation_use(const struct cm_config *config, const char *token,
+					    time_t now, const struct cm_address *address,
+					    const char *hash, struct cm_error *err)
+{
+	enum cm_invitation_status status;
+	int directory;
+
+	status = open_invitation(config, token, now, &directory, err);
+	if (status != CM_INVITATION_OK)
+		return status;
+	status = spend(config, directory, address, hash, err);
+	close(directory);
+	return status;
+}
