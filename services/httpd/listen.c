@@ -1,5 +1,5 @@
 /*
- * listen - the socket that the web service takes connections from
+ * listen - the sockets that the web service takes connections from
  */
 #include "listen.h"
 
@@ -9,9 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 64
+/* A proxy's connection that finds no place is an error for its client; the kernel caps this. */
+#define BACKLOG 4096
+
+#define UNIX_SCHEME "unix:"
 
 static bool is_loopback(const struct sockaddr *address)
 {
@@ -56,7 +61,7 @@ static bool split(char *text, char **host_r, char **port_r)
 	return true;
 }
 
-int cm_httpd_listen(const char *host_port, bool *loopback_r, struct cm_error *err)
+static int listen_inet(const char *host_port, bool *local_r, struct cm_error *err)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *found = NULL;
@@ -75,11 +80,86 @@ int cm_httpd_listen(const char *host_port, bool *loopback_r, struct cm_error *er
 		} else if ((fd = listen_on(found)) < 0) {
 			cm_error_set_errno(err, "cannot listen on %s", host_port);
 		} else {
-			*loopback_r = is_loopback(found->ai_addr);
+			*local_r = is_loopback(found->ai_addr);
 		}
 	}
 	if (found != NULL)
 		freeaddrinfo(found);
 	free(copy);
 	return fd;
+}
+
+/* The path of a Unix socket; NULL for other places. */
+static const char *socket_path(const char *where)
+{
+	size_t length = strlen(UNIX_SCHEME);
+
+	return strncmp(where, UNIX_SCHEME, length) == 0 ? where + length : NULL;
+}
+
+static int try_bind(const struct sockaddr_un *address)
+{
+	mode_t mask = umask(0117);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool good =
+	    fd >= 0 &&
+	    bind(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) == 0 &&
+	    listen(fd, BACKLOG) == 0;
+	int saved_errno = errno;
+
+	umask(mask);
+	if (!good && fd >= 0)
+		close(fd);
+	errno = saved_errno;
+	return good ? fd : -1;
+}
+
+/* True if the name was left by a process that is gone. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool stale =
+	    fd >= 0 &&
+	    connect(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) < 0 &&
+	    errno == ECONNREFUSED;
+
+	if (fd >= 0)
+		close(fd);
+	return stale;
+}
+
+static int listen_unix(const char *path, struct cm_error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		cm_error_set(err, "%s: too long for the name of a socket", path);
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = try_bind(&address);
+	if (fd < 0 && errno == EADDRINUSE && is_stale(&address)) {
+		(void)unlink(path);
+		fd = try_bind(&address);
+	}
+	if (fd < 0)
+		cm_error_set_errno(err, "cannot listen on " UNIX_SCHEME "%s", path);
+	return fd;
+}
+
+int cm_httpd_listen(const char *where, bool *local_r, struct cm_error *err)
+{
+	const char *path = socket_path(where);
+
+	*local_r = true;
+	return path != NULL ? listen_unix(path, err) : listen_inet(where, local_r, err);
+}
+
+void cm_httpd_unlink(const char *where)
+{
+	const char *path = socket_path(where);
+
+	if (path != NULL)
+		(void)unlink(path);
 }

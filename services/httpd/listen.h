@@ -1,5 +1,5 @@
 /*
- * listen - the socket that the web service takes connections from
+ * listen - the sockets that the web service takes connections from
  */
 #ifndef CM_HTTPD_LISTEN_H
 #define CM_HTTPD_LISTEN_H
@@ -8,8 +8,13 @@
 
 #include "error.h"
 
-/* Binds and listens on "HOST:PORT" ("[IPv6]:PORT"). The result is non-blocking and close-on-exec;
-   -1 with err filled on failure. *loopback_r: only this machine can connect. */
-int cm_httpd_listen(const char *host_port, bool *loopback_r, struct cm_error *err);
+/* Binds and listens on "HOST:PORT", "[IPv6]:PORT" or "unix:PATH". A Unix socket replaces one that
+   nobody listens on any more; its mode is 0660, and its group is its directory's if that has the
+   set-group-ID bit. The result is non-blocking and close-on-exec; -1 with err filled on failure.
+   *local_r: only this machine can connect. */
+int cm_httpd_listen(const char *where, bool *local_r, struct cm_error *err);
+
+/* Removes the name of a Unix socket; nothing for other places. */
+void cm_httpd_unlink(const char *where);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * chatmail-httpd - the relay's small web service
  *
- * Serves the statistics as OpenMetrics on metrics_listen of chatmail.ini. Binds, becomes an
- * unprivileged user, and serves until SIGTERM. See chatmail-httpd(8).
+ * Makes accounts for clients that ask for one, behind a proxy, on web_listen of chatmail.ini, and
+ * serves the statistics as OpenMetrics on metrics_listen. Binds, becomes an unprivileged user, and
+ * serves until SIGTERM. See chatmail-httpd(8).
  */
 #include <poll.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include "daemon.h"
 #include "listen.h"
 #include "log.h"
+#include "registration_limits.h"
 #include "route.h"
 #include "server.h"
 
@@ -20,49 +22,97 @@ static const struct cm_httpd_route metrics_routes[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* Clients send an empty body; one that sends a little is not turned away for it. */
+static const struct cm_httpd_route web_routes[] = {
+    {"POST", "/new", 1024, cm_httpd_new},
+    {"GET", "/new", 0, cm_httpd_new_redirect},
+    /* Upstream's old path, in links that are still around. */
+    {"POST", "/cgi-bin/newemail.py", 1024, cm_httpd_new},
+    {"GET", "/cgi-bin/newemail.py", 0, cm_httpd_new_redirect},
+    {NULL, NULL, 0, NULL},
+};
+
+static const struct cm_httpd_limits metrics_limits = {
+    .connections = 64, .idle_seconds = 5, .life_seconds = 15};
+
+/* The proxy holds back slow clients. Its requests come in bursts, and each account waits for the
+   disk. */
+static const struct cm_httpd_limits web_limits = {
+    .connections = 1024, .threads = 4, .idle_seconds = 30, .life_seconds = 60};
+
+struct listener {
+	const char *where; /* "": none */
+	const struct cm_httpd_route *routes;
+	const struct cm_httpd_limits *limits;
+	const char *exposed; /* the warning if others than this machine can connect */
+	struct cm_httpd *server;
+	int fd; /* -1 once the server has it */
+};
+
+enum {
+	METRICS,
+	WEB,
+	LISTENER_COUNT,
+};
+
 /* Everything here is released in main(). */
 struct program {
 	struct cm_daemon daemon;
 	struct cm_config *config;
 	struct cm_stats *stats;
+	struct cm_limits *limits;
 	struct cm_httpd_context context;
-	struct cm_httpd *server;
-	int listen_fd; /* -1: metrics_listen is empty, or the server has it */
+	struct listener listeners[LISTENER_COUNT];
 };
 
 static bool start_listening(void *context, const struct cm_daemon *daemon, struct cm_error *err)
 {
 	struct program *program = context;
-	const char *where;
-	bool loopback;
 
 	program->config = cm_config_load(daemon->config_path, cm_config_warn_log, NULL, err);
 	if (program->config == NULL)
 		return false;
 	cm_log_show_addresses(program->config->log_addresses);
-	where = program->config->metrics_listen;
-	if (*where == '\0')
-		return true;
-	program->listen_fd = cm_httpd_listen(where, &loopback, err);
-	if (program->listen_fd < 0)
-		return false;
-	if (!loopback)
-		cm_log(LOG_WARNING,
-		       "metrics_listen = %s: others than this machine can read the metrics", where);
+	program->listeners[METRICS].where = program->config->metrics_listen;
+	program->listeners[WEB].where = program->config->web_listen;
+	for (size_t i = 0; i < LISTENER_COUNT; i++) {
+		struct listener *listener = &program->listeners[i];
+		bool local;
+
+		if (listener->where[0] == '\0')
+			continue;
+		listener->fd = cm_httpd_listen(listener->where, &local, err);
+		if (listener->fd < 0)
+			return false;
+		if (!local)
+			cm_log(LOG_WARNING, listener->exposed, listener->where);
+	}
 	return true;
 }
 
 static bool start(struct program *program, struct cm_error *err)
 {
-	int fd = program->listen_fd;
-
 	program->stats = cm_stats_open(program->config->run_dir, err);
 	if (program->stats == NULL)
 		return false;
-	program->context = (struct cm_httpd_context){program->config, program->stats};
-	program->listen_fd = -1;
-	program->server = cm_httpd_start(fd, metrics_routes, &program->context, err);
-	return program->server != NULL;
+	if (program->listeners[WEB].fd >= 0 &&
+	    (program->limits = cm_limits_open(program->config->run_dir, err)) == NULL)
+		return false;
+	program->context =
+	    (struct cm_httpd_context){program->config, program->stats, program->limits};
+	for (size_t i = 0; i < LISTENER_COUNT; i++) {
+		struct listener *listener = &program->listeners[i];
+		int fd = listener->fd;
+
+		if (fd < 0)
+			continue;
+		listener->fd = -1;
+		listener->server =
+		    cm_httpd_start(fd, listener->routes, &program->context, listener->limits, err);
+		if (listener->server == NULL)
+			return false;
+	}
+	return true;
 }
 
 /* Until SIGTERM or SIGINT. */
@@ -80,7 +130,9 @@ static void serve(struct program *program)
 				cm_log(LOG_INFO,
 				       "a changed configuration takes effect at a restart");
 		}
-		cm_httpd_sweep(program->server);
+		for (size_t i = 0; i < LISTENER_COUNT; i++)
+			if (program->listeners[i].server != NULL)
+				cm_httpd_sweep(program->listeners[i].server);
 	}
 }
 
@@ -88,18 +140,35 @@ static int run(struct program *program)
 {
 	struct cm_error err;
 
-	if (program->listen_fd < 0) {
-		cm_log(LOG_INFO, "%s: metrics_listen is empty: nothing to serve",
+	if (program->listeners[METRICS].fd < 0 && program->listeners[WEB].fd < 0) {
+		cm_log(LOG_INFO,
+		       "%s: metrics_listen and web_listen are empty: there is nothing to serve",
 		       program->config->path);
 		return EXIT_SUCCESS;
 	}
 	if (!start(program, &err))
 		return cm_daemon_fail(&err);
 	cm_daemon_ready(&program->daemon);
-	cm_log(LOG_INFO, "serving metrics on %s", program->config->metrics_listen);
+	if (program->listeners[METRICS].server != NULL)
+		cm_log(LOG_INFO, "serving metrics on %s", program->listeners[METRICS].where);
+	if (program->listeners[WEB].server != NULL)
+		cm_log(LOG_INFO, "making accounts on %s", program->listeners[WEB].where);
 	serve(program);
 	cm_log(LOG_INFO, "stopped");
 	return EXIT_SUCCESS;
+}
+
+static void close_listeners(struct program *program)
+{
+	for (size_t i = 0; i < LISTENER_COUNT; i++) {
+		struct listener *listener = &program->listeners[i];
+
+		if (listener->server != NULL || listener->fd >= 0)
+			cm_httpd_unlink(listener->where);
+		cm_httpd_stop(&listener->server);
+		if (listener->fd >= 0)
+			close(listener->fd);
+	}
 }
 
 int main(int argc, char **argv)
@@ -108,10 +177,28 @@ int main(int argc, char **argv)
 	    .daemon =
 		{
 		    .name = "chatmail-httpd",
-		    .summary = "Serves the relay's statistics as OpenMetrics on metrics_listen of "
-			       "chatmail.ini.",
+		    .summary = "Makes accounts over the web on web_listen of chatmail.ini, and "
+			       "serves the relay's\nstatistics as OpenMetrics on metrics_listen.",
 		},
-	    .listen_fd = -1,
+	    .listeners =
+		{
+		    [METRICS] =
+			{
+			    .routes = metrics_routes,
+			    .limits = &metrics_limits,
+			    .exposed = "metrics_listen = %s: others than this machine can read the "
+				       "metrics",
+			    .fd = -1,
+			},
+		    [WEB] =
+			{
+			    .routes = web_routes,
+			    .limits = &web_limits,
+			    .exposed =
+				"web_listen = %s: passwords would cross the network unencrypted",
+			    .fd = -1,
+			},
+		},
 	};
 	int status = cm_daemon_parse(&program.daemon, NULL, argc, argv);
 
@@ -119,10 +206,9 @@ int main(int argc, char **argv)
 		status = cm_daemon_start(&program.daemon, start_listening, &program);
 	if (status < 0)
 		status = run(&program);
-	cm_httpd_stop(&program.server);
+	close_listeners(&program);
+	cm_limits_close(&program.limits);
 	cm_stats_close(&program.stats);
-	if (program.listen_fd >= 0)
-		close(program.listen_fd);
 	cm_config_free(&program.config);
 	cm_daemon_end(&program.daemon);
 	return status;

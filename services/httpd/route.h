@@ -1,9 +1,9 @@
 /*
  * route - what one path of the web service does
  *
- * Each route is one file of this directory and one row of a table in main.c. A handler gets a
- * whole, bounded request and fills a reply; it sees nothing of libmicrohttpd. Handlers run one at a
- * time in the server's thread, so they must not wait for anybody.
+ * Each route is one row of a table in main.c. A handler gets a whole, bounded request and fills a
+ * reply; it sees nothing of libmicrohttpd. The metrics' handlers run one at a time; those of the
+ * web run in several threads at once.
  */
 #ifndef CM_HTTPD_ROUTE_H
 #define CM_HTTPD_ROUTE_H
@@ -11,25 +11,38 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "registration_limits.h"
 #include "stats.h"
 
 /* What handlers work with. Lives as long as the server. */
 struct cm_httpd_context {
 	const struct cm_config *config;
 	struct cm_stats *stats;
+	struct cm_limits *limits; /* NULL where no accounts are made */
 };
+
+/* Longest value that is taken from a query. */
+#define CM_HTTPD_VALUE_MAX 128
 
 struct cm_httpd_request {
 	const char *body; /* not NUL-terminated; NULL if there is none */
 	size_t body_length;
+	/* Who asks: by the proxy's word if one of this machine forwards, else the peer. */
+	struct cm_source source;
+	const char *host; /* the Host field as it was sent; "" if absent */
+	/* From the query, as it was sent; "" if absent or longer than CM_HTTPD_VALUE_MAX. */
+	const char *token; /* "?TOKEN" or "?t=TOKEN" */
 };
 
-/* The server frees the body. Status 200 and an empty plain text unless the handler says more. */
+/* The server frees body and location. Status 200 and an empty plain text unless the handler says
+   otherwise. */
 struct cm_httpd_reply {
 	unsigned int status;
 	const char *content_type;
 	char *body; /* malloc'd, or NULL */
 	size_t body_length;
+	char *location;           /* malloc'd, or NULL: none */
+	unsigned int retry_after; /* seconds; 0: no such header */
 };
 
 typedef void cm_httpd_handler_fn(const struct cm_httpd_context *context,
@@ -45,5 +58,11 @@ struct cm_httpd_route {
 
 /* GET /metrics: the statistics as OpenMetrics text. */
 cm_httpd_handler_fn cm_httpd_metrics;
+
+/* POST /new: makes an account and answers its credentials as JSON. */
+cm_httpd_handler_fn cm_httpd_new;
+
+/* GET /new: sends a browser to the client. */
+cm_httpd_handler_fn cm_httpd_new_redirect;
 
 #endif

@@ -10,14 +10,23 @@
 #include <assert.h>
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "forwarded.h"
+
 /* MHD_get_connection_info() and the call-backs return other types before and after this version. */
 static_assert(MHD_VERSION >= 0x00097002, "libmicrohttpd with enum MHD_Result");
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+
+/* Room for the names of a path's methods. */
+#define ALLOW_SIZE 64
 
 struct client {
 	int fd;
@@ -29,6 +38,7 @@ struct cm_httpd {
 	struct MHD_Daemon *daemon;
 	const struct cm_httpd_route *routes;
 	const struct cm_httpd_context *context;
+	struct cm_httpd_limits limits;
 	pthread_mutex_t lock; /* of clients */
 	struct client *clients;
 };
@@ -48,36 +58,45 @@ static time_t monotonic_now(void)
 	return now.tv_sec;
 }
 
-/* Takes body (NULL is fine if length is 0). */
-static enum MHD_Result send_reply(struct MHD_Connection *connection, unsigned int status,
-				  const char *content_type, char *body, size_t length,
+/* Takes the reply's texts. allow: NULL, or the methods that the path has. */
+static enum MHD_Result send_reply(struct MHD_Connection *connection, struct cm_httpd_reply *reply,
 				  const char *allow)
 {
 	struct MHD_Response *response =
-	    MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
-	enum MHD_Result result;
+	    MHD_create_response_from_buffer(reply->body_length, reply->body, MHD_RESPMEM_MUST_FREE);
+	enum MHD_Result result = MHD_NO;
+	char seconds[16];
 
 	if (response == NULL) {
-		free(body);
-		return MHD_NO;
+		free(reply->body);
+		goto out;
 	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (allow != NULL)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
-	result = MHD_queue_response(connection, status, response);
+	if (reply->location != NULL)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
+	if (reply->retry_after > 0) {
+		(void)snprintf(seconds, sizeof(seconds), "%u", reply->retry_after);
+		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+	}
+	result = MHD_queue_response(connection, reply->status, response);
 	MHD_destroy_response(response);
+out:
+	free(reply->location);
 	return result;
 }
 
 static enum MHD_Result send_error(struct MHD_Connection *connection, unsigned int status,
 				  const char *text, const char *allow)
 {
-	char *body = strdup(text);
+	struct cm_httpd_reply reply = {.status = status, .content_type = TEXT_PLAIN};
 
-	return send_reply(connection, status, "text/plain; charset=utf-8", body,
-			  body == NULL ? 0 : strlen(body), allow);
+	reply.body = strdup(text);
+	reply.body_length = reply.body == NULL ? 0 : strlen(text);
+	return send_reply(connection, &reply, allow);
 }
 
 static bool method_fits(const char *wanted, const char *method)
@@ -86,18 +105,22 @@ static bool method_fits(const char *wanted, const char *method)
 					       strcmp(method, MHD_HTTP_METHOD_HEAD) == 0);
 }
 
-/* The route of a path and method. NULL: *allow_r is a method that the path has, or NULL. */
+/* The route of a path and method. NULL: allow has the methods of the path, or is empty. */
 static const struct cm_httpd_route *find_route(const struct cm_httpd_route *routes,
 					       const char *method, const char *path,
-					       const char **allow_r)
+					       char allow[ALLOW_SIZE])
 {
-	*allow_r = NULL;
+	size_t used = 0;
+
+	allow[0] = '\0';
 	for (; routes->path != NULL; routes++) {
 		if (strcmp(routes->path, path) != 0)
 			continue;
 		if (method_fits(routes->method, method))
 			return routes;
-		*allow_r = routes->method;
+		(void)snprintf(allow + used, ALLOW_SIZE - used, "%s%s", used > 0 ? ", " : "",
+			       routes->method);
+		used = strlen(allow);
 	}
 	return NULL;
 }
@@ -116,10 +139,10 @@ static enum MHD_Result begin(const struct cm_httpd *server, struct MHD_Connectio
 			     const char *method, const char *path, void **state)
 {
 	struct exchange *exchange;
-	const char *allow;
-	const struct cm_httpd_route *route = find_route(server->routes, method, path, &allow);
+	char allow[ALLOW_SIZE];
+	const struct cm_httpd_route *route = find_route(server->routes, method, path, allow);
 
-	if (route == NULL && allow != NULL)
+	if (route == NULL && allow[0] != '\0')
 		return send_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed\n",
 				  allow);
 	if (route == NULL)
@@ -151,15 +174,51 @@ static bool append(struct exchange *exchange, const char *data, size_t length)
 	return true;
 }
 
+/* Keeps the last field of this name. */
+static enum MHD_Result see_header(void *context, enum MHD_ValueKind kind, const char *name,
+				  const char *value)
+{
+	const char **forwarded = context;
+
+	(void)kind;
+	if (strcasecmp(name, "X-Forwarded-For") == 0)
+		*forwarded = value != NULL ? value : "";
+	return MHD_YES;
+}
+
+/* Keeps the first "t=TOKEN" or bare "TOKEN". */
+static enum MHD_Result see_argument(void *context, enum MHD_ValueKind kind, const char *name,
+				    const char *value)
+{
+	const char **token = context;
+	const char *found = value == NULL ? name : strcmp(name, "t") == 0 ? value : NULL;
+
+	(void)kind;
+	if (found == NULL)
+		return MHD_YES;
+	if (strlen(found) <= CM_HTTPD_VALUE_MAX)
+		*token = found;
+	return MHD_NO;
+}
+
 static enum MHD_Result finish(const struct cm_httpd *server, struct MHD_Connection *connection,
 			      const struct exchange *exchange)
 {
-	struct cm_httpd_request request = {exchange->body, exchange->body_length};
-	struct cm_httpd_reply reply = {MHD_HTTP_OK, "text/plain; charset=utf-8", NULL, 0};
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct cm_httpd_request request = {exchange->body, exchange->body_length, .host = "",
+					   .token = ""};
+	struct cm_httpd_reply reply = {.status = MHD_HTTP_OK, .content_type = TEXT_PLAIN};
+	const char *forwarded = NULL, *host;
 
+	host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	if (host != NULL)
+		request.host = host;
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, see_header, &forwarded);
+	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, see_argument, &request.token);
+	request.source = cm_httpd_source(info != NULL ? info->client_addr : NULL, forwarded);
 	exchange->route->handle(server->context, &request, &reply);
-	return send_reply(connection, reply.status, reply.content_type, reply.body,
-			  reply.body_length, NULL);
+	return send_reply(connection, &reply, NULL);
 }
 
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *path,
@@ -214,7 +273,7 @@ static void client_began(struct cm_httpd *server, struct MHD_Connection *connect
 	if (client == NULL)
 		return;
 	client->fd = info->connect_fd;
-	client->deadline = monotonic_now() + CM_HTTPD_LIFE_SECONDS;
+	client->deadline = monotonic_now() + server->limits.life_seconds;
 	pthread_mutex_lock(&server->lock);
 	client->next = server->clients;
 	server->clients = client;
@@ -260,7 +319,8 @@ void cm_httpd_sweep(struct cm_httpd *server)
 }
 
 struct cm_httpd *cm_httpd_start(int listen_fd, const struct cm_httpd_route *routes,
-				const struct cm_httpd_context *context, struct cm_error *err)
+				const struct cm_httpd_context *context,
+				const struct cm_httpd_limits *limits, struct cm_error *err)
 {
 	struct cm_httpd *server = calloc(1, sizeof(*server));
 
@@ -270,13 +330,14 @@ struct cm_httpd *cm_httpd_start(int listen_fd, const struct cm_httpd_route *rout
 	}
 	server->routes = routes;
 	server->context = context;
+	server->limits = *limits;
 	pthread_mutex_init(&server->lock, NULL);
 	server->daemon = MHD_start_daemon(
 	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, answer, server,
-	    MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-	    (unsigned int)CM_HTTPD_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)CM_HTTPD_HEADERS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-	    (unsigned int)CM_HTTPD_IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL,
+	    MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, limits->connections,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CM_HTTPD_HEADERS_MAX,
+	    MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_seconds, MHD_OPTION_THREAD_POOL_SIZE,
+	    limits->threads, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL,
 	    MHD_OPTION_NOTIFY_CONNECTION, client_changed, server, MHD_OPTION_UNESCAPE_CALLBACK,
 	    leave_escaped, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (server->daemon == NULL) {

@@ -1,7 +1,7 @@
 /*
  * server - a bounded HTTP server around libmicrohttpd
  *
- * One thread with epoll. Every connection serves one request and has a time to live, so a client
+ * A few threads with epoll. Every connection serves one request and has a time to live, so a client
  * that sends a byte now and then holds its place no longer than others; the number of connections
  * and the memory of each are bounded. Nothing about clients is logged.
  */
@@ -11,17 +11,22 @@
 #include "error.h"
 #include "route.h"
 
-#define CM_HTTPD_CONNECTIONS_MAX 64
-#define CM_HTTPD_HEADERS_MAX     16384 /* bytes of a request's line and headers */
-#define CM_HTTPD_IDLE_SECONDS    5     /* nothing heard */
-#define CM_HTTPD_LIFE_SECONDS    15    /* the whole connection */
+#define CM_HTTPD_HEADERS_MAX 16384 /* bytes of a request's line and headers */
+
+struct cm_httpd_limits {
+	unsigned int connections;
+	unsigned int threads;      /* 0: one */
+	unsigned int idle_seconds; /* nothing heard */
+	unsigned int life_seconds; /* the whole connection */
+};
 
 struct cm_httpd;
 
 /* Serves the routes (the last has a NULL path) on the listening socket, which it takes over, even
    on failure. routes and context must outlive the server. NULL with err filled on failure. */
 struct cm_httpd *cm_httpd_start(int listen_fd, const struct cm_httpd_route *routes,
-				const struct cm_httpd_context *context, struct cm_error *err);
+				const struct cm_httpd_context *context,
+				const struct cm_httpd_limits *limits, struct cm_error *err);
 
 /* To be called about once a second: ends connections that are over their time. */
 void cm_httpd_sweep(struct cm_httpd *server);

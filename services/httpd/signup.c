@@ -1,0 +1,133 @@
+#include "signup.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "account.h"
+#include "credentials.h"
+#include "invitation.h"
+
+/* Names that are taken; a second one is improbable, a third one means another fault. */
+#define ATTEMPTS 5
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Before anything is taken from the rates. */
+static enum cm_registration check_mode(const struct cm_config *config, const char *token,
+				       struct cm_error *err)
+{
+	if (cm_registration_is_closed(config))
+		return CM_REGISTRATION_REFUSED_CLOSED;
+	if (config->registration != CM_REGISTRATION_INVITE)
+		return CM_REGISTRATION_ALLOWED;
+	if (token[0] == '\0')
+		return CM_REGISTRATION_REFUSED_INVITE;
+	switch (cm_invitation_check(config, token, time(NULL), err)) {
+	case CM_INVITATION_OK:
+		return CM_REGISTRATION_ALLOWED;
+	case CM_INVITATION_ABSENT:
+		return CM_REGISTRATION_REFUSED_TOKEN;
+	default:
+		return CM_REGISTRATION_TROUBLE;
+	}
+}
+
+/* One attempt. CM_ACCOUNT_ABSENT: the invitation was used up meanwhile. */
+static enum cm_account_status create(const struct cm_config *config, const char *token,
+				     const struct cm_address *address, const char *hash,
+				     struct cm_error *err)
+{
+	if (config->registration != CM_REGISTRATION_INVITE)
+		return cm_account_create(config, address, hash, err);
+	switch (cm_invitation_use(config, token, time(NULL), address, hash, err)) {
+	case CM_INVITATION_OK:
+		return CM_ACCOUNT_OK;
+	case CM_INVITATION_EXISTS:
+		return CM_ACCOUNT_EXISTS;
+	case CM_INVITATION_ABSENT:
+		return CM_ACCOUNT_ABSENT;
+	default:
+		return CM_ACCOUNT_TROUBLE;
+	}
+}
+
+static enum cm_account_status create_any(const struct cm_config *config, const char *token,
+					 struct cm_signup *signup, struct cm_error *err)
+{
+	enum cm_account_status status = CM_ACCOUNT_TROUBLE;
+	char *hash;
+
+	signup->password = cm_credentials_password(config, err);
+	if (signup->password == NULL)
+		return status;
+	hash = cm_password_hash(signup->password, err);
+	if (hash == NULL)
+		return status;
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		status = CM_ACCOUNT_TROUBLE;
+		if (!cm_credentials_address(config, &signup->address, err))
+			break;
+		status = create(config, token, &signup->address, hash, err);
+		if (status != CM_ACCOUNT_EXISTS && status != CM_ACCOUNT_BLOCKED)
+			break;
+	}
+	explicit_bzero(hash, strlen(hash));
+	free(hash);
+	if (status == CM_ACCOUNT_EXISTS || status == CM_ACCOUNT_BLOCKED)
+		cm_error_set(err, "no free name was found for a new account");
+	return status;
+}
+
+static enum cm_registration make(const struct cm_httpd_context *context,
+				 const struct cm_httpd_request *request, struct cm_signup *signup,
+				 struct cm_error *err)
+{
+	const struct cm_config *config = context->config;
+	enum cm_registration result = check_mode(config, request->token, err);
+	enum cm_account_status status;
+
+	if (result == CM_REGISTRATION_ALLOWED)
+		result = cm_registration_check_limits(config, context->limits, &request->source,
+						      now_ms(), err);
+	if (result != CM_REGISTRATION_ALLOWED)
+		return result;
+	status = create_any(config, request->token, signup, err);
+	if (status == CM_ACCOUNT_OK)
+		return CM_REGISTRATION_ALLOWED;
+	if (context->limits != NULL)
+		cm_limits_give_back(context->limits, config, &request->source);
+	return status == CM_ACCOUNT_ABSENT ? CM_REGISTRATION_REFUSED_TOKEN
+					   : CM_REGISTRATION_TROUBLE;
+}
+
+enum cm_registration cm_signup(const struct cm_httpd_context *context,
+			       const struct cm_httpd_request *request, struct cm_signup *signup_r,
+			       struct cm_error *err)
+{
+	bool invited = context->config->registration == CM_REGISTRATION_INVITE;
+	enum cm_registration result;
+
+	*signup_r = (struct cm_signup){.password = NULL};
+	result = make(context, request, signup_r, err);
+	cm_stats_add(context->stats, cm_registration_stat(result), 1);
+	if (result == CM_REGISTRATION_ALLOWED)
+		cm_stats_add(context->stats,
+			     invited ? CM_STAT_REGISTRATIONS_INVITED : CM_STAT_REGISTRATIONS_WEB,
+			     1);
+	return result;
+}
+
+void cm_signup_deinit(struct cm_signup *signup)
+{
+	if (signup->password != NULL)
+		explicit_bzero(signup->password, strlen(signup->password));
+	free(signup->password);
+	signup->password = NULL;
+}
