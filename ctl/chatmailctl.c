@@ -16,6 +16,7 @@
 static const struct cm_command commands[] = {
     {"check", cm_command_check, "say whether the relay would take a message, and why"},
     {"config", cm_command_config, "render the configuration of Postfix, Dovecot and OpenDKIM"},
+    {"invite", cm_command_invite, "make, list and revoke invitations"},
     {"status", cm_command_status, "show how the relay is doing"},
     {"report", cm_command_report, "show how full the mailboxes are and who uses them"},
     {"expire", cm_command_expire, "delete what is old now: runs chatmail-expire"},

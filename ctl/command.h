@@ -25,6 +25,7 @@ struct cm_command {
 cm_command_fn cm_command_check;
 cm_command_fn cm_command_config;
 cm_command_fn cm_command_expire;
+cm_command_fn cm_command_invite;
 cm_command_fn cm_command_report;
 cm_command_fn cm_command_status;
 

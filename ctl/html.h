@@ -1,0 +1,12 @@
+/*
+ * html - text that becomes part of a page
+ */
+#ifndef CM_HTML_H
+#define CM_HTML_H
+
+#include <stdio.h>
+
+/* Writes text with the five characters that mean something in HTML escaped. */
+void cm_html_escape(FILE *stream, const char *text);
+
+#endif

@@ -1,0 +1,347 @@
+/*
+ * invite - chatmailctl invite: who may have an account where registration is by invitation
+ *
+ * SYNOPSIS
+ *	chatmailctl invite create [options]
+ *	chatmailctl invite list [options]
+ *	chatmailctl invite show [options] ID
+ *	chatmailctl invite revoke [options] ID...
+ */
+#include "invite.h"
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "config_value.h"
+#include "options.h"
+#include "utf8.h"
+
+#define PROGRAM "chatmailctl invite"
+
+#define COUNT_MAX    1000
+#define EXPIRES_MAX  (UINT64_C(100) * 365 * 86400)
+#define DEFAULT_LIFE (7 * 86400)
+
+struct job {
+	const char *config_path;
+	const char *url; /* NULL: by mail_domain */
+	const char *note;
+	unsigned int uses, count;
+	time_t life; /* seconds; 0: for ever */
+	bool json, sheet;
+	char **words; /* the verb and its operands */
+	char **operands;
+	int operand_count;
+	struct cm_config *config;
+	struct cm_error err;
+};
+
+typedef int verb_fn(struct job *job);
+static verb_fn create, list, show, revoke_all;
+
+static const struct verb {
+	const char *name;
+	verb_fn *run;
+	int min, max; /* operands */
+} verbs[] = {
+    {"create", create, 0, 0},
+    {"list", list, 0, 0},
+    {"show", show, 1, 1},
+    {"revoke", revoke_all, 1, INT32_MAX},
+};
+
+static int fail(const struct job *job)
+{
+	(void)fprintf(stderr, PROGRAM ": %s\n", job->err.text);
+	return CM_EXIT_TROUBLE;
+}
+
+/* 30m, 12h, 7d, 2w, 10s, never */
+static bool parse_life(const char *text, time_t *life_r)
+{
+	static const struct {
+		char unit;
+		unsigned int seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
+	size_t digits = strspn(text, "0123456789");
+
+	if (strcmp(text, "never") == 0) {
+		*life_r = 0;
+		return true;
+	}
+	if (digits == 0 || digits > 9 || text[digits] == '\0' || text[digits + 1] != '\0')
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		uint64_t seconds = strtoull(text, NULL, 10) * units[i].seconds;
+
+		if (text[digits] != units[i].unit)
+			continue;
+		*life_r = (time_t)seconds;
+		return seconds > 0 && seconds <= EXPIRES_MAX;
+	}
+	return false;
+}
+
+static bool set_life(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	if (parse_life(text, option->value))
+		return true;
+	cm_error_set(err, "%s is not a time like 12h or 7d, nor never", text);
+	return false;
+}
+
+static bool set_note(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	if (strlen(text) <= CM_INVITATION_NOTE_MAX && cm_utf8_printable(text)) {
+		*(const char **)option->value = text;
+		return true;
+	}
+	cm_error_set(err, "must be at most %d bytes of UTF-8 on one line", CM_INVITATION_NOTE_MAX);
+	return false;
+}
+
+static bool set_url(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	if (cm_value_is_url(text, "https://") && text[strlen(text) - 1] != '/') {
+		*(const char **)option->value = text;
+		return true;
+	}
+	cm_error_set(err, "%s is not like https://relay.example, without a slash at its end", text);
+	return false;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct job *job)
+{
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&job->config_path),
+	    {"uses", 0, "N", "accounts that one invitation makes (1)", cm_option_number, &job->uses,
+	     1, CM_INVITATION_USES_MAX},
+	    {"expires", 0, "TIME", "how long it is valid: 30m, 12h, 7d, never (7d)", set_life,
+	     &job->life, 0, 0},
+	    {"note", 0, "TEXT", "whom it is for; only the operator sees it", set_note, &job->note,
+	     0, 0},
+	    {"count", 0, "N", "make so many invitations (1)", cm_option_number, &job->count, 1,
+	     COUNT_MAX},
+	    {"url", 0, "URL", "the relay's address in links (https:// and its name)", set_url,
+	     &job->url, 0, 0},
+	    {"sheet", 0, NULL, "print a page of cards to cut out, as HTML", cm_option_switch,
+	     &job->sheet, 0, 0},
+	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = PROGRAM,
+	    .synopsis = "create [OPTION]...\n"
+			"list [-c INI] [--json]\n"
+			"show [-c INI] [--json] ID\n"
+			"revoke [-c INI] ID...",
+	    .summary = "Manages invitations, for relays with registration = invite. The link is "
+		       "shown only when\n"
+		       "the invitation is made: the relay keeps no copy.",
+	    .options = options,
+	    .arguments_min = 1,
+	    .arguments_max = INT32_MAX,
+	};
+
+	return cm_options_parse(&line, argc, argv, &job->words);
+}
+
+static void warn(const char *text, void *context)
+{
+	(void)context;
+	(void)fprintf(stderr, PROGRAM ": warning: %s\n", text);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+int cm_command_invite(int argc, char **argv)
+{
+	struct job job = {.config_path = CM_CONFIG_DEFAULT_PATH,
+			  .note = "",
+			  .uses = 1,
+			  .count = 1,
+			  .life = DEFAULT_LIFE};
+	const struct verb *verb;
+	int status = parse_options(argc, argv, &job);
+
+	if (status >= 0)
+		return status;
+	verb = find_verb(job.words[0]);
+	if (verb == NULL)
+		return cm_options_complain(PROGRAM, "there is no command %s", job.words[0]);
+	while (job.words[job.operand_count + 1] != NULL)
+		job.operand_count++;
+	job.operands = job.words + 1;
+	if (job.operand_count < verb->min)
+		return cm_options_complain(PROGRAM, "%s needs the ID of an invitation", verb->name);
+	if (job.operand_count > verb->max)
+		return cm_options_complain(PROGRAM, "%s: too many arguments", verb->name);
+	job.config = cm_config_load(job.config_path, warn, NULL, &job.err);
+	status = job.config != NULL ? verb->run(&job) : fail(&job);
+	cm_config_free(&job.config);
+	return status;
+}
+
+static char *relay_url(const struct job *job)
+{
+	const char *host = job->config->mail_host;
+	bool brackets = strchr(host, ':') != NULL;
+	char *url;
+
+	if (job->url != NULL)
+		return strdup(job->url);
+	if (asprintf(&url, "https://%s%s%s", brackets ? "[" : "", host, brackets ? "]" : "") < 0)
+		return NULL;
+	return url;
+}
+
+static bool print_batch(const struct job *job, const struct cm_invitation_batch *batch)
+{
+	if (job->json)
+		return cm_invite_print_json(batch);
+	if (job->sheet)
+		return cm_invite_print_sheet(batch);
+	return cm_invite_print(batch);
+}
+
+/* What was made before a failure is printed: otherwise nobody could use it. */
+static int create(struct job *job)
+{
+	struct cm_new_invitation *made = calloc(job->count, sizeof(*made));
+	struct cm_invitation_batch batch = {
+	    .url = relay_url(job),
+	    .domain = job->config->mail_domain,
+	    .uses = job->uses,
+	    .expires = job->life != 0 ? time(NULL) + job->life : 0,
+	    .note = job->note,
+	    .made = made,
+	};
+	bool good = made != NULL && batch.url != NULL;
+
+	if (!good)
+		cm_error_set(&job->err, "out of memory");
+	while (good && batch.count < job->count) {
+		struct cm_new_invitation *next = &made[batch.count];
+
+		good = cm_invitation_create(job->config, batch.uses, batch.expires, batch.note,
+					    next->id, next->token, &job->err);
+		batch.count += good;
+	}
+	if (batch.count > 0 && !print_batch(job, &batch)) {
+		cm_error_set(&job->err, "the links cannot be printed");
+		good = false;
+	}
+	if (good && job->config->registration != CM_REGISTRATION_INVITE)
+		(void)fprintf(stderr,
+			      PROGRAM ": warning: %s: registration is not invite, so nobody needs "
+				      "an invitation\n",
+			      job->config->path);
+	if (made != NULL)
+		explicit_bzero(made, job->count * sizeof(*made));
+	free(made);
+	free((char *)batch.url);
+	return good ? CM_EXIT_OK : fail(job);
+}
+
+struct listing {
+	json_t *list;   /* NULL: text */
+	const char *id; /* only this one; NULL: all */
+	bool found;
+};
+
+static bool add_entry(json_t *list, const struct cm_invitation *invitation)
+{
+	json_t *entry =
+	    json_pack("{s:s, s:I, s:I, s:I, s:s}", "id", invitation->id, "created",
+		      (json_int_t)invitation->created, "uses", (json_int_t)invitation->uses, "left",
+		      (json_int_t)invitation->left, "note", invitation->note);
+
+	json_object_set_new(entry, "expires",
+			    invitation->expires != 0 ? json_integer(invitation->expires)
+						     : json_null());
+	return json_array_append_new(list, entry) == 0;
+}
+
+static bool show_entry(const struct cm_invitation *invitation, void *context)
+{
+	struct listing *listing = context;
+	char expires[CM_INVITE_TIME_SIZE];
+
+	if (listing->id != NULL && strcmp(listing->id, invitation->id) != 0)
+		return true;
+	if (listing->list != NULL) {
+		listing->found = add_entry(listing->list, invitation);
+		return listing->found;
+	}
+	cm_invite_time(invitation->expires, expires);
+	if (!listing->found)
+		printf("%-12s  %11s  %-20s  %s\n", "ID", "LEFT", "EXPIRES", "NOTE");
+	printf("%s  %5u of %u  %-20s  %s\n", invitation->id, invitation->left, invitation->uses,
+	       invitation->expires != 0 && invitation->expires <= time(NULL) ? "expired" : expires,
+	       invitation->note);
+	listing->found = true;
+	return true;
+}
+
+static int print_list(struct job *job, const char *id)
+{
+	struct listing listing = {.list = job->json ? json_array() : NULL, .id = id};
+	bool good = cm_invitation_each(job->config, show_entry, &listing, &job->err);
+
+	if (good && id != NULL && !listing.found) {
+		cm_error_set(&job->err, "there is no invitation %s", id);
+		good = false;
+	}
+	if (good && listing.list != NULL) {
+		json_t *object = json_pack("{s:O}", "invitations", listing.list);
+
+		(void)json_dumpf(object, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(object);
+	}
+	json_decref(listing.list);
+	return good ? CM_EXIT_OK : fail(job);
+}
+
+static int list(struct job *job)
+{
+	return print_list(job, NULL);
+}
+
+static int show(struct job *job)
+{
+	return print_list(job, job->operands[0]);
+}
+
+static int revoke_all(struct job *job)
+{
+	int status = CM_EXIT_OK;
+
+	for (int i = 0; i < job->operand_count; i++) {
+		const char *id = job->operands[i];
+
+		switch (cm_invitation_revoke(job->config, id, &job->err)) {
+		case CM_INVITATION_OK:
+			printf("revoked %s\n", id);
+			break;
+		case CM_INVITATION_ABSENT:
+			cm_error_set(&job->err, "there is no invitation %s", id);
+			status = fail(job);
+			break;
+		default:
+			status = fail(job);
+		}
+	}
+	return status;
+}

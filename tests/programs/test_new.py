@@ -1,0 +1,346 @@
+"""POST /new of chatmail-httpd: accounts over the web, whom it believes, what it refuses."""
+
+import re
+import shutil
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support.wait import eventually
+from support.web import Web
+
+
+@pytest.fixture
+def make_web(tmp_path):
+    made = []
+
+    def make(**ini):
+        directory = tmp_path / f"web{len(made)}"
+        directory.mkdir()
+        made.append(Web(directory, **ini))
+        return made[-1].start()
+
+    yield make
+    for web in made:
+        if web.process.poll() is None:
+            web.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def web(make_web):
+    return make_web()
+
+
+def verify(password, stored):
+    """True if the stored hash is of the password, by openssl's own implementation."""
+    scheme, _, salt, _ = stored.split("$")
+    made = subprocess.run(
+        ["openssl", "passwd", "-6", "-salt", salt, password], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    return scheme == "{SHA512-CRYPT}" and stored == "{SHA512-CRYPT}" + made
+
+
+def test_an_account_is_made(web):
+    answer = web.post()
+    assert answer.status == 200
+    assert set(answer.json) == {"email", "password"}
+    address, password = answer.json["email"], answer.json["password"]
+    assert re.fullmatch(r"[a-z0-9]{9}@relay\.test", address)
+    assert re.fullmatch(r"[A-Za-z0-9]{22}", password)
+    assert web.accounts() == {address}
+    mailbox = web.mailboxes / address
+    assert verify(password, (mailbox / "password").read_text())
+    assert (mailbox / "enforceE2EEincoming").exists()
+    assert (mailbox / "password").stat().st_mode & 0o777 == 0o600
+    assert answer.headers["cache-control"] == "no-store"
+    assert address not in web.log and password not in web.log
+
+
+@pytest.mark.parametrize("path", ["/new", "/cgi-bin/newemail.py"])
+def test_both_paths(web, path):
+    assert web.post(path).status == 200
+    answer = web.request("GET", path)
+    assert (answer.status, answer.headers["location"]) == (301, "dcaccount:https://relay.test/new")
+
+
+def test_names_and_passwords_as_configured(make_web):
+    web = make_web(username_min_length=12, username_max_length=12, password_min_length=40)
+    answer = web.post().json
+    assert re.fullmatch(r"[a-z0-9]{12}@relay\.test", answer["email"])
+    assert len(answer["password"]) == 40
+
+
+@pytest.mark.parametrize("host, expected", [
+    ("relay.test:8443", "dcaccount:https://relay.test:8443/new"),
+    ("evil.test", "dcaccount:https://relay.test/new"),
+    ("relay.test:99999999", "dcaccount:https://relay.test/new"),
+    ("relay.test:1/evil", "dcaccount:https://relay.test/new"),
+])
+def test_a_browser_is_sent_to_the_client(web, host, expected):
+    assert web.request("GET", "/new", {"Host": host}).headers["location"] == expected
+
+
+TOKEN = "abcdefghijkmnpqrstuvwxyz23"
+
+
+@pytest.mark.parametrize("query, kept", [
+    (f"?{TOKEN}", f"?{TOKEN}"), (f"?t={TOKEN}", f"?{TOKEN}"), (f"?x=1&t={TOKEN}", f"?{TOKEN}"),
+    ("?evil", ""), ("?t=%0d%0aSet-Cookie:x", ""), (f"?{TOKEN}x", ""), ("?" + "a" * 4000, ""),
+])  # fmt: skip
+def test_the_redirect_keeps_only_a_token(web, query, kept):
+    assert web.request("GET", f"/new{query}").headers["location"] == f"dcaccount:https://relay.test/new{kept}"
+
+
+def test_a_relay_without_a_believed_certificate_adds_a_login_link(make_web):
+    web = make_web(mail_domain="[192.0.2.1]")
+    answer = web.post().json
+    name = answer["email"].split("@")[0]
+    assert answer["email"] == f"{name}@[192.0.2.1]"
+    assert answer["dclogin_url"] == f"dclogin:{name}@%5B192.0.2.1%5D?p={answer['password']}&v=1&ic=3"
+    assert make_web(mail_domain="_relay.test").post().json["dclogin_url"].endswith("&v=1&ic=3")
+
+
+# Refusals
+
+
+def refused(web, status, *words, target="/new"):
+    answer = web.post(target)
+    assert answer.status == status
+    assert set(answer.json) == {"reason"}
+    assert all(word in answer.json["reason"] for word in words), answer.json
+    assert not web.accounts()
+    return answer
+
+
+def test_closed(make_web):
+    refused(make_web(registration="closed"), 403, "does not take new accounts")
+
+
+def test_by_invitation_only(make_web):
+    web = make_web(registration="invite")
+    refused(web, 403, "by invitation only", "ask the operator")
+    refused(web, 403, "not valid", target=f"/new?{TOKEN}")
+    refused(web, 403, "not valid", target="/new?" + "a" * 100)
+
+
+@pytest.mark.parametrize("ini, status", [
+    ({"max_load_1m": "0.000001"}, 503), ({"min_available_memory": "90000G"}, 503),
+    ({"min_free_disk_space": "90000000G"}, 507),
+])  # fmt: skip
+def test_the_machine_has_too_little(make_web, ini, status):
+    web = make_web(**ini)
+    if "max_load_1m" in ini and open("/proc/loadavg").read().startswith("0.00 "):
+        pytest.skip("this machine has no load at all")
+    refused(web, status, "again")
+
+
+def test_trouble_is_no_refusal_for_good(web):
+    shutil.rmtree(web.mailboxes)
+    answer = web.post()
+    assert answer.status == 503
+    assert "again later" in answer.json["reason"]
+    eventually(lambda: "error: no new account" in web.log)
+
+
+def test_each_address_has_its_own_limit(make_web):
+    web = make_web(max_new_accounts_per_ip_per_hour=2)
+    for source in ("192.0.2.1", "192.0.2.2", "2001:db8::1"):
+        assert [web.post(source=source).status for _ in range(3)] == [200, 200, 429]
+    answer = web.post(source="192.0.2.1")
+    assert "try again later" in answer.json["reason"]
+    assert int(answer.headers["retry-after"]) > 0
+    # The /64 is one household.
+    assert web.post(source="2001:db8::2").status == 429
+    assert web.post(source="2001:db8:0:1::2").status == 200
+    assert len(web.accounts()) == 7
+
+
+@pytest.mark.parametrize("forged", [
+    "192.0.2.{i}, 198.51.100.1", "192.0.2.{i},198.51.100.1", "x{i},,, \t198.51.100.1 ",
+])
+def test_only_the_proxys_own_word_counts(make_web, forged):
+    web = make_web(max_new_accounts_per_ip_per_hour=2)
+    statuses = [web.post(source=forged.format(i=i)).status for i in range(4)]
+    assert statuses == [200, 200, 429, 429]
+    assert web.post(source="198.51.100.1").status == 429
+
+
+def test_the_last_of_several_fields_counts(make_web):
+    web = make_web(max_new_accounts_per_ip_per_hour=1)
+    for i in range(3):
+        answer = web.raw(
+            b"POST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
+            b"X-Forwarded-For: 192.0.2.%d\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n" % i
+        )
+        assert answer.startswith(b"HTTP/1.1 200" if i == 0 else b"HTTP/1.1 429")
+
+
+@pytest.mark.parametrize("nonsense", ["", "nobody", "1.2.3", "192.0.2.1:80", "[::1]", "a" * 5000])
+def test_without_an_address_all_share_one_limit(make_web, nonsense):
+    web = make_web(max_new_accounts_per_ip_per_hour=1)
+    assert web.post().status == 200
+    assert web.post(source=nonsense).status == 429
+
+
+def test_what_is_refused_does_not_count(make_web):
+    web = make_web(registration="invite", max_new_accounts_per_ip_per_hour=1)
+    for _ in range(5):
+        assert web.post(f"/new?{TOKEN}", source="192.0.2.1").status == 403
+    [invitation] = web.invite()
+    assert web.post("/new?" + invitation["token"], source="192.0.2.1").status == 200
+
+
+def test_a_thousand_at_once(make_web):
+    """Each has an account of its own, or a clean refusal."""
+    web = make_web(max_new_accounts_per_minute=900)
+    with ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(lambda _: web.post(), range(1000)))
+    made = [answer.json["email"] for answer in answers if answer.status == 200]
+    assert {answer.status for answer in answers} <= {200, 429}
+    assert 900 <= len(made) == len(set(made))
+    assert set(made) == web.accounts()
+
+
+# Invitations
+
+
+def test_an_invitation_makes_as_many_accounts_as_it_says(make_web):
+    web = make_web(registration="invite")
+    [invitation] = web.invite("--uses", "2", "--note", "for Alice")
+    token = invitation["token"]
+    assert re.fullmatch(r"[a-z2-9]{26}", token)
+    assert invitation["link"] == f"https://relay.test/invite#{token}"
+    assert web.invitations()[invitation["id"]]["left"] == 2
+    assert [web.post(f"/new{query}{token}").status for query in ("?", "?t=", "?")] == [200, 200, 403]
+    assert len(web.accounts()) == 2
+    listed = web.invitations()[invitation["id"]]
+    assert (listed["uses"], listed["left"], listed["note"]) == (2, 0, "for Alice")
+
+
+def test_the_token_is_stored_nowhere(make_web):
+    web = make_web(registration="invite")
+    token = web.invite("--uses", "3")[0]["token"]
+    web.post(f"/new?{token}")
+    web.post(f"/new?{token[:-1]}a")
+    for path in web.directory.rglob("*"):
+        assert token not in path.name
+        assert not path.is_file() or token.encode() not in path.read_bytes()
+
+
+def test_a_revoked_or_expired_invitation_is_not_valid(make_web):
+    web = make_web(registration="invite")
+    revoked, kept = web.invite("--count", "2", "--uses", "5")
+    assert web.post(f"/new?{revoked['token']}").status == 200
+    web.ctl("invite", "revoke", "-c", web.ini_file, revoked["id"])
+    assert web.post(f"/new?{revoked['token']}").status == 403
+    assert set(web.invitations()) == {kept["id"]}
+    assert web.post(f"/new?{kept['token']}").status == 200
+    [expired] = web.invite("--expires", "1s")
+    eventually(lambda: web.post(f"/new?{expired['token']}").status == 403)
+
+
+def test_open_registration_uses_up_no_invitation(make_web):
+    web = make_web()
+    [invitation] = web.invite()
+    for _ in range(2):
+        assert web.post(f"/new?{invitation['token']}").status == 200
+    assert web.invitations()[invitation["id"]]["left"] == 1
+
+
+def test_fifty_at_once_share_an_invitation(make_web):
+    web = make_web(registration="invite")
+    [invitation] = web.invite("--uses", "20")
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: web.post(f"/new?{invitation['token']}"), range(50)))
+    made = {answer.json["email"] for answer in answers if answer.status == 200}
+    assert len(made) == 20
+    assert [answer.status for answer in answers].count(403) == 30
+    assert made == web.accounts()
+    assert web.invitations()[invitation["id"]]["left"] == 0
+
+
+def test_killed_at_any_moment(make_web):
+    """Uses that are gone and accounts that are there are the same number, always."""
+    web = make_web(registration="invite")
+    [invitation] = web.invite("--uses", "400")
+    token = invitation["token"]
+
+    def ask(_):
+        try:
+            return web.post(f"/new?{token}").status
+        except OSError:
+            return None  # it was killed
+
+    for round_ in range(25):
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(ask, i) for i in range(8)]
+            # A few accounts later each time.
+            eventually(lambda: any(future.done() for future in asked) or round_ % 2)
+            web.process.kill()
+            web.process.wait()
+        left = web.invitations()[invitation["id"]]["left"]
+        assert len(web.accounts()) == 400 - left
+        web.start()
+    # What the killed ones left half done is used like any other.
+    while (answer := web.post(f"/new?{token}")).status == 200:
+        pass
+    assert answer.status == 403
+    assert len(web.accounts()) == 400
+
+
+# Hostile HTTP
+
+HOSTILE = {
+    "garbage": bytes(range(256)) * 20,
+    "TLS": bytes.fromhex("16030100c6010000c20303") + bytes(195),
+    "huge header": b"POST /new HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    "many headers": b"POST /new HTTP/1.1\r\nHost: a\r\n" + b"X-Forwarded-For: 1.2.3.4\r\n" * 50_000 + b"\r\n",
+    "huge query": b"POST /new?" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    "large body": b"POST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 1025\r\n\r\n" + b"a" * 1025,
+    "short body": b"POST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nh",
+    "endless chunk": b"POST /new HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n" + b"a" * 65536,
+    "other path": b"POST /new/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    "dots": b"POST /../new HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    "escaped": b"POST /ne%77 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    "NUL": b"POST /new%00 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    "PUT": b"PUT /new HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    "metrics": b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_requests_make_no_account(web, name):
+    answer = web.raw(HOSTILE[name])
+    assert answer == b"" or re.match(rb"HTTP/1\.[01] 4\d\d ", answer)
+    assert not web.accounts()
+    assert web.post().status == 200
+
+
+def test_smuggled_request_makes_no_second_account(web):
+    """Whoever reads the length one way and the chunks another must not see two requests."""
+    web.raw(
+        b"POST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0\r\n\r\nPOST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert len(web.accounts()) <= 1
+
+
+def test_guessed_tokens(make_web):
+    web = make_web(registration="invite")
+    web.invite("--count", "3")
+    with ThreadPoolExecutor(20) as pool:
+        tokens = [TOKEN[i % 26:] + TOKEN[:i % 26] for i in range(2000)]
+        assert {answer.status for answer in pool.map(lambda t: web.post(f"/new?{t}"), tokens)} == {403}
+    # Neither the log nor the disk grows with the guesses.
+    assert web.log.count("no new account") <= 3
+    assert len(list(web.mailboxes.rglob("*"))) < 20
+
+
+def test_a_socket_that_a_killed_one_left_is_replaced(web):
+    web.stop(signal.SIGKILL)
+    assert web.socket.exists()
+    web.start()
+    assert web.post().status == 200
+    assert web.stop() == 0
+    assert not web.socket.exists()
