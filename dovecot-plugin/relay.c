@@ -3,6 +3,8 @@
  */
 #include "lib.h"
 
+#include "lib-event.h"
+
 #include "relay.h"
 
 #include "account.h"
@@ -15,6 +17,7 @@
 /* A file that could not be opened is not tried, and not complained about, at every login. */
 #define RETRY_SECONDS 5
 
+static struct event *relay_event;
 static struct cm_config *relay_config;
 static struct cm_stats *relay_stats;
 static struct cm_limits *relay_limits;
@@ -36,6 +39,15 @@ static bool retry_is_due(struct retry *retry)
 	return TRUE;
 }
 
+struct event *cm_relay_event(void)
+{
+	if (relay_event == NULL) {
+		relay_event = event_create(NULL);
+		event_set_append_log_prefix(relay_event, CM_LOG_PREFIX);
+	}
+	return relay_event;
+}
+
 const struct cm_config *cm_relay_config(void)
 {
 	const char *path = getenv(CM_CONFIG_ENVIRONMENT);
@@ -49,7 +61,7 @@ const struct cm_config *cm_relay_config(void)
 	   be at every login. */
 	relay_config = cm_config_load(path, NULL, NULL, &err);
 	if (relay_config == NULL)
-		i_error("chatmail: %s", err.text);
+		e_error(cm_relay_event(), "%s", err.text);
 	else
 		cm_log_show_addresses(relay_config->log_addresses);
 	return relay_config;
@@ -63,7 +75,7 @@ struct cm_stats *cm_relay_stats(void)
 		return relay_stats;
 	relay_stats = cm_stats_open(relay_config->run_dir, &err);
 	if (relay_stats == NULL)
-		i_warning("chatmail: statistics: %s", err.text);
+		e_warning(cm_relay_event(), "statistics: %s", err.text);
 	return relay_stats;
 }
 
@@ -75,7 +87,7 @@ struct cm_limits *cm_relay_limits(void)
 		return relay_limits;
 	relay_limits = cm_limits_open(relay_config->run_dir, &err);
 	if (relay_limits == NULL)
-		i_error("chatmail: rates of new accounts: %s", err.text);
+		e_error(cm_relay_event(), "rates of new accounts: %s", err.text);
 	return relay_limits;
 }
 
@@ -89,6 +101,7 @@ bool cm_relay_address(const struct cm_config *config, const char *text,
 
 void cm_relay_deinit(void)
 {
+	event_unref(&relay_event);
 	cm_config_free(&relay_config);
 	cm_stats_close(&relay_stats);
 	cm_limits_close(&relay_limits);

@@ -13,6 +13,15 @@
 #include "registration_limits.h"
 #include "stats.h"
 
+/* Before each line that the plugins log. */
+#define CM_LOG_PREFIX "chatmail: "
+
+struct event;
+
+/* What is logged about the relay itself, and about accounts where Dovecot's own event would name
+   them. Owned by this module. */
+struct event *cm_relay_event(void);
+
 /* chatmail.ini, from CM_CONFIG_ENVIRONMENT or else the default path. NULL: it cannot be read, which
    is logged. Owned by this module. */
 const struct cm_config *cm_relay_config(void);

@@ -51,7 +51,7 @@ static struct cm_source request_source(const struct auth_request *request)
 
 static enum passdb_result trouble(const struct cm_error *err, enum cm_stat counter)
 {
-	i_error("chatmail: %s", err->text);
+	e_error(cm_relay_event(), "%s", err->text);
 	cm_stats_add(cm_relay_stats(), counter, 1);
 	return PASSDB_RESULT_INTERNAL_FAILURE;
 }
@@ -65,7 +65,7 @@ static void log_refusal(enum cm_registration why, const struct auth_request *req
 	if (now - logged[why] < LOG_INTERVAL && now >= logged[why])
 		return;
 	logged[why] = now;
-	i_info("chatmail: no new account for %s from %s: %s (logged once a minute)",
+	e_info(cm_relay_event(), "no new account for %s from %s: %s (logged once a minute)",
 	       cm_log_address(request->fields.user),
 	       cm_log_address(net_ip2addr(&request->fields.remote_ip)), cm_registration_name(why));
 }
@@ -179,7 +179,7 @@ static enum passdb_result register_account(const struct cm_config *config,
 				 : CM_STAT_REGISTRATIONS_CHOSEN,
 			     1);
 		cm_stats_add(cm_relay_stats(), CM_STAT_LOGINS, 1);
-		i_info("chatmail: new account %s", cm_log_address(address->text));
+		e_info(cm_relay_event(), "new account %s", cm_log_address(address->text));
 		return PASSDB_RESULT_OK;
 	}
 	if (limits != NULL)
@@ -199,7 +199,7 @@ static void remember_login(const struct cm_config *config, const struct cm_addre
 	if (null_strcmp(CM_AUTH_PROTOCOL(request), "imap") == 0)
 		return;
 	if (cm_account_seen(config, address, time(NULL), &err) == CM_ACCOUNT_TROUBLE)
-		i_error("chatmail: last seen: %s", err.text);
+		e_error(cm_relay_event(), "last seen: %s", err.text);
 }
 
 static enum passdb_result log_in(struct auth_request *request, const char *password)

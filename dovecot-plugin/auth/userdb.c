@@ -87,7 +87,7 @@ static enum userdb_result find(struct auth_request *request)
 	if (status == CM_ACCOUNT_OK)
 		return found(request, config, &address);
 	if (status == CM_ACCOUNT_TROUBLE) {
-		i_error("chatmail: %s", err.text);
+		e_error(cm_relay_event(), "%s", err.text);
 		return USERDB_RESULT_INTERNAL_FAILURE;
 	}
 	CM_AUTH_LOG_UNKNOWN_USER(request);
@@ -109,7 +109,8 @@ static void open_directory(struct iteration *iteration)
 {
 	iteration->directory = opendir(iteration->config->mailboxes_dir);
 	if (iteration->directory == NULL) {
-		i_error("chatmail: %s: cannot be listed: %m", iteration->config->mailboxes_dir);
+		e_error(cm_relay_event(), "%s: cannot be listed: %m",
+			iteration->config->mailboxes_dir);
 		iteration->ctx.failed = TRUE;
 	}
 }
@@ -147,7 +148,8 @@ static void iterate_next(struct userdb_iterate_context *ctx)
 		errno = 0;
 	}
 	if (entry == NULL && errno != 0) {
-		i_error("chatmail: %s: cannot be listed: %m", iteration->config->mailboxes_dir);
+		e_error(cm_relay_event(), "%s: cannot be listed: %m",
+			iteration->config->mailboxes_dir);
 		ctx->failed = TRUE;
 	}
 	ctx->callback(entry != NULL ? entry->d_name : NULL, ctx->context);

@@ -70,7 +70,7 @@ static int get_tokens(struct mailbox *box, const char *key ATTR_UNUSED,
 		return 0;
 	if (!cm_tokens_get(directory, time(NULL), &tokens, &err)) {
 		/* NIL to the client, whose next SETMETADATA repairs the file. */
-		i_error("chatmail: push tokens: %s", err.text);
+		e_error(cm_user_event(box->storage->user), "push tokens: %s", err.text);
 	} else if (tokens.count > 0) {
 		value_r->value = join_tokens(&tokens);
 		result = 1;
@@ -136,7 +136,7 @@ static int set_token(struct mailbox_transaction_context *t, const char *key ATTR
 	good = cm_tokens_set(directory, token, time(NULL), &err);
 	free(directory);
 	if (!good) {
-		i_error("chatmail: push tokens: %s", err.text);
+		e_error(cm_user_event(t->box->storage->user), "push tokens: %s", err.text);
 		return refuse(t, MAIL_ERROR_TEMP, "The device token cannot be stored now");
 	}
 	cm_stats_add(cm_relay_stats(), CM_STAT_TOKENS_SET, 1);
@@ -205,7 +205,7 @@ static const char *turn_value(const struct cm_config *config,
 	case CM_TURN_OFF:
 		break;
 	case CM_TURN_TROUBLE:
-		i_error("chatmail: %s", err.text);
+		e_error(cm_relay_event(), "%s", err.text);
 		break;
 	}
 	return NULL;
@@ -219,7 +219,7 @@ static const char *appversions_value(const struct cm_config *config ATTR_UNUSED,
 	char *text;
 
 	if (!cm_appversions_read(&text, &err)) {
-		i_error("chatmail: %s", err.text);
+		e_error(cm_relay_event(), "%s", err.text);
 		return NULL;
 	}
 	value = t_strdup(text);

@@ -2,12 +2,16 @@
  * plugin - Dovecot's mail plugin `chatmail`
  *
  * Loaded by imap, lmtp and doveadm processes. Remembers here when an account was last used; its
- * other parts are in the files beside this one.
+ * other parts are in the files beside this one, and what only the imap program can do is the plugin
+ * `imap_chatmail`.
  */
 #include "lib.h"
 
+#include "lib-event.h"
+
 #include "mail-storage-hooks.h"
 #include "mail-user.h"
+#include "module-context.h"
 
 #include "account.h"
 #include "plugin.h"
@@ -26,53 +30,81 @@ void chatmail_plugin_deinit(void);
 const char *chatmail_plugin_version = DOVECOT_ABI_VERSION;
 const char *chatmail_plugin_dependencies[] = {"notify", NULL};
 
+struct chatmail_user {
+	union mail_user_module_context module_ctx;
+	struct event *event;
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(user_module, &mail_user_module_register);
+
+#define CHATMAIL_USER(user) ((struct chatmail_user *)MODULE_CONTEXT_REQUIRE(user, user_module))
+
+struct event *cm_user_event(struct mail_user *user)
+{
+	return CHATMAIL_USER(user)->event;
+}
+
+static void user_deinit(struct mail_user *user)
+{
+	struct chatmail_user *chatmail = CHATMAIL_USER(user);
+
+	event_unref(&chatmail->event);
+	chatmail->module_ctx.super.deinit(user);
+}
+
+static void add_context(struct mail_user *user)
+{
+	struct chatmail_user *chatmail = p_new(user->pool, struct chatmail_user, 1);
+	struct mail_user_vfuncs *v = user->vlast;
+
+	chatmail->event = event_create(user->event);
+	event_set_append_log_prefix(chatmail->event, CM_LOG_PREFIX);
+	chatmail->module_ctx.super = *v;
+	user->vlast = &chatmail->module_ctx.super;
+	v->deinit = user_deinit;
+	MODULE_CONTEXT_SET(user, user_module, chatmail);
+}
+
 /* A login over IMAP; not a return from hibernation, not doveadm, not a delivery. SMTP's logins are
    seen by the passdb. */
-static void remember_login(const char *username)
+static void remember_login(struct mail_user *user)
 {
 	const struct cm_config *config = cm_relay_config();
 	struct cm_address address;
 	struct cm_error err;
 
-	if (config == NULL || !cm_relay_address(config, username, &address))
+	if (config == NULL || !cm_relay_address(config, user->username, &address))
 		return;
 	if (cm_account_seen(config, &address, time(NULL), &err) == CM_ACCOUNT_TROUBLE)
-		i_error("chatmail: last seen: %s", err.text);
+		e_error(cm_user_event(user), "last seen: %s", err.text);
 }
 
 static void mail_user_created(struct mail_user *user)
 {
+	add_context(user);
 	if (user->autocreated)
 		return;
 	if (strcmp(user->service, "imap") == 0 && !user->session_restored)
-		remember_login(user->username);
+		remember_login(user);
 	else if (strcmp(user->service, "lmtp") == 0)
-		cm_room_make(user->username);
-}
-
-static void mailbox_allocated(struct mailbox *box)
-{
-	cm_delivery_mailbox_allocated(box);
-	cm_idle_mailbox_allocated(box);
+		cm_overfull_trim(user);
 }
 
 static const struct mail_storage_hooks hooks = {
     .mail_user_created = mail_user_created,
-    .mailbox_allocated = mailbox_allocated,
+    .mailbox_allocated = cm_disk_quota_mailbox_allocated,
 };
 
 void chatmail_plugin_init(struct module *module)
 {
 	mail_storage_hooks_add(module, &hooks);
 	cm_metadata_init();
-	cm_metadata_limit_init();
 	cm_push_init();
 }
 
 void chatmail_plugin_deinit(void)
 {
 	cm_push_deinit();
-	cm_metadata_limit_deinit();
 	cm_metadata_deinit();
 	mail_storage_hooks_remove(&hooks);
 	cm_relay_deinit();

@@ -4,27 +4,26 @@
 #ifndef CM_PLUGIN_H
 #define CM_PLUGIN_H
 
+struct event;
+struct mail_user;
 struct mailbox;
+
+/* What is logged about a user. Its lines have mail_log_prefix in front, which names nobody by
+   default. */
+struct event *cm_user_event(struct mail_user *user);
 
 /* metadata.c: push tokens and the server's entries as IMAP METADATA */
 void cm_metadata_init(void);
 void cm_metadata_deinit(void);
 
-/* metadata_limit.c: an end to what a client may send as one token */
-void cm_metadata_limit_init(void);
-void cm_metadata_limit_deinit(void);
-
 /* push.c: one queue entry per token for each message that LMTP delivered */
 void cm_push_init(void);
 void cm_push_deinit(void);
 
-/* delivery.c: LMTP's mail is tried again when the disk's quota is used up */
-void cm_delivery_mailbox_allocated(struct mailbox *box);
+/* disk_quota.c: LMTP's mail is tried again when the disk's quota is used up */
+void cm_disk_quota_mailbox_allocated(struct mailbox *box);
 
-/* room.c: before mail is delivered to this user */
-void cm_room_make(const char *username);
-
-/* idle.c: a mailbox that tells of changes at once */
-void cm_idle_mailbox_allocated(struct mailbox *box);
+/* overfull.c: old mail makes room before mail is delivered to this user */
+void cm_overfull_trim(struct mail_user *user);
 
 #endif

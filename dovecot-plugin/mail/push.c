@@ -22,8 +22,8 @@
 #include <time.h>
 
 struct push_transaction {
-	char *username; /* of the recipient; NULL: not a delivery */
-	bool wanted;    /* a message of somebody else was saved */
+	struct mail_user *user; /* the recipient; NULL: not a delivery */
+	bool wanted;            /* a message of somebody else was saved */
 };
 
 static struct notify_context *notify;
@@ -33,14 +33,8 @@ static void *transaction_begin(struct mailbox_transaction_context *t)
 	struct push_transaction *push = i_new(struct push_transaction, 1);
 
 	if ((t->box->flags & MAILBOX_FLAG_POST_SESSION) != 0)
-		push->username = i_strdup(t->box->storage->user->username);
+		push->user = t->box->storage->user;
 	return push;
-}
-
-static void transaction_free(struct push_transaction *push)
-{
-	i_free(push->username);
-	i_free(push);
 }
 
 /* As upstream: by the From header, which the policy holds to be the envelope's sender. */
@@ -61,11 +55,11 @@ static void mail_save(void *transaction, struct mail *mail)
 {
 	struct push_transaction *push = transaction;
 
-	if (push->username == NULL || push->wanted)
+	if (push->user == NULL || push->wanted)
 		return;
 	T_BEGIN
 	{
-		push->wanted = !is_sender(mail, push->username);
+		push->wanted = !is_sender(mail, push->user->username);
 	}
 	T_END;
 }
@@ -75,21 +69,22 @@ static void mail_copy(void *transaction, struct mail *source ATTR_UNUSED, struct
 	mail_save(transaction, copy);
 }
 
-static void queue_tokens(const struct cm_config *config, const struct cm_address *address,
-			 const struct cm_tokens *tokens, time_t now)
+static void queue_tokens(const struct cm_config *config, struct event *event,
+			 const struct cm_address *address, const struct cm_tokens *tokens,
+			 time_t now)
 {
 	struct cm_error err;
 
 	for (size_t i = 0; i < tokens->count; i++) {
 		if (!cm_push_queue_add(config, address, tokens->token[i], now, &err)) {
-			i_error("chatmail: push: %s", err.text);
+			e_error(event, "push: %s", err.text);
 			return;
 		}
 		cm_stats_add(cm_relay_stats(), CM_STAT_PUSH_QUEUED, 1);
 	}
 }
 
-static void queue_for(const char *username)
+static void queue_for(struct mail_user *user)
 {
 	const struct cm_config *config = cm_relay_config();
 	time_t now = time(NULL);
@@ -98,15 +93,15 @@ static void queue_for(const char *username)
 	struct cm_error err;
 	char *directory;
 
-	if (config == NULL || !cm_relay_address(config, username, &address))
+	if (config == NULL || !cm_relay_address(config, user->username, &address))
 		return;
 	directory = cm_account_path(config, &address);
 	if (directory == NULL)
 		return;
 	if (cm_tokens_get(directory, now, &tokens, &err))
-		queue_tokens(config, &address, &tokens, now);
+		queue_tokens(config, cm_user_event(user), &address, &tokens, now);
 	else
-		i_error("chatmail: push: %s", err.text);
+		e_error(cm_user_event(user), "push: %s", err.text);
 	cm_tokens_free(&tokens);
 	free(directory);
 }
@@ -117,13 +112,13 @@ static void transaction_commit(void *transaction,
 	struct push_transaction *push = transaction;
 
 	if (push->wanted)
-		queue_for(push->username);
-	transaction_free(push);
+		queue_for(push->user);
+	i_free(push);
 }
 
 static void transaction_rollback(void *transaction)
 {
-	transaction_free(transaction);
+	i_free(transaction);
 }
 
 static const struct notify_vfuncs vfuncs = {

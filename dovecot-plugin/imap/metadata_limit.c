@@ -11,14 +11,9 @@
 #include "imap-common.h"
 #include "istream.h"
 
-#include "plugin.h"
+#include "imap/plugin.h"
 
 #define SETMETADATA_MAX (1024 * 1024)
-
-/* Of the imap program; other processes that load us have no clients. */
-#pragma weak command_hook_register
-#pragma weak command_hook_unregister
-#pragma weak client_disconnect_with_error
 
 static void before_command(struct client_command_context *cmd ATTR_UNUSED)
 {
@@ -39,12 +34,10 @@ static void after_command(struct client_command_context *cmd)
 
 void cm_metadata_limit_init(void)
 {
-	if (command_hook_register != NULL)
-		command_hook_register(before_command, after_command);
+	command_hook_register(before_command, after_command);
 }
 
 void cm_metadata_limit_deinit(void)
 {
-	if (command_hook_unregister != NULL)
-		command_hook_unregister(before_command, after_command);
+	command_hook_unregister(before_command, after_command);
 }

@@ -1,5 +1,5 @@
 /*
- * room - old mail makes room before a delivery is refused
+ * overfull - old mail makes room before a delivery is refused
  *
  * Dovecot's quota warnings trim a mailbox when it grows past one of them, and LMTP refuses what
  * comes when it has twice of what it may. A mailbox beyond that, because the limit was lowered or
@@ -7,6 +7,8 @@
  * would be bounced until the nightly expiry. So a delivery to such a mailbox trims it first.
  */
 #include "lib.h"
+
+#include "mail-user.h"
 
 #include "account.h"
 #include "maildir_trim.h"
@@ -61,7 +63,7 @@ static void add_size(const struct cm_maildir_file *file, void *context)
 		*bytes += size;
 }
 
-static void trim(const struct cm_config *config, int fd)
+static void trim(const struct cm_config *config, struct event *event, int fd)
 {
 	struct cm_maildir_trim_result result;
 	struct cm_error err;
@@ -75,14 +77,14 @@ static void trim(const struct cm_config *config, int fd)
 	if (result.messages > 0) {
 		cm_stats_add(cm_relay_stats(), CM_STAT_EXPIRE_QUOTA_MESSAGES, result.messages);
 		cm_stats_add(cm_relay_stats(), CM_STAT_EXPIRE_BYTES, result.bytes);
-		i_info("chatmail: delivery: a mailbox of more than twice its size was trimmed");
+		e_info(event, "delivery: a mailbox of more than twice its size was trimmed");
 		ok = cm_maildir_recount(fd, ok ? &err : NULL) && ok;
 	}
 	if (!ok)
-		i_error("chatmail: delivery: %s", err.text);
+		e_error(event, "delivery: %s", err.text);
 }
 
-void cm_room_make(const char *username)
+void cm_overfull_trim(struct mail_user *user)
 {
 	const struct cm_config *config = cm_relay_config();
 	struct cm_address address;
@@ -90,7 +92,7 @@ void cm_room_make(const char *username)
 	char *path;
 	int fd;
 
-	if (config == NULL || !cm_relay_address(config, username, &address))
+	if (config == NULL || !cm_relay_address(config, user->username, &address))
 		return;
 	path = cm_account_path(config, &address);
 	fd = path != NULL ? cm_directory_open(AT_FDCWD, path) : -1;
@@ -101,6 +103,6 @@ void cm_room_make(const char *username)
 	if (!read_size(fd, &bytes))
 		(void)cm_maildir_walk(fd, add_size, &bytes, NULL);
 	if (bytes / LMTP_FACTOR >= config->max_mailbox_size)
-		trim(config, fd);
+		trim(config, cm_user_event(user), fd);
 	close(fd);
 }

@@ -29,7 +29,8 @@
 #include "mailbox-watch.h"
 #include "maildir-uidlist.h"
 
-#include "plugin.h"
+#include "imap/plugin.h"
+#include "mail/plugin.h"
 #include "relay.h"
 
 #include <fcntl.h>
@@ -46,9 +47,6 @@
    delivery has the lock for about one. */
 #define LOCK_INTERVAL 1
 #define LOCK_LOOKS    20
-
-/* Of the imap program; other processes that load us have no clients. */
-#pragma weak imap_clients
 
 struct idle_mailbox {
 	union mailbox_module_context module_ctx;
@@ -73,7 +71,7 @@ static bool is_pending(const struct idle_mailbox *idle)
 /* Whether imap-hibernate has the mailbox's client already. */
 static bool is_handed_over(const struct mailbox *box)
 {
-	const struct client *client = &imap_clients != NULL ? imap_clients : NULL;
+	const struct client *client = imap_clients;
 
 	while (client != NULL && client->mailbox != box)
 		client = client->next;
@@ -96,7 +94,8 @@ static void wake_successor(struct mailbox *box)
 	if (fd >= 0)
 		close(fd);
 	if (fd < 0 || unlink(path) < 0)
-		i_error("chatmail: a hibernated client cannot be woken: %m");
+		e_error(cm_user_event(box->storage->user),
+			"a hibernated client cannot be woken: %m");
 }
 
 /* Whether a delivery, or another session, is at work on the mailbox. */

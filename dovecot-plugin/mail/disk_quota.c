@@ -1,5 +1,5 @@
 /*
- * delivery - a disk quota that is used up is the relay's trouble, not the recipient's
+ * disk_quota - a disk quota that is used up is the relay's trouble, not the recipient's
  *
  * Dovecot takes EDQUOT of the file system for the quota of the mailbox, and LMTP then tells the MTA
  * to bounce. But one file system quota holds all mailboxes (a volume's, or that of user vmail), and
@@ -12,14 +12,14 @@
 
 #include "plugin.h"
 
-struct delivery_mailbox {
+struct disk_quota_mailbox {
 	union mailbox_module_context module_ctx;
 };
 
-static MODULE_CONTEXT_DEFINE_INIT(delivery_module, &mail_storage_module_register);
+static MODULE_CONTEXT_DEFINE_INIT(disk_quota_module, &mail_storage_module_register);
 
-#define DELIVERY_MAILBOX(box)                                                                      \
-	((struct delivery_mailbox *)MODULE_CONTEXT_REQUIRE(box, delivery_module))
+#define DISK_QUOTA_MAILBOX(box)                                                                    \
+	((struct disk_quota_mailbox *)MODULE_CONTEXT_REQUIRE(box, disk_quota_module))
 
 static int as_trouble(struct mailbox *box, int result)
 {
@@ -29,7 +29,8 @@ static int as_trouble(struct mailbox *box, int result)
 		return result;
 	(void)mailbox_get_last_error(box, &error);
 	if (error == MAIL_ERROR_NOQUOTA) {
-		i_error("chatmail: delivery: the file system's quota is used up");
+		e_error(cm_user_event(box->storage->user),
+			"delivery: the file system's quota is used up");
 		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, MAIL_ERRSTR_NO_QUOTA);
 	}
 	return result;
@@ -39,14 +40,14 @@ static int save_begin(struct mail_save_context *ctx, struct istream *input)
 {
 	struct mailbox *box = ctx->transaction->box;
 
-	return as_trouble(box, DELIVERY_MAILBOX(box)->module_ctx.super.save_begin(ctx, input));
+	return as_trouble(box, DISK_QUOTA_MAILBOX(box)->module_ctx.super.save_begin(ctx, input));
 }
 
 static int save_continue(struct mail_save_context *ctx)
 {
 	struct mailbox *box = ctx->transaction->box;
 
-	return as_trouble(box, DELIVERY_MAILBOX(box)->module_ctx.super.save_continue(ctx));
+	return as_trouble(box, DISK_QUOTA_MAILBOX(box)->module_ctx.super.save_continue(ctx));
 }
 
 /* The context may be gone when it returns. */
@@ -54,7 +55,7 @@ static int save_finish(struct mail_save_context *ctx)
 {
 	struct mailbox *box = ctx->transaction->box;
 
-	return as_trouble(box, DELIVERY_MAILBOX(box)->module_ctx.super.save_finish(ctx));
+	return as_trouble(box, DISK_QUOTA_MAILBOX(box)->module_ctx.super.save_finish(ctx));
 }
 
 static int transaction_commit(struct mailbox_transaction_context *t,
@@ -62,23 +63,23 @@ static int transaction_commit(struct mailbox_transaction_context *t,
 {
 	struct mailbox *box = t->box;
 
-	return as_trouble(box,
-			  DELIVERY_MAILBOX(box)->module_ctx.super.transaction_commit(t, changes_r));
+	return as_trouble(
+	    box, DISK_QUOTA_MAILBOX(box)->module_ctx.super.transaction_commit(t, changes_r));
 }
 
-void cm_delivery_mailbox_allocated(struct mailbox *box)
+void cm_disk_quota_mailbox_allocated(struct mailbox *box)
 {
 	struct mailbox_vfuncs *v = box->vlast;
-	struct delivery_mailbox *delivery;
+	struct disk_quota_mailbox *quota;
 
 	if ((box->flags & MAILBOX_FLAG_POST_SESSION) == 0)
 		return;
-	delivery = p_new(box->pool, struct delivery_mailbox, 1);
-	delivery->module_ctx.super = *v;
-	box->vlast = &delivery->module_ctx.super;
+	quota = p_new(box->pool, struct disk_quota_mailbox, 1);
+	quota->module_ctx.super = *v;
+	box->vlast = &quota->module_ctx.super;
 	v->save_begin = save_begin;
 	v->save_continue = save_continue;
 	v->save_finish = save_finish;
 	v->transaction_commit = transaction_commit;
-	MODULE_CONTEXT_SET(box, delivery_module, delivery);
+	MODULE_CONTEXT_SET(box, disk_quota_module, quota);
 }
