@@ -61,7 +61,7 @@ int cm_daemon_check_path(const struct cm_daemon *daemon, const char *option, con
 	if (daemon->foreground || path == NULL || *path == '/')
 		return -1;
 	return cm_options_complain(
-	    daemon->name, "--%s: %s must be an absolute path unless -f is given", option, path);
+	    daemon->name, "--%s %s: must be an absolute path unless -f is given", option, path);
 }
 
 int cm_daemon_parse(struct cm_daemon *daemon, const struct cm_option *more, int argc, char **argv)

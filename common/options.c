@@ -13,8 +13,8 @@
 /* What getopt_long() returns for the table's entry N is this and N. */
 #define ENTRY 256
 
-/* Where the explanations begin; an option that needs more room has a line of its own. */
-#define HELP_COLUMN 25
+/* The explanations begin here at most; an option that needs more room has a line of its own. */
+#define COLUMN_MAX 30
 
 bool cm_option_switch(const struct cm_option *option, const char *text, struct cm_error *err)
 {
@@ -54,7 +54,7 @@ bool cm_option_number(const struct cm_option *option, const char *text, struct c
 		*(unsigned int *)option->value = (unsigned int)value;
 		return true;
 	}
-	cm_error_set(err, "%s is not a number from %u to %u", text, option->least, option->most);
+	cm_error_set(err, "not a number from %u to %u", option->least, option->most);
 	return false;
 }
 
@@ -67,7 +67,7 @@ bool cm_option_time(const struct cm_option *option, const char *text, struct cm_
 		*(time_t *)option->value = (time_t)value;
 		return true;
 	}
-	cm_error_set(err, "%s is not a time in seconds since 1970", text);
+	cm_error_set(err, "not a time in seconds since 1970");
 	return false;
 }
 
@@ -91,23 +91,44 @@ static void print_lines(const char *text, int indentation)
 	}
 }
 
-static void print_option(const struct cm_option *option)
+/* The width of "  -l, --name ARGUMENT". */
+static int option_width(const struct cm_option *option)
+{
+	size_t argument = option->argument != NULL ? 1 + strlen(option->argument) : 0;
+
+	return (int)(strlen("  -l, --") + strlen(option->name) + argument);
+}
+
+static int explanation_column(const struct cm_option *options)
+{
+	int column = option_width(&always[1]) + 2;
+
+	for (; options->name != NULL; options++)
+		if (option_width(options) + 2 > column && option_width(options) + 2 <= COLUMN_MAX)
+			column = option_width(options) + 2;
+	return column;
+}
+
+static void print_option(const struct cm_option *option, int column)
 {
 	const char letter[] = {'-', option->letter, ',', '\0'};
-	int length = printf("  %3s --%s%s%s", option->letter != 0 ? letter : "", option->name,
-			    option->argument != NULL ? " " : "",
-			    option->argument != NULL ? option->argument : "");
+	int width = option_width(option);
 
-	if (length > HELP_COLUMN - 2)
-		printf("\n%*s", HELP_COLUMN, "");
-	else
-		printf("%*s", HELP_COLUMN - length, "");
-	print_lines(option->help, HELP_COLUMN);
+	printf("  %3s --%s%s%s", option->letter != 0 ? letter : "", option->name,
+	       option->argument != NULL ? " " : "",
+	       option->argument != NULL ? option->argument : "");
+	if (width + 2 > column) {
+		putchar('\n');
+		width = 0;
+	}
+	printf("%*s", column - width, "");
+	print_lines(option->help, column);
 }
 
 static void print_help(const struct cm_command_line *line)
 {
 	const char *synopsis = line->synopsis;
+	int column = explanation_column(line->options);
 
 	for (const char *begin = "usage: "; synopsis != NULL; begin = "       ") {
 		int length = (int)strcspn(synopsis, "\n");
@@ -117,9 +138,9 @@ static void print_help(const struct cm_command_line *line)
 	}
 	printf("\n%s\n\n", line->summary);
 	for (const struct cm_option *option = line->options; option->name != NULL; option++)
-		print_option(option);
+		print_option(option, column);
 	for (const struct cm_option *option = always; option->name != NULL; option++)
-		print_option(option);
+		print_option(option, column);
 	if (line->closing != NULL)
 		printf("\n%s\n", line->closing);
 }
@@ -147,6 +168,7 @@ int cm_options_flush(const char *program, int status)
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return status;
 	fprintf(stderr, "%s: cannot write the output: %s\n", program, strerror(errno));
+	clearerr(stdout);
 	return CM_OPTIONS_WRONG;
 }
 
@@ -203,7 +225,7 @@ static bool set_option(const struct cm_command_line *line, int value)
 
 	if (option->set(option, optarg, &err))
 		return true;
-	cm_options_complain(line->program, "--%s: %s", option->name, err.text);
+	cm_options_complain(line->program, "--%s %s: %s", option->name, optarg, err.text);
 	return false;
 }
 

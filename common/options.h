@@ -5,7 +5,7 @@
  * wrong. --help (-h) and --version (-V) are in every command line without an entry. A wrong command
  * line is reported on standard error, always in this form:
  *
- *	chatmailctl report: --now: yesterday is not a time in seconds since 1970
+ *	chatmailctl report: --now yesterday: not a time in seconds since 1970
  *	Try chatmailctl report --help
  */
 #ifndef CM_OPTIONS_H
@@ -24,8 +24,8 @@
 struct cm_option;
 
 /* Stores text, which lives as long as argv, in option->value. text is NULL for an option without an
-   argument. False with err filled if the value is wrong: what is wrong about it, without the
-   option's name. */
+   argument. False with err filled if the value is wrong: "not a number", say, without the
+   option's name and value. */
 typedef bool cm_option_fn(const struct cm_option *option, const char *text, struct cm_error *err);
 
 struct cm_option {

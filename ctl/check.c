@@ -8,7 +8,6 @@
  * or "CODE text"; exit status 0 accept, 1 refuse, 2 usage or trouble of our own.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "dkim.h"
 #include "error.h"
 #include "message_file.h"
+#include "options.h"
 #include "policy.h"
 
 /* No relay takes larger messages. */
@@ -41,7 +41,7 @@ struct job {
 	struct cm_error dkim_why;
 };
 
-static bool parse_options(int argc, char **argv, struct job *job, int *status_r);
+static int parse_options(int argc, char **argv, struct job *job);
 static char *read_file(const char *path, size_t *length_r);
 static char *to_wire(char *data, size_t *length);
 static bool prepare(struct job *job);
@@ -49,20 +49,11 @@ static bool judge(struct job *job, const char *data, size_t length, struct cm_ve
 static int print_verdict(const struct job *job, const struct cm_verdict *verdict);
 static void finish(struct job *job);
 
-static const char usage[] =
-    "usage: chatmailctl check --direction in|out --from ADDR --to ADDR... [-c INI] [-v] [--json]\n"
-    "       FILE|-\n"
-    "\n"
-    "Says whether the relay would take the message in FILE (-: standard input) and why: prints\n"
-    "\"accept REASON\" or \"CODE text\". Exit status: 0 accept, 1 refuse, 2 trouble.\n"
-    "\n"
-    "  -d, --direction in|out  in: from another server, DKIM is verified; out: from a user\n"
-    "  -f, --from ADDR         envelope sender; \"<>\" is the null sender of bounces\n"
-    "  -t, --to ADDR           envelope recipient; may be given again\n"
-    "  -c, --config INI        read this file (default: " CM_CONFIG_DEFAULT_PATH ")\n"
-    "  -v, --verbose           also print the structure that was seen and what was found\n"
-    "      --json              print JSON\n"
-    "  -h, --help              show this help\n";
+static bool no_memory(void)
+{
+	fputs("chatmailctl check: out of memory\n", stderr);
+	return false;
+}
 
 int cm_command_check(int argc, char **argv)
 {
@@ -73,8 +64,14 @@ int cm_command_check(int argc, char **argv)
 	size_t length;
 
 	job.to = calloc((size_t)argc, sizeof *job.to);
-	if (job.to == NULL || !parse_options(argc, argv, &job, &status))
+	if (job.to == NULL) {
+		no_memory();
 		goto out;
+	}
+	status = parse_options(argc, argv, &job);
+	if (status >= 0)
+		goto out;
+	status = CM_EXIT_TROUBLE;
 	data = read_file(job.file, &length);
 	if (data != NULL)
 		data = to_wire(data, &length);
@@ -87,77 +84,79 @@ out:
 	return status;
 }
 
-static bool bad_usage(const char *what, const char *value)
+static bool set_direction(const struct cm_option *option, const char *text, struct cm_error *err)
 {
-	fprintf(stderr, "chatmailctl check: %s%s; try chatmailctl check --help\n", what, value);
-	return false;
-}
+	struct job *job = option->value;
 
-static bool parse_direction(struct job *job, const char *text)
-{
 	job->direction_given = true;
 	job->direction = strcmp(text, "out") == 0 ? CM_DIRECTION_OUT : CM_DIRECTION_IN;
-	if (strcmp(text, "in") != 0 && strcmp(text, "out") != 0)
-		return bad_usage("--direction is in or out, not ", text);
-	return true;
-}
-
-static bool parse_options(int argc, char **argv, struct job *job, int *status_r)
-{
-	static const struct option options[] = {
-	    {"direction", required_argument, NULL, 'd'},
-	    {"from", required_argument, NULL, 'f'},
-	    {"to", required_argument, NULL, 't'},
-	    {"config", required_argument, NULL, 'c'},
-	    {"verbose", no_argument, NULL, 'v'},
-	    {"json", no_argument, NULL, 'j'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "d:f:t:c:vh", options, NULL)) != -1) {
-		switch (option) {
-		case 'd':
-			if (!parse_direction(job, optarg))
-				return false;
-			break;
-		case 'f':
-			job->from = optarg;
-			break;
-		case 't':
-			job->to[job->to_count++] = optarg;
-			break;
-		case 'c':
-			job->ini = optarg;
-			break;
-		case 'v':
-			job->verbose = true;
-			break;
-		case 'j':
-			job->json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			*status_r = CM_EXIT_OK;
-			return false;
-		default:
-			fputs("Try chatmailctl check --help\n", stderr);
-			return false;
-		}
-	}
-	if (!job->direction_given || job->from == NULL || job->to_count == 0)
-		return bad_usage("--direction, --from and --to are needed", "");
-	if (optind + 1 != argc)
-		return bad_usage("one FILE is needed, or -", "");
-	job->file = argv[optind];
-	return true;
-}
-
-static bool no_memory(void)
-{
-	fputs("chatmailctl check: out of memory\n", stderr);
+	if (strcmp(text, "in") == 0 || strcmp(text, "out") == 0)
+		return true;
+	cm_error_set(err, "not in or out");
 	return false;
+}
+
+static bool add_recipient(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	struct job *job = option->value;
+
+	(void)err;
+	job->to[job->to_count++] = text;
+	return true;
+}
+
+/* Returns -1 to go on, else the exit status. */
+static int parse_options(int argc, char **argv, struct job *job)
+{
+	const struct cm_option options[] = {
+	    {.name = "direction",
+	     .letter = 'd',
+	     .argument = "in|out",
+	     .help = "in: from another server, DKIM is verified; out: from a user",
+	     .set = set_direction,
+	     .value = job},
+	    {.name = "from",
+	     .letter = 'f',
+	     .argument = "ADDR",
+	     .help = "envelope sender; \"<>\" is the null sender of bounces",
+	     .set = cm_option_text,
+	     .value = &job->from},
+	    {.name = "to",
+	     .letter = 't',
+	     .argument = "ADDR",
+	     .help = "envelope recipient; may be given again",
+	     .set = add_recipient,
+	     .value = job},
+	    CM_OPTION_CONFIG(&job->ini),
+	    {.name = "verbose",
+	     .letter = 'v',
+	     .help = "also print the structure that was seen and what was found",
+	     .set = cm_option_switch,
+	     .value = &job->verbose},
+	    {.name = "json", .help = "print JSON", .set = cm_option_switch, .value = &job->json},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "--direction in|out --from ADDR --to ADDR... [-c INI] [-v] [--json] FILE|-",
+	    .summary = "Says whether the relay would take the message in FILE (-: standard input) "
+		       "and why: prints\n"
+		       "\"accept REASON\" or \"CODE text\". Exit status: 0 accept, 1 refuse, 2 "
+		       "trouble.",
+	    .options = options,
+	    .arguments_max = 1,
+	};
+	char **words;
+	int status = cm_options_parse(&line, argc, argv, &words);
+
+	if (status >= 0)
+		return status;
+	if (!job->direction_given || job->from == NULL || job->to_count == 0)
+		return cm_options_complain(argv[0], "--direction, --from and --to are needed");
+	if (words[0] == NULL)
+		return cm_options_complain(argv[0], "one FILE is needed, or -");
+	job->file = words[0];
+	return -1;
 }
 
 /* The whole of the stream, malloc'd; NULL with errno set. */
@@ -253,17 +252,11 @@ static size_t separators_length(const char *data, size_t length)
 	return skipped;
 }
 
-static void warn(const char *text, void *context)
-{
-	(void)context;
-	fprintf(stderr, "chatmailctl check: warning: %s\n", text);
-}
-
 static bool prepare(struct job *job)
 {
 	struct cm_error err;
 
-	job->config = cm_config_load(job->ini, warn, NULL, &err);
+	job->config = cm_config_load(job->ini, cm_command_warn, "chatmailctl check", &err);
 	if (job->config == NULL)
 		goto failed;
 	job->policy = cm_policy_new(job->config, &err);
@@ -275,7 +268,7 @@ static bool prepare(struct job *job)
 	if (job->dkim != NULL)
 		return true;
 failed:
-	fprintf(stderr, "chatmailctl check: %s\n", err.text);
+	cm_command_fail("chatmailctl check", &err);
 	return false;
 }
 

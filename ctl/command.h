@@ -1,13 +1,17 @@
 /*
  * command - the subcommands of chatmailctl
  *
- * Each is one file ctl/<name>.c with one entry in the table of chatmailctl.c. A subcommand parses
- * its own options with getopt_long() (argv[0] is "chatmailctl NAME"), prints its result on standard
- * output (JSON with --json), its trouble on standard error, and returns the exit status. That its
- * output can be written is looked at by the caller.
+ * Each is one file ctl/<name>.c, or a folder, with one entry in the table of chatmailctl.c. It
+ * parses its options with options.h (argv[0] is "chatmailctl NAME", the program of its command
+ * line), prints its result on standard output (JSON with --json), errors on standard error, and
+ * returns the exit status. A command may have a table of subcommands itself: "chatmailctl config
+ * show". Whether the output could be written is checked by the caller.
  */
 #ifndef CM_COMMAND_H
 #define CM_COMMAND_H
+
+#include "config.h"
+#include "error.h"
 
 /* Exit statuses of every subcommand; check alone uses 1 for "refused". */
 #define CM_EXIT_OK      0
@@ -17,10 +21,20 @@
 typedef int cm_command_fn(int argc, char **argv);
 
 struct cm_command {
-	const char *name;
+	const char *name; /* NULL ends the table */
 	cm_command_fn *run;
 	const char *summary; /* one line for --help */
 };
+
+/* Runs the subcommand that argv[1] names. summary is printed by --help above the list of commands.
+   argv[0] is the program's name with the commands that led here. */
+int cm_command_run(const struct cm_command *table, const char *summary, int argc, char **argv);
+
+/* Prints "PROGRAM: ERROR" on standard error and returns CM_EXIT_TROUBLE. */
+int cm_command_fail(const char *program, const struct cm_error *err);
+
+/* Prints "PROGRAM: warning: TEXT" on standard error; context is the program's name. */
+cm_config_warning_fn cm_command_warn;
 
 cm_command_fn cm_command_check;
 cm_command_fn cm_command_config;

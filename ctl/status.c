@@ -8,72 +8,46 @@
  */
 #include "status.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "command.h"
-
-static const char usage[] =
-    "usage: chatmailctl status [-c INI] [--json] [--queue-directory DIR]\n"
-    "\n"
-    "Shows whether the relay's programs run, whether new accounts can be created, disk space,\n"
-    "queues, and what was counted since the machine started. Exits 1 if a program is missing.\n"
-    "\n"
-    "  -c, --config INI           read this file (default: " CM_CONFIG_DEFAULT_PATH ")\n"
-    "      --json                 print JSON\n"
-    "      --queue-directory DIR  Postfix's queue (default: /var/spool/postfix)\n"
-    "  -h, --help                 show this help\n";
+#include "options.h"
 
 struct options {
 	const char *config_path, *queue_directory;
 	bool json;
 };
 
-static bool parse_options(int argc, char **argv, struct options *options, int *status_r)
+/* Returns -1 to go on, else the exit status. */
+static int parse_options(int argc, char **argv, struct options *options)
 {
-	static const struct option table[] = {
-	    {"config", required_argument, NULL, 'c'},
-	    {"json", no_argument, NULL, 'j'},
-	    {"queue-directory", required_argument, NULL, 'q'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
+	const struct cm_option table[] = {
+	    CM_OPTION_CONFIG(&options->config_path),
+	    {.name = "json",
+	     .help = "print JSON",
+	     .set = cm_option_switch,
+	     .value = &options->json},
+	    {.name = "queue-directory",
+	     .argument = "DIR",
+	     .help = "Postfix's queue (/var/spool/postfix)",
+	     .set = cm_option_path,
+	     .value = &options->queue_directory},
+	    {.name = NULL},
 	};
-	int option;
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "[-c INI] [--json] [--queue-directory DIR]",
+	    .summary = "Shows whether the relay's programs run, whether new accounts can be "
+		       "created, disk space,\n"
+		       "queues, and what was counted since the machine started. Exits 1 if a "
+		       "program is missing.",
+	    .options = table,
+	};
 
 	*options = (struct options){CM_CONFIG_DEFAULT_PATH, "/var/spool/postfix", false};
-	*status_r = CM_EXIT_TROUBLE;
-	while ((option = getopt_long(argc, argv, "c:h", table, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			options->config_path = optarg;
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		case 'q':
-			options->queue_directory = optarg;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			*status_r = CM_EXIT_OK;
-			return false;
-		default:
-			fputs("Try chatmailctl status --help\n", stderr);
-			return false;
-		}
-	}
-	if (optind == argc)
-		return true;
-	fprintf(stderr, "chatmailctl status: unexpected argument: %s\n", argv[optind]);
-	return false;
-}
-
-static void warn(const char *text, void *context)
-{
-	(void)context;
-	fprintf(stderr, "chatmailctl status: %s\n", text);
+	return cm_options_parse(&line, argc, argv, NULL);
 }
 
 static bool wants_colour(void)
@@ -103,13 +77,13 @@ int cm_command_status(int argc, char **argv)
 	struct cm_error err;
 	int result;
 
-	if (!parse_options(argc, argv, &options, &result))
+	result = parse_options(argc, argv, &options);
+	if (result >= 0)
 		return result;
-	config = cm_config_load(options.config_path, warn, NULL, &err);
+	config = cm_config_load(options.config_path, cm_command_warn, argv[0], &err);
 	if (config == NULL || !cm_status_gather(&status, config, options.queue_directory, &err)) {
-		fprintf(stderr, "chatmailctl status: %s\n", err.text);
 		cm_config_free(&config);
-		return CM_EXIT_TROUBLE;
+		return cm_command_fail(argv[0], &err);
 	}
 	result = cm_status_is_good(&status) ? CM_EXIT_OK : CM_EXIT_NO;
 	if (!options.json)

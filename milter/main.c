@@ -46,7 +46,7 @@ static bool set_mode(const struct cm_option *option, const char *text, struct cm
 		*(mode_t *)option->value = (mode_t)mode;
 		return true;
 	}
-	cm_error_set(err, "%s is not permissions in octal", text);
+	cm_error_set(err, "not permissions in octal");
 	return false;
 }
 

@@ -17,7 +17,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -33,6 +32,7 @@
 #include "log.h"
 #include "maildir_trim.h"
 #include "maildir_walk.h"
+#include "options.h"
 #include "privileges.h"
 #include "summary.h"
 
@@ -59,161 +59,88 @@ struct command_line {
 	const char *mailbox_dir; /* with quota */
 };
 
-enum long_option {
-	OPTION_DRY_RUN = 256,
-	OPTION_FORCE,
-	OPTION_MAX_SHARE,
-	OPTION_NOW,
-	OPTION_QUOTA,
-	OPTION_JSON,
-	OPTION_HELP,
-	OPTION_VERSION,
-};
-
-static const struct option long_options[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
-    {"verbose", no_argument, NULL, 'v'},
-    {"force", no_argument, NULL, OPTION_FORCE},
-    {"max-share", required_argument, NULL, OPTION_MAX_SHARE},
-    {"now", required_argument, NULL, OPTION_NOW},
-    {"quota", required_argument, NULL, OPTION_QUOTA},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
-    {NULL, 0, NULL, 0},
-};
-
-static const char usage_text[] =
-    "usage: " PROGRAM " [-c INI] [--dry-run] [-v] [--json] [--force] [--max-share PERCENT]\n"
-    "       " PROGRAM " --quota MB MAILBOXDIR\n"
-    "\n"
-    "Deletes old messages and inactive accounts by the rules of chatmail.ini.\n"
-    "\n"
-    "  -c, --config INI     the configuration (" CM_CONFIG_DEFAULT_PATH ")\n"
-    "      --dry-run        delete nothing, tell what would go\n"
-    "  -v, --verbose        name everything that is deleted\n"
-    "      --json           print the summary as JSON\n"
-    "      --max-share PERCENT\n"
-    "                       refuse to run if more of the accounts would go at once (50)\n"
-    "      --force          run nevertheless\n"
-    "      --now TIME       judge as if it were TIME (seconds since 1970)\n"
-    "      --quota MB       delete the oldest messages of one mailbox until at most MB megabytes\n"
-    "                       remain, but none of the last 24 hours\n";
-
-/* False after a complaint. */
-static bool parse_number(const char *option, const char *text, uint64_t max, uint64_t *value_r)
+/* All bytes of a double's megabytes are a uint64_t's to hold. */
+static bool set_megabytes(const struct cm_option *option, const char *text, struct cm_error *err)
 {
-	char *end;
-	unsigned long long value;
-
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && value <= max) {
-		*value_r = value;
-		return true;
-	}
-	(void)fprintf(stderr, PROGRAM ": %s %s: not a number from 0 to %" PRIu64 "\n", option, text,
-		      max);
-	return false;
-}
-
-/* False after a complaint. */
-static bool parse_megabytes(const char *option, const char *text, uint64_t *bytes_r)
-{
+	struct command_line *line = option->value;
 	char *end;
 	double value = strtod(text, &end);
 
 	if (*text >= '0' && *text <= '9' && text[strspn(text, "0123456789.")] == '\0' &&
 	    *end == '\0' && value <= MEGABYTES_MAX) {
-		*bytes_r = (uint64_t)(value * (1 << 20));
+		line->quota = true;
+		line->quota_bytes = (uint64_t)(value * (1 << 20));
 		return true;
 	}
-	(void)fprintf(stderr, PROGRAM ": %s %s: not a number like 350 or 3.5\n", option, text);
+	cm_error_set(err, "not a number like 350 or 3.5");
 	return false;
 }
 
-static bool parse_option(int option, struct command_line *line)
+static int check_combination(const struct command_line *line, char **words)
 {
-	uint64_t value;
-
-	switch (option) {
-	case 'c':
-		line->config_path = optarg;
-		return true;
-	case 'v':
-		line->options.verbose = true;
-		return true;
-	case OPTION_DRY_RUN:
-		line->options.dry_run = true;
-		return true;
-	case OPTION_FORCE:
-		line->options.force = true;
-		return true;
-	case OPTION_JSON:
-		line->json = true;
-		return true;
-	case OPTION_MAX_SHARE:
-		if (!parse_number("--max-share", optarg, 100, &value))
-			return false;
-		line->options.max_share = (unsigned int)value;
-		return true;
-	case OPTION_NOW:
-		if (!parse_number("--now", optarg, INT32_MAX * UINT64_C(1000), &value))
-			return false;
-		line->options.now = (time_t)value;
-		return true;
-	case OPTION_QUOTA:
-		line->quota = true;
-		return parse_megabytes("--quota", optarg, &line->quota_bytes);
-	default:
-		(void)fputs("Try " PROGRAM " --help\n", stderr);
-		return false;
-	}
+	if (line->quota && words[0] == NULL)
+		return cm_options_complain(PROGRAM, "--quota MB wants one MAILBOXDIR");
+	if (line->quota && (line->json || line->options.force))
+		return cm_options_complain(PROGRAM, "--quota goes without --json and --force");
+	if (!line->quota && words[0] != NULL)
+		return cm_options_complain(PROGRAM, "unexpected argument: %s", words[0]);
+	return -1;
 }
 
-/* False after a complaint. */
-static bool options_fit(const struct command_line *line, int arguments)
+/* Returns -1 to go on, else the exit status. */
+static int parse_command_line(int argc, char **argv, struct command_line *line)
 {
-	const char *complaint = NULL;
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&line->config_path),
+	    {.name = "dry-run",
+	     .help = "delete nothing, report what would go",
+	     .set = cm_option_switch,
+	     .value = &line->options.dry_run},
+	    {.name = "verbose",
+	     .letter = 'v',
+	     .help = "name everything that is deleted",
+	     .set = cm_option_switch,
+	     .value = &line->options.verbose},
+	    {.name = "json",
+	     .help = "print the summary as JSON",
+	     .set = cm_option_switch,
+	     .value = &line->json},
+	    {.name = "max-share",
+	     .argument = "PERCENT",
+	     .help = "refuse to run if more of the accounts would go at once (50)",
+	     .set = cm_option_number,
+	     .value = &line->options.max_share,
+	     .most = 100},
+	    {.name = "force",
+	     .help = "run nevertheless",
+	     .set = cm_option_switch,
+	     .value = &line->options.force},
+	    {.name = "now",
+	     .argument = "TIME",
+	     .help = "judge as if it were TIME (seconds since 1970)",
+	     .set = cm_option_time,
+	     .value = &line->options.now},
+	    {.name = "quota",
+	     .argument = "MB",
+	     .help = "delete the oldest messages of one mailbox until at most MB megabytes\n"
+		     "remain, but none of the last 24 hours",
+	     .set = set_megabytes,
+	     .value = line},
+	    {.name = NULL},
+	};
+	const struct cm_command_line description = {
+	    .program = PROGRAM,
+	    .synopsis = "[-c INI] [--dry-run] [-v] [--json] [--force] [--max-share PERCENT]\n"
+			"--quota MB MAILBOXDIR",
+	    .summary = "Deletes old messages and inactive accounts by the rules of chatmail.ini.",
+	    .options = options,
+	    .arguments_max = 1,
+	};
+	char **words;
+	int status = cm_options_parse(&description, argc, argv, &words);
 
-	if (line->quota && arguments != 1)
-		complaint = "--quota MB wants one MAILBOXDIR";
-	else if (line->quota && (line->json || line->options.force))
-		complaint = "--quota goes without --json and --force";
-	else if (!line->quota && arguments != 0)
-		complaint = "too many arguments";
-	if (complaint != NULL)
-		(void)fprintf(stderr, PROGRAM ": %s\n", complaint);
-	return complaint == NULL;
-}
-
-/* True to go on; false to end with *status. */
-static bool parse_command_line(int argc, char **argv, struct command_line *line, int *status)
-{
-	int option;
-
-	*status = EXIT_DONE;
-	while ((option = getopt_long(argc, argv, "c:v", long_options, NULL)) != -1) {
-		if (option == OPTION_HELP) {
-			(void)fputs(usage_text, stdout);
-			return false;
-		}
-		if (option == OPTION_VERSION) {
-			(void)puts(PROGRAM " " CM_VERSION);
-			return false;
-		}
-		if (!parse_option(option, line)) {
-			*status = EXIT_TROUBLE;
-			return false;
-		}
-	}
-	if (!options_fit(line, argc - optind)) {
-		*status = EXIT_TROUBLE;
-		return false;
-	}
-	line->mailbox_dir = line->quota ? argv[optind] : NULL;
-	return true;
+	line->mailbox_dir = status < 0 ? words[0] : NULL;
+	return status < 0 ? check_combination(line, words) : status;
 }
 
 /* Expiry can wait, but not for ever: the idle class of disk priority would come last, and on a
@@ -304,16 +231,11 @@ static int run(const struct cm_config *config, const struct command_line *line)
 	return complain(&err, status == EXPIRE_REFUSED ? EXIT_REFUSED : EXIT_TROUBLE);
 }
 
-static void warn(const char *text, void *context)
-{
-	(void)context;
-	cm_log(LOG_WARNING, "%s", text);
-}
-
 static int run_main(const struct command_line *line)
 {
 	struct cm_error err;
-	struct cm_config *config = cm_config_load(line->config_path, warn, NULL, &err);
+	struct cm_config *config =
+	    cm_config_load(line->config_path, cm_config_warn_log, NULL, &err);
 	int status;
 
 	if (config == NULL)
@@ -399,15 +321,12 @@ int main(int argc, char **argv)
 	    .config_path = default_config_path(),
 	    .options = {.max_share = DEFAULT_MAX_SHARE, .now = time(NULL)},
 	};
-	int status;
+	int status = parse_command_line(argc, argv, &line);
 
-	if (!parse_command_line(argc, argv, &line, &status))
+	if (status >= 0)
 		return status;
 	cm_log_init(PROGRAM, CM_LOG_STDERR);
 	cm_log_show_addresses(line.options.verbose);
 	status = line.quota ? quota_main(&line) : run_main(&line);
-	if (fflush(stdout) == 0 && ferror(stdout) == 0)
-		return status;
-	(void)fprintf(stderr, PROGRAM ": Cannot write the output: %s\n", strerror(errno));
-	return status == EXIT_DONE ? EXIT_TROUBLE : status;
+	return cm_options_flush(PROGRAM, status);
 }

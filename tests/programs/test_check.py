@@ -173,9 +173,9 @@ def test_json_tells_what_was_seen(check):
     [
         ([], "--direction, --from and --to are needed"),
         ([*OUT], "one FILE is needed"),
-        ([*OUT, "a", "b"], "one FILE is needed"),
+        ([*OUT, "a", "b"], "unexpected argument: b"),
         ([*OUT[2:], "-"], "--direction, --from and --to are needed"),
-        (["--direction", "up", "-"], "not up"),
+        (["--direction", "up", "-"], "--direction up: not in or out"),
         ([*OUT, "--nonsense", "-"], "nonsense"),
         ([*OUT, "/nonexistent/file"], "/nonexistent/file: No such file"),
         ([*OUT, "/"], "/: Is a directory"),

@@ -78,8 +78,8 @@ def test_help_and_version(daemon):
         (["-c"], "c"),
         (["-f", "extra"], "unexpected argument: extra"),
         # In the background they would be below "/".
-        (["-c", "chatmail.ini"], "chatmail.ini must be an absolute path unless -f is given"),
-        (["-p", "pid"], "pid must be an absolute path unless -f is given"),
+        (["-c", "chatmail.ini"], "chatmail.ini: must be an absolute path unless -f is given"),
+        (["-p", "pid"], "pid: must be an absolute path unless -f is given"),
     ],
 )
 def test_wrong_command_lines(daemon, arguments, complaint):

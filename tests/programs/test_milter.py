@@ -309,10 +309,10 @@ def run(*arguments):
 @pytest.mark.parametrize(
     "arguments, complaint",
     [
-        (["-m", "rw"], "--mode: rw is not permissions"),
-        (["-m", "7777"], "--mode: 7777 is not permissions"),
-        (["-s", "relative.sock"], "relative.sock must be an absolute path"),
-        (["-s", "unix:relative.sock"], "relative.sock must be an absolute path"),
+        (["-m", "rw"], "--mode rw: not permissions"),
+        (["-m", "7777"], "--mode 7777: not permissions"),
+        (["-s", "relative.sock"], "relative.sock: must be an absolute path"),
+        (["-s", "unix:relative.sock"], "relative.sock: must be an absolute path"),
     ],
 )
 def test_wrong_options(arguments, complaint):

@@ -38,7 +38,7 @@ from support.expire_tree import (
         (["--quota", "5", "/tmp", "--force"], "without --json and --force"),
         (["--max-share", "101"], "--max-share 101"),
         (["--max-share", "-1"], "--max-share -1"),
-        (["stray"], "too many"),
+        (["stray"], "unexpected argument: stray"),
         (["--nonsense"], "--help"),
         (["-c", "/nonexistent.ini"], "/nonexistent.ini"),
     ],

@@ -1,0 +1,61 @@
+#include "command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+
+static void print_usage(const struct cm_command *table, const char *summary, const char *program,
+			FILE *stream)
+{
+	fprintf(stream,
+		"usage: %s COMMAND [OPTION]...\n"
+		"       %s COMMAND --help\n"
+		"\n%s\n\n",
+		program, program, summary);
+	for (; table->name != NULL; table++)
+		fprintf(stream, "  %-9s %s\n", table->name, table->summary);
+}
+
+static bool is_option(const char *word, const char *name, const char *letter)
+{
+	return strcmp(word, name) == 0 || strcmp(word, letter) == 0;
+}
+
+int cm_command_run(const struct cm_command *table, const char *summary, int argc, char **argv)
+{
+	const char *program = argv[0];
+	char name[64];
+
+	if (argc < 2) {
+		print_usage(table, summary, program, stderr);
+		return CM_EXIT_TROUBLE;
+	}
+	if (is_option(argv[1], "--help", "-h")) {
+		print_usage(table, summary, program, stdout);
+		return cm_options_flush(program, CM_EXIT_OK);
+	}
+	if (is_option(argv[1], "--version", "-V")) {
+		printf("%s " CM_VERSION "\n", program);
+		return cm_options_flush(program, CM_EXIT_OK);
+	}
+	for (; table->name != NULL; table++) {
+		if (strcmp(argv[1], table->name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%s %s", program, table->name);
+		argv[1] = name;
+		return cm_options_flush(name, table->run(argc - 1, argv + 1));
+	}
+	return cm_options_complain(program, "there is no command %s", argv[1]);
+}
+
+int cm_command_fail(const char *program, const struct cm_error *err)
+{
+	fprintf(stderr, "%s: %s\n", program, err->text);
+	return CM_EXIT_TROUBLE;
+}
+
+void cm_command_warn(const char *text, void *context)
+{
+	fprintf(stderr, "%s: warning: %s\n", (const char *)context, text);
+}
