@@ -56,8 +56,7 @@ static const struct verb {
 
 static int fail(const struct job *job)
 {
-	(void)fprintf(stderr, PROGRAM ": %s\n", job->err.text);
-	return CM_EXIT_TROUBLE;
+	return cm_command_fail(PROGRAM, &job->err);
 }
 
 /* 30m, 12h, 7d, 2w, 10s, never */
@@ -90,7 +89,7 @@ static bool set_life(const struct cm_option *option, const char *text, struct cm
 {
 	if (parse_life(text, option->value))
 		return true;
-	cm_error_set(err, "%s is not a time like 12h or 7d, nor never", text);
+	cm_error_set(err, "neither a time like 12h or 7d nor never");
 	return false;
 }
 
@@ -110,7 +109,7 @@ static bool set_url(const struct cm_option *option, const char *text, struct cm_
 		*(const char **)option->value = text;
 		return true;
 	}
-	cm_error_set(err, "%s is not like https://relay.example, without a slash at its end", text);
+	cm_error_set(err, "not a URL like https://relay.example, without a slash at its end");
 	return false;
 }
 
@@ -151,12 +150,6 @@ static int parse_options(int argc, char **argv, struct job *job)
 	return cm_options_parse(&line, argc, argv, &job->words);
 }
 
-static void warn(const char *text, void *context)
-{
-	(void)context;
-	(void)fprintf(stderr, PROGRAM ": warning: %s\n", text);
-}
-
 static const struct verb *find_verb(const char *name)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -187,7 +180,7 @@ int cm_command_invite(int argc, char **argv)
 		return cm_options_complain(PROGRAM, "%s needs the ID of an invitation", verb->name);
 	if (job.operand_count > verb->max)
 		return cm_options_complain(PROGRAM, "%s: too many arguments", verb->name);
-	job.config = cm_config_load(job.config_path, warn, NULL, &job.err);
+	job.config = cm_config_load(job.config_path, cm_command_warn, PROGRAM, &job.err);
 	status = job.config != NULL ? verb->run(&job) : fail(&job);
 	cm_config_free(&job.config);
 	return status;
