@@ -1,0 +1,49 @@
+"""One machine for all tests, which are steps: each goes on where the one before stopped."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def suite():
+    return os.environ["CHATMAIL_SUITE"]
+
+
+@pytest.fixture(scope="session")
+def repository():
+    return Path(os.environ["CHATMAIL_REPOSITORY"])
+
+
+@pytest.fixture(scope="session")
+def machine(suite, repository):
+    """Booted, with the repository known to apt and nothing installed from it."""
+    from support.machine import Machine
+
+    instance = Machine(os.environ["CHATMAIL_ROOT"])
+    try:
+        shutil.copytree(repository, instance.path("/srv/repository"))
+        keyrings = instance.path("/etc/apt/keyrings")
+        keyrings.mkdir(exist_ok=True)
+        shutil.copy(repository / "chatmail-relay.asc", keyrings)
+        instance.path("/etc/apt/sources.list.d/chatmail-relay.list").write_text(
+            "deb [signed-by=/etc/apt/keyrings/chatmail-relay.asc]"
+            f" file:/srv/repository {suite} main\n"
+        )
+        instance.path("/etc/hosts").write_text("127.0.0.1 localhost relay relay.test\n")
+        instance.boot()
+        yield instance
+    finally:
+        instance.remove()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the machine's journal says, if a test failed."""
+    report = (yield).get_result()
+    machine = item.funcargs.get("machine")
+    if call.when == "call" and report.failed and machine is not None:
+        journal = "\n".join(machine.journal().splitlines()[-60:])
+        report.sections.append(("journal of the machine", journal))

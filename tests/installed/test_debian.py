@@ -1,0 +1,191 @@
+"""From apt-get install to a running relay, and what comes after: reboot, upgrade, removal."""
+
+import imaplib
+import re
+import smtplib
+import ssl
+
+import pytest
+
+from support.messages import cleartext, encrypted
+from support.relay import Account
+from support.wait import eventually
+
+DOMAIN = "relay.test"
+OURS = ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd", "chatmail-expire")
+RUNNING = ("chatmail-milter", "chatmail-notifyd", "dovecot", "opendkim", "postfix")
+ALICE, BOB = Account(DOMAIN), Account(DOMAIN)
+PACKAGES = (
+    "chatmail-relay",
+    "chatmail-common",
+    "chatmail-milter",
+    "chatmail-dovecot",
+    "chatmail-services",
+    "chatmailctl",
+)
+
+
+def tls():
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def login(account):
+    client = imaplib.IMAP4_SSL("127.0.0.1", 993, ssl_context=tls(), timeout=60)
+    client.login(account.address, account.password)
+    return client
+
+
+def messages(account):
+    client = login(account)
+    client.select("INBOX")
+    numbers = client.search(None, "ALL")[1][0].split()
+    found = [client.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in numbers]
+    client.logout()
+    return found
+
+
+def send(sender, recipient, message):
+    with smtplib.SMTP_SSL("127.0.0.1", 465, context=tls(), timeout=60) as client:
+        client.login(sender.address, sender.password)
+        return client.sendmail(sender.address, [recipient.address], message)
+
+
+def a_message_arrives(sender, recipient):
+    before = len(messages(recipient))
+    send(sender, recipient, encrypted(sender.address, recipient.address))
+    eventually(lambda: len(messages(recipient)) == before + 1, 60, message="nothing arrived")
+
+
+def everything_runs(machine):
+    for unit in RUNNING:
+        eventually(lambda: machine.is_active(unit), 60, message=f"{unit} does not run")
+    eventually(lambda: can_connect(465) and can_connect(993), 60, message="the ports are closed")
+
+
+def can_connect(port):
+    import socket
+
+    try:
+        socket.create_connection(("127.0.0.1", port), 10).close()
+    except OSError:
+        return False
+    return True
+
+
+def update(machine):
+    machine.apt(
+        "update",
+        "-o", "Dir::Etc::SourceList=/etc/apt/sources.list.d/chatmail-relay.list",
+        "-o", "Dir::Etc::SourceParts=-",
+        "-o", "APT::Get::List-Cleanup=0",
+    )  # fmt: skip
+
+
+def failed_units(machine):
+    return machine.output("systemctl", "--failed", "--plain", "--no-legend")
+
+
+def test_installation_asks_and_starts_nothing_of_ours(machine):
+    update(machine)
+    machine.apt("install", "chatmail-relay", "opendkim")
+    for unit in OURS[:3]:
+        assert machine.output("systemctl", "is-enabled", unit) == "enabled"
+        assert not machine.is_active(unit)
+    assert machine.output("systemctl", "is-enabled", "chatmail-expire.timer") == "enabled"
+    assert failed_units(machine) == ""
+    assert machine.stat("/home/vmail/mail") == "vmail vmail 700"
+    assert machine.stat("/run/chatmail") == "vmail vmail 750"
+    assert machine.stat("/var/spool/postfix/chatmail") == "vmail postfix 2750"
+    assert machine.stat("/var/spool/postfix/private").startswith("postfix ")
+    assert machine.run("postfix", "check").stderr == ""
+
+
+def test_what_an_attacker_in_our_services_can_reach(machine):
+    """systemd's own judgement of the sandboxes: 0 is nothing, 10 everything."""
+    for unit in OURS:
+        text = machine.run("systemd-analyze", "security", "--no-pager", unit).stdout
+        exposure = float(re.search(r"Overall exposure level for \S+: (\S+)", text).group(1))
+        assert exposure <= 2.5, text
+
+
+def test_first_message(machine):
+    domain = machine.path(f"/home/vmail/mail/{DOMAIN}")
+    machine.path("/etc/chatmail.ini").write_text(
+        f"[params]\nmail_domain = {DOMAIN}\nmax_load_1m = 10000\n"
+        "tls_external_cert_and_key = /etc/ssl/relay.pem /etc/ssl/private/relay.key\n"
+        "notify_url = https://127.0.0.1:9/notify\n"
+    )
+    machine.run("install", "-d", "-o", "vmail", "-g", "vmail", "-m", "700", f"/home/vmail/mail/{DOMAIN}")
+    machine.run(
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={DOMAIN}",
+        "-keyout", "/etc/ssl/private/relay.key", "-out", "/etc/ssl/relay.pem",
+    )  # fmt: skip
+    machine.run("install", "-d", "-o", "opendkim", "-g", "opendkim", "-m", "700", "/etc/dkimkeys")
+    machine.run("openssl", "genrsa", "-out", "/etc/dkimkeys/opendkim.private", "2048")
+    machine.run("chown", "opendkim:", "/etc/dkimkeys/opendkim.private")
+    machine.run("chmod", "600", "/etc/dkimkeys/opendkim.private")
+    machine.run("chatmailctl", "config", "apply")
+    machine.run("systemctl", "restart", "chatmail-relay.target")
+    everything_runs(machine)
+    login(ALICE).logout()
+    login(BOB).logout()
+    assert len(list(domain.iterdir())) >= 2
+    a_message_arrives(ALICE, BOB)
+
+
+def test_cleartext_is_refused(machine):
+    with pytest.raises(smtplib.SMTPDataError, match="Encryption Needed"):
+        send(ALICE, BOB, cleartext(ALICE.address, BOB.address))
+
+
+@pytest.mark.parametrize("unit", ["chatmail-milter", "chatmail-notifyd"])
+def test_a_killed_service_comes_back(machine, unit):
+    pid = machine.main_pid(unit)
+    machine.run("systemctl", "kill", "--signal=KILL", unit)
+    eventually(
+        lambda: machine.is_active(unit) and machine.main_pid(unit) not in (0, pid),
+        60,
+        message=f"{unit} stays down",
+    )
+    assert machine.stat("/run/chatmail/stats").startswith("vmail vmail")
+    a_message_arrives(ALICE, BOB)
+
+
+def test_expiry_runs_in_its_sandbox(machine):
+    machine.run("systemctl", "start", "chatmail-expire.service")
+    assert failed_units(machine) == ""
+
+
+def test_reboot(machine):
+    before = len(messages(BOB))
+    machine.reboot()
+    everything_runs(machine)
+    assert len(messages(BOB)) == before
+    a_message_arrives(BOB, ALICE)
+    assert failed_units(machine) == ""
+
+
+def test_dovecot_starts_where_postfix_never_ran(machine):
+    """Its sockets are in a directory that Postfix makes at its own first start."""
+    machine.run("systemctl", "stop", "postfix", "dovecot")
+    machine.run("rm", "-r", "/var/spool/postfix/private")
+    machine.reboot()
+    everything_runs(machine)
+    a_message_arrives(BOB, ALICE)
+
+
+def test_a_service_writes_nothing_below_etc_and_usr(machine):
+    """Tried from inside the sandbox of each service that runs."""
+    for unit in ("chatmail-milter", "chatmail-notifyd"):
+        pid = str(machine.main_pid(unit))
+        status = machine.output("cat", f"/proc/{pid}/status")
+        assert re.search(r"^CapEff:\s0+$", status, re.M)
+        assert re.search(r"^CapBnd:\s0+$", status, re.M)
+        assert re.search(r"^NoNewPrivs:\s1$", status, re.M)
+        assert re.search(r"^Seccomp:\s2$", status, re.M)
+        for place in ("/etc", "/usr/share/chatmail", "/var/lib/dovecot", "/root", "/etc/dkimkeys"):
+            inside = machine.run("nsenter", "-t", pid, "-m", "touch", f"{place}/intruder", check=False)
+            assert inside.returncode != 0, f"{unit} can write below {place}"
