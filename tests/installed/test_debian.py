@@ -2,8 +2,11 @@
 
 import imaplib
 import re
+import shutil
 import smtplib
+import socket
 import ssl
+import subprocess
 
 import pytest
 
@@ -66,13 +69,15 @@ def everything_runs(machine):
 
 
 def can_connect(port):
-    import socket
-
     try:
         socket.create_connection(("127.0.0.1", port), 10).close()
     except OSError:
         return False
     return True
+
+
+def mailbox(machine, account):
+    return machine.path(f"/home/vmail/mail/{DOMAIN}/{account.address}")
 
 
 def update(machine):
@@ -187,5 +192,89 @@ def test_a_service_writes_nothing_below_etc_and_usr(machine):
         assert re.search(r"^NoNewPrivs:\s1$", status, re.M)
         assert re.search(r"^Seccomp:\s2$", status, re.M)
         for place in ("/etc", "/usr/share/chatmail", "/var/lib/dovecot", "/root", "/etc/dkimkeys"):
-            inside = machine.run("nsenter", "-t", pid, "-m", "touch", f"{place}/intruder", check=False)
-            assert inside.returncode != 0, f"{unit} can write below {place}"
+            attempt = machine.run(
+                "nsenter", "-t", pid, "-m",
+                "setpriv", "--reuid", "vmail", "--regid", "vmail", "--clear-groups",
+                "touch", f"{place}/intruder",
+                check=False,
+            )  # fmt: skip
+            assert attempt.returncode != 0, f"{unit} can write below {place}"
+
+
+def rebuilt(machine, name, version, change):
+    """The installed package's file in the repository with another version, put back there after
+    change(directory of its files)."""
+    work = machine.directory / "rebuilt"
+    shutil.rmtree(work, ignore_errors=True)
+    [package] = machine.path("/srv/repository/pool").glob(f"*/{name}_*.deb")
+    subprocess.run(["dpkg-deb", "-R", package, work], check=True)
+    control = work / "DEBIAN" / "control"
+    old = re.search(r"^Version: (.*)$", control.read_text(), re.M).group(1)
+    control.write_text(control.read_text().replace(f"Version: {old}\n", f"Version: {old}{version}\n"))
+    sums = work / "DEBIAN" / "md5sums"
+    sums.unlink()
+    change(work)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", work, machine.path("/srv")], check=True)
+    [result] = machine.path("/srv").glob(f"{name}_*.deb")
+    return "/srv/" + result.name
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_upgrade_keeps_what_the_operator_wrote(machine, number):
+    """A package with other templates over an operator's chatmail.ini; the services are restarted
+    into the new version and go on."""
+    ini = machine.path("/etc/chatmail.ini")
+    ini.write_text(ini.read_text() + f"# the operator's own line {number}\n")
+    wanted = ini.read_text()
+    before = len(messages(BOB))
+    pid = machine.main_pid("chatmail-milter")
+
+    def change(tree):
+        template = tree / "usr/share/chatmail/config/postfix/main.cf"
+        if template.exists():
+            template.write_text(template.read_text() + f"\nmaximal_queue_lifetime = {number}d\n")
+
+    files = [rebuilt(machine, name, f"+{number}", change) for name in ("chatmailctl", "chatmail-milter")]
+    machine.apt("install", *files)
+    for file in files:
+        machine.path(file).unlink()
+    assert ini.read_text() == wanted
+    assert machine.output("postconf", "-h", "maximal_queue_lifetime") != f"{number}d"
+    machine.run("chatmailctl", "config", "apply")
+    assert machine.output("postconf", "-h", "maximal_queue_lifetime") == f"{number}d"
+    machine.run("systemctl", "restart", "chatmail-relay.target")
+    everything_runs(machine)
+    assert machine.main_pid("chatmail-milter") != pid
+    assert len(messages(BOB)) == before
+    a_message_arrives(ALICE, BOB)
+
+
+def test_removal_keeps_mail_and_configuration(machine):
+    machine.apt("remove", *PACKAGES)
+    for unit in OURS:
+        assert not machine.is_active(unit)
+    assert failed_units(machine) == ""
+    assert not machine.path("/usr/bin/chatmailctl").exists()
+    assert machine.path("/etc/chatmail.ini").exists()
+    assert (mailbox(machine, BOB) / "password").exists()
+
+
+def test_installation_after_removal(machine):
+    before = sum(len(list((mailbox(machine, BOB) / box).iterdir())) for box in ("new", "cur"))
+    machine.apt("install", "chatmail-relay", "opendkim")
+    machine.run("systemctl", "restart", "chatmail-relay.target")
+    everything_runs(machine)
+    assert len(messages(BOB)) == before
+    a_message_arrives(ALICE, BOB)
+
+
+def test_purge_keeps_mail_and_keys(machine):
+    machine.apt("purge", *PACKAGES)
+    assert not machine.path("/etc/chatmail.ini").exists()
+    assert not machine.path("/run/chatmail").exists()
+    assert (mailbox(machine, BOB) / "password").exists()
+    assert machine.path("/etc/dkimkeys/opendkim.private").exists()
+    left = machine.output("systemctl", "list-unit-files", "--no-legend", "--plain", "chatmail-*")
+    assert left == ""
+    machine.reboot()
+    assert "chatmail" not in failed_units(machine)
