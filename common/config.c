@@ -31,6 +31,7 @@ enum kind {
 	KIND_PATH,     /* "" or absolute */
 	KIND_MAILS,    /* the same, as Dovecot and its scripts can take it */
 	KIND_NUMBER,   /* unsigned int */
+	KIND_DAYS,     /* the same; upstream's defaults of 2023 have a "d" behind it */
 	KIND_BYTES,    /* a size in bytes */
 	KIND_SIZE,     /* a size like upstream's: 500M, 2G; a bare number is in megabytes */
 	KIND_REAL,     /* double */
@@ -62,10 +63,9 @@ static const struct key keys[] = {
     {"max_user_send_burst_size", KIND_NUMBER, FIELD(max_user_send_burst_size), "10", 1, 1000000},
     {"max_mailbox_size", KIND_SIZE, FIELD(max_mailbox_size), "500M", 1, 0},
     {"max_message_size", KIND_BYTES, FIELD(max_message_size), "31457280", 1, 0},
-    {"delete_mails_after", KIND_NUMBER, FIELD(delete_mails_after), "20", 1, 36500},
-    {"delete_large_after", KIND_NUMBER, FIELD(delete_large_after), "7", 1, 36500},
-    {"delete_inactive_users_after", KIND_NUMBER, FIELD(delete_inactive_users_after), "90", 1,
-     36500},
+    {"delete_mails_after", KIND_DAYS, FIELD(delete_mails_after), "20", 1, 36500},
+    {"delete_large_after", KIND_DAYS, FIELD(delete_large_after), "7", 1, 36500},
+    {"delete_inactive_users_after", KIND_DAYS, FIELD(delete_inactive_users_after), "90", 1, 36500},
     {"username_min_length", KIND_NUMBER, FIELD(username_min_length), "9", 1, CM_ADDRESS_LOCAL_MAX},
     {"username_max_length", KIND_NUMBER, FIELD(username_max_length), "9", 1, CM_ADDRESS_LOCAL_MAX},
     {"password_min_length", KIND_NUMBER, FIELD(password_min_length), "9", 1, 1000},
@@ -118,6 +118,7 @@ struct load {
 	struct cm_config *config;
 	char *text[KEY_COUNT]; /* as given in the file; NULL: not given */
 	unsigned int line_of[KEY_COUNT];
+	char *foreign; /* the section, not ours, that the last warning was about; NULL: none */
 	cm_config_warning_fn *warn;
 	void *warn_context;
 	struct cm_error *err;
@@ -168,6 +169,7 @@ struct cm_config *cm_config_load(const char *path, cm_config_warning_fn *warn, v
 out:
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		free(load.text[i]);
+	free(load.foreign);
 	if (!good)
 		cm_config_free(&load.config);
 	return load.config;
@@ -219,6 +221,25 @@ static bool append_line(struct load *load, size_t index, const char *value)
 	return true;
 }
 
+/* Sections that are not ours, such as upstream's old [privacy:DOMAIN], are warned about once. */
+static bool skip_foreign(struct load *load, unsigned int line, const char *section)
+{
+	if (load->foreign != NULL && strcmp(load->foreign, section) == 0)
+		return true;
+	free(load->foreign);
+	load->foreign = strdup(section);
+	if (load->foreign == NULL) {
+		cm_error_set(load->err, "out of memory");
+		return false;
+	}
+	if (*section == '\0')
+		warn(load, "%s:%u: what stands before section [" SECTION "] has no effect",
+		     load->config->path, line);
+	else
+		warn(load, "%s:%u: section [%s] has no effect", load->config->path, line, section);
+	return true;
+}
+
 static bool remember(void *context, unsigned int line, const char *section, const char *name,
 		     const char *value, bool continues, struct cm_error *err)
 {
@@ -226,11 +247,8 @@ static bool remember(void *context, unsigned int line, const char *section, cons
 	const char *path = load->config->path;
 	int index = key_index(name);
 
-	if (strcmp(section, SECTION) != 0) {
-		warn(load, "%s:%u: '%s' is not in section [" SECTION "] and has no effect", path,
-		     line, name);
-		return true;
-	}
+	if (strcmp(section, SECTION) != 0)
+		return skip_foreign(load, line, section);
 	if (index < 0) {
 		if (!continues)
 			warn(load, "%s:%u: the key '%s' is unknown and has no effect", path, line,
@@ -334,6 +352,11 @@ static bool apply_key(struct load *load, size_t index, const char *text)
 	case KIND_NUMBER:
 		snprintf(range, sizeof(range), "a number from %u to %u", key->min, key->max);
 		expected = cm_value_read_number(text, key->min, key->max, target) ? NULL : range;
+		break;
+	case KIND_DAYS:
+		snprintf(range, sizeof(range), "a number of days from %u to %u", key->min,
+			 key->max);
+		expected = cm_value_read_days(text, key->min, key->max, target) ? NULL : range;
 		break;
 	case KIND_BYTES:
 		expected = read_size(key, text, 1, target) ? NULL : "a size in bytes";
@@ -529,6 +552,7 @@ char *cm_config_get(const struct cm_config *config, const char *name)
 	value = (const char *)config + keys[index].offset;
 	switch (keys[index].kind) {
 	case KIND_NUMBER:
+	case KIND_DAYS:
 		good = set_text(&text, "%u", *(const unsigned int *)value);
 		break;
 	case KIND_BYTES:

@@ -11,8 +11,9 @@
 
 #include "address.h"
 
-bool cm_value_read_number(const char *text, unsigned int min, unsigned int max,
-			  unsigned int *value_r)
+/* unit may stand behind the digits. */
+static bool read_digits(const char *text, const char *unit, unsigned int min, unsigned int max,
+			unsigned int *value_r)
 {
 	char *end;
 	unsigned long value;
@@ -21,10 +22,21 @@ bool cm_value_read_number(const char *text, unsigned int min, unsigned int max,
 		return false;
 	errno = 0;
 	value = strtoul(text, &end, 10);
-	if (errno != 0 || *end != '\0' || value < min || value > max)
+	if (errno != 0 || (*end != '\0' && strcmp(end, unit) != 0) || value < min || value > max)
 		return false;
 	*value_r = (unsigned int)value;
 	return true;
+}
+
+bool cm_value_read_number(const char *text, unsigned int min, unsigned int max,
+			  unsigned int *value_r)
+{
+	return read_digits(text, "", min, max, value_r);
+}
+
+bool cm_value_read_days(const char *text, unsigned int min, unsigned int max, unsigned int *value_r)
+{
+	return read_digits(text, "d", min, max, value_r);
 }
 
 bool cm_value_read_size(const char *text, uint64_t unit, uint64_t *value_r)

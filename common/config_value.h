@@ -14,6 +14,10 @@
 bool cm_value_read_number(const char *text, unsigned int min, unsigned int max,
 			  unsigned int *value_r);
 
+/* The same, or with a "d" behind it. */
+bool cm_value_read_days(const char *text, unsigned int min, unsigned int max,
+			unsigned int *value_r);
+
 /* Digits and M, MB, G or GB (any case, powers of 1024). unit: what a bare number counts, in bytes.
  */
 bool cm_value_read_size(const char *text, uint64_t unit, uint64_t *value_r);

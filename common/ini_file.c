@@ -1,174 +1,136 @@
-/*
- * ini_file - reads an ini file with inih, lines of any length
- */
 #include "ini_file.h"
 
-#include <ini.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What inih is given for a semicolon after a blank. */
-#define HIDDEN_SEMICOLON '\x01'
+#define BLANKS    " \t\r\n\v\f"
+#define COMMENT   "#;"
+#define UTF8_MARK "\xef\xbb\xbf"
+#define NEITHER   "this is neither 'key = value' nor a comment"
 
 struct reader {
 	const char *path;
-	FILE *stream;
-	char *buffer; /* of getline() */
-	size_t buffer_size;
-	const char *rest;            /* of a long line that inih has had the start of; NULL: none */
-	unsigned int line;           /* being parsed; 1 is the first */
-	bool continues;              /* the line being parsed continues a value */
-	unsigned int *line_of_piece; /* inih's lines are our pieces of lines */
-	size_t pieces, room_for_pieces;
-	bool failed;
+	unsigned int line; /* 1 is the first */
+	char *section;     /* malloc'd; NULL: none yet */
+	char *name;        /* malloc'd, of the pair that may go on; NULL: none */
 	cm_ini_pair_fn *pair;
 	void *context;
 	struct cm_error *err;
 };
 
-static bool fail(struct reader *reader, const char *what)
+static bool fail(const struct reader *reader, const char *what)
 {
 	cm_error_set(reader->err, "%s:%u: %s", reader->path, reader->line, what);
-	reader->failed = true;
 	return false;
 }
 
-/* Leaves of a line what means something: no white space at its end, nothing of a comment, nothing
-   after a section. inih takes a semicolon after a blank for the start of a comment, upstream's
-   reader takes it for a part of the value: it is hidden. */
-static void tidy(char *text)
+/* Replaces a text of the reader's. */
+static bool keep(const struct reader *reader, char **kept, const char *text)
 {
-	char *start = text + strspn(text, " \t");
-	size_t length = strlen(text);
-
-	while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL)
-		text[--length] = '\0';
-	if (*start == '#' || *start == ';')
-		text[0] = '\0';
-	else if (text[0] == '[' && strchr(text, ']') != NULL)
-		strchr(text, ']')[1] = '\0';
-	for (char *byte = start; *byte != '\0'; byte++)
-		if (*byte == ';' && (byte[-1] == ' ' || byte[-1] == '\t'))
-			*byte = HIDDEN_SEMICOLON;
+	free(*kept);
+	*kept = strdup(text);
+	return *kept != NULL || fail(reader, "out of memory");
 }
 
-/* Takes back what tidy() hid, in inih's own buffer. */
-static const char *reveal(const char *text)
+/* Cuts off what is blank at both ends. */
+static char *trim(char *text)
 {
-	for (char *byte = (char *)text; *byte != '\0'; byte++)
-		if (*byte == HIDDEN_SEMICOLON)
-			*byte = ';';
+	size_t length;
+
+	text += strspn(text, BLANKS);
+	length = strlen(text);
+	while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL)
+		length--;
+	text[length] = '\0';
 	return text;
 }
 
-static bool next_line(struct reader *reader)
+static bool give_pair(const struct reader *reader, const char *value, bool continues)
 {
-	ssize_t length = getline(&reader->buffer, &reader->buffer_size, reader->stream);
-	char *text = reader->buffer;
-
-	if (length < 0)
-		return false;
-	reader->line++;
-	if (strlen(text) != (size_t)length)
-		return fail(reader, "there is a NUL byte");
-	if (strchr(text, HIDDEN_SEMICOLON) != NULL)
-		return fail(reader, "there is a control character");
-	if (reader->line == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0)
-		text += 3;
-	tidy(text);
-	reader->rest = text;
-	return true;
+	return reader->pair(reader->context, reader->line,
+			    reader->section != NULL ? reader->section : "", reader->name, value,
+			    continues, reader->err);
 }
 
-/* Remembers in which line inih's next line is. */
-static bool count_piece(struct reader *reader)
+static bool read_section(struct reader *reader, char *text)
 {
-	if (reader->pieces == reader->room_for_pieces) {
-		size_t room = reader->room_for_pieces * 2 + 256;
-		unsigned int *grown =
-		    reallocarray(reader->line_of_piece, room, sizeof(*reader->line_of_piece));
+	char *end = strchr(text, ']');
+	const char *rest;
 
-		if (grown == NULL)
-			return fail(reader, "out of memory");
-		reader->line_of_piece = grown;
-		reader->room_for_pieces = room;
+	if (end == NULL)
+		return fail(reader, "this section has no ']'");
+	rest = end + 1 + strspn(end + 1, BLANKS);
+	if (*rest != '\0' && strchr(COMMENT, *rest) == NULL)
+		return fail(reader, "something stands after this section");
+	*end = '\0';
+	free(reader->name);
+	reader->name = NULL;
+	return keep(reader, &reader->section, trim(text + 1));
+}
+
+static bool read_pair(struct reader *reader, char *text)
+{
+	char *sign = strpbrk(text, "=:");
+	const char *name;
+
+	if (sign == NULL)
+		return fail(reader, NEITHER);
+	*sign = '\0';
+	name = trim(text);
+	if (*name == '\0')
+		return fail(reader, NEITHER);
+	return keep(reader, &reader->name, name) && give_pair(reader, trim(sign + 1), false);
+}
+
+static bool read_line(struct reader *reader, char *line)
+{
+	bool indented = *line != '\0' && strchr(BLANKS, *line) != NULL;
+	char *text = trim(line);
+
+	if (*text == '\0' || strchr(COMMENT, *text) != NULL)
+		return true;
+	if (indented && reader->name == NULL)
+		return fail(reader, "this line is indented, but no value goes on here");
+	if (indented)
+		return give_pair(reader, text, true);
+	return *text == '[' ? read_section(reader, text) : read_pair(reader, text);
+}
+
+bool cm_ini_stream_read(FILE *stream, const char *path, cm_ini_pair_fn *pair, void *context,
+			struct cm_error *err)
+{
+	struct reader reader = {.path = path, .pair = pair, .context = context, .err = err};
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t length;
+	bool good = true;
+
+	while (good && (length = getline(&line, &size, stream)) >= 0) {
+		bool marked = reader.line++ == 0 && strncmp(line, UTF8_MARK, 3) == 0;
+
+		good = strlen(line) == (size_t)length ? read_line(&reader, line + 3 * marked)
+						      : fail(&reader, "there is a NUL byte");
 	}
-	reader->line_of_piece[reader->pieces++] = reader->line;
-	return true;
-}
-
-/* Where a long line may be cut: before the last blank that does not stand before a comment sign.
-   NULL if there is none. */
-static const char *find_cut(const char *text, size_t room)
-{
-	for (const char *cut = text + room; cut > text + 1; cut--)
-		if ((*cut == ' ' || *cut == '\t') && strchr(" \t#;", cut[1]) == NULL)
-			return cut;
-	return NULL;
-}
-
-/*
- * inih has a small fixed buffer and drops what is longer. So a longer line is handed over in
- * pieces that are cut at a blank; the later ones look like continuation lines and are joined
- * again by the caller.
- */
-static char *read_line(char *buffer, int size, void *context)
-{
-	struct reader *reader = context;
-	size_t room = (size_t)size - 2; /* for a newline and the NUL */
-	const char *end = NULL;
-	size_t length;
-
-	if (reader->failed || (reader->rest == NULL && !next_line(reader)) || !count_piece(reader))
-		return NULL;
-	reader->continues = reader->rest[0] == ' ' || reader->rest[0] == '\t';
-	length = strlen(reader->rest);
-	if (length > room) {
-		end = find_cut(reader->rest, room);
-		if (end == NULL) {
-			fail(reader, "this line is too long, and has no blank");
-			return NULL;
-		}
-		length = (size_t)(end - reader->rest);
+	if (good && !feof(stream)) {
+		cm_error_set_errno(err, "%s: cannot be read", path);
+		good = false;
 	}
-	memcpy(buffer, reader->rest, length);
-	buffer[length] = '\n';
-	buffer[length + 1] = '\0';
-	reader->rest = end;
-	return buffer;
-}
-
-static int handle_pair(void *context, const char *section, const char *name, const char *value)
-{
-	struct reader *reader = context;
-
-	if (!reader->failed)
-		reader->failed = !reader->pair(reader->context, reader->line, section, reveal(name),
-					       reveal(value), reader->continues, reader->err);
-	return !reader->failed;
+	free(line);
+	free(reader.section);
+	free(reader.name);
+	return good;
 }
 
 bool cm_ini_file_read(const char *path, cm_ini_pair_fn *pair, void *context, struct cm_error *err)
 {
-	struct reader reader = {.path = path, .pair = pair, .context = context, .err = err};
-	int result;
+	FILE *stream = fopen(path, "re");
+	bool good;
 
-	reader.stream = fopen(path, "re");
-	if (reader.stream == NULL) {
+	if (stream == NULL) {
 		cm_error_set_errno(err, "%s: cannot be read", path);
 		return false;
 	}
-	result = ini_parse_stream(read_line, &reader, handle_pair, &reader);
-	if (!reader.failed && ferror(reader.stream)) {
-		cm_error_set_errno(err, "%s: cannot be read", path);
-		reader.failed = true;
-	} else if (!reader.failed && result != 0) {
-		reader.line = result > 0 ? reader.line_of_piece[result - 1] : reader.line;
-		fail(&reader, "this is neither 'key = value' nor a comment");
-	}
-	fclose(reader.stream);
-	free(reader.buffer);
-	free(reader.line_of_piece);
-	return !reader.failed;
+	good = cm_ini_stream_read(stream, path, pair, context, err);
+	fclose(stream);
+	return good;
 }
