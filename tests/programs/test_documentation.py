@@ -169,24 +169,26 @@ def shape(text):
 
 def formats(directory, function):
     """The format strings that the sources below a directory log."""
-    call = re.compile(function + r'\(\s*(?:LOG_\w+,\s*)?((?:(?:"(?:[^"\\]|\\.)*"|PRIu64)\s*)+)')
+    call = re.compile(function + r'\(\s*(?:[^",]+,\s*)?((?:(?:"(?:[^"\\]|\\.)*"|PRIu64)\s*)+)')
     for source in (SOURCE / directory).rglob("*.c"):
         for match in call.finditer(source.read_text()):
             pieces = re.findall(r'"((?:[^"\\]|\\.)*)"|(PRIu64)', match.group(1))
             yield shape("".join(text or "u" for text, macro in pieces))
 
 
+# Where a heading's lines are logged, by which calls, and what the log has before them.
 LOGS = {
-    "chatmail-milter": ("milter", "cm_log"),
-    "chatmail-notifyd": ("services/notifyd", "cm_log"),
-    "chatmail-httpd": ("services/httpd", "cm_log"),
-    "Dovecot": ("dovecot-plugin", "i_(?:error|warning|info)"),
+    "chatmail-milter": ("milter", "cm_log", ""),
+    "chatmail-notifyd": ("services/notifyd", "cm_log", ""),
+    "chatmail-httpd": ("services/httpd", "cm_log", ""),
+    "Dovecot": ("dovecot-plugin", "e_(?:error|warning|info)", "chatmail: "),
 }
 
 
 @pytest.mark.parametrize("heading", LOGS)
 def test_every_line_of_the_log_is_explained(heading):
-    lines = set(formats(*LOGS[heading]))
+    directory, call, prefix = LOGS[heading]
+    lines = {prefix + line if line != "…" else line for line in formats(directory, call)}
     assert lines
     explained = {shape(cell) for cell in first_cells(manual_sections()[heading])}
     assert not {line for line in lines if line != "…" and squeezed(line) not in map(squeezed, explained)}
