@@ -54,6 +54,8 @@ static const struct file {
     {"postfix/lmtp_header_checks", "/etc/postfix/lmtp_header_checks", ALWAYS},
     {"postfix/tls_policy", "/etc/postfix/tls_policy", ALWAYS},
     {DOVECOT_TEMPLATES "{{dovecot}}/dovecot.conf", "/etc/dovecot/dovecot.conf", ALWAYS},
+    {"nginx/nginx.conf", "/etc/nginx/nginx.conf", ALWAYS},
+    {"nginx/chatmail-proxy.conf", "/etc/nginx/chatmail-proxy.conf", ALWAYS},
     {"opendkim/opendkim.conf", "{{opendkim_conf}}", WITH_DKIM},
     {"opendkim/KeyTable", "/etc/dkimkeys/KeyTable", WITH_DKIM},
     {"opendkim/SigningTable", "/etc/dkimkeys/SigningTable", WITH_DKIM},
@@ -110,7 +112,7 @@ static const char usage[] =
     "       chatmailctl config apply [-c INI] [--root DIR] [--set NAME=VALUE]... [--dry-run]\n"
     "                                [--json]\n"
     "\n"
-    "Renders the configuration of Postfix, Dovecot and OpenDKIM from chatmail.ini.\n"
+    "Renders the configuration of Postfix, Dovecot, OpenDKIM and nginx from chatmail.ini.\n"
     "\n"
     "  -c, --config INI      read this file (default: " CM_CONFIG_DEFAULT_PATH " below DIR)\n"
     "      --root DIR        write below DIR instead of /\n"

@@ -22,6 +22,20 @@ static const struct site {
     {"smtps_port", "465", "mail from clients, TLS"},
     {"imap_port", "143", "IMAP, STARTTLS"},
     {"imaps_port", "993", "IMAP, TLS"},
+    {"http_port", "80", "HTTP: redirects and ACME"},
+    {"https_port", "443", "HTTPS, and IMAP and SMTP by ALPN"},
+    {"proxy_listen", "127.0.0.1", "where the servers take connections with the PROXY protocol"},
+    {"https_proxy_port", "8443", "HTTPS with the PROXY protocol"},
+    {"imaps_proxy_port", "10993", "IMAP over TLS with the PROXY protocol"},
+    {"smtps_proxy_port", "10465", "submission over TLS with the PROXY protocol"},
+    {"trusted_proxies", "127.0.0.1", "who may name a client's address by the PROXY protocol"},
+    {"iroh_port", "3340", "iroh-relay, on 127.0.0.1"},
+    {"web_url", "", "the relay's address for browsers; empty: https:// and its name"},
+    {"www_root", "/var/lib/chatmail/www", "the pages"},
+    {"acme_webroot", "/var/lib/chatmail/acme", "what ACME clients put on port 80"},
+    {"nginx_user", "www-data", "whom nginx runs as"},
+    {"nginx_error_log", "/var/log/nginx/error.log", "nginx's error log"},
+    {"nginx_access_log", "/var/log/nginx/access.log", "nginx's access log, or off"},
     {"relayhost", "", "Postfix's relayhost; empty: each domain's MX"},
     {"smtp_tls_security_level", "verify", "how other relays are spoken to"},
     {"dkim_selector", "opendkim", "name of the DKIM key, in the DNS and below /etc/dkimkeys"},
@@ -45,6 +59,7 @@ enum derived {
 	TLS_CERTIFICATE,
 	TLS_KEY,
 	TLS_SELF_SIGNED,
+	IROH_RELAY_LOCAL,
 	DERIVED_COUNT,
 };
 
@@ -58,6 +73,7 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [TLS_CERTIFICATE] = "tls_certificate",
     [TLS_KEY] = "tls_key",
     [TLS_SELF_SIGNED] = "tls_self_signed",
+    [IROH_RELAY_LOCAL] = "iroh_relay_local",
 };
 
 struct cm_settings {
@@ -69,6 +85,7 @@ struct cm_settings {
 static bool fill_keys(struct cm_settings *settings, const struct cm_config *config);
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config);
 static char *postfix_hostname(const struct cm_config *config);
+static char *web_url(const struct cm_config *config);
 static char *quota_target(const struct cm_config *config);
 static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
@@ -78,7 +95,9 @@ struct cm_settings *cm_settings_init(const struct cm_config *config, struct cm_e
 	bool good = settings != NULL;
 
 	for (size_t i = 0; good && i < SITE_COUNT; i++)
-		good = (settings->site[i] = strdup(site[i].default_text)) != NULL;
+		good = (settings->site[i] = strcmp(site[i].name, "web_url") == 0
+						? web_url(config)
+						: strdup(site[i].default_text)) != NULL;
 	if (!good || !fill_keys(settings, config) || !fill_derived(settings, config)) {
 		cm_error_set(err, "out of memory");
 		cm_settings_deinit(&settings);
@@ -203,6 +222,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[TLS_CERTIFICATE] = format("%s", config->tls_certificate);
 	derived[TLS_KEY] = format("%s", config->tls_key);
 	derived[TLS_SELF_SIGNED] = format("%s", config->tls_self_signed ? "true" : "false");
+	derived[IROH_RELAY_LOCAL] = format("%s", config->iroh_relay_local ? "true" : "false");
 	for (size_t i = 0; i < DERIVED_COUNT; i++)
 		if (derived[i] == NULL)
 			return false;
@@ -220,6 +240,12 @@ static char *postfix_hostname(const struct cm_config *config)
 	if (inet_pton(AF_INET, host, a) != 1)
 		return strdup("localhost.localdomain");
 	return format("%u.%u.%u.%u.in-addr.arpa", a[3], a[2], a[1], a[0]);
+}
+
+static char *web_url(const struct cm_config *config)
+{
+	return format(strchr(config->mail_host, ':') != NULL ? "https://[%s]" : "https://%s",
+		      config->mail_host);
 }
 
 /* Clients warn at 80 % and 95 %: trimming starts at 75 % and stops at 70 %. */

@@ -19,7 +19,18 @@ from support.wait import eventually
 
 SOURCE = Path(__file__).resolve().parents[2]
 LAUNCHER = SOURCE / "packaging" / "private-relay"
-PORTS = ("smtp_port", "submission_port", "smtps_port", "imap_port", "imaps_port")
+PORTS = (
+    "smtp_port",
+    "submission_port",
+    "smtps_port",
+    "imap_port",
+    "imaps_port",
+    "http_port",
+    "https_port",
+    "https_proxy_port",
+    "imaps_proxy_port",
+    "smtps_proxy_port",
+)
 
 # What must not depend on the machine that the tests run on; and nothing leaves it.
 QUIET_LIMITS = {
@@ -113,6 +124,7 @@ class Relay:
             "listen": "127.0.0.1",
             "login_failure_delay": "0",
             **self.ports,
+            "web_url": f"https://{domain}:{self.ports['https_port']}",
             **(settings or {}),
         }
         self.ini = {
@@ -213,7 +225,7 @@ class Relay:
         return self.path(f"/home/vmail/mail/{self.domain}/{account.address}")
 
     def log(self, name):
-        """mail (Postfix), dovecot, milter, opendkim, notifyd or httpd."""
+        """mail (Postfix), dovecot, milter, opendkim, notifyd, httpd, nginx or nginx-access."""
         return self.path(f"/var/log/{name}.log").read_text(errors="replace")
 
     def queue(self):

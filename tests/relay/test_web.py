@@ -1,0 +1,260 @@
+"""nginx before the relay: one port 443, the client's real address, /new and what is around it."""
+
+import http.client
+import imaplib
+import json
+import re
+import smtplib
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support.relay import trusting
+from support.wait import eventually
+
+
+@pytest.fixture(scope="module")
+def web(make_relay):
+    """Three accounts an hour for each address, and a log that names addresses."""
+    return make_relay(ini={"log_addresses": "true", "max_new_accounts_per_ip_per_hour": "3"})
+
+
+@pytest.fixture(scope="module")
+def quiet(make_relay):
+    return make_relay()
+
+
+def tls(relay, source="127.0.0.1", alpn=None, port="https_port", first=b""):
+    """A TLS connection from a loopback address of its own."""
+    context = trusting()
+    if alpn:
+        context.set_alpn_protocols([alpn] if isinstance(alpn, str) else alpn)
+    raw = socket.create_connection(
+        ("127.0.0.1", relay.ports[port]), timeout=60, source_address=(source, 0)
+    )
+    try:
+        if first:
+            raw.sendall(first)
+        return context.wrap_socket(raw, server_hostname=relay.domain)
+    except BaseException:
+        raw.close()
+        raise
+
+
+class Imap(imaplib.IMAP4):
+    """An IMAP client on a connection that is there already."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        super().__init__("")
+
+    def _create_socket(self, timeout):
+        return self.connection
+
+
+def smtp(connection):
+    client = smtplib.SMTP(local_hostname="client.test", timeout=60)
+    client.sock = connection
+    code, _ = client.getreply()
+    assert code == 220
+    client.ehlo_or_helo_if_needed()
+    return client
+
+
+def request(relay, method, path, headers=None, source="127.0.0.1", body=None, **options):
+    client = http.client.HTTPConnection(relay.domain, timeout=60)
+    client.sock = tls(relay, source, **options)
+    client.request(method, path, body=body, headers=headers or {})
+    answer = client.getresponse()
+    answer.text = answer.read().decode()
+    client.close()
+    return answer
+
+
+def new(relay, source="127.0.0.1", path="/new", **headers):
+    answer = request(relay, "POST", path, headers, source)
+    return answer.status, json.loads(answer.text)
+
+
+def registered(relay, source):
+    """An account made by POST /new."""
+    status, made = new(relay, source)
+    assert status == 200
+    account = relay.account(made["email"].split("@")[0], made["password"])
+    assert account.address == made["email"]
+    return account
+
+
+# One port
+
+
+def test_alpn_leads_to_imap_smtp_and_the_web(web):
+    account = registered(web, "127.0.3.1")
+    imap = Imap(tls(web, alpn="imap"))
+    assert imap.login(account.address, account.password)[0] == "OK"
+    imap.logout()
+    client = smtp(tls(web, alpn="smtp"))
+    client.login(account.address, account.password)
+    client.quit()
+    for alpn in (None, "http/1.1"):
+        assert request(web, "GET", "/new", alpn=alpn).status == 301
+    # RFC 7301 3.2: the web server knows no such protocol.
+    for alpn in ("whatimap", "smtpd"):
+        with pytest.raises(ssl.SSLError, match="NO_APPLICATION_PROTOCOL|no application protocol"):
+            tls(web, alpn=alpn)
+
+
+def test_http2(web):
+    with tls(web, alpn=["h2", "http/1.1"]) as connection:
+        assert connection.selected_alpn_protocol() == "h2"
+
+
+def test_old_tls_is_refused(web):
+    context = trusting()
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with socket.create_connection(("127.0.0.1", web.ports["https_port"]), timeout=60) as raw:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            context.wrap_socket(raw, server_hostname=web.domain)
+
+
+# The client's address
+
+
+def test_logs_name_the_client(web):
+    account = registered(web, "127.0.4.1")
+    Imap(tls(web, "127.0.4.2", "imap")).login(account.address, account.password)
+    eventually(lambda: re.search(r"imap-login: .*rip=127\.0\.4\.2,", web.log("dovecot")))
+    client = smtp(tls(web, "127.0.4.3", "smtp"))
+    client.login(account.address, account.password)
+    client.quit()
+    eventually(lambda: "smtps-proxy/smtpd" in web.log("mail"))
+    eventually(lambda: re.search(r"smtps-proxy/smtpd.* connect from .*\[127\.0\.4\.3\]", web.log("mail")))
+    assert request(web, "GET", "/new?secret-token", source="127.0.4.4").status == 301
+    eventually(lambda: " 127.0.4.4 301 GET /new " in web.log("nginx-access"))
+    assert "secret-token" not in web.log("nginx-access")
+
+
+def test_no_log_names_a_client(quiet):
+    assert new(quiet, "127.0.4.9")[0] == 200
+    request(quiet, "GET", "/nothing", source="127.0.4.9")
+    eventually(lambda: " 200 POST /new " in quiet.log("nginx-access"))
+    eventually(lambda: " 404 GET /nothing " in quiet.log("nginx-access"))
+    with pytest.raises((ssl.SSLError, ConnectionError, TimeoutError)):
+        tls(quiet, "127.0.4.9", first=b"nonsense\r\n\r\n")
+    for name in ("nginx", "nginx-access", "httpd"):
+        assert "127.0.4.9" not in quiet.log(name)
+
+
+def first_logins(relay, source, count):
+    made = 0
+    for _ in range(count):
+        account = relay.account()
+        try:
+            Imap(tls(relay, source, "imap")).login(account.address, account.password)
+            made += 1
+        except imaplib.IMAP4.error:
+            pass
+    return made
+
+
+def test_each_client_has_its_own_limit_of_first_logins(web):
+    assert first_logins(web, "127.0.5.1", 5) == 3
+    assert first_logins(web, "127.0.5.2", 5) == 3
+
+
+def test_web_and_logins_share_a_limit(web):
+    assert [new(web, "127.0.6.1")[0] for _ in range(5)] == [200, 200, 200, 429, 429]
+    assert first_logins(web, "127.0.6.1", 2) == 0
+    assert new(web, "127.0.6.2")[0] == 200
+
+
+@pytest.mark.parametrize("field", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP"])
+def test_a_client_cannot_name_its_own_address(web, field):
+    source = "127.0.7." + str(1 + ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP"].index(field))
+    statuses = [new(web, source, **{field: f"192.0.2.{i}"})[0] for i in range(5)]
+    assert statuses == [200, 200, 200, 429, 429]
+
+
+PROXY_V1 = b"PROXY TCP4 192.0.2.9 192.0.2.10 1000 443\r\n"
+PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 9, 192, 0, 2, 10, 3, 232, 1, 187])
+
+
+@pytest.mark.parametrize("forged", [PROXY_V1, PROXY_V2], ids=["v1", "v2"])
+@pytest.mark.parametrize("port", ["https_port", "imaps_port", "smtps_port"])
+def test_speaking_proxy_on_a_public_port_gains_nothing(web, port, forged):
+    with pytest.raises((ssl.SSLError, ConnectionError, TimeoutError)):
+        tls(web, "127.0.8.1", "imap", port, first=forged)
+    for log in ("dovecot", "mail", "nginx-access"):
+        assert "192.0.2.9" not in web.log(log)
+
+
+@pytest.mark.parametrize("port", ["smtp_port", "submission_port", "imap_port"])
+def test_speaking_proxy_without_tls_gains_nothing(web, port):
+    with socket.create_connection(("127.0.0.1", web.ports[port]), timeout=60) as client:
+        client.sendall(PROXY_V1 + b"a001 LOGOUT\r\nQUIT\r\n")
+        while client.recv(4096):
+            pass
+    # Postfix logs what came too early, too: as what it is, a line of a client at loopback.
+    assert "[192.0.2.9]" not in web.log("mail")
+    assert "rip=192.0.2.9" not in web.log("dovecot")
+
+
+# The web
+
+
+def test_bodies_and_methods(quiet):
+    assert request(quiet, "PUT", "/new").status == 405
+    assert request(quiet, "POST", "/new", body=b"x" * 5000).status == 413
+    assert request(quiet, "POST", "/new", {"X": "a" * 300_000}).status in (400, 431, 494)
+
+
+@pytest.mark.parametrize("path", ["/new/", "//new/..", "/%2e%2e/etc/passwd", "/../../etc/chatmail.ini", "/.git/config",
+                                  "/metrics", "/new%00", "/.well-known/acme-challenge/../../www"])
+def test_other_paths_lead_nowhere(quiet, path):
+    assert request(quiet, "POST" if "new" in path else "GET", path).status in (400, 404, 405)
+
+
+def test_without_chatmail_httpd_the_user_reads_a_sentence(quiet):
+    quiet.stop_service("httpd")
+    try:
+        status, answer = new(quiet)
+        assert status == 503
+        assert "try again later" in answer["reason"]
+    finally:
+        quiet.start_service("httpd")
+    eventually(lambda: new(quiet)[0] == 200)
+
+
+def test_a_flood_from_one_address_is_slowed(quiet):
+    """It is answered with a reason, and nobody else notices."""
+    def post(source):
+        return new(quiet, source)
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(post, ["127.0.9.1"] * 400))
+    statuses = [status for status, _ in answers]
+    assert set(statuses) == {200, 429}
+    assert all("try again" in answer["reason"].lower() for status, answer in answers if status == 429)
+    assert new(quiet, "127.0.9.2")[0] == 200
+
+
+def plain(relay, path, host):
+    client = http.client.HTTPConnection("127.0.0.1", relay.ports["http_port"], timeout=60)
+    client.request("GET", path, headers={"Host": host})
+    answer = client.getresponse()
+    answer.text = answer.read().decode()
+    client.close()
+    return answer
+
+
+def test_port_80(quiet):
+    challenges = quiet.home / "lib/chatmail/acme/.well-known/acme-challenge"
+    challenges.mkdir(parents=True)
+    (challenges / "abc").write_text("proof")
+    assert plain(quiet, "/.well-known/acme-challenge/abc", "autoconfig.relay.test").text == "proof"
+    assert plain(quiet, "/.well-known/acme-challenge/other", "relay.test").status == 404
+    answer = plain(quiet, "/invite?x=y", "evil.test")
+    assert answer.status == 301
+    assert answer.headers["Location"] == quiet.settings["web_url"] + "/invite?x=y"
