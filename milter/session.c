@@ -18,6 +18,7 @@
 
 #include "config.h"
 #include "dkim.h"
+#include "header_changes.h"
 #include "log.h"
 #include "policy.h"
 #include "runtime.h"
@@ -199,7 +200,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	}
 	/* What is never refused at once needs no reply, which costs both sides a wake-up. */
 	session->unanswered = steps & (SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_BODY);
-	*actions_r = SMFIF_SETSYMLIST;
+	*actions_r = SMFIF_SETSYMLIST | SMFIF_CHGHDRS;
 	*steps_r = needed | session->unanswered |
 		   (steps & (SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA));
 	*unused_2_r = *unused_3_r = 0;
@@ -323,6 +324,9 @@ static sfsistat on_end_of_message(SMFICTX *context)
 	}
 	cm_message_end(session->message, dkim, &verdict);
 	session->nanoseconds += now() - start;
+	if (verdict.code == 250 &&
+	    !cm_header_changes_apply(context, cm_message_header_rewrite(session->message)))
+		return fail(context, session, "the mail server does not change the header");
 	return conclude(context, session, &verdict);
 }
 
@@ -352,7 +356,7 @@ struct smfiDesc *cm_session_filter(void)
 	static struct smfiDesc filter = {
 	    .xxfi_name = (char *)"chatmail-milter",
 	    .xxfi_version = SMFI_VERSION,
-	    .xxfi_flags = SMFIF_SETSYMLIST,
+	    .xxfi_flags = SMFIF_SETSYMLIST | SMFIF_CHGHDRS,
 	    .xxfi_negotiate = on_negotiate,
 	    .xxfi_envfrom = on_mail,
 	    .xxfi_envrcpt = on_recipient,

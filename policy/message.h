@@ -6,6 +6,7 @@
 
 #include "address.h"
 #include "finding.h"
+#include "header_rewrite.h"
 #include "headers.h"
 #include "mime.h"
 #include "pgp_mime.h"
@@ -35,6 +36,7 @@ struct cm_message {
 	bool refuses_clear; /* incoming: a recipient has enforceE2EEincoming */
 
 	struct cm_headers headers;
+	struct cm_header_rewrite rewrite; /* outgoing */
 	bool headers_ended;
 	enum cm_body_rule body_rule;
 	struct cm_mime_value content_type;

@@ -163,6 +163,7 @@ struct cm_message *cm_message_begin(struct cm_policy *policy, enum cm_direction 
 	message->has_envelope = cm_address_parse_path(envelope_from, &message->envelope);
 	message->only_to_self = true;
 	cm_headers_init(&message->headers);
+	cm_header_rewrite_init(&message->rewrite);
 	message->body_rule = CM_BODY_UNKNOWN;
 	message->content_type.value[0] = '\0';
 	message->content_type.parameter_count = 0;
@@ -183,6 +184,7 @@ void cm_message_free(struct cm_message **message)
 	if (message == NULL || *message == NULL)
 		return;
 	cm_headers_free(&(*message)->headers);
+	cm_header_rewrite_free(&(*message)->rewrite);
 	cm_skeleton_free(&(*message)->skeleton);
 	free((*message)->envelope_text);
 	free(*message);
@@ -251,6 +253,8 @@ bool cm_message_header(struct cm_message *message, const char *name, const char 
 		return false;
 	if (!cm_headers_add(&message->headers, name, value, is_out(message), &message->finding))
 		return refuse(message, message->finding.reason, message->finding.why);
+	if (is_out(message) && !cm_header_rewrite_add(&message->rewrite, name, value))
+		return refuse(message, CM_REASON_INTERNAL, "out of memory");
 	return true;
 }
 
@@ -495,6 +499,11 @@ void cm_message_verdict(const struct cm_message *message, struct cm_verdict *ver
 	}
 	cm_reply(verdict_r, message->reason, message->why, message->envelope_text,
 		 message->has_from ? message->from.text : NULL);
+}
+
+const struct cm_header_rewrite *cm_message_header_rewrite(const struct cm_message *message)
+{
+	return &message->rewrite;
 }
 
 const char *cm_message_from_domain(const struct cm_message *message)

@@ -21,6 +21,7 @@
 #include "address.h"
 #include "config.h"
 #include "dkim_status.h"
+#include "header_rewrite.h"
 #include "reason.h"
 
 enum cm_direction {
@@ -86,6 +87,10 @@ void cm_message_verdict(const struct cm_message *message, struct cm_verdict *ver
 
 /* The domain of the one From address in normal form, valid after end_of_headers returned true. */
 const char *cm_message_from_domain(const struct cm_message *message);
+
+/* What the header of an outgoing message becomes, complete after end_of_headers returned true.
+   Points into the message; of an incoming one it is empty. */
+const struct cm_header_rewrite *cm_message_header_rewrite(const struct cm_message *message);
 
 /* Writes what was seen (MIME parts, packets, the rule that decided) for a person. */
 void cm_message_explain(const struct cm_message *message, FILE *stream);

@@ -1,0 +1,122 @@
+#include "address_list.h"
+
+#include "address.h"
+#include "rfc5322.h"
+
+#include <string.h>
+
+/* One element of the list as far as it was read. */
+struct element {
+	size_t length;
+	char text[CM_ADDRESS_MAX + 3]; /* with the two quotes of a local part */
+	bool gap;                      /* white space or a comment came after text */
+	bool words;                    /* more words than one: a phrase, no address */
+	bool angle;                    /* within angle brackets */
+	bool closed;                   /* after them: text is the address, what follows is not */
+};
+
+static void append(struct element *element, char c)
+{
+	if (element->length == sizeof element->text)
+		element->words = true;
+	else
+		element->text[element->length++] = c;
+}
+
+/* White space counts as part of an address around '@' and '.' only (RFC 5322 4.4). */
+static void take(struct element *element, char c)
+{
+	if (element->closed)
+		return;
+	if (element->gap && element->length > 0 && c != '@' && c != '.' &&
+	    strchr("@.", element->text[element->length - 1]) == NULL)
+		element->words = true;
+	element->gap = false;
+	append(element, c);
+}
+
+/* Moves *at over a quoted string or a domain literal. */
+static bool take_until(struct element *element, const char **at, char end)
+{
+	const char *c = *at;
+
+	take(element, *c++);
+	for (; *c != end; c++) {
+		if (*c == '\r' || *c == '\n')
+			continue;
+		if (*c == '\\' && c[1] != '\0' && !element->closed)
+			append(element, *c++);
+		if (*c == '\0')
+			return false;
+		if (!element->closed)
+			append(element, *c);
+	}
+	if (!element->closed)
+		append(element, end);
+	*at = c + 1;
+	return true;
+}
+
+static void end_of_element(struct element *element, cm_address_found_fn *found, void *context)
+{
+	struct cm_address address;
+
+	if (!element->words && cm_address_parse(element->text, element->length, &address))
+		found(context, element->text, element->length);
+	*element = (struct element){0};
+}
+
+/* A character that has no other meaning for the lexer. */
+static bool take_special(struct element *element, char c, cm_address_found_fn *found, void *context)
+{
+	switch (c) {
+	case '<':
+		if (!element->closed)
+			*element = (struct element){.angle = true};
+		return true;
+	case '>':
+		element->closed = element->closed || element->angle;
+		return element->closed;
+	case ':': /* a group's name, or a route, came before */
+		if (!element->closed)
+			*element = (struct element){.angle = element->angle};
+		return true;
+	case ',':
+		if (element->angle && !element->closed)
+			*element = (struct element){.angle = true};
+		else
+			end_of_element(element, found, context);
+		return true;
+	default:
+		end_of_element(element, found, context);
+		return true;
+	}
+}
+
+bool cm_address_list_read(const char *value, cm_address_found_fn *found, void *context)
+{
+	struct element element = {0};
+	const char *at = value;
+
+	while (*at != '\0') {
+		const char *start = at;
+
+		if (*at == '"' || *at == '[') {
+			if (!take_until(&element, &at, *at == '"' ? '"' : ']'))
+				return false;
+		} else if (strchr("<>,:;", *at) != NULL) {
+			if (!take_special(&element, *at++, found, context))
+				return false;
+		} else if (!cm_skip_cfws(&at, CM_COMMENTS_ANY)) {
+			return false;
+		} else if (at != start) {
+			element.gap = true;
+		} else {
+			take(&element, *at++);
+		}
+	}
+	if (element.angle && !element.closed)
+		return false;
+	end_of_element(&element, found, context);
+	return true;
+}

@@ -1,0 +1,57 @@
+/*
+ * field_types - the types of outgoing_fields.c: each reads a field's value and writes what may
+ * leave of it
+ *
+ * All are of the type cm_field_type_fn. What a program may write in several ways is read in all of
+ * them (comments, obsolete forms, folding) and written in one. Where a value is no instance of its
+ * type, the field is deleted: a message is never refused for what stands here.
+ */
+#ifndef CM_FIELD_TYPES_H
+#define CM_FIELD_TYPES_H
+
+#include "outgoing_fields.h"
+
+/* One address, several, or several with Delta Chat's own empty group in place of none. No display
+   names, comments and group names. */
+cm_field_type_fn cm_field_address;
+cm_field_type_fn cm_field_addresses;
+cm_field_type_fn cm_field_recipients;
+
+/* RFC 5322 3.3. */
+cm_field_type_fn cm_field_date;
+
+/* RFC 5322 3.6.4, without white space and comments inside. */
+cm_field_type_fn cm_field_message_id;
+cm_field_type_fn cm_field_message_ids;
+
+/* "[...]" for every text but "Autocrypt Setup Message". */
+cm_field_type_fn cm_field_subject;
+
+cm_field_type_fn cm_field_mime_version;
+/* A multipart's boundary and protocol. */
+cm_field_type_fn cm_field_content_type;
+cm_field_type_fn cm_field_transfer_encoding;
+
+/* RFC 3834 5. */
+cm_field_type_fn cm_field_auto_submitted;
+
+/* Autocrypt 1.1: addr, prefer-encrypt, keydata, which must begin as a public key does. */
+cm_field_type_fn cm_field_autocrypt;
+/* "v1". */
+cm_field_type_fn cm_field_setup_version;
+
+/* Digits and dots. */
+cm_field_type_fn cm_field_version;
+/* "1". */
+cm_field_type_fn cm_field_flag;
+/* Up to ten digits. */
+cm_field_type_fn cm_field_number;
+
+/* A step of the protocol. */
+cm_field_type_fn cm_field_secure_join;
+/* Random characters of base64url. */
+cm_field_type_fn cm_field_token;
+/* Hexadecimal digits. */
+cm_field_type_fn cm_field_fingerprint;
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * field_writer - the value of a header field, written word by word and folded
+ *
+ * No line gets longer than 78 bytes (RFC 5322 2.1.1) unless a single word is; CM_WORD_MAX keeps
+ * such a line below the 998 bytes that SMTP carries.
+ */
+#ifndef CM_FIELD_WRITER_H
+#define CM_FIELD_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Longest word in bytes. */
+#define CM_WORD_MAX 900
+/* Longest value in bytes: what fits into one packet of the milter protocol (65,535 bytes) beside
+   the field's name. */
+#define CM_WRITTEN_MAX 60000
+
+struct cm_field_writer {
+	char *text; /* NUL-terminated, or NULL: nothing was written, or failed */
+	size_t length, size;
+	size_t column; /* of the line being written, the field's name and colon included */
+	bool too_long; /* a word or the value is beyond its bound */
+	bool failed;   /* out of memory */
+};
+
+/* name_length: bytes of the field's name. */
+void cm_field_writer_init(struct cm_field_writer *writer, size_t name_length);
+void cm_field_writer_free(struct cm_field_writer *writer);
+
+/* Appends a space, or a line break and a space, and the word. */
+void cm_field_writer_word(struct cm_field_writer *writer, const char *word, size_t length);
+
+/* Appends to the last word, for its punctuation. */
+void cm_field_writer_append(struct cm_field_writer *writer, const char *text);
+
+#endif

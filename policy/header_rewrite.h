@@ -1,0 +1,35 @@
+/*
+ * header_rewrite - what the header of an outgoing message becomes
+ *
+ * The header leaves in the clear, so it is an allow-list (outgoing_fields.h): a field stays as it
+ * is, gets the value that its type allows, or is deleted. The milter changes the message as this
+ * list says, and signs what the list says: both read the same.
+ */
+#ifndef CM_HEADER_REWRITE_H
+#define CM_HEADER_REWRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct cm_rewritten_field {
+	const char *name;   /* as it came */
+	const char *value;  /* what leaves, in the form that policy.h describes: leading white
+			       space kept, folded with "\n" or "\r\n"; NULL: the field is deleted */
+	unsigned int index; /* among the fields of this name in any case, from 1, as
+			       smfi_chgheader() counts in the header as it came */
+	bool changed;       /* value is not what came */
+};
+
+/* All fields of the header, in the order in which they came. */
+struct cm_header_rewrite {
+	size_t count, size;
+	struct cm_rewritten_field *field;
+};
+
+void cm_header_rewrite_init(struct cm_header_rewrite *rewrite);
+void cm_header_rewrite_free(struct cm_header_rewrite *rewrite);
+
+/* The next field, which is copied. False if out of memory. */
+bool cm_header_rewrite_add(struct cm_header_rewrite *rewrite, const char *name, const char *value);
+
+#endif

@@ -1,0 +1,264 @@
+/*
+ * test_header_rewrite - what leaves of each field of an outgoing header
+ */
+#include "support.h"
+
+#include "header_rewrite.h"
+
+/* What Delta Chat writes, and its old versions, stays as it is. */
+static const char *const kept[][2] = {
+    {"From", " <alice@relay.test>"},
+    {"To", " \"hidden-recipients\": ;"},
+    {"To", " <bob@peer.test>"},
+    {"To", " <bob@peer.test>, \r\n\t<carol@[192.0.2.1]>"},
+    {"Date", " Wed, 25 Nov 2026 14:01:18 +0000"},
+    {"Date", " Wed, 5 Nov 2026 14:01:18 +0000"},
+    {"Message-ID", " <4a0c5c78-d04a-489a-8c76-4e687864360f@localhost>"},
+    {"In-Reply-To", " <Mr.8c76.4e687864360f@relay.test>"},
+    {"References", " <a@localhost>\r\n\t<b@localhost>"},
+    {"Subject", " [...]"},
+    {"Subject", " Autocrypt Setup Message"},
+    {"MIME-Version", " 1.0"},
+    {"mime-version", "1.0"},
+    {"Content-Type",
+     " multipart/encrypted; protocol=\"application/pgp-encrypted\"; \r\n\tboundary=\"18eb_5f\""},
+    {"Content-Type", " multipart/mixed;\n boundary=\"18eb_5f\""},
+    {"Content-Transfer-Encoding", " 7bit"},
+    {"Auto-Submitted", " auto-generated"},
+    {"Chat-Version", " 1.0"},
+    {"Chat-Is-Post-Message", " 1"},
+    {"Chat-Disposition-Notification-To", " <alice@relay.test>"},
+    {"Ephemeral-Timer", " 3600"},
+    {"Autocrypt-Setup-Message", " v1"},
+    {"Secure-Join", " vc-request"},
+    {"Secure-Join-Invitenumber", " _Sc9MxSMNddaj5YUXSpbT8vY"},
+    {"Autocrypt",
+     " addr=s3njwzfdt@_cm2.test; prefer-encrypt=mutual;\n keydata=xjMEawbsBhYJKwYBBAHaRw8BAQdA\n "
+     "Gg05zfMMHIrJmlNJEzQ="},
+    {"Autocrypt", " addr=a@b.test; prefer-encrypt=mutual; keydata=mDMEawbsBhYJKwYBBAHaRw8BAQdA"},
+};
+
+/* What it becomes; NULL: deleted. */
+static const struct {
+	const char *name, *value, *leaves;
+} changed[] = {
+    /* names, comments, groups */
+    {"From", " Alice <alice@relay.test>", " <alice@relay.test>"},
+    {"From", " \"Alice,\n <a@b> (x)\" <alice@relay.test>", " <alice@relay.test>"},
+    {"From", " alice@relay.test (Alice)", " <alice@relay.test>"},
+    {"From", " alice@relay.test <alice@relay.test>", " <alice@relay.test>"},
+    {"From", " =?utf-8?q?Al=C3=AFce?= <alice@relay.test>", " <alice@relay.test>"},
+    {"From",
+     " Al\xc3\xaf"
+     "ce <alice@relay.test>",
+     " <alice@relay.test>"},
+    {"Sender", " secretary <bob@peer.test> of mine", " <bob@peer.test>"},
+    {"Sender", " <bob@peer.test>, carol@peer.test", " <bob@peer.test>"},
+    {"Sender", " nobody", NULL},
+    {"To", " Bob <bob@peer.test>, \"C., Carol\" <carol@peer.test> (hi)",
+     " <bob@peer.test>, <carol@peer.test>"},
+    {"To", " friends: bob@peer.test, Carol <carol@peer.test>;, dave@peer.test",
+     " <bob@peer.test>, <carol@peer.test>, <dave@peer.test>"},
+    {"To", " undisclosed-recipients:;", " \"hidden-recipients\": ;"},
+    {"To", " meet me at noon", " \"hidden-recipients\": ;"},
+    {"To", "", " \"hidden-recipients\": ;"},
+    {"To", " bob @ peer . test", " <bob@peer.test>"},
+    {"To", " bob (the) @ (place) peer.test", " <bob@peer.test>"},
+    {"To", " two words@peer.test, bob@peer.test", " <bob@peer.test>"},
+    {"To", " <@a.test,@b.test:bob@peer.test>", " <bob@peer.test>"},
+    {"To", " <bob@peer.test> carol@peer.test", " <bob@peer.test>"},
+    {"To", " \"unclosed <bob@peer.test>", " \"hidden-recipients\": ;"},
+    {"To", " bob@peer.test, (unclosed <carol@peer.test>", " <bob@peer.test>"},
+    {"To", " <bob@peer.test>, <carol@peer.test", " <bob@peer.test>"},
+    {"To", " <bob@peer.test>,, ,;:", " <bob@peer.test>"},
+    {"Cc", " Bob <Bob@Peer.test>", " <Bob@Peer.test>"},
+    {"Cc", " friends: ;", NULL},
+    {"Reply-To", " My list <list@peer.test>", " <list@peer.test>"},
+    /* identifiers and dates */
+    {"Message-ID", " <a@b> meet me at noon", " <a@b>"},
+    {"Message-ID", " meet me at noon", NULL},
+    {"Message-ID", " <meet me@noon>", NULL},
+    {"Message-ID", " <@noon>", NULL},
+    {"Message-ID", " <noon>", NULL},
+    {"Message-ID", " <a@b> <c@d>", " <a@b>"},
+    {"In-Reply-To", " your message of noon <a@b>", " <a@b>"},
+    {"In-Reply-To", " <a <b> <a@b>", " <a@b>"},
+    {"References", " <a@b>,<c@d>", " <a@b> <c@d>"},
+    {"Date", " Wed, 25 Nov 2026 14:01 +0000 (Wednesday noon)", " Wed, 25 Nov 2026 14:01 +0000"},
+    {"Date", " wed (at noon) , 25 nov 26 14:01:18 gmt", " Wed, 25 Nov 26 14:01:18 GMT"},
+    {"Date", " 25 Nov 2026 14 : 01 EST (x)", " 25 Nov 2026 14:01 EST"},
+    {"Date", " at noon", NULL},
+    {"Date", " Wed, 25 Nov 2026 14:01:18 +0000 noon", NULL},
+    {"Date", " Wed, 25 Nov 2026 14:01:18 noon", NULL},
+    {"Date", " Wed, 25 Nov 2026 14:01:18 +00000", NULL},
+    {"Date", "", NULL},
+    /* text */
+    {"Subject", " Meet me at noon", " [...]"},
+    {"SUBJECT", " =?utf-8?q?Meet_me?=", " [...]"},
+    {"Subject", " ...", " [...]"},
+    {"Subject", "", " [...]"},
+    {"Subject", " Autocrypt Setup Message at noon", " [...]"},
+    {"Organization", " Noon Ltd.", NULL},
+    {"Keywords", " noon", NULL},
+    {"Comments", " noon", NULL},
+    {"Resent-Subject", " noon", NULL},
+    {"Resent-From", " Noon <a@b.test>", NULL},
+    {"Thread-Topic", " noon", NULL},
+    {"X-Anything", " noon", NULL},
+    {"User-Agent", " noon", NULL},
+    {"X-Mailer", " noon", NULL},
+    {"Received", " from noon", NULL},
+    {"List-Id", " Noon <noon.test>", NULL},
+    {"DKIM-Signature", " v=1; i=noon", NULL},
+    {"Chat-Group-Name", " noon", NULL},
+    {"Chat-User-Avatar", " noon", NULL},
+    {"Content-Disposition", " attachment; filename=noon", NULL},
+    {"Content-Description", " noon", NULL},
+    {"Content-ID", " <noon@noon>", NULL},
+    /* how to read the body */
+    {"MIME-Version", " 1.0 (noon)", " 1.0"},
+    {"Content-Type",
+     " Multipart/Encrypted; boundary=abc; name=\"Meet me at noon\"; "
+     "protocol=application/pgp-encrypted",
+     NULL},
+    {"Content-Type",
+     " Multipart/Encrypted; boundary=abc; charset=noon; protocol=\"application/pgp-encrypted\"",
+     " multipart/encrypted; boundary=\"abc\";\n protocol=\"application/pgp-encrypted\""},
+    {"Content-Type", " multipart/encrypted; protocol=noon; boundary=\"a b\"",
+     " multipart/encrypted"},
+    {"Content-Type", " multipart/mixed; boundary=\"abc\" (noon)", NULL},
+    {"Content-Transfer-Encoding", " 7BIT", " 7bit"},
+    {"Content-Transfer-Encoding", " 7bit (noon)", " 7bit"},
+    {"Content-Transfer-Encoding", " noon", NULL},
+    /* words and numbers */
+    {"Auto-Submitted", " auto-replied; owner-email=\"noon\"", " auto-replied"},
+    {"Auto-Submitted", " auto-noon", NULL},
+    {"Chat-Version", " noon", NULL},
+    {"Chat-Version", " 1.0.0.0.0", NULL},
+    {"Chat-Is-Post-Message", " noon", NULL},
+    {"Chat-Disposition-Notification-To", " Noon <alice@relay.test>", " <alice@relay.test>"},
+    {"Ephemeral-Timer", " 12345678901", NULL},
+    {"Ephemeral-Timer", " noon", NULL},
+    {"Autocrypt-Setup-Message", " v1 noon", NULL},
+    {"Secure-Join", " noon", NULL},
+    {"Secure-Join", " VC-Request", " vc-request"},
+    {"Secure-Join-Invitenumber", " at noon", NULL},
+    {"Secure-Join-Group", " at.noon", NULL},
+    {"Secure-Join-Fingerprint", " at noon", NULL},
+    {"Autocrypt", " addr=a@b.test; _note=noon; keydata=xjMEawbsBhYJ",
+     " addr=a@b.test; keydata=xjMEawbsBhYJ"},
+    {"Autocrypt", " addr=a@b.test; note=noon; keydata=xjMEawbsBhYJ", NULL},
+    {"Autocrypt", " addr=Noon <a@b.test>; keydata=xjMEawbsBhYJ", NULL},
+    {"Autocrypt", " addr=a@b.test; addr=c@b.test; keydata=xjMEawbsBhYJ", NULL},
+    {"Autocrypt", " addr=a@b.test; prefer-encrypt=noon; keydata=xjMEawbsBhYJ", NULL},
+    {"Autocrypt", " addr=a@b.test; keydata=TWVldCBtZSBh", NULL},
+    {"Autocrypt", " addr=a@b.test; keydata=xjME*wbsBhYJ", NULL},
+    {"Autocrypt", " addr=a@b.test; keydata=xj", NULL},
+    {"Autocrypt", " addr=a@b.test", NULL},
+    {"Autocrypt", " keydata=xjMEawbsBhYJ", NULL},
+    {"Autocrypt", "", NULL},
+};
+
+static void expect(size_t number, const char *name, const char *value, const char *leaves)
+{
+	struct cm_header_rewrite rewrite;
+	const struct cm_rewritten_field *field;
+
+	cm_header_rewrite_init(&rewrite);
+	assert_true(cm_header_rewrite_add(&rewrite, name, value));
+	field = &rewrite.field[0];
+	if ((field->value == NULL) != (leaves == NULL) ||
+	    (leaves != NULL && strcmp(field->value, leaves) != 0) ||
+	    field->changed != (leaves != value))
+		fail_msg("number %zu, \"%s:%s\": \"%s\"", number, name, value,
+			 field->value != NULL ? field->value : "(deleted)");
+	assert_string_equal(field->name, name);
+	cm_header_rewrite_free(&rewrite);
+}
+
+static void test_what_delta_chat_writes_stays(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+		expect(i, kept[i][0], kept[i][1], kept[i][1]);
+}
+
+static void test_no_text_leaves(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++)
+		expect(i, changed[i].name, changed[i].value, changed[i].leaves);
+}
+
+/* Only the first field of a name leaves; the mail server counts them without regard to case. */
+static void test_fields_are_counted_by_name(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned int index;
+		bool leaves;
+	} fields[] = {
+	    {"To", 1, true},    {"X-To", 1, false}, {"TO", 2, false},
+	    {"Date", 1, false}, {"date", 2, false}, {"to", 3, false},
+	};
+	struct cm_header_rewrite rewrite;
+
+	(void)state;
+	cm_header_rewrite_init(&rewrite);
+	for (size_t i = 0; i < 6; i++) {
+		assert_true(cm_header_rewrite_add(&rewrite, fields[i].name, " <bob@peer.test>"));
+		assert_int_equal(rewrite.count, i + 1);
+		assert_int_equal(rewrite.field[i].index, fields[i].index);
+		assert_int_equal(rewrite.field[i].value != NULL, fields[i].leaves);
+	}
+	cm_header_rewrite_free(&rewrite);
+	assert_int_equal(rewrite.count, 0);
+}
+
+/* RFC 5322 2.1.1. */
+static void expect_folded(const char *name, const char *value)
+{
+	struct cm_header_rewrite rewrite;
+
+	cm_header_rewrite_init(&rewrite);
+	assert_true(cm_header_rewrite_add(&rewrite, name, value));
+	assert_true(rewrite.field[0].changed);
+	assert_non_null(rewrite.field[0].value);
+	for (const char *line = rewrite.field[0].value; *line != '\0';) {
+		size_t length = strcspn(line, "\n");
+
+		assert_true(length <= 998);
+		line += length + (line[length] != '\0');
+	}
+	cm_header_rewrite_free(&rewrite);
+}
+
+static void test_long_lines_are_folded(void **state)
+{
+	char value[2000] = "";
+
+	(void)state;
+	for (size_t i = 0; i < 60; i++)
+		strcat(value, i == 0 ? " <bob@peer.test>" : ", <bob@peer.test>");
+	expect_folded("To", value);
+	value[0] = '\0';
+	for (size_t i = 0; i < 90; i++)
+		strcat(value, " <bob@peer.test>");
+	expect_folded("References", value);
+	strcpy(value, " addr=a@b.test; keydata=xjME");
+	for (size_t i = 0; i < 1400; i++)
+		strcat(value, "A");
+	expect_folded("Autocrypt", value);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_what_delta_chat_writes_stays),
+	    cmocka_unit_test(test_no_text_leaves),
+	    cmocka_unit_test(test_fields_are_counted_by_name),
+	    cmocka_unit_test(test_long_lines_are_folded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
