@@ -6,11 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
-/* What may come once. RFC 5322 3.6 says so of most; for incoming mail only those count that decide
-   what we read. */
+/* RFC 5322 3.6 lets most of them come once; only those count that decide what we read: of the
+   others, one at most leaves (header_rewrite.h). */
 static const struct {
 	const char *name;
-	bool once_incoming;
+	bool once;
 } fields[CM_HEADER_COUNT] = {
     [CM_HEADER_FROM] = {"From", true},
     [CM_HEADER_MIME_VERSION] = {"MIME-Version", true},
@@ -19,18 +19,7 @@ static const struct {
     [CM_HEADER_SECURE_JOIN] = {"Secure-Join", true},
     [CM_HEADER_SUBJECT] = {"Subject", false},
     [CM_HEADER_AUTO_SUBMITTED] = {"Auto-Submitted", false},
-    [CM_HEADER_SENDER] = {"Sender", false},
-    [CM_HEADER_REPLY_TO] = {"Reply-To", false},
-    [CM_HEADER_TO] = {"To", false},
-    [CM_HEADER_CC] = {"Cc", false},
-    [CM_HEADER_BCC] = {"Bcc", false},
-    [CM_HEADER_DATE] = {"Date", false},
-    [CM_HEADER_MESSAGE_ID] = {"Message-ID", false},
-    [CM_HEADER_IN_REPLY_TO] = {"In-Reply-To", false},
-    [CM_HEADER_REFERENCES] = {"References", false},
     [CM_HEADER_CONTENT_DISPOSITION] = {"Content-Disposition", true},
-    [CM_HEADER_CONTENT_DESCRIPTION] = {"Content-Description", false},
-    [CM_HEADER_CONTENT_ID] = {"Content-ID", false},
 };
 
 void cm_headers_init(struct cm_headers *headers)
@@ -86,8 +75,7 @@ static enum cm_header find(const char *name)
 static const char *find_ambiguity(const struct cm_headers *headers, enum cm_header header,
 				  const char *value, bool strict)
 {
-	if (header != CM_HEADER_COUNT && headers->seen[header] > 1 &&
-	    (strict || fields[header].once_incoming))
+	if (header != CM_HEADER_COUNT && headers->seen[header] > 1 && fields[header].once)
 		return "a header that may come once and came twice";
 	if (strict && has_blank_line(value))
 		return "a folded line in a header that is blank";

@@ -104,10 +104,39 @@ def test_what_is_negotiated(daemon):
     with Connection(daemon.socket) as connection:
         assert connection.steps & 0x100000, "leading space of header fields"
         assert not connection.steps & 0x1000, "recipients that Postfix refuses are not wanted"
-        assert connection.actions == 0x100, "no right to change messages"
+        assert connection.actions == 0x110, "no right to change more than the header"
         lists = connection.macro_lists
     assert "{auth_authen}" in lists[2] and "{mail_addr}" in lists[2]
     assert lists[5] == "i" and lists[6] == "i"
+
+
+def test_header_fields_are_changed_by_their_place_among_those_of_one_name(daemon):
+    extra = ["X-Own: a", "subject: b", "x-own: c", "To: d", "Cc: Carol <carol@peer.test>"]
+    message = messages.encrypted(USER, PEER, subject="Private", extra=extra)
+    with Connection(daemon.socket) as connection:
+        connection.message(message, USER, [PEER], USER)
+        assert connection.changes == [
+            ("Cc", 1, b" <carol@peer.test>"),
+            ("To", 2, b""),
+            ("x-own", 2, b""),
+            ("subject", 2, b""),
+            ("X-Own", 1, b""),
+            ("Subject", 1, b" [...]"),
+        ]
+
+
+def test_a_message_of_delta_chat_is_not_changed(daemon):
+    with Connection(daemon.socket) as connection:
+        connection.message(encrypted(), USER, [PEER], USER)
+        assert connection.changes == []
+
+
+def test_nothing_is_changed_in_mail_of_others(daemon, tmp_path):
+    sender = "carol@[192.0.2.9]"
+    message = messages.encrypted(sender, USER, subject="Private", extra=["X-Own: a"])
+    with Connection(daemon.socket) as connection:
+        connection.message(message, sender, [USER])
+        assert connection.changes == []
 
 
 def test_many_messages_on_one_connection(daemon):

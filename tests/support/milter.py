@@ -12,6 +12,7 @@ NR_HDR, NR_RCPT, NR_BODY = 0x80, 0x8000, 0x80000
 
 CONTINUE, ACCEPT, REJECT, TEMPFAIL, REPLY, DISCARD, SKIP = b"c", b"a", b"r", b"t", b"y", b"d", b"s"
 PROGRESS = b"p"
+CHANGE_HEADER = b"m"
 
 
 class Reply(Exception):
@@ -90,8 +91,15 @@ class Connection:
             self.macro_lists[stage] = names.decode()
 
     def answer(self):
-        """Reads one answer. Raises Reply if it refuses."""
+        """Reads one answer. Raises Reply if it refuses. What the milter wants changed before it
+        answers stands in self.changes: [(name, index, value)...], of no value if it is deleted."""
+        self.changes = []
         command, data = self.receive()
+        while command == CHANGE_HEADER:
+            (index,) = struct.unpack(">I", data[:4])
+            name, value = data[4:].split(b"\0")[:2]
+            self.changes.append((name.decode(), index, value))
+            command, data = self.receive()
         if command in (CONTINUE, ACCEPT):
             return
         if command == REPLY:
