@@ -36,7 +36,8 @@ enum kind {
 	KIND_SIZE,     /* a size like upstream's: 500M, 2G; a bare number is in megabytes */
 	KIND_REAL,     /* double */
 	KIND_FLAG,     /* bool */
-	KIND_MODE,     /* enum cm_registration_mode */
+	KIND_MODE,     /* enum cm_registration_mode, see choices[] */
+	KIND_OUTBOUND, /* enum cm_outbound, see choices[] */
 	KIND_URL,      /* https only */
 	KIND_IROH,     /* "" or a URL, http too */
 	KIND_HOST,     /* "", a domain name, or an IP address without brackets */
@@ -106,12 +107,21 @@ static const struct key keys[] = {
     {"log_addresses", KIND_FLAG, FIELD(log_addresses), "false", 0, 0},
     {"blocked_senders_file", KIND_PATH, FIELD(blocked_senders_file), "", 0, 0},
     {"resolver", KIND_RESOLVER, FIELD(resolver), "", 0, 0},
+    {"outbound", KIND_OUTBOUND, FIELD(outbound), "smtp", 0, 0},
     {"run_dir", KIND_PATH, FIELD(run_dir), CM_RUN_DIR, 0, 0},
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
-static const char *const mode_names[] = {"open", "invite", "closed"};
+/* The values of the kinds that are one word of a few, in the order of their enum. */
+static const struct choice {
+	enum kind kind;
+	const char *names[4];
+	const char *expected; /* for the error message */
+} choices[] = {
+    {KIND_MODE, {"open", "invite", "closed"}, "open, invite or closed"},
+    {KIND_OUTBOUND, {"auto", "smtp", "https"}, "auto, smtp or https"},
+};
 
 /* The state of one load. */
 struct load {
@@ -276,11 +286,21 @@ static bool remember(void *context, unsigned int line, const char *section, cons
 
 /* --- the values ----------------------------------------------------------------------------- */
 
-static bool read_mode(const char *text, enum cm_registration_mode *value_r)
+/* NULL: not such a kind. */
+static const struct choice *find_choice(enum kind kind)
 {
-	for (size_t i = 0; i < sizeof(mode_names) / sizeof(mode_names[0]); i++) {
-		if (strcmp(text, mode_names[i]) == 0) {
-			*value_r = (enum cm_registration_mode)i;
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+		if (choices[i].kind == kind)
+			return &choices[i];
+	}
+	return NULL;
+}
+
+static bool read_choice(const struct choice *choice, const char *text, unsigned int *value_r)
+{
+	for (unsigned int i = 0; i < 4 && choice->names[i] != NULL; i++) {
+		if (strcmp(text, choice->names[i]) == 0) {
+			*value_r = i;
 			return true;
 		}
 	}
@@ -346,6 +366,7 @@ static bool apply_key(struct load *load, size_t index, const char *text)
 	const struct key *key = &keys[index];
 	void *target = field(load->config, key);
 	const char *expected = NULL;
+	const struct choice *choice;
 	char range[64];
 
 	switch (key->kind) {
@@ -373,7 +394,9 @@ static bool apply_key(struct load *load, size_t index, const char *text)
 		expected = cm_value_read_flag(text, target) ? NULL : "true or false";
 		break;
 	case KIND_MODE:
-		expected = read_mode(text, target) ? NULL : "open, invite or closed";
+	case KIND_OUTBOUND:
+		choice = find_choice(key->kind);
+		expected = read_choice(choice, text, target) ? NULL : choice->expected;
 		break;
 	case KIND_TLS:
 		break;
@@ -567,7 +590,9 @@ char *cm_config_get(const struct cm_config *config, const char *name)
 		good = set_text(&text, "%s", *(const bool *)value ? "true" : "false");
 		break;
 	case KIND_MODE:
-		good = set_text(&text, "%s", mode_names[config->registration]);
+	case KIND_OUTBOUND:
+		good = set_text(&text, "%s",
+				find_choice(keys[index].kind)->names[*(const unsigned int *)value]);
 		break;
 	case KIND_TLS:
 		good = set_text(&text, "%s %s", config->tls_certificate, config->tls_key);

@@ -27,6 +27,13 @@ enum cm_registration_mode {
 	CM_REGISTRATION_CLOSED,
 };
 
+/* How mail leaves for other relays: see chatmail-transport(8). */
+enum cm_outbound {
+	CM_OUTBOUND_AUTO,  /* over HTTPS to relays that take it, else by SMTP */
+	CM_OUTBOUND_SMTP,  /* by SMTP alone */
+	CM_OUTBOUND_HTTPS, /* over HTTPS alone, from a network without port 25 */
+};
+
 /* Strings are never NULL: an absent one is "". Sizes are in bytes, ages in days. */
 struct cm_config {
 	char *path; /* where it was read from */
@@ -89,7 +96,8 @@ struct cm_config {
 	bool log_addresses;
 	char *blocked_senders_file;
 	char *resolver; /* "ADDR[@PORT]"; "": the system's */
-	char *run_dir;  /* absolute: the shared statistics, lost at a reboot */
+	enum cm_outbound outbound;
+	char *run_dir; /* absolute: the shared statistics, lost at a reboot */
 };
 
 /* Told about each unknown key or questionable value; text as in struct cm_error. */

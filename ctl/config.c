@@ -50,6 +50,7 @@ static const struct file {
     {"postfix/main.cf", "/etc/postfix/main.cf", ALWAYS},
     {"postfix/master.cf", "/etc/postfix/master.cf", ALWAYS},
     {"postfix/login_map", "/etc/postfix/login_map", ALWAYS},
+    {"postfix/own_transport", "/etc/postfix/own_transport", ALWAYS},
     {"postfix/submission_header_checks", "/etc/postfix/submission_header_checks", ALWAYS},
     {"postfix/lmtp_header_checks", "/etc/postfix/lmtp_header_checks", ALWAYS},
     {"postfix/tls_policy", "/etc/postfix/tls_policy", ALWAYS},

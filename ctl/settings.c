@@ -60,6 +60,8 @@ enum derived {
 	TLS_KEY,
 	TLS_SELF_SIGNED,
 	IROH_RELAY_LOCAL,
+	OUTBOUND_HTTPS,
+	MAIL_DOMAIN_REGEXP,
 	DERIVED_COUNT,
 };
 
@@ -74,6 +76,8 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [TLS_KEY] = "tls_key",
     [TLS_SELF_SIGNED] = "tls_self_signed",
     [IROH_RELAY_LOCAL] = "iroh_relay_local",
+    [OUTBOUND_HTTPS] = "outbound_https",
+    [MAIL_DOMAIN_REGEXP] = "mail_domain_regexp",
 };
 
 struct cm_settings {
@@ -87,6 +91,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 static char *postfix_hostname(const struct cm_config *config);
 static char *web_url(const struct cm_config *config);
 static char *quota_target(const struct cm_config *config);
+static char *regexp_of(const char *text);
 static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
 struct cm_settings *cm_settings_init(const struct cm_config *config, struct cm_error *err)
@@ -223,6 +228,9 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[TLS_KEY] = format("%s", config->tls_key);
 	derived[TLS_SELF_SIGNED] = format("%s", config->tls_self_signed ? "true" : "false");
 	derived[IROH_RELAY_LOCAL] = format("%s", config->iroh_relay_local ? "true" : "false");
+	derived[OUTBOUND_HTTPS] =
+	    format("%s", config->outbound != CM_OUTBOUND_SMTP ? "true" : "false");
+	derived[MAIL_DOMAIN_REGEXP] = regexp_of(config->mail_domain);
 	for (size_t i = 0; i < DERIVED_COUNT; i++)
 		if (derived[i] == NULL)
 			return false;
@@ -246,6 +254,21 @@ static char *web_url(const struct cm_config *config)
 {
 	return format(strchr(config->mail_host, ':') != NULL ? "https://[%s]" : "https://%s",
 		      config->mail_host);
+}
+
+/* A regular expression that matches the text alone: of domains and address literals. */
+static char *regexp_of(const char *text)
+{
+	char *result = malloc(2 * strlen(text) + 1), *end = result;
+
+	for (; result != NULL && *text != '\0'; text++) {
+		if (*text == '.' || *text == '[' || *text == ']')
+			*end++ = '\\';
+		*end++ = *text;
+	}
+	if (result != NULL)
+		*end = '\0';
+	return result;
 }
 
 /* Clients warn at 80 % and 95 %: trimming starts at 75 % and stops at 70 %. */

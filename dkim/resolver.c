@@ -198,6 +198,21 @@ static bool configure(struct ub_ctx *context, const char *server, struct cm_erro
 	return error == 0;
 }
 
+struct ub_ctx *cm_resolver_context(const char *server, struct cm_error *err)
+{
+	struct ub_ctx *context = ub_ctx_create();
+
+	if (context == NULL) {
+		cm_error_set_errno(err, "cannot start the resolver");
+		return NULL;
+	}
+	if (!configure(context, server, err)) {
+		ub_ctx_delete(context);
+		return NULL;
+	}
+	return context;
+}
+
 struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err)
 {
 	struct cm_resolver *resolver = calloc(1, sizeof *resolver);
@@ -206,10 +221,10 @@ struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err)
 	if (resolver == NULL)
 		goto no_memory;
 	resolver->stop_fd = eventfd(0, EFD_CLOEXEC);
-	resolver->context = ub_ctx_create();
-	if (resolver->stop_fd < 0 || resolver->context == NULL)
+	if (resolver->stop_fd < 0)
 		goto no_memory;
-	if (!configure(resolver->context, server, err))
+	resolver->context = cm_resolver_context(server, err);
+	if (resolver->context == NULL)
 		goto fail;
 	error = start_thread(resolver);
 	if (error == 0)
@@ -219,7 +234,8 @@ no_memory:
 	cm_error_set_errno(err, "cannot start the resolver");
 fail:
 	if (resolver != NULL) {
-		ub_ctx_delete(resolver->context);
+		if (resolver->context != NULL)
+			ub_ctx_delete(resolver->context);
 		if (resolver->stop_fd >= 0)
 			close(resolver->stop_fd);
 		free(resolver);

@@ -18,6 +18,13 @@
 
 struct cm_resolver;
 
+struct ub_ctx;
+
+/* A libunbound context with our options, for questions of other types. server: as below. NULL with
+   err filled on failure; freed with ub_ctx_delete(). Its answers come in a thread of libunbound's
+   own and are announced by ub_fd(). */
+struct ub_ctx *cm_resolver_context(const char *server, struct cm_error *err);
+
 /* server: "ADDR" or "ADDR@PORT" of a name server to ask; "": those of /etc/resolv.conf. NULL with
    err filled on failure. */
 struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err);

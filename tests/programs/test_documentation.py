@@ -18,6 +18,7 @@ PROGRAMS = {
     "chatmail-httpd": "services/httpd/chatmail-httpd",
     "chatmail-milter": "milter/chatmail-milter",
     "chatmail-notifyd": "services/notifyd/chatmail-notifyd",
+    "chatmail-transport": "services/transport/chatmail-transport",
 }
 
 
@@ -106,6 +107,7 @@ OTHER_VALUES = {
     "notify_url": "https://other.test/",
     "metrics_listen": "127.0.0.1:9",
     "web_listen": "127.0.0.1:9",
+    "outbound": "https",
     "resolver": "127.0.0.1",
 }
 

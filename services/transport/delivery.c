@@ -1,0 +1,335 @@
+#include "delivery.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "post.h"
+
+struct delivery {
+	struct delivery_world *world;
+	struct delivery_message message;
+	char domain[ROUTE_DOMAIN_SIZE];
+	bool probe;
+	delivery_done_fn *done;
+	void *context;
+	struct delivery *next; /* in the list of the finished */
+	bool finished;
+
+	struct mx_question *question;
+	struct mx_hosts hosts;
+	size_t host; /* the one that is tried */
+	struct mx_addresses addresses;
+	struct post *post;
+	bool alone;       /* each recipient by itself */
+	size_t recipient; /* then: which one */
+	struct delivery_result results[];
+};
+
+int64_t delivery_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static void destroy(struct delivery *delivery)
+{
+	mx_cancel(&delivery->question);
+	post_cancel(&delivery->post);
+	free(delivery);
+}
+
+static void set_result(struct delivery *delivery, size_t number, int code, const char *text)
+{
+	struct delivery_result *result = &delivery->results[number];
+
+	result->code = code;
+	snprintf(result->text, sizeof(result->text), "%s", text);
+}
+
+/* Ends it: recipients without a result get this one. The call-back comes from delivery_finish(). */
+static void finish(struct delivery *delivery, int code, const char *text)
+{
+	for (size_t i = 0; i < delivery->message.recipient_count; i++) {
+		if (delivery->results[i].code == 0)
+			set_result(delivery, i, code, text);
+	}
+	delivery->finished = true;
+	delivery->next = delivery->world->finished;
+	delivery->world->finished = delivery;
+}
+
+static void learn(struct delivery *delivery, enum route route)
+{
+	route_learn(delivery->world->routes, delivery->domain, route, delivery_now());
+}
+
+/* After a probe without any answer the domain is asked again soon (route.c, PROBE_SECONDS). */
+static void leave_to_smtp(struct delivery *delivery)
+{
+	if (!delivery->probe)
+		learn(delivery, ROUTE_SMTP);
+	finish(delivery, 451, "4.4.1 The peer takes no mail over HTTPS now");
+}
+
+/* A line of the peer's that may be passed on. */
+static void copy_line(char *to, size_t size, const char *from)
+{
+	size_t length = 0;
+
+	while (length + 1 < size && (unsigned char)*from >= ' ' && (unsigned char)*from < 0x7f)
+		to[length++] = *from++;
+	to[length] = '\0';
+}
+
+/* The SMTP reply in a refusal: "550 5.1.1 text", or "550-...". What is no reply is a temporary
+   failure: mail is not bounced for an answer that we do not understand. */
+static int read_reply(const char *answer, char text[DELIVERY_TEXT_SIZE])
+{
+	int code = 0;
+
+	for (int i = 0; i < 3; i++) {
+		if (!isdigit((unsigned char)answer[i]))
+			return 0;
+		code = 10 * code + (answer[i] - '0');
+	}
+	if (code < 400 || code > 599 || (answer[3] != ' ' && answer[3] != '-'))
+		return 0;
+	copy_line(text, DELIVERY_TEXT_SIZE, answer + 4);
+	return code;
+}
+
+static void start_post(struct delivery *delivery);
+
+/* The result of the recipients that the last request was for. */
+static void conclude(struct delivery *delivery, int code, const char *text)
+{
+	if (!delivery->alone) {
+		finish(delivery, code, text);
+		return;
+	}
+	set_result(delivery, delivery->recipient++, code, text);
+	if (delivery->recipient < delivery->message.recipient_count)
+		start_post(delivery);
+	else
+		finish(delivery, 451, "4.3.0 Internal trouble");
+}
+
+static void on_refusal(struct delivery *delivery, const struct post_answer *answer)
+{
+	char text[DELIVERY_TEXT_SIZE];
+	int code = read_reply(answer->text, text);
+
+	if (!delivery->alone && delivery->message.recipient_count > 1) {
+		delivery->alone = true;
+		start_post(delivery);
+	} else if (code != 0) {
+		conclude(delivery, code, text);
+	} else {
+		conclude(delivery, 451, "4.5.0 The peer refused without an SMTP reply");
+	}
+}
+
+static void next_host(struct delivery *delivery);
+
+static void on_answer(void *context, const struct post_answer *answer)
+{
+	struct delivery *delivery = context;
+
+	delivery->post = NULL;
+	if (delivery->probe && answer->status != 0) {
+		/* Upstream's answer to anything but POST. */
+		learn(delivery, answer->status == 405 ? ROUTE_HTTPS : ROUTE_SMTP);
+		finish(delivery, 0, "");
+	} else if (answer->status >= 200 && answer->status < 300) {
+		learn(delivery, ROUTE_HTTPS);
+		conclude(delivery, 250, "2.0.0 Accepted over HTTPS");
+	} else if (answer->status == 400) {
+		on_refusal(delivery, answer);
+	} else if (answer->status == 413) {
+		conclude(delivery, 552, "5.3.4 The message is too large for the peer");
+	} else if (answer->status == 0 && !answer->sent && !delivery->alone) {
+		next_host(delivery);
+	} else {
+		leave_to_smtp(delivery);
+	}
+}
+
+/* Address literals, and test relays, cannot have a certificate from a public authority. */
+static bool is_excused(const char *domain)
+{
+	return domain[0] == '[' || domain[0] == '_';
+}
+
+static void start_post(struct delivery *delivery)
+{
+	const struct delivery_message *message = &delivery->message;
+	const struct post_target target = {
+	    .host = delivery->hosts.name[delivery->host],
+	    .addresses = delivery->addresses.count > 0 ? &delivery->addresses : NULL,
+	    .verify = !is_excused(delivery->domain),
+	};
+	const struct post_message posted = {
+	    .sender = message->sender,
+	    .recipients = message->recipients + (delivery->alone ? delivery->recipient : 0),
+	    .recipient_count = delivery->alone ? 1 : message->recipient_count,
+	    .spool = message->spool,
+	};
+
+	delivery->post = post_start(delivery->world->loop, &target,
+				    delivery->probe ? NULL : &posted, on_answer, delivery);
+	if (delivery->post == NULL)
+		finish(delivery, 451, "4.3.0 The request cannot be made");
+}
+
+static void on_addresses(void *context, const struct mx_addresses *addresses)
+{
+	struct delivery *delivery = context;
+
+	delivery->question = NULL;
+	delivery->addresses = *addresses;
+	if (addresses->status == MX_FOUND)
+		start_post(delivery);
+	else
+		next_host(delivery);
+}
+
+static void find_addresses(struct delivery *delivery)
+{
+	delivery->question = mx_find_addresses(
+	    delivery->world->mx, delivery->hosts.name[delivery->host], on_addresses, delivery);
+	if (delivery->question == NULL)
+		finish(delivery, 451, "4.4.3 The DNS cannot be asked");
+}
+
+static void next_host(struct delivery *delivery)
+{
+	if (++delivery->host < delivery->hosts.count)
+		find_addresses(delivery);
+	else
+		leave_to_smtp(delivery);
+}
+
+static void on_hosts(void *context, const struct mx_hosts *hosts)
+{
+	struct delivery *delivery = context;
+
+	delivery->question = NULL;
+	delivery->hosts = *hosts;
+	if (hosts->status == MX_NONE) {
+		learn(delivery, ROUTE_SMTP);
+		finish(delivery, 556, "5.1.10 The domain takes no mail");
+	} else if (hosts->status == MX_TROUBLE) {
+		learn(delivery, ROUTE_UNKNOWN);
+		finish(delivery, 451, "4.4.3 The DNS gave no answer");
+	} else {
+		find_addresses(delivery);
+	}
+}
+
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3) or, as relays without a name write it,
+   "[2001:db8::1]". */
+static bool read_literal(struct delivery *delivery)
+{
+	const char *domain = delivery->domain;
+	char *host = delivery->hosts.name[0];
+	size_t length = strlen(domain);
+	unsigned char address[sizeof(struct in6_addr)];
+
+	if (length < 3 || length >= MX_NAME_SIZE || domain[length - 1] != ']')
+		return false;
+	memcpy(host, domain + 1, length - 2);
+	host[length - 2] = '\0';
+	if (strncasecmp(host, "IPv6:", 5) == 0)
+		memmove(host, host + 5, strlen(host + 5) + 1);
+	delivery->hosts.count = 1;
+	return inet_pton(strchr(host, ':') != NULL ? AF_INET6 : AF_INET, host, address) == 1;
+}
+
+static struct delivery *begin(struct delivery_world *world, const struct delivery_message *message)
+{
+	struct delivery *delivery =
+	    calloc(1, sizeof(*delivery) + message->recipient_count * sizeof(delivery->results[0]));
+
+	if (delivery == NULL)
+		return NULL;
+	delivery->world = world;
+	delivery->message = *message;
+	if (strlen(message->domain) >= sizeof(delivery->domain)) {
+		free(delivery);
+		return NULL;
+	}
+	strcpy(delivery->domain, message->domain);
+	return delivery;
+}
+
+static void find_hosts(struct delivery *delivery)
+{
+	if (delivery->domain[0] == '[') {
+		if (read_literal(delivery))
+			start_post(delivery);
+		else
+			finish(delivery, 550, "5.1.2 The address literal is malformed");
+		return;
+	}
+	delivery->question =
+	    mx_find_hosts(delivery->world->mx, delivery->domain, on_hosts, delivery);
+	if (delivery->question == NULL)
+		finish(delivery, 451, "4.4.3 The DNS cannot be asked");
+}
+
+struct delivery *delivery_start(struct delivery_world *world,
+				const struct delivery_message *message, delivery_done_fn *done,
+				void *context)
+{
+	struct delivery *delivery = begin(world, message);
+
+	if (delivery == NULL)
+		return NULL;
+	delivery->done = done;
+	delivery->context = context;
+	find_hosts(delivery);
+	return delivery;
+}
+
+void delivery_probe(struct delivery_world *world, const char *domain)
+{
+	const struct delivery_message message = {.domain = domain};
+	struct delivery *delivery = begin(world, &message);
+
+	if (delivery == NULL)
+		return;
+	delivery->probe = true;
+	learn(delivery, ROUTE_PROBING);
+	find_hosts(delivery);
+}
+
+void delivery_finish(struct delivery_world *world)
+{
+	while (world->finished != NULL) {
+		struct delivery *delivery = world->finished;
+
+		world->finished = delivery->next;
+		if (delivery->done != NULL)
+			delivery->done(delivery->context, delivery->results);
+		destroy(delivery);
+	}
+}
+
+void delivery_cancel(struct delivery **delivery)
+{
+	struct delivery *one = *delivery;
+
+	if (one == NULL)
+		return;
+	*delivery = NULL;
+	one->done = NULL;
+	if (!one->finished)
+		destroy(one);
+}

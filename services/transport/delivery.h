@@ -1,0 +1,69 @@
+/*
+ * delivery - one message to one mail domain over HTTPS, with a result per recipient
+ *
+ * /mxdeliv answers for the message as a whole. If a peer refuses it and there are several
+ * recipients, it is offered again to each alone, so that one unknown recipient does not cost the
+ * others their mail.
+ *
+ * A peer that gives no usable answer is left to SMTP for a while (route.h); the message stays in
+ * Postfix's queue, which asks for its way again at the next attempt.
+ */
+#ifndef TRANSPORT_DELIVERY_H
+#define TRANSPORT_DELIVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop.h"
+#include "mx.h"
+#include "route.h"
+#include "spool.h"
+
+/* Longest reply of a peer that is passed on. */
+#define DELIVERY_TEXT_SIZE 512
+
+/* What deliveries share. */
+struct delivery_world {
+	struct loop *loop;
+	struct mx *mx;
+	struct route_table *routes;
+	struct delivery *finished; /* the module's own */
+};
+
+/* Seconds of CLOCK_MONOTONIC. */
+int64_t delivery_now(void);
+
+struct delivery_result {
+	int code;                      /* 250, 4xx or 5xx; 0: not yet */
+	char text[DELIVERY_TEXT_SIZE]; /* "4.4.1 ...", one line of printable ASCII */
+};
+
+struct delivery;
+
+/* All recipients have a result. */
+typedef void delivery_done_fn(void *context, const struct delivery_result *results);
+
+struct delivery_message {
+	const char *domain; /* lower case; "[ADDRESS]" for a literal */
+	const char *sender;
+	const char *const *recipients;
+	size_t recipient_count;
+	const struct spool *spool;
+};
+
+/* All of message is borrowed until the call-back, which comes later. NULL if out of memory. */
+struct delivery *delivery_start(struct delivery_world *world,
+				const struct delivery_message *message, delivery_done_fn *done,
+				void *context);
+
+/* Asks in the background what the domain speaks and remembers the answer. */
+void delivery_probe(struct delivery_world *world, const char *domain);
+
+/* Calls back for all that has finished. After each loop_run(). */
+void delivery_finish(struct delivery_world *world);
+
+/* The call-back will not come. Sets the pointer to NULL; NULL is left alone. */
+void delivery_cancel(struct delivery **delivery);
+
+#endif

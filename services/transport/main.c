@@ -1,0 +1,194 @@
+/*
+ * chatmail-transport - delivers outgoing mail over HTTPS to relays that take it
+ *
+ * See chatmail-transport(8). This file has the options, the signals and the configuration.
+ */
+#include <curl/curl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "config.h"
+#include "daemon.h"
+#include "lmtp.h"
+#include "log.h"
+#include "post.h"
+#include "socketmap.h"
+#include "unix_socket.h"
+
+/* Milliseconds between looks at signals that the loop's descriptor did not show. */
+#define TICK 1000
+/* Seconds that messages under way may take at the end: then Postfix tries them again. */
+#define DRAIN 20
+
+#define DEFAULT_DIRECTORY "/var/spool/postfix/chatmail"
+
+struct program {
+	const char *directory; /* of the sockets */
+	struct cm_config *config;
+	struct delivery_world world;
+	struct lmtp_server *lmtp;
+	struct socketmap_server *socketmap;
+	struct loop_watch signals;
+	bool signalled;
+};
+
+static void on_signal(void *context, short revents)
+{
+	struct program *program = context;
+
+	(void)revents;
+	program->signalled = true;
+}
+
+static void turn(struct program *program)
+{
+	loop_run(program->world.loop, TICK);
+	post_finish(program->world.loop);
+	delivery_finish(&program->world);
+}
+
+/* DIRECTORY/NAME; NULL if out of memory. */
+static char *join(const char *directory, const char *name)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s", directory, name) >= 0 ? path : NULL;
+}
+
+static bool open_servers(struct program *program, struct cm_error *err)
+{
+	const struct cm_config *config = program->config;
+	char *lmtp = join(program->directory, "transport.sock");
+	char *map = join(program->directory, "transport-map.sock");
+	char *links = join(program->directory, "transport");
+	int listener = -1;
+	bool ok = false;
+
+	if (lmtp == NULL || map == NULL || links == NULL) {
+		cm_error_set(err, "out of memory");
+		goto out;
+	}
+	listener = cm_unix_socket_listen(lmtp, 0660, err);
+	if (listener < 0)
+		goto out;
+	program->lmtp = lmtp_server_new(&program->world, listener, config->max_message_size);
+	if (program->lmtp == NULL) {
+		cm_error_set(err, "out of memory");
+		goto out;
+	}
+	listener = cm_unix_socket_listen(map, 0660, err);
+	if (listener < 0)
+		goto out;
+	program->socketmap = socketmap_server_new(&program->world, listener, links, lmtp,
+						  config->outbound == CM_OUTBOUND_HTTPS, err);
+	ok = program->socketmap != NULL;
+out:
+	free(lmtp);
+	free(map);
+	free(links);
+	return ok;
+}
+
+static bool prepare(struct program *program, int signals, struct cm_error *err)
+{
+	struct delivery_world *world = &program->world;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
+		cm_error_set(err, "cannot initialise libcurl");
+		return false;
+	}
+	world->loop = loop_new();
+	world->routes = route_table_new();
+	if (world->loop == NULL || world->routes == NULL) {
+		cm_error_set(err, "out of memory");
+		return false;
+	}
+	world->mx = mx_new(world->loop, program->config->resolver, err);
+	if (world->mx == NULL)
+		return false;
+	program->signals = (struct loop_watch){
+	    .fd = signals,
+	    .events = POLLIN,
+	    .ready = on_signal,
+	    .context = program,
+	};
+	return loop_add(world->loop, &program->signals) && open_servers(program, err);
+}
+
+/* Ends when asked to; SIGHUP changes nothing that a restart would not. */
+static void serve(struct program *program, struct cm_daemon *daemon)
+{
+	int number = 0;
+	int64_t end;
+
+	while (number != SIGTERM && number != SIGINT) {
+		turn(program);
+		number = cm_daemon_next_signal(daemon->signals);
+	}
+	lmtp_server_stop(program->lmtp);
+	for (end = delivery_now() + DRAIN;
+	     lmtp_server_busy(program->lmtp) > 0 && delivery_now() < end;)
+		turn(program);
+}
+
+static void close_all(struct program *program)
+{
+	lmtp_server_free(&program->lmtp);
+	socketmap_server_free(&program->socketmap);
+	delivery_finish(&program->world);
+	mx_free(&program->world.mx);
+	loop_free(&program->world.loop);
+	route_table_free(&program->world.routes);
+	curl_global_cleanup();
+}
+
+static int run(struct program *program, struct cm_daemon *daemon)
+{
+	struct cm_error err;
+
+	program->config = cm_config_load(daemon->config_path, cm_config_warn_log, NULL, &err);
+	if (program->config == NULL)
+		return cm_daemon_fail(&err);
+	cm_log_show_addresses(program->config->log_addresses);
+	if (!prepare(program, daemon->signals, &err))
+		return cm_daemon_fail(&err);
+	cm_log(LOG_INFO, "ready");
+	cm_daemon_ready(daemon);
+	serve(program, daemon);
+	cm_log(LOG_INFO, "stopped");
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct program program = {.directory = DEFAULT_DIRECTORY};
+	const struct cm_option options[] = {
+	    {.name = "socket-directory",
+	     .letter = 's',
+	     .argument = "DIRECTORY",
+	     .help = "where Postfix finds the sockets\n(" DEFAULT_DIRECTORY ")",
+	     .set = cm_option_path,
+	     .value = &program.directory},
+	    {.name = NULL},
+	};
+	struct cm_daemon daemon = {
+	    .name = "chatmail-transport",
+	    .synopsis = "[-s DIRECTORY]",
+	    .summary = "Delivers outgoing mail over HTTPS to relays that take it.",
+	};
+	int status = cm_daemon_parse(&daemon, options, argc, argv);
+
+	if (status < 0)
+		status = cm_daemon_start(&daemon, NULL, NULL);
+	if (status < 0) {
+		status = run(&program, &daemon);
+		close_all(&program);
+		cm_config_free(&program.config);
+	}
+	cm_daemon_end(&daemon);
+	return status;
+}

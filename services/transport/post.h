@@ -1,0 +1,55 @@
+/*
+ * post - HTTPS requests to a peer's /mxdeliv
+ *
+ * Certificates are verified against the system's authorities (or SSL_CERT_FILE, SSL_CERT_DIR), but
+ * for peers that cannot have one: address literals, and test relays whose name begins with "_".
+ * Redirects are not followed. HTTP/2 where the peer has it, connections are kept and shared.
+ */
+#ifndef TRANSPORT_POST_H
+#define TRANSPORT_POST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "loop.h"
+#include "mx.h"
+#include "spool.h"
+
+/* Bytes of an answer that are read. */
+#define POST_ANSWER_MAX 1024
+
+struct post_answer {
+	long status;      /* of HTTP; 0: no answer */
+	bool sent;        /* no answer, though the peer may have got the whole message */
+	const char *text; /* the body's beginning, NUL-terminated, any bytes */
+};
+
+typedef void post_done_fn(void *context, const struct post_answer *answer);
+
+struct post_target {
+	const char *host;                     /* whose certificate it must be */
+	const struct mx_addresses *addresses; /* of the host */
+	bool verify;                          /* false: encrypt only */
+};
+
+struct post_message {
+	const char *sender;            /* "": the null sender */
+	const char *const *recipients; /* at least one */
+	size_t recipient_count;
+	const struct spool *spool; /* in SMTP's wire form, dot-stuffed, without the final dot */
+};
+
+struct post;
+
+/* Posts a message, or, if it is NULL, asks whether the peer has /mxdeliv. All is borrowed until the
+   call-back, which comes later. NULL if there is no memory or a value cannot stand in a request. */
+struct post *post_start(struct loop *loop, const struct post_target *target,
+			const struct post_message *message, post_done_fn *done, void *context);
+
+/* The call-back will not come. Sets the pointer to NULL; NULL is left alone. */
+void post_cancel(struct post **post);
+
+/* Calls back for what has ended. After each loop_run(). */
+void post_finish(struct loop *loop);
+
+#endif

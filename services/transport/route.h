@@ -1,0 +1,38 @@
+/*
+ * route - which mail domains take mail over HTTPS, as far as we have learned
+ *
+ * A bounded table in memory; what it forgets is learned again. A domain that failed over HTTPS is
+ * left to SMTP for ROUTE_SMTP_SECONDS (upstream's filtermail: 30 minutes).
+ */
+#ifndef TRANSPORT_ROUTE_H
+#define TRANSPORT_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ROUTE_SMTP_SECONDS 1800
+/* Longest domain with its terminating NUL (RFC 1035 2.3.4, and brackets of an address literal). */
+#define ROUTE_DOMAIN_SIZE 256
+
+enum route {
+	ROUTE_UNKNOWN,
+	ROUTE_PROBING, /* unknown, and being found out */
+	ROUTE_HTTPS,
+	ROUTE_SMTP,
+};
+
+/* Copies an address's domain in lower case. False if it has none, or one that cannot be a domain,
+   an address literal, or a file's name. */
+bool route_read_domain(const char *address, char domain[ROUTE_DOMAIN_SIZE]);
+
+struct route_table;
+
+/* NULL if out of memory. */
+struct route_table *route_table_new(void);
+void route_table_free(struct route_table **table);
+
+/* now: seconds of a monotonic clock. domain: lower case. */
+enum route route_find(const struct route_table *table, const char *domain, int64_t now);
+void route_learn(struct route_table *table, const char *domain, enum route route, int64_t now);
+
+#endif

@@ -1,0 +1,223 @@
+#include "socketmap.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A request is a netstring of "NAME ADDRESS"; an address has at most 320 bytes (RFC 5321). */
+#define REQUEST_MAX     1000
+#define SESSIONS_MAX    64
+#define PATH_MAX_LENGTH 400
+
+struct session {
+	struct socketmap_server *server;
+	struct session *next, *previous;
+	struct loop_watch watch;
+	char input[REQUEST_MAX];
+	size_t length;
+};
+
+struct socketmap_server {
+	struct delivery_world *world;
+	struct loop_watch watch;
+	char *directory, *lmtp_socket;
+	bool always_https;
+	struct session *sessions;
+	size_t session_count;
+};
+
+static void listen_while_room(struct socketmap_server *server)
+{
+	server->watch.events = server->session_count < SESSIONS_MAX ? POLLIN : 0;
+}
+
+static void destroy(struct session *session)
+{
+	struct socketmap_server *server = session->server;
+
+	loop_remove(server->world->loop, &session->watch);
+	close(session->watch.fd);
+	if (session->previous != NULL)
+		session->previous->next = session->next;
+	else
+		server->sessions = session->next;
+	if (session->next != NULL)
+		session->next->previous = session->previous;
+	free(session);
+	server->session_count--;
+	listen_while_room(server);
+}
+
+/* Answers are short and Postfix waits for each, so that a socket that does not take one is broken.
+ */
+static bool answer(struct session *session, const char *text)
+{
+	char netstring[PATH_MAX_LENGTH + 64];
+	int length = snprintf(netstring, sizeof(netstring), "%zu:%s,", strlen(text), text);
+
+	return length > 0 && (size_t)length < sizeof(netstring) &&
+	       send(session->watch.fd, netstring, (size_t)length, MSG_NOSIGNAL) == length;
+}
+
+/* True if the domain's mail goes over HTTPS. */
+static bool choose_https(struct socketmap_server *server, const char *domain)
+{
+	enum route route = route_find(server->world->routes, domain, delivery_now());
+
+	if (server->always_https)
+		return true;
+	if (route == ROUTE_UNKNOWN)
+		delivery_probe(server->world, domain);
+	return route == ROUTE_HTTPS;
+}
+
+static bool look_up(struct session *session, const char *address)
+{
+	const struct socketmap_server *server = session->server;
+	char domain[ROUTE_DOMAIN_SIZE], path[PATH_MAX_LENGTH], text[PATH_MAX_LENGTH + 32];
+
+	if (!route_read_domain(address, domain) || !choose_https(session->server, domain))
+		return answer(session, "NOTFOUND ");
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", server->directory, domain) >=
+	    sizeof(path))
+		return answer(session, "NOTFOUND ");
+	if (symlink(server->lmtp_socket, path) != 0 && errno != EEXIST)
+		return answer(session, "TEMP cannot make a link to the socket");
+	snprintf(text, sizeof(text), "OK chatmail:unix:%s", path);
+	return answer(session, text);
+}
+
+/* Takes one request, "12:name address,", out of the input. False if the session has to end. */
+static bool take_request(struct session *session, bool *more_r)
+{
+	char *colon = memchr(session->input, ':', session->length), *end, *address;
+	unsigned long size;
+	size_t used;
+	bool ok;
+
+	*more_r = false;
+	if (colon == NULL)
+		return session->length < 8;
+	if (!isdigit((unsigned char)session->input[0]))
+		return false;
+	size = strtoul(session->input, &end, 10);
+	if (end != colon || size > REQUEST_MAX - 16)
+		return false;
+	used = (size_t)(colon - session->input) + 1 + size + 1;
+	if (session->length < used)
+		return true;
+	if (session->input[used - 1] != ',')
+		return false;
+	session->input[used - 1] = '\0';
+	address = strchr(colon + 1, ' ');
+	ok = address != NULL && look_up(session, address + 1);
+	session->length -= used;
+	memmove(session->input, session->input + used, session->length);
+	*more_r = session->length > 0;
+	return ok;
+}
+
+static void on_session_ready(void *context, short revents)
+{
+	struct session *session = context;
+	ssize_t length = recv(session->watch.fd, session->input + session->length,
+			      sizeof(session->input) - session->length, 0);
+	bool ok = length > 0, more = ok;
+
+	(void)revents;
+	if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (ok)
+		session->length += (size_t)length;
+	while (ok && more)
+		ok = take_request(session, &more);
+	if (!ok || session->length == sizeof(session->input))
+		destroy(session);
+}
+
+static void on_connection(void *context, short revents)
+{
+	struct socketmap_server *server = context;
+	int fd = accept4(server->watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct session *session;
+
+	(void)revents;
+	if (fd < 0)
+		return;
+	session = calloc(1, sizeof(*session));
+	if (session == NULL) {
+		close(fd);
+		return;
+	}
+	session->server = server;
+	session->watch = (struct loop_watch){
+	    .fd = fd,
+	    .events = POLLIN,
+	    .ready = on_session_ready,
+	    .context = session,
+	};
+	if (!loop_add(server->world->loop, &session->watch)) {
+		close(fd);
+		free(session);
+		return;
+	}
+	session->next = server->sessions;
+	if (session->next != NULL)
+		session->next->previous = session;
+	server->sessions = session;
+	server->session_count++;
+	listen_while_room(server);
+}
+
+struct socketmap_server *socketmap_server_new(struct delivery_world *world, int listener,
+					      const char *directory, const char *lmtp_socket,
+					      bool always_https, struct cm_error *err)
+{
+	struct socketmap_server *server = calloc(1, sizeof(*server));
+
+	if (server == NULL) {
+		cm_error_set(err, "out of memory");
+		return NULL;
+	}
+	server->world = world;
+	server->always_https = always_https;
+	server->directory = strdup(directory);
+	server->lmtp_socket = strdup(lmtp_socket);
+	server->watch = (struct loop_watch){
+	    .fd = listener,
+	    .events = POLLIN,
+	    .ready = on_connection,
+	    .context = server,
+	};
+	if (mkdir(directory, 0755) != 0 && errno != EEXIST)
+		cm_error_set_errno(err, "cannot make %s", directory);
+	else if (server->directory == NULL || server->lmtp_socket == NULL ||
+		 !loop_add(world->loop, &server->watch))
+		cm_error_set(err, "out of memory");
+	else
+		return server;
+	free(server->directory);
+	free(server->lmtp_socket);
+	free(server);
+	return NULL;
+}
+
+void socketmap_server_free(struct socketmap_server **server)
+{
+	if (*server == NULL)
+		return;
+	while ((*server)->sessions != NULL)
+		destroy((*server)->sessions);
+	loop_remove((*server)->world->loop, &(*server)->watch);
+	close((*server)->watch.fd);
+	free((*server)->directory);
+	free((*server)->lmtp_socket);
+	free(*server);
+	*server = NULL;
+}

@@ -1,0 +1,90 @@
+#include "spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void spool_init(struct spool *spool)
+{
+	*spool = (struct spool){.fd = -1};
+}
+
+void spool_clear(struct spool *spool)
+{
+	free(spool->memory);
+	if (spool->fd >= 0)
+		close(spool->fd);
+	spool_init(spool);
+}
+
+static bool write_all(int fd, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(fd, data, length);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return false;
+		data += written;
+		length -= (size_t)written;
+	}
+	return true;
+}
+
+static const char *directory(void)
+{
+	const char *path = getenv("TMPDIR");
+
+	return path != NULL && *path != '\0' ? path : "/var/tmp";
+}
+
+static bool move_to_file(struct spool *spool)
+{
+	int fd = open(directory(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return false;
+	if (!write_all(fd, spool->memory, spool->length)) {
+		close(fd);
+		return false;
+	}
+	free(spool->memory);
+	spool->memory = NULL;
+	spool->fd = fd;
+	return true;
+}
+
+bool spool_write(struct spool *spool, const void *data, size_t length)
+{
+	char *memory;
+
+	if (spool->fd < 0 && spool->length + length > SPOOL_MEMORY_MAX && !move_to_file(spool))
+		return false;
+	if (spool->fd >= 0) {
+		if (!write_all(spool->fd, data, length))
+			return false;
+	} else {
+		memory = realloc(spool->memory, spool->length + length + 1);
+		if (memory == NULL)
+			return false;
+		spool->memory = memory;
+		memcpy(memory + spool->length, data, length);
+	}
+	spool->length += length;
+	return true;
+}
+
+ssize_t spool_read(const struct spool *spool, size_t offset, void *data, size_t size)
+{
+	if (spool->fd >= 0)
+		return pread(spool->fd, data, size, (off_t)offset);
+	if (offset >= spool->length)
+		return 0;
+	if (size > spool->length - offset)
+		size = spool->length - offset;
+	memcpy(data, spool->memory + offset, size);
+	return (ssize_t)size;
+}

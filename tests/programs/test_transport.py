@@ -1,0 +1,296 @@
+"""chatmail-transport, with Postfix's part played over its sockets and real HTTPS peers."""
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.mxdeliv_world import World
+from support.wait import eventually
+
+SOURCE = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resolve()
+PROGRAM = BUILD / "services" / "transport" / "chatmail-transport"
+USER = pwd.getpwuid(os.getuid()).pw_name
+BODY = b"From: a@relay.test\r\nTo: b@good.test\r\n\r\ntext\r\n..stuffed\r\n"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, authority):
+    if os.getuid() != 0:
+        pytest.skip("a network namespace needs root")
+    world = World(tmp_path_factory.mktemp("world"), authority).start()
+    yield world
+    world.stop()
+
+
+class Transport:
+    def __init__(self, directory, world, authority, outbound):
+        self.run_dir = directory / "run"
+        self.run_dir.mkdir()
+        self.ini = directory / "chatmail.ini"
+        self.log = directory / "log"
+        self.ini.write_text(
+            "[params]\nmail_domain = relay.test\nresolver = 127.0.0.1\n"
+            f"outbound = {outbound}\nmax_message_size = 2000000\n"
+        )
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [*world.prefix, PROGRAM, "-f", "-c", self.ini, "-u", USER, "-s", self.run_dir],
+                stderr=log,
+                env={**os.environ, "SSL_CERT_FILE": str(authority.certificate)},
+            )
+        self.socket = self.run_dir / "transport.sock"
+        self.map = self.run_dir / "transport-map.sock"
+        eventually(lambda: self.map.exists() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log.read_text()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def ask(self, address):
+        """What Postfix is told about the address."""
+        return ask(self.map, address)
+
+    def send(self, recipients, body=BODY, sender="a@relay.test"):
+        with Lmtp(self.socket) as lmtp:
+            return lmtp.send(recipients, body, sender)
+
+
+def ask(path, address):
+    request = f"transport {address}".encode()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(60)
+        client.connect(str(path))
+        client.sendall(b"%d:%s," % (len(request), request))
+        size = b""
+        while not size.endswith(b":"):
+            size += client.recv(1)
+        answer = b""
+        while len(answer) < int(size[:-1]) + 1:
+            answer += client.recv(1000)
+    return answer[:-1].decode()
+
+
+def has_ended(client):
+    """True if the program closed the connection without a word."""
+    try:
+        return client.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
+class Lmtp:
+    def __init__(self, path):
+        self.client = socket.socket(socket.AF_UNIX)
+        self.client.settimeout(120)
+        self.client.connect(str(path))
+        self.stream = self.client.makefile("rb")
+        assert self.reply().startswith("220 ")
+        self.command("LHLO mx.relay.test")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.close()
+
+    def reply(self):
+        line = self.stream.readline().decode()
+        while line[3:4] == "-":
+            line = self.stream.readline().decode()
+        return line.rstrip("\r\n")
+
+    def command(self, text):
+        self.client.sendall(text.encode() + b"\r\n")
+        return self.reply()
+
+    def send(self, recipients, body=BODY, sender="a@relay.test"):
+        """The reply to each recipient, by address."""
+        assert self.command(f"MAIL FROM:<{sender}> BODY=8BITMIME").startswith("250 ")
+        replies = {address: self.command(f"RCPT TO:<{address}>") for address in recipients}
+        taken = [address for address, reply in replies.items() if reply.startswith("250 ")]
+        assert self.command("DATA").startswith("354 ")
+        self.client.sendall(body + b".\r\n")
+        return replies | {address: self.reply() for address in taken}
+
+
+@pytest.fixture
+def transport(tmp_path, world, authority):
+    one = Transport(tmp_path, world, authority, "auto")
+    yield one
+    if one.process.poll() is None:
+        assert one.stop() == 0
+
+
+def sent_since(world, count):
+    return world.requests()[count:]
+
+
+def test_a_message_is_posted_as_it_is(transport, world):
+    before = len(world.requests())
+    assert transport.send(["b@good.test", "c@Good.Test"])["b@good.test"] == "250 2.0.0 Accepted over HTTPS"
+    (request,) = sent_since(world, before)
+    assert request == {
+        "host": "mx.good.test",
+        "path": "/mxdeliv",
+        "from": "a@relay.test",
+        "to": ["b@good.test", "c@Good.Test"],
+        "length": len(BODY),
+        "body": BODY.decode(),
+    }
+
+
+def test_a_bounce_has_no_sender(transport, world):
+    before = len(world.requests())
+    assert transport.send(["b@good.test"], sender="")["b@good.test"].startswith("250 ")
+    assert sent_since(world, before)[0]["from"] is None
+
+
+def test_a_large_message_goes_through_a_file(transport, world):
+    before = len(world.requests())
+    body = BODY + b"x" * 70 + b"\r\n" + b"\r\n".join([b"y" * 76] * 20000) + b"\r\n"
+    assert transport.send(["b@good.test"], body)["b@good.test"].startswith("250 ")
+    (request,) = sent_since(world, before)
+    assert request["length"] == len(body)
+
+
+@pytest.mark.parametrize("split", (1, 2, 3, 4, 5))
+def test_the_end_is_found_wherever_it_is_cut(transport, world, split):
+    """The last bytes arrive one group after another."""
+    before = len(world.requests())
+    body = b"A: b\r\n\r\n.\r\r\n..\r\n.x\r\n" + b"z" * split + b"\r\n"
+    with Lmtp(transport.socket) as lmtp:
+        lmtp.command("MAIL FROM:<a@relay.test>")
+        lmtp.command("RCPT TO:<b@good.test>")
+        lmtp.command("DATA")
+        data = body + b".\r\n"
+        for start in range(0, len(data), split):
+            lmtp.client.sendall(data[start : start + split])
+        assert lmtp.reply().startswith("250 ")
+    assert sent_since(world, before)[0]["body"].encode() == body
+
+
+@pytest.mark.parametrize(
+    "domain, expected",
+    [
+        ("refusing.test", "523 Encryption Needed: Invalid Unencrypted Mail"),
+        ("busy.test", "451 4.7.1 Try again later"),
+        ("odd.test", "451 4.5.0 The peer refused without an SMTP reply"),
+        ("small.test", "552 5.3.4 The message is too large for the peer"),
+        ("moved.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
+        ("broken.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
+        ("cut.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
+        ("wrong.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
+        ("down.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
+        ("null.test", "556 5.1.10 The domain takes no mail"),
+        ("nowhere.test", "556 5.1.10 The domain takes no mail"),
+        ("silent.test", "451 4.4.3 The DNS gave no answer"),
+        ("backup.test", "250 2.0.0 Accepted over HTTPS"),
+        ("_self.test", "250 2.0.0 Accepted over HTTPS"),
+        ("[127.0.0.1]", "250 2.0.0 Accepted over HTTPS"),
+        ("[127.0.0.300]", "550 5.1.2 The address literal is malformed"),
+    ],
+)
+def test_what_a_peer_answers(transport, domain, expected):
+    assert transport.send([f"b@{domain}"]) == {f"b@{domain}": expected}
+
+
+def test_one_unknown_recipient_costs_the_others_nothing(transport, world):
+    before = len(world.requests())
+    replies = transport.send(["b@picky.test", "absent@picky.test", "c@picky.test"])
+    assert replies == {
+        "b@picky.test": "250 2.0.0 Accepted over HTTPS",
+        "absent@picky.test": "550 5.1.1 No such user",
+        "c@picky.test": "250 2.0.0 Accepted over HTTPS",
+    }
+    assert [request["to"] for request in sent_since(world, before)[1:]] == [
+        ["b@picky.test"],
+        ["absent@picky.test"],
+        ["c@picky.test"],
+    ]
+
+
+def test_another_domain_waits_for_the_next_message(transport):
+    replies = transport.send(["b@good.test", "b@picky.test"])
+    assert replies["b@good.test"].startswith("250 ")
+    assert replies["b@picky.test"].startswith("452 ")
+
+
+def test_a_message_that_is_too_large(transport, world):
+    before = len(world.requests())
+    body = b"\r\n".join([b"y" * 76] * 30000) + b"\r\n"
+    assert transport.send(["b@good.test"], body)["b@good.test"].startswith("552 ")
+    assert sent_since(world, before) == []
+
+
+def test_a_domain_is_probed_and_then_gets_its_mail_over_https(transport):
+    assert transport.ask("b@good.test") == "NOTFOUND "
+    answer = eventually(lambda: (a := transport.ask("b@GOOD.test")).startswith("OK ") and a)
+    assert answer == f"OK chatmail:unix:{transport.run_dir}/transport/good.test"
+    with Lmtp(transport.run_dir / "transport/good.test") as lmtp:
+        assert lmtp.send(["b@good.test"])["b@good.test"].startswith("250 ")
+
+
+@pytest.mark.parametrize("domain", ("smtp-only.test", "down.test", "wrong.test", "null.test"))
+def test_what_speaks_no_https_is_left_to_smtp(transport, world, domain):
+    for _ in range(3):
+        assert transport.ask(f"b@{domain}") == "NOTFOUND "
+        transport.ask("b@good.test")
+    eventually(lambda: transport.ask("b@good.test").startswith("OK "))
+    assert transport.ask(f"b@{domain}") == "NOTFOUND "
+
+
+def test_a_peer_that_fails_is_left_to_smtp(transport):
+    eventually(lambda: transport.ask("b@broken.test").startswith("OK "))
+    assert transport.send(["b@broken.test"])["b@broken.test"].startswith("451 ")
+    assert transport.ask("b@broken.test") == "NOTFOUND "
+
+
+@pytest.mark.parametrize(
+    "address", ("b", "b@", "b@../../etc", "b@a/b", "b@.hidden", "b@good.test b", "*", "b@" + "a" * 300),
+    ids=range(8),
+)
+def test_what_is_no_domain_has_no_way_of_its_own(transport, address):
+    assert transport.ask(address) == "NOTFOUND "
+    assert transport.ask(address) == "NOTFOUND "
+    assert not (transport.run_dir / "transport").exists() or not any(
+        (transport.run_dir / "transport").iterdir()
+    )
+
+
+@pytest.mark.parametrize(
+    "request_", (b"x", b"99999999:", b"-1:a,", b"3:abc;", b"2000:" + b"a" * 1500, b":,", b"3:abc,"),
+    ids=range(7),
+)
+def test_a_malformed_map_request_ends_the_session(transport, request_):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(60)
+        client.connect(str(transport.map))
+        client.sendall(request_)
+        client.shutdown(socket.SHUT_WR)
+        assert has_ended(client)
+    assert transport.ask("b@smtp-only.test") == "NOTFOUND "
+
+
+def test_https_alone(tmp_path, world, authority):
+    transport = Transport(tmp_path, world, authority, "https")
+    assert transport.ask("b@smtp-only.test").startswith("OK chatmail:unix:")
+    assert transport.stop() == 0
+
+
+def test_a_message_under_way_is_not_lost_at_the_end(transport, world):
+    """No reply: Postfix keeps what it has not sent to the end."""
+    with Lmtp(transport.socket) as lmtp:
+        lmtp.command("MAIL FROM:<a@relay.test>")
+        lmtp.command("RCPT TO:<b@good.test>")
+        assert lmtp.command("DATA").startswith("354 ")
+        lmtp.client.sendall(BODY)
+        transport.process.send_signal(signal.SIGTERM)
+        assert transport.process.wait(60) == 0
+        assert has_ended(lmtp.client)

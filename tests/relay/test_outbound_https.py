@@ -1,0 +1,71 @@
+"""Mail leaves over HTTPS: Postfix, chatmail-transport, and peers with /mxdeliv in a network of their
+own."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from support.certificates import Authority
+from support.messages import encrypted
+from support.mxdeliv_world import World
+from support.network import network_of
+from support.relay import Relay
+from support.wait import eventually
+
+
+@pytest.fixture(scope="module")
+def world():
+    # Not below pytest's directory, which other users, such as vmail, cannot read.
+    with tempfile.TemporaryDirectory(prefix="chatmail-world-") as directory:
+        directory = Path(directory)
+        authority = Authority(directory / "ca")
+        (directory / "ca.pem").write_bytes(authority.certificate.read_bytes())
+        (directory / "ca.pem").chmod(0o644)
+        directory.chmod(0o755)
+        world = World(directory, authority).start()
+        with pytest.MonkeyPatch.context() as patch, network_of(world.process.pid):
+            patch.setenv("SSL_CERT_FILE", str(directory / "ca.pem"))
+            yield world
+        world.stop()
+
+
+def relay_with(stages, outbound):
+    return Relay(stages, ini={"outbound": outbound, "resolver": "127.0.0.1"})
+
+
+def test_a_message_leaves_over_https(stages, world):
+    with relay_with(stages, "https") as relay:
+        sender = relay.registered()
+        to = ["b@good.test", "absent@picky.test", "c@picky.test"]
+        assert relay.send(sender, to, encrypted(sender.address, to[0]))[0] == 250
+        eventually(lambda: len(world.requests()) >= 4)
+        relay.settle()
+        posted = [(request["host"], request["from"], request["to"]) for request in world.requests()]
+        assert ("mx.good.test", sender.address, ["b@good.test"]) in posted
+        assert ("mx.picky.test", sender.address, ["c@picky.test"]) in posted
+        assert all("DKIM-Signature:" in request["body"] for request in world.requests())
+        # The sender learns which recipient does not exist.
+        (bounce,) = relay.messages(sender)
+        assert b"absent@picky.test" in bounce and b"No such user" in bounce
+        # Our own mail asks nobody.
+        relay.stop_service("transport")
+        friend = relay.registered()
+        assert relay.send(sender, friend.address, encrypted(sender.address, friend.address))[0] == 250
+        relay.messages(friend)
+
+
+def test_an_unknown_domain_is_learned(stages, world):
+    """Nobody answers at port 25 here, so that the first attempt is deferred."""
+    with relay_with(stages, "auto") as relay:
+        sender = relay.registered()
+        before = len(world.requests())
+        assert relay.send(sender, "b@good.test", encrypted(sender.address, "b@good.test"))[0] == 250
+
+        def delivered():
+            relay.inside("postqueue", "-f")
+            return len(world.requests()) > before
+
+        eventually(delivered, timeout=60, interval=1)
+        relay.settle()
+        assert relay.queue() == []

@@ -1,0 +1,220 @@
+"""Peers that take mail over HTTPS, in a network namespace of their own.
+
+Run as a program, under `unshare --net`, it is the world: a DNS server at 127.0.0.1:53 and peers at
+127.0.0.1:443 that behave as their names say. `World` starts it and programs beside it.
+"""
+
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from support.wait import eventually
+
+REFUSED = re.compile(r"<?absent")
+
+
+class Peer(BaseHTTPRequestHandler):
+    """One peer; the host name says which: see answer()."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def reply(self, status, text="", headers=()):
+        body = text.encode()
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.reply(404 if self.host() == "mx.smtp-only.test" else 405)
+
+    def host(self):
+        return self.headers["Host"]
+
+    def do_POST(self):
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        self.record(body)
+        self.answer(self.host().removeprefix("mx.").removesuffix(".test"), body)
+
+    def record(self, body):
+        entry = {
+            "host": self.host(),
+            "path": self.path,
+            "from": self.headers["X-MAIL-FROM"],
+            "to": self.headers.get_all("X-MAIL-TO"),
+            "length": len(body),
+            "body": body[:10000].decode("latin-1"),
+        }
+        with self.server.lock, open(self.server.journal, "a") as journal:
+            journal.write(json.dumps(entry) + "\n")
+
+    def answer(self, peer, body):
+        recipients = self.headers.get_all("X-MAIL-TO")
+        if peer == "refusing":
+            self.reply(400, "523 Encryption Needed: Invalid Unencrypted Mail")
+        elif peer == "picky" and any(map(REFUSED.match, recipients)):
+            self.reply(400, "550 5.1.1 No such user")
+        elif peer == "busy":
+            self.reply(400, "451 4.7.1 Try again later")
+        elif peer == "odd":
+            self.reply(400, "what?")
+        elif peer == "small":
+            self.reply(413)
+        elif peer == "moved":
+            self.reply(301, headers=[("Location", "https://mx.good.test/mxdeliv")])
+        elif peer == "broken":
+            self.reply(500, "oops")
+        elif peer == "cut":
+            self.connection.shutdown(socket.SHUT_RDWR)
+        else:
+            self.reply(200, "250 2.0.0 Ok")
+
+
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+def serve_https(journal, certificates):
+    server = Listener(("127.0.0.1", 443), Peer)
+    server.journal, server.lock = journal, threading.Lock()
+    # A client that is slow with its handshake holds up its own thread alone.
+    server.socket = trusted(certificates["good"]).wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    server.socket.context.sni_callback = lambda sock, name, context: choose(sock, name, certificates)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def trusted(pair):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    return context
+
+
+def choose(sock, name, certificates):
+    if name in (None, "mx.wrong.test"):
+        sock.context = trusted(certificates["other"])
+
+
+def serve_dns(zone):
+    from dnslib import AAAA, MX, QTYPE, RCODE, RR, A
+    from dnslib.server import BaseResolver, DNSServer
+
+    class Resolver(BaseResolver):
+        def resolve(self, request, handler):
+            name = str(request.q.qname).rstrip(".").lower()
+            reply = request.reply(ra=1)
+            entry = json.loads(Path(zone).read_text()).get(name)
+            if entry is None:
+                reply.header.rcode = RCODE.NXDOMAIN
+            elif entry == "servfail":
+                reply.header.rcode = RCODE.SERVFAIL
+            elif request.q.qtype == QTYPE.MX:
+                for preference, host in entry.get("mx", []):
+                    reply.add_answer(RR(name, QTYPE.MX, rdata=MX(host, preference), ttl=60))
+            elif request.q.qtype == QTYPE.A:
+                for address in entry.get("a", []):
+                    reply.add_answer(RR(name, QTYPE.A, rdata=A(address), ttl=60))
+            elif request.q.qtype == QTYPE.AAAA:
+                for address in entry.get("aaaa", []):
+                    reply.add_answer(RR(name, QTYPE.AAAA, rdata=AAAA(address), ttl=60))
+            return reply
+
+    class Quiet:
+        def __getattr__(self, name):
+            return lambda *arguments: None
+
+    for tcp in (False, True):
+        DNSServer(Resolver(), address="127.0.0.1", port=53, tcp=tcp, logger=Quiet()).start_thread()
+
+
+def main():
+    directory = Path(sys.argv[1])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    certificates = json.loads((directory / "certificates.json").read_text())
+    serve_dns(directory / "zone.json")
+    serve_https(directory / "journal", certificates)
+    (directory / "ready").touch()
+    while os.getppid() == int(sys.argv[2]):
+        time.sleep(0.5)
+
+
+class World:
+    """The peers and their names: GOOD.test has the MX mx.GOOD.test, and so on."""
+
+    PEERS = ("good", "refusing", "picky", "busy", "odd", "small", "moved", "broken", "cut", "wrong")
+
+    def __init__(self, directory, authority):
+        self.directory = Path(directory)
+        self.journal = self.directory / "journal"
+        names = [f"mx.{peer}.test" for peer in (*self.PEERS, "smtp-only")]
+        pairs = {
+            "good": authority.issue("peers", names=",".join(f"DNS:{name}" for name in names)),
+            "other": authority.issue("other", names="DNS:other.test"),
+        }
+        (self.directory / "certificates.json").write_text(
+            json.dumps({name: [str(path) for path in pair] for name, pair in pairs.items()})
+        )
+        self.zone = {
+            "null.test": {"mx": [(0, ".")]},
+            "silent.test": "servfail",
+            "down.test": {"mx": [(10, "mx.down.test")]},
+            "mx.down.test": {"a": ["127.0.0.9"]},
+            "backup.test": {"mx": [(20, "mx.good.test"), (10, "mx.down.test")]},
+            "_self.test": {"a": ["127.0.0.1"]},
+        }
+        for peer in (*self.PEERS, "smtp-only"):
+            self.zone[f"{peer}.test"] = {"mx": [(10, f"mx.{peer}.test")]}
+            self.zone[f"mx.{peer}.test"] = {"a": ["127.0.0.1"]}
+        self.write_zone()
+        self.process = None
+
+    def write_zone(self):
+        temporary = self.directory / "zone.new"
+        temporary.write_text(json.dumps(self.zone))
+        temporary.rename(self.directory / "zone.json")
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["unshare", "--net", sys.executable, "-B", "-m", "support.mxdeliv_world"]
+            + [str(self.directory), str(os.getpid())],
+            cwd=Path(__file__).resolve().parents[1],
+        )
+        eventually((self.directory / "ready").exists, timeout=120)
+        return self
+
+    @property
+    def prefix(self):
+        """Before a command that is to run in the namespace."""
+        return ["nsenter", "--net", "--target", str(self.process.pid)]
+
+    def requests(self):
+        if not self.journal.exists():
+            return []
+        return [json.loads(line) for line in self.journal.read_text().splitlines()]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+if __name__ == "__main__":
+    main()
