@@ -1,10 +1,9 @@
-/*
- * registration - may this account be created?
- */
 #include "registration.h"
 
 #include <string.h>
 #include <unistd.h>
+
+#include "resources.h"
 
 /* Characters of the password of an account that a client makes by itself. */
 #define AUTOMATIC_LENGTH 23
@@ -42,10 +41,26 @@ bool cm_registration_is_temporary(enum cm_registration result)
 	return result >= CM_REGISTRATION_REFUSED_LOAD;
 }
 
+static enum cm_registration check_mode(const struct cm_config *config, struct cm_error *err)
+{
+	if (access(CM_NOCREATE_FILE, F_OK) == 0) {
+		cm_error_set(err, CM_NOCREATE_FILE " exists");
+		return CM_REGISTRATION_REFUSED_CLOSED;
+	}
+	if (config->registration == CM_REGISTRATION_CLOSED) {
+		cm_error_set(err, "registration = closed");
+		return CM_REGISTRATION_REFUSED_CLOSED;
+	}
+	if (config->registration == CM_REGISTRATION_INVITE) {
+		cm_error_set(err, "registration = invite");
+		return CM_REGISTRATION_REFUSED_INVITE;
+	}
+	return CM_REGISTRATION_ALLOWED;
+}
+
 bool cm_registration_is_closed(const struct cm_config *config)
 {
-	return config->registration == CM_REGISTRATION_CLOSED ||
-	       access(CM_NOCREATE_FILE, F_OK) == 0;
+	return check_mode(config, NULL) == CM_REGISTRATION_REFUSED_CLOSED;
 }
 
 /* Who has these speaks for the relay: RFC 2142, and the five to which certificate authorities send
@@ -94,7 +109,7 @@ bool cm_registration_is_automatic(const char *password)
 
 static enum cm_registration check_resources(const struct cm_config *config, struct cm_error *err)
 {
-	switch (cm_limits_resources(config, err)) {
+	switch (cm_resources_check(config, err)) {
 	case CM_RESOURCE_OK:
 		return CM_REGISTRATION_ALLOWED;
 	case CM_RESOURCE_LOAD:
@@ -102,6 +117,7 @@ static enum cm_registration check_resources(const struct cm_config *config, stru
 	case CM_RESOURCE_MEMORY:
 		return CM_REGISTRATION_REFUSED_MEMORY;
 	case CM_RESOURCE_DISK:
+	case CM_RESOURCE_INODES:
 		return CM_REGISTRATION_REFUSED_DISK;
 	case CM_RESOURCE_TROUBLE:
 		break;
@@ -109,17 +125,26 @@ static enum cm_registration check_resources(const struct cm_config *config, stru
 	return CM_REGISTRATION_TROUBLE;
 }
 
+static bool has_rates(const struct cm_config *config)
+{
+	return config->max_new_accounts_per_ip_per_hour > 0 ||
+	       config->max_new_accounts_per_minute > 0;
+}
+
+static enum cm_registration no_rates(struct cm_error *err)
+{
+	cm_error_set(err, "the rates of new accounts cannot be kept");
+	return CM_REGISTRATION_TROUBLE;
+}
+
 static enum cm_registration check_rates(const struct cm_config *config, struct cm_limits *limits,
 					const struct cm_source *source, uint64_t now_ms,
 					struct cm_error *err)
 {
-	if (config->max_new_accounts_per_ip_per_hour == 0 &&
-	    config->max_new_accounts_per_minute == 0)
+	if (!has_rates(config))
 		return CM_REGISTRATION_ALLOWED;
-	if (limits == NULL) {
-		cm_error_set(err, "the rates of new accounts cannot be kept");
-		return CM_REGISTRATION_TROUBLE;
-	}
+	if (limits == NULL)
+		return no_rates(err);
 	switch (cm_limits_take(limits, config, source, now_ms, err)) {
 	case CM_RATE_OK:
 		return CM_REGISTRATION_ALLOWED;
@@ -144,15 +169,27 @@ enum cm_registration cm_registration_check_limits(const struct cm_config *config
 	return check_rates(config, limits, source, now_ms, err);
 }
 
+enum cm_registration cm_registration_now(const struct cm_config *config, bool has_limits,
+					 struct cm_error *err)
+{
+	enum cm_registration result = check_mode(config, err);
+
+	if (result == CM_REGISTRATION_ALLOWED)
+		result = check_resources(config, err);
+	if (result == CM_REGISTRATION_ALLOWED && has_rates(config) && !has_limits)
+		return no_rates(err);
+	return result;
+}
+
 enum cm_registration cm_registration_check(const struct cm_config *config, struct cm_limits *limits,
 					   const struct cm_address *address, const char *password,
 					   const struct cm_source *source, uint64_t now_ms,
 					   struct cm_error *err)
 {
-	if (cm_registration_is_closed(config))
-		return CM_REGISTRATION_REFUSED_CLOSED;
-	if (config->registration == CM_REGISTRATION_INVITE)
-		return CM_REGISTRATION_REFUSED_INVITE;
+	enum cm_registration mode = check_mode(config, NULL);
+
+	if (mode != CM_REGISTRATION_ALLOWED)
+		return mode;
 	if (!cm_registration_name_valid(config, address))
 		return CM_REGISTRATION_REFUSED_NAME;
 	if (!cm_registration_password_valid(config, password))

@@ -30,14 +30,20 @@ enum cm_registration {
 	CM_REGISTRATION_REFUSED_AUTOMATIC, /* automatic_accounts = false */
 	CM_REGISTRATION_REFUSED_LOAD,      /* from here on: not now */
 	CM_REGISTRATION_REFUSED_MEMORY,
-	CM_REGISTRATION_REFUSED_DISK,
+	CM_REGISTRATION_REFUSED_DISK, /* bytes or inodes */
 	CM_REGISTRATION_REFUSED_RATE,
-	CM_REGISTRATION_TROUBLE, /* internal trouble: err is filled */
+	CM_REGISTRATION_TROUBLE, /* internal trouble */
 };
 
+/* What anybody gets who asks for an account now, before the name, the password and the rates are
+   looked at. err says why, for any other result than CM_REGISTRATION_ALLOWED. has_limits: the
+   rates can be opened; if not, it is trouble if any is set. */
+enum cm_registration cm_registration_now(const struct cm_config *config, bool has_limits,
+					 struct cm_error *err);
+
 /* Whether the account may be created by its first login, from source, with this password. The
-   caller creates it then, and calls cm_limits_give_back() if it did not.
-   limits NULL means that the rates could not be opened: trouble if any is set. */
+   caller creates it then, and calls cm_limits_give_back() if it did not. err is filled for trouble.
+   limits is NULL if the rates cannot be opened. */
 enum cm_registration cm_registration_check(const struct cm_config *config, struct cm_limits *limits,
 					   const struct cm_address *address, const char *password,
 					   const struct cm_source *source, uint64_t now_ms,

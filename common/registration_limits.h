@@ -1,17 +1,16 @@
 /*
- * registration_limits - how much of what the machine has, and how many new accounts in a time
+ * registration_limits - how many new accounts in a time, for all and for each source
  *
- * Two kinds, both for new accounts only. Resources are asked of the system at each call. Rates are
- * kept in one file, CM_LIMITS_FILE below run_dir, that every process which creates accounts maps;
- * it has a fixed size whatever happens.
+ * The rates are kept in one file, CM_LIMITS_FILE below run_dir (shared_file.h), that every process
+ * which creates accounts maps; it has a fixed size whatever happens.
  *
- * The rates are token buckets (GCRA): a source may create all of its hour's accounts at once, then
- * one more whenever that share of the hour has passed. A source is an IPv4 address or an IPv6 /64.
- * Only accounts that were granted take up a place in the table, never refused attempts, so a flood
- * of attempts from anywhere neither fills the table nor makes room in it. When the table is full of
- * live entries all the same (max_new_accounts_per_minute = 0 and very many sources), the entry
- * nearest to its end gives way. The table holds keyed hashes, no addresses, under a key that is
- * drawn when the file is made.
+ * The rates are token buckets (gcra.h): a source may create all of its hour's accounts at once,
+ * then one more whenever that share of the hour has passed. A source is an IPv4 address or an IPv6
+ * /64. Only accounts that were granted take up a place in the table, never refused attempts, so a
+ * flood of attempts from anywhere neither fills the table nor makes room in it. When the table is
+ * full of live entries all the same (max_new_accounts_per_minute = 0 and very many sources), the
+ * entry nearest to its end gives way. The table holds keyed hashes, no addresses, under a key that
+ * is drawn when the file is made.
  */
 #ifndef CM_REGISTRATION_LIMITS_H
 #define CM_REGISTRATION_LIMITS_H
@@ -27,17 +26,6 @@
 
 /* Sources remembered at a time. */
 #define CM_LIMITS_SOURCES 65536
-
-enum cm_resource {
-	CM_RESOURCE_OK,
-	CM_RESOURCE_LOAD,    /* max_load_1m */
-	CM_RESOURCE_MEMORY,  /* min_available_memory */
-	CM_RESOURCE_DISK,    /* min_free_disk_space, where mailboxes_dir is */
-	CM_RESOURCE_TROUBLE, /* could not be found out: err is filled */
-};
-
-/* The first resource of which there is too little for a new account. A limit of 0 is off. */
-enum cm_resource cm_limits_resources(const struct cm_config *config, struct cm_error *err);
 
 /* Who asks, as it counts for the rates. */
 struct cm_source {

@@ -44,54 +44,24 @@ static void find_programs(struct cm_status *status)
 	}
 }
 
-/* The key of chatmail.ini that is in the way of new accounts, or NULL. */
-static const char *scarce_resource(const struct cm_config *config, struct cm_error *err)
-{
-	switch (cm_limits_resources(config, err)) {
-	case CM_RESOURCE_LOAD:
-		return "max_load_1m";
-	case CM_RESOURCE_MEMORY:
-		return "min_available_memory";
-	case CM_RESOURCE_DISK:
-		return "min_free_disk_space";
-	case CM_RESOURCE_OK:
-	case CM_RESOURCE_TROUBLE:
-		break;
-	}
-	return NULL;
-}
-
-/* The same order as cm_registration_check(). */
+/* For want of a better word, "closed" is also a relay that makes no accounts just now. */
 static bool judge_registration(struct cm_status *status)
 {
+	static const char *const words[] = {[CM_REGISTRATION_ALLOWED] = "open",
+					    [CM_REGISTRATION_REFUSED_CLOSED] = "closed",
+					    [CM_REGISTRATION_REFUSED_INVITE] = "invite"};
 	const struct cm_config *config = status->config;
-	struct cm_error trouble = {""};
-	const char *key;
-	char *value;
-	int length;
+	struct cm_error why = {""}, no_limits = {""};
+	struct cm_limits *limits = cm_limits_open(config->run_dir, &no_limits);
+	/* An ordinary user may not open them: then it is enough that they have a place. */
+	bool has_limits = limits != NULL || (geteuid() != 0 && access(config->run_dir, F_OK) == 0);
+	enum cm_registration result = cm_registration_now(config, has_limits, &why);
 
-	status->registration = "closed";
-	if (access(CM_NOCREATE_FILE, F_OK) == 0) {
-		status->registration_why = strdup(CM_NOCREATE_FILE " exists");
-	} else if (config->registration == CM_REGISTRATION_CLOSED) {
-		status->registration_why = strdup("registration = closed");
-	} else if (config->registration == CM_REGISTRATION_INVITE) {
-		status->registration = "invite";
-		status->registration_why = strdup("registration = invite");
-	} else if ((key = scarce_resource(config, &trouble)) != NULL) {
-		value = cm_config_get(config, key);
-		if (value == NULL)
-			return false;
-		length = asprintf(&status->registration_why, "%s = %s is not met now", key, value);
-		free(value);
-		if (length < 0)
-			status->registration_why = NULL;
-	} else if (trouble.text[0] != '\0') {
-		status->registration_why = strdup(trouble.text);
-	} else {
-		status->registration = "open";
-		status->registration_why = strdup("");
-	}
+	if (result == CM_REGISTRATION_TROUBLE && !has_limits)
+		why = no_limits;
+	cm_limits_close(&limits);
+	status->registration = result < sizeof(words) / sizeof(words[0]) ? words[result] : "closed";
+	status->registration_why = strdup(why.text);
 	return status->registration_why != NULL;
 }
 

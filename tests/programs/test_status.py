@@ -94,7 +94,7 @@ def test_counters(place):
 def test_no_statistics(place):
     place.configure("run_dir = /nonexistent")
     result = place.run()
-    assert "Nothing was counted: /nonexistent/stats: cannot map" in result.stdout
+    assert "Nothing was counted: /nonexistent/stats: cannot be mapped" in result.stdout
     assert place.json()["metrics"] is None
 
 
@@ -104,15 +104,19 @@ def test_no_statistics(place):
         ("registration = open", "open", ""),
         ("registration = invite", "invite", "registration = invite"),
         ("registration = closed", "closed", "registration = closed"),
-        ("min_free_disk_space = 999999G", "closed", "min_free_disk_space = 999999G is not met now"),
-        ("min_available_memory = 999999G", "closed", "min_available_memory = 999999G is not met now"),
+        ("min_free_disk_space = 999999G", "closed", "min_free_disk_space = 999999G is not met: "),
+        ("min_available_memory = 999999G", "closed", "min_available_memory = 999999G is not met: "),
+        # As after a boot that made no run_dir: every attempt is refused.
+        ("run_dir = /nonexistent", "closed", "/nonexistent/limits: cannot be mapped: No such file"),
     ],
 )
 def test_registration(place, line, state, why):
     if Path("/etc/chatmail-nocreate").exists():
         pytest.skip("this machine has /etc/chatmail-nocreate")
     place.configure(line)
-    assert place.json()["registration"] == {"state": state, "why": why}
+    registration = place.json()["registration"]
+    assert registration["state"] == state
+    assert registration["why"].startswith(why) and bool(registration["why"]) == bool(why)
     assert f"new accounts     {state}" in place.run().stdout
 
 

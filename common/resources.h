@@ -1,0 +1,28 @@
+/*
+ * resources - is the machine too busy or too full for new accounts?
+ */
+#ifndef CM_RESOURCES_H
+#define CM_RESOURCES_H
+
+#include "config.h"
+#include "error.h"
+
+enum cm_resource {
+	CM_RESOURCE_OK,
+	CM_RESOURCE_LOAD,   /* max_load_1m, which is for each processor */
+	CM_RESOURCE_MEMORY, /* min_available_memory */
+	CM_RESOURCE_DISK,   /* min_free_disk_space, where mailboxes_dir is */
+	/* The same file system has too few free inodes, one for each CM_RESOURCE_INODE_BYTES of
+	   min_free_disk_space: a mailbox is made of small files. */
+	CM_RESOURCE_INODES,
+	CM_RESOURCE_TROUBLE, /* cannot be found out */
+};
+
+/* What mkfs.ext4 counts on for each inode. */
+#define CM_RESOURCE_INODE_BYTES 16384
+
+/* The first resource of which there is too little. A limit of 0 is off. err says why, with the key
+   of chatmail.ini, for any other result than CM_RESOURCE_OK. */
+enum cm_resource cm_resources_check(const struct cm_config *config, struct cm_error *err);
+
+#endif

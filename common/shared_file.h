@@ -1,0 +1,36 @@
+/*
+ * shared_file - one file of fixed size in run_dir that all our processes map
+ *
+ * A file is made whole under a temporary name and renamed, with the directory locked by flock(): a
+ * reader never sees half of one, and of two makers the second takes what the first made. A file of
+ * another layout (another version of the package), of another user, or of another kind (a symbolic
+ * link) is replaced; whoever still maps the old one goes on with it, unseen, until it is restarted.
+ */
+#ifndef CM_SHARED_FILE_H
+#define CM_SHARED_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+struct cm_shared_file {
+	const char *name; /* in the directory */
+	size_t size;      /* of the caller's data, in bytes */
+	uint64_t layout;  /* a hash of what the data means */
+	mode_t mode;
+	/* Fills the zeroed data of a new file before anyone else sees it. NULL: it stays zero. */
+	bool (*fill)(void *data, struct cm_error *err);
+};
+
+/* Maps the file, which is made if it is not there. directory must exist; if root makes the file it
+   gets the directory's owner and group. The result is aligned to a cache line. *fd_r, unless fd_r
+   is NULL, is open for flock() and the caller's to close. NULL with err filled on failure. */
+void *cm_shared_file_map(const char *directory, const struct cm_shared_file *file, int *fd_r,
+			 struct cm_error *err);
+
+void cm_shared_file_unmap(const struct cm_shared_file *file, void *data);
+
+#endif
