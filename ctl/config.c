@@ -24,6 +24,7 @@
 #include "config.h"
 #include "error.h"
 #include "file.h"
+#include "page.h"
 #include "settings.h"
 #include "template.h"
 
@@ -38,7 +39,7 @@
 /* Where a template is for. */
 enum scope {
 	ALWAYS,
-	WITH_DKIM, /* an IP-only relay signs nothing */
+	WITH_NAME, /* an IP-only relay signs nothing and is looked up nowhere */
 };
 
 /* Both names may have settings in them, as the file itself may; {{dovecot}} is Dovecot's version
@@ -57,9 +58,40 @@ static const struct file {
     {DOVECOT_TEMPLATES "{{dovecot}}/dovecot.conf", "/etc/dovecot/dovecot.conf", ALWAYS},
     {"nginx/nginx.conf", "/etc/nginx/nginx.conf", ALWAYS},
     {"nginx/chatmail-proxy.conf", "/etc/nginx/chatmail-proxy.conf", ALWAYS},
-    {"opendkim/opendkim.conf", "{{opendkim_conf}}", WITH_DKIM},
-    {"opendkim/KeyTable", "/etc/dkimkeys/KeyTable", WITH_DKIM},
-    {"opendkim/SigningTable", "/etc/dkimkeys/SigningTable", WITH_DKIM},
+    {"www/en/index.html", "{{www_root}}/en/index.html", ALWAYS},
+    {"www/en/invite.html", "{{www_root}}/en/invite.html", ALWAYS},
+    {"www/en/privacy.html", "{{www_root}}/en/privacy.html", ALWAYS},
+    {"www/en/404.html", "{{www_root}}/en/404.html", ALWAYS},
+    {"www/de/index.html", "{{www_root}}/de/index.html", ALWAYS},
+    {"www/de/invite.html", "{{www_root}}/de/invite.html", ALWAYS},
+    {"www/de/privacy.html", "{{www_root}}/de/privacy.html", ALWAYS},
+    {"www/de/404.html", "{{www_root}}/de/404.html", ALWAYS},
+    {"www/es/index.html", "{{www_root}}/es/index.html", ALWAYS},
+    {"www/es/invite.html", "{{www_root}}/es/invite.html", ALWAYS},
+    {"www/es/privacy.html", "{{www_root}}/es/privacy.html", ALWAYS},
+    {"www/es/404.html", "{{www_root}}/es/404.html", ALWAYS},
+    {"www/fr/index.html", "{{www_root}}/fr/index.html", ALWAYS},
+    {"www/fr/invite.html", "{{www_root}}/fr/invite.html", ALWAYS},
+    {"www/fr/privacy.html", "{{www_root}}/fr/privacy.html", ALWAYS},
+    {"www/fr/404.html", "{{www_root}}/fr/404.html", ALWAYS},
+    {"www/ru/index.html", "{{www_root}}/ru/index.html", ALWAYS},
+    {"www/ru/invite.html", "{{www_root}}/ru/invite.html", ALWAYS},
+    {"www/ru/privacy.html", "{{www_root}}/ru/privacy.html", ALWAYS},
+    {"www/ru/404.html", "{{www_root}}/ru/404.html", ALWAYS},
+    {"www/fa/index.html", "{{www_root}}/fa/index.html", ALWAYS},
+    {"www/fa/invite.html", "{{www_root}}/fa/invite.html", ALWAYS},
+    {"www/fa/privacy.html", "{{www_root}}/fa/privacy.html", ALWAYS},
+    {"www/fa/404.html", "{{www_root}}/fa/404.html", ALWAYS},
+    {"www/style.css", "{{www_root}}/style.css", ALWAYS},
+    {"www/invite.js", "{{www_root}}/invite.js", ALWAYS},
+    {"www/icon.svg", "{{www_root}}/icon.svg", ALWAYS},
+    {"www/robots.txt", "{{www_root}}/robots.txt", ALWAYS},
+    {"www/security.txt", "{{www_root}}/security.txt", ALWAYS},
+    {"www/autoconfig.xml", "{{www_root}}/autoconfig.xml", WITH_NAME},
+    {"www/mta-sts.txt", "{{www_root}}/mta-sts.txt", WITH_NAME},
+    {"opendkim/opendkim.conf", "{{opendkim_conf}}", WITH_NAME},
+    {"opendkim/KeyTable", "/etc/dkimkeys/KeyTable", WITH_NAME},
+    {"opendkim/SigningTable", "/etc/dkimkeys/SigningTable", WITH_NAME},
 };
 
 #define FILE_COUNT (sizeof(files) / sizeof(files[0]))
@@ -428,7 +460,7 @@ static int apply(struct job *job)
 
 static bool wanted(const struct job *job, size_t file)
 {
-	return files[file].scope != WITH_DKIM || !job->config->mail_domain_is_ip;
+	return files[file].scope != WITH_NAME || !job->config->mail_domain_is_ip;
 }
 
 static const char *setting(const char *name, void *context)
@@ -450,6 +482,9 @@ static char *render(const struct job *job, size_t file)
 {
 	char *path, *text, *result = NULL;
 
+	if (cm_page_is(job->templates_of[file]))
+		return cm_page_render(job->templates, job->templates_of[file], job->settings,
+				      job->err);
 	if (asprintf(&path, "%s/%s", job->templates, job->templates_of[file]) < 0) {
 		cm_error_set(job->err, "out of memory");
 		return NULL;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "config_value.h"
 
@@ -62,6 +63,8 @@ enum derived {
 	IROH_RELAY_LOCAL,
 	OUTBOUND_HTTPS,
 	MAIL_DOMAIN_REGEXP,
+	MAIL_HOST,
+	SECURITY_EXPIRES,
 	DERIVED_COUNT,
 };
 
@@ -78,6 +81,8 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [IROH_RELAY_LOCAL] = "iroh_relay_local",
     [OUTBOUND_HTTPS] = "outbound_https",
     [MAIL_DOMAIN_REGEXP] = "mail_domain_regexp",
+    [MAIL_HOST] = "mail_host",
+    [SECURITY_EXPIRES] = "security_expires",
 };
 
 struct cm_settings {
@@ -90,6 +95,7 @@ static bool fill_keys(struct cm_settings *settings, const struct cm_config *conf
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config);
 static char *postfix_hostname(const struct cm_config *config);
 static char *web_url(const struct cm_config *config);
+static char *security_expires(void);
 static char *quota_target(const struct cm_config *config);
 static char *regexp_of(const char *text);
 static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
@@ -231,6 +237,8 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[OUTBOUND_HTTPS] =
 	    format("%s", config->outbound != CM_OUTBOUND_SMTP ? "true" : "false");
 	derived[MAIL_DOMAIN_REGEXP] = regexp_of(config->mail_domain);
+	derived[MAIL_HOST] = format("%s", config->mail_host);
+	derived[SECURITY_EXPIRES] = security_expires();
 	for (size_t i = 0; i < DERIVED_COUNT; i++)
 		if (derived[i] == NULL)
 			return false;
@@ -269,6 +277,18 @@ static char *regexp_of(const char *text)
 	if (result != NULL)
 		*end = '\0';
 	return result;
+}
+
+/* RFC 9116 2.5.5 recommends less than a year. It changes every half year, not with each run. */
+static char *security_expires(void)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm) == NULL)
+		return NULL;
+	return tm.tm_mon < 6 ? format("%d-12-31T23:59:59Z", tm.tm_year + 1900)
+			     : format("%d-06-30T23:59:59Z", tm.tm_year + 1901);
 }
 
 /* Clients warn at 80 % and 95 %: trimming starts at 75 % and stops at 70 %. */

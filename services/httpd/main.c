@@ -26,6 +26,7 @@ static const struct cm_httpd_route metrics_routes[] = {
 static const struct cm_httpd_route web_routes[] = {
     {"POST", "/new", 1024, cm_httpd_new},
     {"GET", "/new", 0, cm_httpd_new_redirect},
+    {"POST", "/invite/qr", 64, cm_httpd_invite_qr},
     /* Upstream's old path, in links that are still around. */
     {"POST", "/cgi-bin/newemail.py", 1024, cm_httpd_new},
     {"GET", "/cgi-bin/newemail.py", 0, cm_httpd_new_redirect},

@@ -3,6 +3,8 @@
  *
  * POST answers {"email", "password"}, or {"reason"} that the client shows as it is. GET is a
  * browser's, that a link or a QR code led here: it is sent to the client by the scheme dcaccount:.
+ * The invitation's page asks /invite/qr to draw the same link; its token comes in the body, where
+ * no log has it.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 
 #include "invitation.h"
 #include "log.h"
+#include "qr.h"
 #include "route.h"
 #include "signup.h"
 
@@ -149,17 +152,50 @@ static const char *port_of(const char *host)
 	return digits > 0 && digits <= 5 && colon[1 + digits] == '\0' ? colon : "";
 }
 
-/* Of what a stranger made up, only a port and a token that look like it get into the Location. */
+/* The link that makes an account, malloc'd; NULL if out of memory. Of what a stranger made up, only
+   a port and a token that look like it get into it. */
+static char *account_link(const struct cm_httpd_context *context,
+			  const struct cm_httpd_request *request, const char *token)
+{
+	const char *host = context->config->mail_host;
+	bool brackets = strchr(host, ':') != NULL, with_token = cm_invitation_token_valid(token);
+	char *link;
+
+	if (asprintf(&link, "dcaccount:https://%s%s%s%s/new%s%s", brackets ? "[" : "", host,
+		     brackets ? "]" : "", port_of(request->host), with_token ? "?" : "",
+		     with_token ? token : "") < 0)
+		return NULL;
+	return link;
+}
+
 void cm_httpd_new_redirect(const struct cm_httpd_context *context,
 			   const struct cm_httpd_request *request, struct cm_httpd_reply *reply)
 {
-	const char *host = context->config->mail_host;
-	bool brackets = strchr(host, ':') != NULL;
-	bool token = cm_invitation_token_valid(request->token);
-
-	if (asprintf(&reply->location, "dcaccount:https://%s%s%s%s/new%s%s", brackets ? "[" : "",
-		     host, brackets ? "]" : "", port_of(request->host), token ? "?" : "",
-		     token ? request->token : "") < 0)
-		reply->location = NULL;
+	reply->location = account_link(context, request, request->token);
 	reply->status = reply->location != NULL ? 301 : 503;
+}
+
+void cm_httpd_invite_qr(const struct cm_httpd_context *context,
+			const struct cm_httpd_request *request, struct cm_httpd_reply *reply)
+{
+	char token[CM_INVITATION_TOKEN_LENGTH + 1], *link;
+
+	if (request->body_length != CM_INVITATION_TOKEN_LENGTH) {
+		reply->status = 400;
+		return;
+	}
+	memcpy(token, request->body, CM_INVITATION_TOKEN_LENGTH);
+	token[CM_INVITATION_TOKEN_LENGTH] = '\0';
+	if (!cm_invitation_token_valid(token)) {
+		reply->status = 400;
+		return;
+	}
+	link = account_link(context, request, token);
+	reply->body = link != NULL ? cm_qr_svg(link, "QR") : NULL;
+	reply->content_type = "image/svg+xml";
+	if (reply->body != NULL)
+		reply->body_length = strlen(reply->body);
+	else
+		reply->status = 503;
+	free(link);
 }

@@ -65,4 +65,8 @@ cm_httpd_handler_fn cm_httpd_new;
 /* GET /new: sends a browser to the client. */
 cm_httpd_handler_fn cm_httpd_new_redirect;
 
+/* POST /invite/qr: the body is an invitation's token; answers the QR code of the link that makes an
+   account with it, as SVG. The token need not be valid. */
+cm_httpd_handler_fn cm_httpd_invite_qr;
+
 #endif

@@ -73,7 +73,9 @@ def test_apply_replaces_only_what_differs(root):
     write_ini(root, max_message_size="1000000")
     report = json.loads(apply(root, "--json").stdout)
     changed = {Path(path).name for path, word in report.items() if word == "changed"}
-    assert changed == {"main.cf", "dovecot.conf", "nginx.conf", "opendkim.conf"}
+    assert changed == {
+        "main.cf", "dovecot.conf", "nginx.conf", "opendkim.conf", "index.html",
+    }
     assert "message_size_limit = 1000000" in main.read_text()
     assert stat.S_IMODE(main.stat().st_mode) == 0o600
     assert not [path for path in root.rglob("*") if "chatmailctl" in path.name]

@@ -1,5 +1,6 @@
 """The man pages and the manual agree with the programs."""
 
+import json
 import os
 import re
 import shutil
@@ -129,12 +130,13 @@ def settings_of_servers(directory, key, value):
     (directory / "chatmail.ini").write_text(text)
     command = [BUILD / PROGRAMS["chatmailctl"], "config", "show", "--dovecot", "2.3", "--templates",
                SOURCE / "packaging/config", "-c", directory / "chatmail.ini"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout
+    return {name: text for name, text in json.loads(output).items() if not name.startswith("www/")}
 
 
 def test_keys_that_are_in_the_servers_files(tmp_path):
     page = (MAN / "chatmail.ini.5").read_text()
-    told = page.split("In the servers\n")[1].split("In the plugins")[0]
+    told = page.split("In the servers\n")[1].split("In the web pages")[0]
     listed = set(re.findall(r"^\.Ic (\w+) [,.]$", told, re.MULTILINE))
     keys = re.findall(r"^\.It Ic (\w+) (?:= ?|No )(.*)$", page, re.MULTILINE)
     before = settings_of_servers(tmp_path, "mail_domain", "relay.test")

@@ -1,0 +1,322 @@
+/*
+ * page - the relay's web pages, in several languages
+ */
+#include "page.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_value.h"
+#include "file.h"
+#include "html.h"
+#include "ini_file.h"
+#include "qr.h"
+#include "template.h"
+
+#define DIRECTORY "www/"
+#define FILE_MAX  65536
+#define TEXTS_MAX 100
+
+static const struct {
+	const char *code, *name;
+} languages[] = {
+    {"en", "English"},  {"de", "Deutsch"}, {"es", "Español"},
+    {"fr", "Français"}, {"ru", "Русский"}, {"fa", "فارسی"},
+};
+
+#define LANGUAGE_COUNT (sizeof(languages) / sizeof(languages[0]))
+
+/* A page's place below the language, and the text that is its title. */
+static const struct page {
+	const char *template, *place, *title;
+} pages[] = {
+    {"index.html", "", "title_start"},
+    {"invite.html", "invite", "title_invite"},
+    {"privacy.html", "privacy", "title_privacy"},
+    {"404.html", "", "title_404"},
+};
+
+#define PAGE_COUNT (sizeof(pages) / sizeof(pages[0]))
+
+struct text {
+	char *name, *value;
+};
+
+/* One page in the making. */
+struct making {
+	const struct cm_settings *settings;
+	const char *templates;
+	const struct page *page;
+	size_t language;
+	struct text texts[TEXTS_MAX]; /* of the language */
+	size_t text_count;
+	struct text made[TEXTS_MAX]; /* what was asked for: valid until the end */
+	size_t made_count;
+	const char *content;
+	struct cm_error *err;
+};
+
+static const struct page *find_page(const char *template, size_t *language_r)
+{
+	size_t length = strlen(DIRECTORY);
+	const char *slash;
+
+	if (strncmp(template, DIRECTORY, length) != 0)
+		return NULL;
+	template += length;
+	slash = strchr(template, '/');
+	if (slash == NULL)
+		return NULL;
+	for (*language_r = 0; *language_r < LANGUAGE_COUNT; (*language_r)++)
+		if (strlen(languages[*language_r].code) == (size_t)(slash - template) &&
+		    strncmp(languages[*language_r].code, template, (size_t)(slash - template)) == 0)
+			break;
+	for (size_t i = 0; *language_r < LANGUAGE_COUNT && i < PAGE_COUNT; i++)
+		if (strcmp(pages[i].template, slash + 1) == 0)
+			return &pages[i];
+	return NULL;
+}
+
+bool cm_page_is(const char *template)
+{
+	size_t language;
+
+	return find_page(template, &language) != NULL;
+}
+
+static const char *find_text(const struct text *texts, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(texts[i].name, name) == 0)
+			return texts[i].value;
+	return NULL;
+}
+
+/* Takes value, which may be NULL: then so is the result. */
+static const char *keep(struct making *making, const char *name, char *value)
+{
+	struct text *text = &making->made[making->made_count];
+
+	if (value == NULL || making->made_count == TEXTS_MAX ||
+	    (text->name = strdup(name)) == NULL) {
+		free(value);
+		return NULL;
+	}
+	text->value = value;
+	making->made_count++;
+	return value;
+}
+
+static char *escaped(const char *text)
+{
+	char *result = NULL;
+	size_t length;
+	FILE *stream = open_memstream(&result, &length);
+
+	if (stream == NULL)
+		return NULL;
+	cm_html_escape(stream, text);
+	if (fclose(stream) == 0)
+		return result;
+	free(result);
+	return NULL;
+}
+
+static char *language_links(const struct making *making)
+{
+	char *result = NULL;
+	size_t length;
+	FILE *stream = open_memstream(&result, &length);
+
+	if (stream == NULL)
+		return NULL;
+	for (size_t i = 0; i < LANGUAGE_COUNT; i++)
+		(void)fprintf(
+		    stream, "<li><a href=\"/%s/%s\" lang=\"%s\" hreflang=\"%s\"%s>%s</a></li>%s",
+		    languages[i].code, making->page->place, languages[i].code, languages[i].code,
+		    i == making->language ? " aria-current=\"page\"" : "", languages[i].name,
+		    i + 1 < LANGUAGE_COUNT ? "\n" : "");
+	if (fclose(stream) == 0)
+		return result;
+	free(result);
+	return NULL;
+}
+
+static char *account_link(const struct making *making)
+{
+	char *link;
+
+	if (asprintf(&link, "dcaccount:%s/new", cm_settings_get(making->settings, "web_url")) < 0)
+		return NULL;
+	return link;
+}
+
+static const char *look_up(const char *name, void *context);
+
+static char *account_qr(struct making *making)
+{
+	char *link = account_link(making);
+	const char *label = look_up("qr_label", making);
+	char *svg = link != NULL && label != NULL ? cm_qr_svg(link, label) : NULL;
+
+	free(link);
+	return svg;
+}
+
+/* Megabytes of a size in bytes or, like upstream's, 500M; part of which counts. */
+static char *megabytes(const struct making *making, const char *key, uint64_t unit, unsigned tenths)
+{
+	uint64_t bytes = 0;
+	char *text;
+
+	(void)cm_value_read_size(cm_settings_get(making->settings, key), unit, &bytes);
+	bytes = bytes / 10 * tenths >> 20;
+	if (asprintf(&text, "%" PRIu64, bytes > 0 ? bytes : 1) < 0)
+		return NULL;
+	return text;
+}
+
+/* registration_open for registration = open, and so on. */
+static char *is_mode(const struct making *making, const char *mode)
+{
+	const char *now = cm_settings_get(making->settings, "registration");
+
+	return strdup(now != NULL && strcmp(now, mode) == 0 ? "true" : "false");
+}
+
+/* What is neither a text of the language nor a setting; NULL if it is not that either. */
+static char *make_value(struct making *making, const char *name)
+{
+	static const char mode[] = "registration_";
+
+	if (strncmp(name, mode, strlen(mode)) == 0)
+		return is_mode(making, name + strlen(mode));
+	if (strcmp(name, "language_links") == 0)
+		return language_links(making);
+	if (strcmp(name, "is_invite") == 0)
+		return strdup(strcmp(making->page->place, "invite") == 0 ? "true" : "false");
+	if (strcmp(name, "account_link") == 0)
+		return account_link(making);
+	if (strcmp(name, "account_qr") == 0)
+		return account_qr(making);
+	/* Encryption and its encoding take a part. */
+	if (strcmp(name, "message_mb") == 0)
+		return megabytes(making, "max_message_size", 1, 7);
+	if (strcmp(name, "mailbox_mb") == 0)
+		return megabytes(making, "max_mailbox_size", 1 << 20, 10);
+	return NULL;
+}
+
+static const char *look_up(const char *name, void *context)
+{
+	struct making *making = context;
+	const char *value = find_text(making->made, making->made_count, name);
+
+	if (value != NULL)
+		return value;
+	if (strcmp(name, "content") == 0)
+		return making->content;
+	if (strcmp(name, "language_code") == 0)
+		return languages[making->language].code;
+	if (strcmp(name, "title") == 0)
+		return look_up(making->page->title, making);
+	value = find_text(making->texts, making->text_count, name);
+	if (value != NULL)
+		return keep(making, name,
+			    cm_template_render(name, value, look_up, making, making->err));
+	value = cm_settings_get(making->settings, name);
+	if (value != NULL)
+		return keep(making, name, escaped(value));
+	return keep(making, name, make_value(making, name));
+}
+
+static bool add_text(void *context, unsigned int line, const char *section, const char *name,
+		     const char *value, bool continues, struct cm_error *err)
+{
+	struct making *making = context;
+	struct text *text = &making->texts[making->text_count];
+
+	(void)section;
+	if (continues || making->text_count == TEXTS_MAX) {
+		cm_error_set(err, "line %u: not a text on one line, or too many", line);
+		return false;
+	}
+	making->text_count++;
+	text->name = strdup(name);
+	text->value = strdup(value);
+	if (text->name != NULL && text->value != NULL)
+		return true;
+	cm_error_set(err, "out of memory");
+	return false;
+}
+
+static bool read_texts(struct making *making)
+{
+	char *path;
+	bool good;
+
+	if (asprintf(&path, "%s/" DIRECTORY "languages/%s.ini", making->templates,
+		     languages[making->language].code) < 0) {
+		cm_error_set(making->err, "out of memory");
+		return false;
+	}
+	good = cm_ini_file_read(path, add_text, making, making->err);
+	free(path);
+	return good;
+}
+
+static char *render_file(struct making *making, const char *name)
+{
+	char *path, *text = NULL, *result = NULL;
+	size_t length;
+
+	if (asprintf(&path, "%s/" DIRECTORY "%s", making->templates, name) < 0) {
+		cm_error_set(making->err, "out of memory");
+		return NULL;
+	}
+	if (cm_file_read(AT_FDCWD, path, FILE_MAX, &text, &length))
+		result = cm_template_render(path, text, look_up, making, making->err);
+	else
+		cm_error_set_errno(making->err, "%s: cannot be read", path);
+	free(text);
+	free(path);
+	return result;
+}
+
+static void free_texts(struct text *texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(texts[i].name);
+		free(texts[i].value);
+	}
+}
+
+char *cm_page_render(const char *templates, const char *template,
+		     const struct cm_settings *settings, struct cm_error *err)
+{
+	struct making *making = calloc(1, sizeof(*making));
+	char *content = NULL, *result = NULL;
+
+	if (making == NULL) {
+		cm_error_set(err, "out of memory");
+		return NULL;
+	}
+	making->settings = settings;
+	making->templates = templates;
+	making->err = err;
+	making->page = find_page(template, &making->language);
+	if (making->page != NULL && read_texts(making))
+		content = render_file(making, making->page->template);
+	if (content != NULL) {
+		making->content = content;
+		result = render_file(making, "layout.html");
+	}
+	free(content);
+	free_texts(making->texts, making->text_count);
+	free_texts(making->made, making->made_count);
+	free(making);
+	return result;
+}

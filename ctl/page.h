@@ -1,0 +1,32 @@
+/*
+ * page - the relay's web pages, in several languages
+ *
+ * A page is a name like "www/de/privacy.html", which is no file: it is made of the templates
+ * www/layout.html and www/privacy.html and of the texts in www/languages/de.ini. Templates and
+ *texts may name each setting, which is escaped for HTML there, and besides:
+ *
+ *	languages, title_start, …    the texts of the language
+ *	title, content               of the page, for the layout
+ *	language_code, language_links
+ *	is_invite                    true on the invitation's page
+ *	registration_open, registration_invite, registration_closed
+ *	account_link, account_qr     what makes an account, as a link and as an <svg>
+ *	message_mb, mailbox_mb       sizes for a person to read
+ */
+#ifndef CM_PAGE_H
+#define CM_PAGE_H
+
+#include <stdbool.h>
+
+#include "error.h"
+#include "settings.h"
+
+/* True if a template of this name is a page. */
+bool cm_page_is(const char *template);
+
+/* Renders the page; templates is the directory of the templates. malloc'd; NULL with err filled on
+   failure. */
+char *cm_page_render(const char *templates, const char *template,
+		     const struct cm_settings *settings, struct cm_error *err);
+
+#endif
