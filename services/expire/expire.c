@@ -3,7 +3,6 @@
  */
 #include "expire.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,44 +14,12 @@
 #include <unistd.h>
 
 #include "account.h"
-#include "log.h"
+#include "mailbox.h"
 #include "maildir_walk.h"
 #include "progress.h"
 #include "remove.h"
+#include "spool.h"
 #include "state.h"
-
-static void print_part(const char *text, char *separator)
-{
-	if (*text == '\0')
-		return;
-	putchar(*separator);
-	*separator = '/';
-	for (; *text != '\0'; text++)
-		putchar(iscntrl((unsigned char)*text) ? '?' : *text);
-}
-
-void expire_tell(const struct expire_state *state, const char *what, const char *mailbox,
-		 const char *directory, const char *name)
-{
-	char separator = ' ';
-
-	if (!state->options->verbose)
-		return;
-	(void)printf("delete %s", what);
-	print_part(mailbox, &separator);
-	print_part(directory, &separator);
-	print_part(name, &separator);
-	putchar('\n');
-}
-
-void expire_trouble(struct expire_state *state, const char *mailbox, const struct cm_error *err)
-{
-	state->result->troubles++;
-	if (mailbox == NULL)
-		cm_log(LOG_WARNING, "%s", err->text);
-	else
-		cm_log(LOG_WARNING, "mailbox %s: %s", cm_log_address(mailbox), err->text);
-}
 
 /* What the first look finds: one look at each password file, nothing deleted. */
 struct survey {

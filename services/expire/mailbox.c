@@ -1,6 +1,5 @@
-/*
- * mailbox - one mailbox: does the account stay, and which of its messages
- */
+#include "mailbox.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,7 +7,6 @@
 
 #include "account.h"
 #include "remove.h"
-#include "state.h"
 
 /* One mailbox whose account stays. */
 struct visit {

@@ -1,9 +1,5 @@
-/*
- * spool - entries of the push queue that nobody will send any more
- *
- * The notifier drops what it could not send within 5 h. What is older is left because it does not
- * run, or is a temporary file of a delivery that was killed.
- */
+#include "spool.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +8,6 @@
 #include <unistd.h>
 
 #include "push_queue.h"
-#include "state.h"
 
 static bool stale(const struct expire_state *state, int fd, const char *name, struct stat *st)
 {

@@ -22,10 +22,4 @@ void expire_tell(const struct expire_state *state, const char *what, const char 
 /* Logs a trouble that does not stop the run and counts it. mailbox may be NULL. */
 void expire_trouble(struct expire_state *state, const char *mailbox, const struct cm_error *err);
 
-/* Judges one mailbox and does what the rules say. */
-void expire_mailbox(struct expire_state *state, const char *name);
-
-/* Deletes forgotten entries of the push queue. */
-void expire_spool(struct expire_state *state);
-
 #endif

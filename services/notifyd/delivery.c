@@ -1,16 +1,11 @@
-/*
- * delivery - requests out, answers in, and what they mean for the entries
- *
- * protocol: 200 means sent, 410 that the token is dead, anything else (or nothing) that it is to
- * be tried again. A file is removed only after the answer. If that fails nothing more is sent until
- * it succeeds, for what cannot be removed would be sent again after the next start.
- */
+#include "delivery.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "account.h"
+#include "intake.h"
 #include "log.h"
-#include "notifier_state.h"
 #include "schedule.h"
 #include "tokens.h"
 

@@ -1,18 +1,11 @@
-/*
- * intake - entries from the queue directory into memory
- *
- * Inotify tells of new entries; a walk over the directory finds the rest: at the start, after lost
- * events, when something had to be left on disk for want of room, and now and then as a safety
- * net, or all the time while inotify is not to be had. A walk goes in small steps between other
- * work and pauses while there is no room.
- */
+#include "intake.h"
+
 #include <inttypes.h>
 #include <openssl/sha.h>
 #include <string.h>
 
 #include "account.h"
 #include "log.h"
-#include "notifier_state.h"
 #include "schedule.h"
 
 #define WALK_STEPS       256   /* names between looking after other work */

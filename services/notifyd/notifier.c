@@ -6,10 +6,11 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "daemon.h"
+#include "delivery.h"
+#include "intake.h"
 #include "log.h"
 #include "notifier_state.h"
 
@@ -17,29 +18,6 @@
 #define CHECK_EVERY  1000
 #define STATS_EVERY  5000
 #define REPORT_EVERY 600000
-
-int64_t notifier_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-uint32_t notifier_random(void)
-{
-	uint32_t value = 0;
-
-	if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
-		value = (uint32_t)notifier_now() * 2654435761U;
-	return value;
-}
-
-void notifier_count(struct notifier *notifier, uint64_t *count, enum cm_stat stat)
-{
-	(*count)++;
-	cm_stats_add(notifier->stats, stat, 1);
-}
 
 static bool open_parts(struct notifier *notifier, struct cm_error *err)
 {

@@ -1,5 +1,5 @@
 /*
- * notifier_state - what the parts of the notifier share; for intake.c, delivery.c and notifier.c
+ * notifier_state - what the parts of the notifier share: intake.c, delivery.c and notifier.c
  */
 #ifndef NOTIFYD_NOTIFIER_STATE_H
 #define NOTIFYD_NOTIFIER_STATE_H
@@ -54,31 +54,5 @@ uint32_t notifier_random(void);
 
 /* Counts one, for the log and in the statistics. */
 void notifier_count(struct notifier *notifier, uint64_t *count, enum cm_stat stat);
-
-/* intake.c */
-
-/* Begins to watch the directory, if it is not watched yet. */
-void intake_watch(struct notifier *notifier);
-/* Reads what inotify has to tell. */
-void intake_events(struct notifier *notifier);
-/* Whether the directory is still the one that was opened; if not, the notifier is broken. */
-void intake_check(struct notifier *notifier);
-/* Some steps of a walk, if one is due and there is room. */
-void intake_walk(struct notifier *notifier, int64_t now);
-/* When intake_walk() wants to be called again. */
-int64_t intake_due(const struct notifier *notifier, int64_t now);
-/* An entry was left on disk, or has to be: it is due then. */
-void intake_leave(struct notifier *notifier, int64_t due);
-/* Drops what is too old in memory, also while nothing is sent. */
-void intake_expire(struct notifier *notifier);
-
-/* delivery.c */
-
-/* Starts what may be started. */
-void delivery_start(struct notifier *notifier, int64_t now);
-/* When delivery_start() may have something to do, apart from answers that come. */
-int64_t delivery_due(const struct notifier *notifier, int64_t now);
-/* Takes an answer: a sender_done_fn. */
-void delivery_done(void *context, void *request, const struct sender_answer *answer);
 
 #endif

@@ -1,0 +1,29 @@
+/*
+ * intake - entries from the queue directory into memory
+ *
+ * Inotify reports new entries; a walk over the directory finds the rest: at the start, after lost
+ * events, when something had to be left on disk for want of room, and now and then as a safety
+ * net, or all the time while inotify is not to be had. A walk goes in small steps between other
+ * work and pauses while there is no room.
+ */
+#ifndef NOTIFYD_INTAKE_H
+#define NOTIFYD_INTAKE_H
+
+#include "notifier_state.h"
+
+/* Begins to watch the directory, if it is not watched yet. */
+void intake_watch(struct notifier *notifier);
+/* Reads what inotify has to tell. */
+void intake_events(struct notifier *notifier);
+/* Whether the directory is still the one that was opened; if not, the notifier is broken. */
+void intake_check(struct notifier *notifier);
+/* Some steps of a walk, if one is due and there is room. */
+void intake_walk(struct notifier *notifier, int64_t now);
+/* When intake_walk() wants to be called again. */
+int64_t intake_due(const struct notifier *notifier, int64_t now);
+/* An entry was left on disk, or has to be: it is due then. */
+void intake_leave(struct notifier *notifier, int64_t due);
+/* Drops what is too old in memory, also while nothing is sent. */
+void intake_expire(struct notifier *notifier);
+
+#endif
