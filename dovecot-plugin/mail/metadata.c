@@ -9,12 +9,10 @@
 #include "lib.h"
 
 #include "array.h"
-#include "hmac.h"
 #include "istream.h"
 #include "mail-storage-private.h"
 #include "mailbox-attribute-internal.h"
 #include "mailbox-attribute.h"
-#include "sha1.h"
 #include "str.h"
 
 #include "account.h"
@@ -29,8 +27,6 @@
 
 #define SERVER_PREFIX MAILBOX_ATTRIBUTE_PREFIX_DOVECOT_PVT_SERVER
 #define VENDOR_PREFIX "vendor/deltachat/"
-
-_Static_assert(CM_SHA1_SIZE == SHA1_RESULTLEN, "both are RFC 3174's");
 
 /* Push tokens: /private/devicetoken of INBOX */
 
@@ -178,37 +174,15 @@ static const char *maxsmtprecipients_value(const struct cm_config *config,
 	return t_strdup_printf("%u", config->max_recipients);
 }
 
-static void hmac_sha1(const void *key, size_t key_length, const void *data, size_t data_length,
-		      unsigned char digest_r[CM_SHA1_SIZE])
-{
-	struct hmac_context context;
-
-	hmac_init(&context, key, key_length, &hash_method_sha1);
-	hmac_update(&context, data, data_length);
-	hmac_final(&context, digest_r);
-	explicit_bzero(&context, sizeof(context));
-}
-
 static const char *turn_value(const struct cm_config *config,
 			      const struct mail_storage_settings *set ATTR_UNUSED)
 {
 	const char *value;
 	struct cm_error err;
-	char *credentials;
 
-	switch (cm_turn_credentials(config, time(NULL), hmac_sha1, &credentials, &err)) {
-	case CM_TURN_OK:
-		value = t_strdup(credentials);
-		explicit_bzero(credentials, strlen(credentials));
-		free(credentials);
-		return value;
-	case CM_TURN_OFF:
-		break;
-	case CM_TURN_TROUBLE:
+	if (cm_turn_credentials(config, time(NULL), &value, &err) == CM_TURN_TROUBLE)
 		e_error(cm_relay_event(), "%s", err.text);
-		break;
-	}
-	return NULL;
+	return value;
 }
 
 static const char *appversions_value(const struct cm_config *config ATTR_UNUSED,

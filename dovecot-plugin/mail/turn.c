@@ -1,13 +1,15 @@
-/*
- * turn - TURN credentials for clients, as METADATA announces them
- */
+#include "lib.h"
+
+#include "base64.h"
+#include "hmac.h"
+#include "sha1.h"
+#include "str.h"
+
 #include "turn.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,42 +18,9 @@
 
 #include "file.h"
 
-#define SECRET_MAX  1024
-#define LINE_SIZE   512
-#define WAIT_MS     2000
-#define BASE64_SIZE ((CM_SHA1_SIZE + 2) / 3 * 4 + 1)
-
-static void encode_base64(const unsigned char digest[CM_SHA1_SIZE], char text_r[BASE64_SIZE])
-{
-	static const char alphabet[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = text_r;
-
-	for (size_t i = 0; i < CM_SHA1_SIZE; i += 3) {
-		size_t left = CM_SHA1_SIZE - i;
-		uint32_t bits = (uint32_t)digest[i] << 16;
-
-		if (left > 1)
-			bits |= (uint32_t)digest[i + 1] << 8;
-		if (left > 2)
-			bits |= digest[i + 2];
-		*out++ = alphabet[bits >> 18];
-		*out++ = alphabet[bits >> 12 & 63];
-		*out++ = left > 1 ? alphabet[bits >> 6 & 63] : '=';
-		*out++ = left > 2 ? alphabet[bits & 63] : '=';
-	}
-	*out = '\0';
-}
-
-static enum cm_turn_status announce(const char *host, const char *credentials, char **value_r,
-				    struct cm_error *err)
-{
-	if (asprintf(value_r, "%s:%d:%s", host, CM_TURN_PORT, credentials) >= 0)
-		return CM_TURN_OK;
-	*value_r = NULL;
-	cm_error_set(err, "out of memory");
-	return CM_TURN_TROUBLE;
-}
+#define SECRET_MAX 1024
+#define LINE_SIZE  512
+#define WAIT_MS    2000
 
 /* The file's content without the line's end that an editor leaves. */
 static bool read_secret(const char *path, char **secret_r, size_t *length_r, struct cm_error *err)
@@ -69,31 +38,29 @@ static bool read_secret(const char *path, char **secret_r, size_t *length_r, str
 	return false;
 }
 
-static enum cm_turn_status compute(const struct cm_config *config, time_t now,
-				   cm_hmac_sha1_fn *hmac_sha1, char **value_r, struct cm_error *err)
+static enum cm_turn_status compute(const struct cm_config *config, time_t now, const char **value_r,
+				   struct cm_error *err)
 {
-	unsigned char digest[CM_SHA1_SIZE];
-	char password[BASE64_SIZE];
-	char credentials[24 + BASE64_SIZE];
-	enum cm_turn_status status;
+	unsigned char digest[SHA1_RESULTLEN];
+	struct hmac_context context;
+	string_t *value = t_str_new(128);
+	const char *username;
 	char *secret;
 	size_t length;
-	int used;
 
 	if (!read_secret(config->turn_secret_file, &secret, &length, err))
 		return CM_TURN_TROUBLE;
-	used = snprintf(credentials, sizeof(credentials), "%" PRIdMAX,
-			(intmax_t)now + CM_TURN_LIFETIME);
-	hmac_sha1(secret, length, credentials, (size_t)used, digest);
+	username = t_strdup_printf("%jd", (intmax_t)now + CM_TURN_LIFETIME);
+	hmac_init(&context, (const unsigned char *)secret, length, &hash_method_sha1);
+	hmac_update(&context, username, strlen(username));
+	hmac_final(&context, digest);
+	explicit_bzero(&context, sizeof(context));
 	explicit_bzero(secret, length);
 	free(secret);
-	encode_base64(digest, password);
-	snprintf(credentials + used, sizeof(credentials) - (size_t)used, ":%s", password);
-	status = announce(config->turn_host, credentials, value_r, err);
-	explicit_bzero(credentials, sizeof(credentials));
-	explicit_bzero(password, sizeof(password));
-	explicit_bzero(digest, sizeof(digest));
-	return status;
+	str_printfa(value, "%s:%d:%s:", config->turn_host, CM_TURN_PORT, username);
+	base64_encode(digest, sizeof(digest), value);
+	*value_r = str_c(value);
+	return CM_TURN_OK;
 }
 
 /* -1 with errno ENOENT: there is no socket, and so no daemon on this relay. */
@@ -163,31 +130,33 @@ static bool is_credentials(const char *line)
 	return true;
 }
 
-static enum cm_turn_status ask(const struct cm_config *config, char **value_r, struct cm_error *err)
+static enum cm_turn_status ask(const struct cm_config *config, const char **value_r,
+			       struct cm_error *err)
 {
-	enum cm_turn_status status = CM_TURN_TROUBLE;
+	enum cm_turn_status status = CM_TURN_OK;
 	int fd = connect_daemon(config->turn_socket_path, err);
 	char line[LINE_SIZE];
 
 	if (fd < 0)
 		return errno == ENOENT ? CM_TURN_OFF : CM_TURN_TROUBLE;
-	if (read_line(fd, line) && is_credentials(line))
-		status = announce(config->turn_host, line, value_r, err);
-	else
-		cm_error_set(err, "turn_socket_path: %s: gave no credentials",
+	if (read_line(fd, line) && is_credentials(line)) {
+		*value_r = t_strdup_printf("%s:%d:%s", config->turn_host, CM_TURN_PORT, line);
+	} else {
+		cm_error_set(err, "turn_socket_path: %s: the daemon gave no credentials",
 			     config->turn_socket_path);
+		status = CM_TURN_TROUBLE;
+	}
 	explicit_bzero(line, sizeof(line));
 	close(fd);
 	return status;
 }
 
 enum cm_turn_status cm_turn_credentials(const struct cm_config *config, time_t now,
-					cm_hmac_sha1_fn *hmac_sha1, char **value_r,
-					struct cm_error *err)
+					const char **value_r, struct cm_error *err)
 {
 	*value_r = NULL;
 	if (config->turn_secret_file[0] != '\0')
-		return compute(config, now, hmac_sha1, value_r, err);
+		return compute(config, now, value_r, err);
 	if (config->turn_socket_path[0] != '\0')
 		return ask(config, value_r, err);
 	return CM_TURN_OFF;
