@@ -171,7 +171,7 @@ static bool delete_oldest(struct collection *collection, struct cm_maildir_trim_
 	      oldest_first);
 	for (i = 0; i < collection->count && collection->total > trim->target; i++) {
 		if (!delete_message(trim, collection->candidates[i].path)) {
-			cm_error_set_errno(err, "Cannot delete a message");
+			cm_error_set_errno(err, "cannot delete a message");
 			return false;
 		}
 		collection->total -= collection->candidates[i].size;
@@ -188,7 +188,7 @@ static bool trim_round(struct collection *collection, struct cm_maildir_trim_res
 		return false;
 	if (collection->no_memory) {
 		errno = ENOMEM;
-		cm_error_set_errno(err, "Cannot remember the messages of a mailbox");
+		cm_error_set_errno(err, "cannot remember the messages of a mailbox");
 		return false;
 	}
 	return delete_oldest(collection, result, err);
@@ -230,6 +230,6 @@ bool cm_maildir_recount(int mailbox_fd, struct cm_error *err)
 {
 	if (unlinkat(mailbox_fd, "maildirsize", 0) == 0 || errno == ENOENT)
 		return true;
-	cm_error_set_errno(err, "Cannot delete maildirsize");
+	cm_error_set_errno(err, "cannot delete maildirsize");
 	return false;
 }

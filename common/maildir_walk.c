@@ -153,7 +153,7 @@ static void walk_into(struct walk *walk, int parent_fd, const char *name, unsign
 
 	if (depth >= CM_MAILDIR_DEPTH_MAX ||
 	    length + separator + name_length >= sizeof(walk->path)) {
-		walk_trouble(walk, "Directories nested too deeply in", ENAMETOOLONG);
+		walk_trouble(walk, "directories are nested too deeply in", ENAMETOOLONG);
 		return;
 	}
 	if (separator > 0)
@@ -163,7 +163,7 @@ static void walk_into(struct walk *walk, int parent_fd, const char *name, unsign
 	if (fd >= 0)
 		walk_directory(walk, fd, part_of(name), depth + 1);
 	else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
-		walk_trouble(walk, "Cannot open directory", errno);
+		walk_trouble(walk, "cannot open directory", errno);
 	walk->path[length] = '\0';
 }
 
@@ -205,14 +205,14 @@ static void walk_directory(struct walk *walk, int fd, enum cm_maildir_part part,
 	struct dirent *entry;
 
 	if (directory == NULL) {
-		walk_trouble(walk, "Cannot read directory", errno);
+		walk_trouble(walk, "cannot read directory", errno);
 		close(fd);
 		return;
 	}
 	while (errno = 0, (entry = readdir(directory)) != NULL)
 		walk_entry(walk, fd, entry, part, depth);
 	if (errno != 0)
-		walk_trouble(walk, "Cannot read directory", errno);
+		walk_trouble(walk, "cannot read directory", errno);
 	closedir(directory);
 }
 
@@ -226,7 +226,7 @@ bool cm_maildir_walk(int mailbox_fd, cm_maildir_file_fn *show, void *context, st
 		/* Deleted meanwhile: then there is nothing to show. */
 		if (errno == ENOENT)
 			return true;
-		cm_error_set_errno(err, "Cannot open the mailbox's directory");
+		cm_error_set_errno(err, "cannot open the mailbox's directory");
 		return false;
 	}
 	walk_directory(&walk, fd, CM_MAILDIR_EXTRA, 0);
@@ -256,7 +256,7 @@ struct cm_mailboxes *cm_mailboxes_open(const char *mailboxes_dir, struct cm_erro
 	int fd = open(mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0) {
-		cm_error_set_errno(err, "Cannot open mailboxes_dir %s", mailboxes_dir);
+		cm_error_set_errno(err, "cannot open mailboxes_dir %s", mailboxes_dir);
 		free(mailboxes);
 		return NULL;
 	}
@@ -264,7 +264,7 @@ struct cm_mailboxes *cm_mailboxes_open(const char *mailboxes_dir, struct cm_erro
 		mailboxes->entries = calloc(BATCH_NAMES, sizeof(*mailboxes->entries));
 	if (mailboxes == NULL || mailboxes->entries == NULL ||
 	    (mailboxes->directory = fdopendir(fd)) == NULL) {
-		cm_error_set_errno(err, "Cannot read mailboxes_dir %s", mailboxes_dir);
+		cm_error_set_errno(err, "cannot read mailboxes_dir %s", mailboxes_dir);
 		close(fd);
 		cm_mailboxes_close(&mailboxes);
 		return NULL;
@@ -344,7 +344,7 @@ static bool batch_fill(struct cm_mailboxes *mailboxes, struct cm_error *err)
 			break;
 	}
 	if (mailboxes->count < BATCH_NAMES && errno != 0) {
-		cm_error_set_errno(err, "Cannot read mailboxes_dir");
+		cm_error_set_errno(err, "cannot read mailboxes_dir");
 		return false;
 	}
 	qsort(mailboxes->entries, mailboxes->count, sizeof(*mailboxes->entries), by_inode);

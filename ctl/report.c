@@ -111,7 +111,7 @@ static bool write_metrics(const char *path, const char *text, struct cm_error *e
 		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ok = fd >= 0 && cm_file_write(fd, name, ".tmp.", text, strlen(text), 0644, CM_FILE_REPLACE);
 	if (!ok)
-		cm_error_set_errno(err, "Cannot write %s", path);
+		cm_error_set_errno(err, "cannot write %s", path);
 	if (fd >= 0)
 		close(fd);
 	free(directory);
@@ -130,7 +130,7 @@ static bool put(const struct job *job, const struct cm_storage *storage, struct 
 	else
 		text = cm_storage_text(storage, &job->filter);
 	if (text == NULL) {
-		cm_error_set(err, "Out of memory");
+		cm_error_set(err, "out of memory");
 		return false;
 	}
 	if (job->prometheus != NULL && strcmp(job->prometheus, "-") != 0)

@@ -24,8 +24,9 @@ static time_t days_before(const struct cm_storage_filter *filter, unsigned int d
 	return filter->now - (time_t)days * DAY;
 }
 
-void cm_storage_count_account(struct cm_storage *storage, const struct cm_storage_filter *filter,
-			      const char *name, time_t seen)
+/* Counts one account by when it was last seen. */
+static void count_account(struct cm_storage *storage, const struct cm_storage_filter *filter,
+			  const char *name, time_t seen)
 {
 	storage->accounts++;
 	if (strncmp(name, "ci-", 3) == 0) {
@@ -36,7 +37,8 @@ void cm_storage_count_account(struct cm_storage *storage, const struct cm_storag
 		storage->active[i] += seen >= days_before(filter, cm_storage_seen_days[i]);
 }
 
-bool cm_storage_classifies(const struct cm_storage_filter *filter, time_t seen)
+/* True if the classes count the messages of an account last seen then. */
+static bool classifies(const struct cm_storage_filter *filter, time_t seen)
 {
 	return seen <= days_before(filter, filter->min_login_age);
 }
@@ -47,8 +49,8 @@ static void count(struct cm_storage_class *class, uint64_t size)
 	class->bytes += size;
 }
 
-void cm_storage_count_file(struct cm_storage *storage, const struct cm_storage_filter *filter,
-			   bool classify, enum cm_maildir_part part, uint64_t size, time_t modified)
+static void count_file(struct cm_storage *storage, const struct cm_storage_filter *filter,
+		       bool classify, enum cm_maildir_part part, uint64_t size, time_t modified)
 {
 	if (part == CM_MAILDIR_EXTRA) {
 		count(&storage->extra, size);
@@ -80,8 +82,8 @@ static void visit_file(const struct cm_maildir_file *file, void *context)
 	struct stat st;
 
 	if (cm_maildir_file_stat(file, &st))
-		cm_storage_count_file(visit->storage, visit->filter, visit->classify, file->part,
-				      (uint64_t)st.st_size, st.st_mtime);
+		count_file(visit->storage, visit->filter, visit->classify, file->part,
+			   (uint64_t)st.st_size, st.st_mtime);
 }
 
 static void collect_mailbox(struct cm_storage *storage, const struct cm_storage_filter *filter,
@@ -94,8 +96,8 @@ static void collect_mailbox(struct cm_storage *storage, const struct cm_storage_
 	if (fd < 0)
 		return;
 	if (cm_maildir_last_seen(fd, &seen)) {
-		cm_storage_count_account(storage, filter, name, seen);
-		visit.classify = cm_storage_classifies(filter, seen);
+		count_account(storage, filter, name, seen);
+		visit.classify = classifies(filter, seen);
 	} else
 		storage->without_password++;
 	if (!cm_maildir_walk(fd, visit_file, &visit, NULL))

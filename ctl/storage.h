@@ -48,18 +48,6 @@ struct cm_storage {
 	uint64_t troubles; /* mailboxes that could not be read to the end */
 };
 
-/* Counts one account by when it was last seen. */
-void cm_storage_count_account(struct cm_storage *storage, const struct cm_storage_filter *filter,
-			      const char *name, time_t seen);
-
-/* True if the classes count the messages of an account last seen then. */
-bool cm_storage_classifies(const struct cm_storage_filter *filter, time_t seen);
-
-/* Counts one file; classify as cm_storage_classifies() says. */
-void cm_storage_count_file(struct cm_storage *storage, const struct cm_storage_filter *filter,
-			   bool classify, enum cm_maildir_part part, uint64_t size,
-			   time_t modified);
-
 /* Reads all mailboxes, with a progress line on a terminal. False with err filled if mailboxes_dir
    cannot be read. */
 bool cm_storage_collect(struct cm_storage *storage, const struct cm_storage_filter *filter,

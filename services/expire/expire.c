@@ -115,9 +115,9 @@ static bool prepare(struct expire_state *state, struct cm_error *err)
 		return true;
 	if (flock(state->mailboxes_fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK)
-			cm_error_set(err, "Another run is at work in mailboxes_dir");
+			cm_error_set(err, "another run is at work in mailboxes_dir");
 		else
-			cm_error_set_errno(err, "Cannot lock mailboxes_dir");
+			cm_error_set_errno(err, "cannot lock mailboxes_dir");
 		return false;
 	}
 	settle_trash(state);
@@ -167,7 +167,7 @@ static enum expire_status run(struct expire_state *state, struct cm_mailboxes *m
 		return EXPIRE_REFUSED;
 	if (state->result->troubles == 0)
 		return EXPIRE_DONE;
-	cm_error_set(err, "Some files could not be read or deleted");
+	cm_error_set(err, "some files could not be read or deleted");
 	return EXPIRE_TROUBLE;
 }
 

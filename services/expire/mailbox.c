@@ -26,7 +26,7 @@ static void delete_file(struct visit *visit, const struct cm_maildir_file *file,
 		if (errno != ENOENT) {
 			struct cm_error err;
 
-			cm_error_set_errno(&err, "Cannot delete a file in \"%s\"", file->directory);
+			cm_error_set_errno(&err, "cannot delete a file in \"%s\"", file->directory);
 			expire_trouble(state, visit->name, &err);
 		}
 		return;
@@ -186,7 +186,7 @@ void expire_mailbox(struct expire_state *state, const char *name)
 
 	if (fd < 0) {
 		if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
-			cm_error_set_errno(&err, "Cannot open the directory");
+			cm_error_set_errno(&err, "cannot open the directory");
 			expire_trouble(state, name, &err);
 		}
 		return;
@@ -200,7 +200,7 @@ void expire_mailbox(struct expire_state *state, const char *name)
 	} else if (errno == ENOENT)
 		remove_unused(state, name);
 	else {
-		cm_error_set_errno(&err, "Cannot examine its password file");
+		cm_error_set_errno(&err, "cannot examine its password file");
 		expire_trouble(state, name, &err);
 	}
 	close(fd);

@@ -166,7 +166,7 @@ static bool become_owner(const char *directory, struct cm_error *err)
 	if (geteuid() != 0)
 		return true;
 	if (stat(directory, &st) < 0) {
-		cm_error_set_errno(err, "Cannot examine %s", directory);
+		cm_error_set_errno(err, "cannot examine %s", directory);
 		return false;
 	}
 	if (st.st_uid == 0)
@@ -296,7 +296,7 @@ static int quota_main(struct command_line *line)
 		return complain(&err, EXIT_TROUBLE);
 	fd = cm_directory_open(AT_FDCWD, line->mailbox_dir);
 	if (fd < 0) {
-		cm_error_set_errno(&err, "Cannot open the mailbox %s",
+		cm_error_set_errno(&err, "cannot open the mailbox %s",
 				   cm_log_address(line->mailbox_dir));
 		return complain(&err, EXIT_TROUBLE);
 	}

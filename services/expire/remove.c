@@ -168,12 +168,12 @@ int expire_trash_open(int mailboxes_fd, struct cm_error *err)
 	int fd;
 
 	if (mkdirat(mailboxes_fd, EXPIRE_TRASH_DIR, 0700) < 0 && errno != EEXIST) {
-		cm_error_set_errno(err, "Cannot create " EXPIRE_TRASH_DIR " in mailboxes_dir");
+		cm_error_set_errno(err, "cannot create " EXPIRE_TRASH_DIR " in mailboxes_dir");
 		return -1;
 	}
 	fd = cm_directory_open(mailboxes_fd, EXPIRE_TRASH_DIR);
 	if (fd < 0)
-		cm_error_set_errno(err, "Cannot open " EXPIRE_TRASH_DIR " in mailboxes_dir");
+		cm_error_set_errno(err, "cannot open " EXPIRE_TRASH_DIR " in mailboxes_dir");
 	return fd;
 }
 
@@ -202,7 +202,7 @@ static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *na
 		if (renameat(trash_fd, name, mailboxes_fd, name) == 0)
 			return EXPIRE_SEEN_AGAIN;
 		if (errno != ENOTEMPTY && errno != EEXIST) {
-			cm_error_set_errno(err, "Cannot put back an account");
+			cm_error_set_errno(err, "cannot put back an account");
 			return EXPIRE_FAILED;
 		}
 	}
@@ -215,7 +215,7 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 					  struct expire_tree *tree, struct cm_error *err)
 {
 	if (renameat(mailboxes_fd, name, trash_fd, name) < 0) {
-		cm_error_set_errno(err, "Cannot move an account to " EXPIRE_TRASH_DIR);
+		cm_error_set_errno(err, "cannot move an account to " EXPIRE_TRASH_DIR);
 		return EXPIRE_FAILED;
 	}
 	return settle(mailboxes_fd, trash_fd, name, rules, tree, err);
@@ -238,7 +238,7 @@ bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rul
 	bool ok = true;
 
 	if (directory == NULL) {
-		cm_error_set_errno(err, "Cannot read " EXPIRE_TRASH_DIR);
+		cm_error_set_errno(err, "cannot read " EXPIRE_TRASH_DIR);
 		if (fd >= 0)
 			close(fd);
 		return false;

@@ -141,7 +141,7 @@ def test_messages_go_even_if_accounts_cannot():
         gone = tree.account("gone", 91 * DAY)
         give_away(tree, owner)
         tree.mail.chmod(0o555)
-        assert "Cannot create .expired" in tree.run(status=2).stderr
+        assert "cannot create .expired" in tree.run(status=2).stderr
         assert not path.exists()
         assert gone.exists()
         tree.mail.chmod(0o755)

@@ -246,7 +246,7 @@ def test_one_run_at_a_time(tree):
     fcntl.flock(fd, fcntl.LOCK_EX)
     before = tree.files()
     result = tree.run(status=2)
-    assert "Another run" in result.stderr
+    assert "another run" in result.stderr
     assert tree.files() == before
     os.close(fd)
     tree.run()
