@@ -1,0 +1,45 @@
+"""Numbers that stand in more than one language: the C sources and the configuration templates agree."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2]
+TEMPLATES = sorted(SOURCE.glob("packaging/config/dovecot-*/dovecot.conf"))
+
+
+def defined(path, name):
+    """The value of a macro."""
+    return int(re.search(rf"#define {name}\s+(\d+)", (SOURCE / path).read_text())[1])
+
+
+def lmtp_factor(text):
+    """How much of the quota LMTP may fill. Dovecot 2.3 adds a share, 2.4 has the whole."""
+    more = re.search(r"quota_rule2 = INBOX:storage=\+(\d+)%%", text)
+    whole = re.search(r"protocol lmtp \{.*?quota_storage_percentage = (\d+)", text, re.DOTALL)
+    return 1 + int(more[1]) / 100 if more else int(whole[1]) / 100
+
+
+def warnings(text):
+    """At which percentages of the quota the oldest messages go."""
+    before_lmtp = text.split("protocol lmtp")[0]
+    return [int(share) for share in
+            re.findall(r"quota_warning\d* = storage=(\d+)%%|quota_storage_percentage = (\d+)", before_lmtp)
+            for share in share if share]
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.parent.name)
+def test_overfull_mailboxes(template):
+    """What LMTP stops at is what the plugin makes room below."""
+    factor = defined("dovecot-plugin/mail/overfull.c", "LMTP_FACTOR")
+    assert lmtp_factor(template.read_text()) == factor
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.parent.name)
+def test_trimming(template):
+    """The first warning comes above what a mailbox is trimmed to, and below the clients' 80 %."""
+    first, *more = warnings(template.read_text())
+    assert defined("common/maildir_trim.h", "CM_MAILDIR_TRIM_PERCENT") < first < 80
+    assert [first, *more] == warnings(TEMPLATES[0].read_text())
+    assert sorted(more) == more and more[-1] == 100 * lmtp_factor(template.read_text())
