@@ -3,6 +3,8 @@
  */
 #include "dkim.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,6 +19,7 @@ struct cm_dkim {
 struct cm_dkim_check {
 	struct cm_dkim *dkim;
 	struct cm_dkim_message *message;
+	uint64_t client;
 	struct timespec deadline;
 	/* One per candidate; NULL if another candidate asks for the same name, or on trouble. */
 	struct cm_question *questions[CM_DKIM_SIGNATURES_MAX];
@@ -73,6 +76,21 @@ void cm_dkim_check_free(struct cm_dkim_check **check)
 	*check = NULL;
 }
 
+/* An IPv4 address, or the upper half of an IPv6 address: a customer's network (RFC 6177). */
+void cm_dkim_client(struct cm_dkim_check *check, const char *address)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	check->client = 0;
+	if (inet_pton(AF_INET, address, &v4) == 1) {
+		if (ntohl(v4.s_addr) >> 24 != IN_LOOPBACKNET)
+			check->client = v4.s_addr;
+	} else if (inet_pton(AF_INET6, address, &v6) == 1 && !IN6_IS_ADDR_LOOPBACK(&v6)) {
+		memcpy(&check->client, &v6, sizeof check->client);
+	}
+}
+
 void cm_dkim_header(struct cm_dkim_check *check, const char *name, const char *value)
 {
 	cm_dkim_message_field(check->message, name, value);
@@ -97,7 +115,8 @@ void cm_dkim_end_of_headers(struct cm_dkim_check *check, const char *from_domain
 	for (size_t i = 0; i < cm_dkim_message_candidates(check->message); i++)
 		if (who_asks(check->message, i) == i)
 			check->questions[i] = cm_question_start(
-			    check->dkim->resolver, cm_dkim_message_key_name(check->message, i));
+			    check->dkim->resolver, cm_dkim_message_key_name(check->message, i),
+			    check->client);
 }
 
 void cm_dkim_body(struct cm_dkim_check *check, const void *data, size_t length)

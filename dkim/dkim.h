@@ -43,6 +43,9 @@ struct cm_dkim_check;
 struct cm_dkim_check *cm_dkim_begin(struct cm_dkim *dkim);
 void cm_dkim_check_free(struct cm_dkim_check **check);
 
+/* address: the numeric IP address that the message comes from. What its network may have under way
+   in the DNS is bounded then; loopback's is not. Before cm_dkim_end_of_headers(). */
+void cm_dkim_client(struct cm_dkim_check *check, const char *address);
 /* name and value exactly as received (value without the line end, leading space kept). */
 void cm_dkim_header(struct cm_dkim_check *check, const char *name, const char *value);
 /* from_domain: the domain that must have signed. The DNS is asked for its keys from here on. */

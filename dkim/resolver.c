@@ -1,10 +1,10 @@
 /*
  * resolver - TXT records, asked through libunbound without blocking others
  *
- * libunbound resolves in a thread of its own (ub_ctx_async) and tells by a descriptor that answers
- * wait; our thread lets it call back. A question is shared by its asker and that call-back: who
- * lets go of it last frees it. ub_cancel() returns 0 exactly if the call-back will not come any
- * more.
+ * libunbound resolves in a thread of its own (ub_ctx_async) and signals by a descriptor that
+ * answers wait; our thread lets it call back. A question is shared by its asker and that call-back:
+ * the one that lets go of it last frees it. A question whose asker is gone is not cancelled,
+ * because libunbound would work on it all the same: it counts until its answer comes.
  */
 #include "resolver.h"
 
@@ -14,37 +14,38 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <unbound.h>
 
-#define TYPE_TXT   16
-#define CLASS_IN   1
-#define NO_ERROR   0
-#define NAME_ERROR 3
+#include "dns_answer.h"
+
+#define TYPE_TXT 16
+#define CLASS_IN 1
 
 struct cm_resolver {
 	struct ub_ctx *context;
 	pthread_t thread;
 	int stop_fd;
-};
-
-struct record {
-	char *text;
-	size_t length;
+	pthread_mutex_t lock; /* of the list */
+	struct cm_question *under_way;
 };
 
 struct cm_question {
 	struct cm_resolver *resolver;
+	struct cm_question *previous, *next; /* under way */
+	const char *zone;                    /* the end of name */
+	uint64_t client;                     /* 0: not counted */
+	bool first;                          /* no other question for the name was under way */
+
 	pthread_mutex_t lock;
 	pthread_cond_t answered_signal;
 	bool answered;
 	bool abandoned; /* the asker is gone: the call-back frees */
-	int id;
-	enum cm_resolver_status status;
-	struct record records[CM_RESOLVER_RECORDS_MAX];
-	size_t record_count;
+	struct cm_dns_answer answer;
+	char name[];
 };
 
 /* What differs from libunbound's defaults, and why. */
@@ -58,65 +59,77 @@ static const struct {
     {"outgoing-num-tcp:", "32"},         /* keys of 4096 bits do not fit into small packets */
     {"msg-cache-size:", "8m"},           /* the keys of every peer */
     {"rrset-cache-size:", "16m"},
-    {"infra-host-ttl:", "30"}, /* a name server that was down is asked again soon */
+    /* Nothing is remembered of a name server's silence: the only one that is asked is the relay's
+       resolver, and it is silent about names whose own servers are. Marked down it would be asked
+       one question at a time, whoever it is for. */
+    {"infra-host-ttl:", "0"},
     {"infra-keep-probing:", "yes"},
     {"unblock-lan-zones:", "yes"}, /* no names that libunbound answers itself */
     {"local-zone:", "test. transparent"},
     {"local-zone:", "invalid. transparent"},
 };
 
-/* Joins the character strings of one TXT record. False if its data is not a sequence of them. */
-static bool read_record(const char *data, size_t length, struct record *record_r)
-{
-	char *text = malloc(length + 1);
-	size_t text_length = 0;
-
-	if (text == NULL)
-		return false;
-	for (size_t i = 0; i < length;) {
-		size_t part = (unsigned char)data[i++];
-
-		if (part > length - i) {
-			free(text);
-			return false;
-		}
-		memcpy(text + text_length, data + i, part);
-		text_length += part;
-		i += part;
-	}
-	record_r->text = text;
-	record_r->length = text_length;
-	return true;
-}
-
-static enum cm_resolver_status read_answer(struct cm_question *question, int error,
-					   const struct ub_result *result)
-{
-	if (error != 0 || result == NULL)
-		return CM_RESOLVER_TROUBLE;
-	if (result->rcode == NAME_ERROR)
-		return CM_RESOLVER_ABSENT;
-	if (result->rcode != NO_ERROR || result->bogus)
-		return CM_RESOLVER_TROUBLE;
-	if (!result->havedata)
-		return CM_RESOLVER_ABSENT;
-	for (size_t i = 0;
-	     result->data[i] != NULL && question->record_count < CM_RESOLVER_RECORDS_MAX; i++) {
-		if (!read_record(result->data[i], (size_t)result->len[i],
-				 &question->records[question->record_count]))
-			return CM_RESOLVER_TROUBLE;
-		question->record_count++;
-	}
-	return CM_RESOLVER_FOUND;
-}
-
 static void destroy(struct cm_question *question)
 {
-	for (size_t i = 0; i < question->record_count; i++)
-		free(question->records[i].text);
+	cm_dns_answer_free(&question->answer);
 	pthread_cond_destroy(&question->answered_signal);
 	pthread_mutex_destroy(&question->lock);
 	free(question);
+}
+
+/* The last two labels: whoever has a domain can have any number of names below it. */
+static const char *zone_of(const char *name)
+{
+	const char *zone = name + strlen(name);
+	unsigned int dots = 0;
+
+	while (zone > name && (zone[-1] != '.' || ++dots < 2))
+		zone--;
+	return zone;
+}
+
+/* Puts the question among those under way, unless there are too many. The same name asked twice is
+   one question for libunbound, so it is counted once. */
+static bool enter(struct cm_resolver *resolver, struct cm_question *question)
+{
+	unsigned int of_all = 0, of_zone = 0, of_client = 0;
+	bool good;
+
+	question->first = true;
+	pthread_mutex_lock(&resolver->lock);
+	for (const struct cm_question *other = resolver->under_way; other != NULL;
+	     other = other->next) {
+		if (strcasecmp(other->name, question->name) == 0)
+			question->first = false;
+		if (!other->first)
+			continue;
+		of_all++;
+		of_zone += strcasecmp(other->zone, question->zone) == 0;
+		of_client += other->client == question->client;
+	}
+	good = !question->first ||
+	       (of_all < CM_RESOLVER_UNDER_WAY_MAX && of_zone < CM_RESOLVER_ZONE_MAX &&
+		(question->client == 0 || of_client < CM_RESOLVER_CLIENT_MAX));
+	if (good) {
+		question->next = resolver->under_way;
+		if (question->next != NULL)
+			question->next->previous = question;
+		resolver->under_way = question;
+	}
+	pthread_mutex_unlock(&resolver->lock);
+	return good;
+}
+
+static void leave(struct cm_resolver *resolver, struct cm_question *question)
+{
+	pthread_mutex_lock(&resolver->lock);
+	if (question->next != NULL)
+		question->next->previous = question->previous;
+	if (question->previous != NULL)
+		question->previous->next = question->next;
+	else
+		resolver->under_way = question->next;
+	pthread_mutex_unlock(&resolver->lock);
 }
 
 /* libunbound's call-back, in our thread. */
@@ -125,8 +138,9 @@ static void on_answer(void *context, int error, struct ub_result *result)
 	struct cm_question *question = context;
 	bool abandoned;
 
+	leave(question->resolver, question);
 	pthread_mutex_lock(&question->lock);
-	question->status = read_answer(question, error, result);
+	cm_dns_answer_read(error, result, &question->answer);
 	question->answered = true;
 	abandoned = question->abandoned;
 	pthread_cond_signal(&question->answered_signal);
@@ -220,6 +234,7 @@ struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err)
 
 	if (resolver == NULL)
 		goto no_memory;
+	pthread_mutex_init(&resolver->lock, NULL);
 	resolver->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (resolver->stop_fd < 0)
 		goto no_memory;
@@ -238,41 +253,57 @@ fail:
 			ub_ctx_delete(resolver->context);
 		if (resolver->stop_fd >= 0)
 			close(resolver->stop_fd);
+		pthread_mutex_destroy(&resolver->lock);
 		free(resolver);
 	}
 	return NULL;
 }
 
-void cm_resolver_free(struct cm_resolver **resolver)
+void cm_resolver_free(struct cm_resolver **resolver_p)
 {
+	struct cm_resolver *resolver = *resolver_p;
+	struct cm_question *abandoned, *next;
 	const uint64_t one = 1;
 
-	if (*resolver == NULL)
+	*resolver_p = NULL;
+	if (resolver == NULL)
 		return;
-	if (write((*resolver)->stop_fd, &one, sizeof one) == (ssize_t)sizeof one)
-		pthread_join((*resolver)->thread, NULL);
-	ub_ctx_delete((*resolver)->context);
-	close((*resolver)->stop_fd);
-	free(*resolver);
-	*resolver = NULL;
+	if (write(resolver->stop_fd, &one, sizeof one) == (ssize_t)sizeof one)
+		pthread_join(resolver->thread, NULL);
+	ub_ctx_delete(resolver->context);
+	for (abandoned = resolver->under_way; abandoned != NULL; abandoned = next) {
+		next = abandoned->next;
+		destroy(abandoned);
+	}
+	close(resolver->stop_fd);
+	pthread_mutex_destroy(&resolver->lock);
+	free(resolver);
 }
 
-struct cm_question *cm_question_start(struct cm_resolver *resolver, const char *name)
+struct cm_question *cm_question_start(struct cm_resolver *resolver, const char *name,
+				      uint64_t client)
 {
-	struct cm_question *question = calloc(1, sizeof *question);
+	size_t size = strlen(name) + 1;
+	struct cm_question *question = calloc(1, sizeof *question + size);
 	pthread_condattr_t attributes;
 
 	if (question == NULL)
 		return NULL;
 	question->resolver = resolver;
+	memcpy(question->name, name, size);
+	question->zone = zone_of(question->name);
+	question->client = client;
 	pthread_mutex_init(&question->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&question->answered_signal, &attributes);
 	pthread_condattr_destroy(&attributes);
-	if (ub_resolve_async(resolver->context, name, TYPE_TXT, CLASS_IN, question, on_answer,
-			     &question->id) == 0)
-		return question;
+	if (enter(resolver, question)) {
+		if (ub_resolve_async(resolver->context, name, TYPE_TXT, CLASS_IN, question,
+				     on_answer, NULL) == 0)
+			return question;
+		leave(resolver, question);
+	}
 	destroy(question);
 	return NULL;
 }
@@ -290,39 +321,35 @@ enum cm_resolver_status cm_question_wait(struct cm_question *question,
 		   ETIMEDOUT)
 		;
 	if (question->answered)
-		status = question->status;
+		status = question->answer.status;
 	pthread_mutex_unlock(&question->lock);
 	return status;
 }
 
 size_t cm_question_records(const struct cm_question *question)
 {
-	return question->record_count;
+	return question->answer.record_count;
 }
 
 const char *cm_question_record(const struct cm_question *question, size_t number, size_t *length_r)
 {
-	*length_r = question->records[number].length;
-	return question->records[number].text;
+	*length_r = question->answer.records[number].length;
+	return question->answer.records[number].text;
 }
 
 void cm_question_free(struct cm_question **question)
 {
 	struct cm_question *one = *question;
-	struct ub_ctx *context;
 	bool answered;
-	int id;
 
 	if (one == NULL)
 		return;
 	*question = NULL;
-	context = one->resolver->context;
-	id = one->id;
 	pthread_mutex_lock(&one->lock);
 	answered = one->answered;
 	one->abandoned = true;
 	pthread_mutex_unlock(&one->lock);
-	/* Not answered: from here on it is the call-back's, unless that will not come. */
-	if (answered || ub_cancel(context, id) == 0)
+	/* Not answered: from here on it is the call-back's. */
+	if (answered)
 		destroy(one);
 }

@@ -9,12 +9,21 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "error.h"
 
 /* Answers of one name beyond this are not looked at. */
 #define CM_RESOLVER_RECORDS_MAX 4
+
+/* How many different names may be asked for at one time: in all, below one domain (the last two
+   labels), and for one client. A silent server's questions last until libunbound gives them up,
+   longer than anybody waits for them. What libunbound has cached takes no time, so only a flood, or
+   a domain whose servers are silent, comes near. */
+#define CM_RESOLVER_UNDER_WAY_MAX 1000
+#define CM_RESOLVER_ZONE_MAX      256
+#define CM_RESOLVER_CLIENT_MAX    256
 
 struct cm_resolver;
 
@@ -28,7 +37,7 @@ struct ub_ctx *cm_resolver_context(const char *server, struct cm_error *err);
 /* server: "ADDR" or "ADDR@PORT" of a name server to ask; "": those of /etc/resolv.conf. NULL with
    err filled on failure. */
 struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err);
-/* No question may be under way any more. */
+/* Nobody may hold a question any more. */
 void cm_resolver_free(struct cm_resolver **resolver);
 
 enum cm_resolver_status {
@@ -40,9 +49,11 @@ enum cm_resolver_status {
 /* One question and its answer. */
 struct cm_question;
 
-/* Starts asking; name is an absolute host name without special characters. NULL if that is not
-   possible now, which the calls below take for TROUBLE. */
-struct cm_question *cm_question_start(struct cm_resolver *resolver, const char *name);
+/* Starts asking; name is an absolute host name without special characters, client a number for the
+   network that made us ask, 0 for nobody. NULL if that is not possible now, which the calls below
+   take for TROUBLE. */
+struct cm_question *cm_question_start(struct cm_resolver *resolver, const char *name,
+				      uint64_t client);
 
 /* Waits for the answer until the deadline (CLOCK_MONOTONIC). */
 enum cm_resolver_status cm_question_wait(struct cm_question *question,

@@ -192,7 +192,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 						  "of header fields: it is too old");
 		return SMFIS_REJECT;
 	}
-	if (smfi_setsymlist(context, SMFIM_ENVFROM, "{auth_authen} {mail_addr}") != MI_SUCCESS ||
+	if (smfi_setsymlist(context, SMFIM_ENVFROM, "{auth_authen} {mail_addr} {client_addr}") !=
+		MI_SUCCESS ||
 	    smfi_setsymlist(context, SMFIM_EOH, "i") != MI_SUCCESS ||
 	    smfi_setsymlist(context, SMFIM_EOM, "i") != MI_SUCCESS) {
 		cm_log(LOG_ERR, "libmilter does not take the list of macros");
@@ -231,9 +232,12 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	if (session->message == NULL)
 		return fail(context, session, "out of memory");
 	if (session->direction == CM_DIRECTION_IN) {
+		const char *client = smfi_getsymval(context, "{client_addr}");
+
 		session->check = cm_dkim_begin(cm_runtime_dkim(session->runtime));
 		if (session->check == NULL)
 			return fail(context, session, "out of memory");
+		cm_dkim_client(session->check, client != NULL ? client : "");
 	}
 	session->nanoseconds = now() - start;
 	cm_message_verdict(session->message, &verdict);

@@ -2,7 +2,7 @@
 
 import threading
 
-from dnslib import CNAME, QTYPE, RCODE, RR, TXT
+from dnslib import CNAME, QTYPE, RCODE, RR, TXT, DNSError
 from dnslib.server import BaseResolver, DNSServer
 
 from support.ports import free_ports
@@ -16,6 +16,7 @@ class Zone(BaseResolver):
 
     def __init__(self):
         self.entries = {}
+        self.silent = []
         self.asked = {}
         self.lock = threading.Lock()
 
@@ -23,6 +24,8 @@ class Zone(BaseResolver):
         name = str(request.q.qname).rstrip(".").lower()
         with self.lock:
             self.asked[name] = self.asked.get(name, 0) + 1
+        if any(name.endswith("." + domain) for domain in self.silent):
+            raise DNSError("no answer")
         reply = request.reply(ra=1)
         self.answer(name, request, reply, 0)
         if handler.protocol == "udp" and len(reply.pack()) > UDP_SIZE_MAX:
@@ -107,6 +110,10 @@ class DnsServer:
 
     def absent(self, name):
         del self.zone.entries[name]
+
+    def silence(self, domain):
+        """Names below the domain get no answer at all."""
+        self.zone.silent.append(domain)
 
     def code(self, name, rcode):
         def answer(_request, reply):

@@ -1,0 +1,32 @@
+/*
+ * dns_answer - the TXT records in an answer of libunbound
+ *
+ * What libunbound hands over comes from a stranger's name server: every length in it is checked.
+ */
+#ifndef CM_DNS_ANSWER_H
+#define CM_DNS_ANSWER_H
+
+#include <stddef.h>
+
+#include <unbound.h>
+
+#include "resolver.h"
+
+struct cm_dns_record {
+	char *text; /* may hold any byte; no NUL ends it */
+	size_t length;
+};
+
+struct cm_dns_answer {
+	enum cm_resolver_status status;
+	struct cm_dns_record records[CM_RESOLVER_RECORDS_MAX];
+	size_t record_count;
+};
+
+/* Reads the result, which may be NULL, of a question that ended with that error of libunbound's. At
+   most CM_RESOLVER_RECORDS_MAX records are taken; one that is malformed, or no memory for one,
+   makes the answer CM_RESOLVER_TROUBLE. answer_r needs cm_dns_answer_free() in any case. */
+void cm_dns_answer_read(int error, const struct ub_result *result, struct cm_dns_answer *answer_r);
+void cm_dns_answer_free(struct cm_dns_answer *answer);
+
+#endif
