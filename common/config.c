@@ -26,6 +26,8 @@
 /* As much of a wrong value is in the error message, in bytes. */
 #define SHOWN_MAX 100
 
+#define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+
 enum kind {
 	KIND_TEXT,
 	KIND_PATH,     /* "" or absolute */
@@ -38,6 +40,8 @@ enum kind {
 	KIND_FLAG,     /* bool */
 	KIND_MODE,     /* enum cm_registration_mode, see choices[] */
 	KIND_OUTBOUND, /* enum cm_outbound, see choices[] */
+	KIND_SIGNING,  /* enum cm_dkim_signing, see choices[] */
+	KIND_WORD,     /* letters, digits and dashes */
 	KIND_URL,      /* https only */
 	KIND_IROH,     /* "" or a URL, http too */
 	KIND_HOST,     /* "", a domain name, or an IP address without brackets */
@@ -108,6 +112,9 @@ static const struct key keys[] = {
     {"blocked_senders_file", KIND_PATH, FIELD(blocked_senders_file), "", 0, 0},
     {"resolver", KIND_RESOLVER, FIELD(resolver), "", 0, 0},
     {"outbound", KIND_OUTBOUND, FIELD(outbound), "smtp", 0, 0},
+    {"dkim_signing", KIND_SIGNING, FIELD(dkim_signing), "milter", 0, 0},
+    {"dkim_selector", KIND_WORD, FIELD(dkim_selector), "opendkim", 0, 0},
+    {"dkim_keys_dir", KIND_PATH, FIELD(dkim_keys_dir), "/etc/dkimkeys", 0, 0},
     {"run_dir", KIND_PATH, FIELD(run_dir), CM_RUN_DIR, 0, 0},
 };
 
@@ -121,6 +128,7 @@ static const struct choice {
 } choices[] = {
     {KIND_MODE, {"open", "invite", "closed"}, "open, invite or closed"},
     {KIND_OUTBOUND, {"auto", "smtp", "https"}, "auto, smtp or https"},
+    {KIND_SIGNING, {"milter", "opendkim"}, "milter or opendkim"},
 };
 
 /* The state of one load. */
@@ -147,7 +155,7 @@ static bool is_string_kind(enum kind kind)
 {
 	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_MAILS || kind == KIND_URL ||
 	       kind == KIND_IROH || kind == KIND_HOST || kind == KIND_LISTEN || kind == KIND_WEB ||
-	       kind == KIND_RESOLVER || kind == KIND_DOMAIN;
+	       kind == KIND_RESOLVER || kind == KIND_DOMAIN || kind == KIND_WORD;
 }
 
 static int key_index(const char *name)
@@ -330,6 +338,10 @@ static const char *check_text(const struct key *key, const char *text)
 			   : "a URL like https://iroh.example";
 	case KIND_HOST:
 		return absent || cm_value_is_host(text) ? NULL : "a name or an IP address";
+	case KIND_WORD:
+		return !absent && text[strspn(text, WORD_CHARACTERS)] == '\0' && strlen(text) <= 63
+			   ? NULL
+			   : "letters, digits and dashes";
 	case KIND_LISTEN:
 		return absent || cm_value_is_listen(text) ? NULL : "HOST:PORT";
 	case KIND_WEB:
@@ -395,6 +407,7 @@ static bool apply_key(struct load *load, size_t index, const char *text)
 		break;
 	case KIND_MODE:
 	case KIND_OUTBOUND:
+	case KIND_SIGNING:
 		choice = find_choice(key->kind);
 		expected = read_choice(choice, text, target) ? NULL : choice->expected;
 		break;
@@ -591,6 +604,7 @@ char *cm_config_get(const struct cm_config *config, const char *name)
 		break;
 	case KIND_MODE:
 	case KIND_OUTBOUND:
+	case KIND_SIGNING:
 		good = set_text(&text, "%s",
 				find_choice(keys[index].kind)->names[*(const unsigned int *)value]);
 		break;

@@ -34,6 +34,12 @@ enum cm_outbound {
 	CM_OUTBOUND_HTTPS, /* over HTTPS alone, from a network without port 25 */
 };
 
+/* What signs the mail that leaves. */
+enum cm_dkim_signing {
+	CM_DKIM_SIGNING_MILTER,
+	CM_DKIM_SIGNING_OPENDKIM, /* OpenDKIM's daemon, as upstream has it */
+};
+
 /* Strings are never NULL: an absent one is "". Sizes are in bytes, ages in days. */
 struct cm_config {
 	char *path; /* where it was read from */
@@ -97,6 +103,9 @@ struct cm_config {
 	char *blocked_senders_file;
 	char *resolver; /* "ADDR[@PORT]"; "": the system's */
 	enum cm_outbound outbound;
+	enum cm_dkim_signing dkim_signing;
+	char *dkim_selector;
+	char *dkim_keys_dir;
 	char *run_dir; /* absolute: the shared statistics, lost at a reboot */
 };
 

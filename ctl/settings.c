@@ -39,7 +39,6 @@ static const struct site {
     {"nginx_access_log", "/var/log/nginx/access.log", "nginx's access log, or off"},
     {"relayhost", "", "Postfix's relayhost; empty: each domain's MX"},
     {"smtp_tls_security_level", "verify", "how other relays are spoken to"},
-    {"dkim_selector", "opendkim", "name of the DKIM key, in the DNS and below /etc/dkimkeys"},
     {"opendkim_conf", "/etc/opendkim.conf", "where OpenDKIM looks for its configuration"},
     {"dovecot_log", "", "Dovecot's log file; empty: syslog"},
     {"postfix_log", "", "Postfix's log file; empty: syslog"},

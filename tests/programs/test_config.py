@@ -92,7 +92,7 @@ def test_show_as_json(root):
     ]
     settings = json.loads(config("show", root, *arguments, "--settings").stdout)
     assert settings["privacy_postal"] == "Straße 1 ; \"Town\""
-    done = config("show", root, *arguments, "--settings", "--set", b"dkim_selector=\xe9")
+    done = config("show", root, *arguments, "--settings", "--set", b"relayhost=\xe9")
     assert done.returncode == 2
     assert done.stdout == ""
     assert "not UTF-8" in done.stderr

@@ -1,0 +1,59 @@
+/*
+ * signer - DKIM signatures for the mail that leaves (RFC 6376, RFC 8463)
+ *
+ * c=relaxed/simple, one signature for each key. Signed are the fields that upstream's OpenDKIM
+ * signs, each as often as it is there and (oversigned, RFC 6376 8.15) once more, so that none can
+ * be added.
+ *
+ * What is signed is the message as it leaves Postfix: its SMTP client breaks lines of more than
+ * CM_SIGNER_LINE_MAX bytes, in the header and in the body.
+ *
+ * Order of calls:  begin  header*  body*  end
+ */
+#ifndef CM_SIGNER_H
+#define CM_SIGNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "error.h"
+#include "signing_key.h"
+
+/* Postfix's smtp_line_length_limit, in bytes without the line's end (RFC 5321 4.5.3.1.6). */
+#define CM_SIGNER_LINE_MAX 998
+
+/* The keys and the domain; never changes, so any number of threads may use it. */
+struct cm_signer;
+
+/* Reads the keys as cm_signing_keys_read() does. NULL with err filled on failure. */
+struct cm_signer *cm_signer_new(const char *directory, const char *selector, const char *domain,
+				struct cm_error *err);
+/* One more cm_signer_free() is needed. Returns signer. */
+struct cm_signer *cm_signer_share(struct cm_signer *signer);
+void cm_signer_free(struct cm_signer **signer);
+
+/* The keys, for listings; they live as long as the signer. */
+const struct cm_signing_keys *cm_signer_keys(const struct cm_signer *signer);
+
+/* One message's signatures. */
+struct cm_signature;
+
+/* NULL if out of memory. The signer must outlive it. */
+struct cm_signature *cm_signature_begin(const struct cm_signer *signer);
+void cm_signature_free(struct cm_signature **signature);
+
+/* name and value as the message leaves with them: value without the line's end, leading space kept,
+   folds as LF or CRLF. */
+void cm_signature_header(struct cm_signature *signature, const char *name, const char *value);
+void cm_signature_body(struct cm_signature *signature, const void *data, size_t length);
+
+/* Signs. False with err filled on failure, of an earlier call too. */
+bool cm_signature_end(struct cm_signature *signature, time_t now, struct cm_error *err);
+
+/* After cm_signature_end(): how many DKIM-Signature fields there are, and the value of one of them:
+   with its leading space, folded by LF and TAB. */
+size_t cm_signature_count(const struct cm_signature *signature);
+const char *cm_signature_value(const struct cm_signature *signature, size_t number);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * signing_key - the private keys that sign what leaves (RFC 6376, RFC 8463)
+ *
+ * One RSA key and one Ed25519 key at most, each with its selector. They live in OpenSSL's secure
+ * heap: locked, in no core dump, wiped when they are freed. Only what OpenSSL derives from an RSA key
+ * to sign faster is in ordinary memory, wiped too.
+ */
+#ifndef CM_SIGNING_KEY_H
+#define CM_SIGNING_KEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <openssl/evp.h>
+
+#include "dkim_signature.h"
+#include "error.h"
+
+#define CM_SIGNING_KEYS_MAX 2
+
+/* RFC 8301 3.2: signers use 1024 bits at least, and verifiers need not take more than 4096. */
+#define CM_SIGNING_RSA_BITS_MIN 1024
+#define CM_SIGNING_RSA_BITS_MAX 4096
+
+/* What the Ed25519 key's selector, and so its file, has more than that of the RSA key. */
+#define CM_SIGNING_ED25519_SUFFIX "-ed25519"
+
+struct cm_signing_key {
+	enum cm_dkim_algorithm algorithm;
+	EVP_PKEY *key;
+	char selector[CM_DKIM_NAME_SIZE];
+};
+
+struct cm_signing_keys {
+	struct cm_signing_key key[CM_SIGNING_KEYS_MAX];
+	size_t count;
+};
+
+/* Reads <directory>/<selector>.private and <selector>-ed25519.private, PEM without a password. One
+   of them may be missing; the first may be of either kind, the second is an Ed25519 key. False with
+   err filled, naming the file, if there is no key, or one that cannot be used. */
+bool cm_signing_keys_read(const char *directory, const char *selector,
+			  struct cm_signing_keys *keys_r, struct cm_error *err);
+void cm_signing_keys_free(struct cm_signing_keys *keys);
+
+/* The key's record in the DNS, as at <selector>._domainkey.<domain>: "v=DKIM1; k=...; p=...". The
+   caller frees it. NULL if out of memory. */
+char *cm_signing_key_record(const struct cm_signing_key *key);
+
+/* Signs a SHA-256 digest. bytes_r has room for CM_DKIM_SIGNATURE_BYTES_MAX. False on failure. */
+bool cm_signing_key_sign(const struct cm_signing_key *key,
+			 const unsigned char digest[CM_DKIM_HASH_SIZE], unsigned char *bytes_r,
+			 size_t *length_r);
+
+#endif
