@@ -39,7 +39,8 @@
 /* Where a template is for. */
 enum scope {
 	ALWAYS,
-	WITH_NAME, /* an IP-only relay signs nothing and is looked up nowhere */
+	WITH_NAME, /* an IP-only relay is looked up nowhere */
+	WITH_OPENDKIM,
 };
 
 /* Both names may have settings in them, as the file itself may; {{dovecot}} is Dovecot's version
@@ -89,9 +90,9 @@ static const struct file {
     {"www/security.txt", "{{www_root}}/security.txt", ALWAYS},
     {"www/autoconfig.xml", "{{www_root}}/autoconfig.xml", WITH_NAME},
     {"www/mta-sts.txt", "{{www_root}}/mta-sts.txt", WITH_NAME},
-    {"opendkim/opendkim.conf", "{{opendkim_conf}}", WITH_NAME},
-    {"opendkim/KeyTable", "/etc/dkimkeys/KeyTable", WITH_NAME},
-    {"opendkim/SigningTable", "/etc/dkimkeys/SigningTable", WITH_NAME},
+    {"opendkim/opendkim.conf", "{{opendkim_conf}}", WITH_OPENDKIM},
+    {"opendkim/KeyTable", "/etc/dkimkeys/KeyTable", WITH_OPENDKIM},
+    {"opendkim/SigningTable", "/etc/dkimkeys/SigningTable", WITH_OPENDKIM},
 };
 
 #define FILE_COUNT (sizeof(files) / sizeof(files[0]))
@@ -460,7 +461,15 @@ static int apply(struct job *job)
 
 static bool wanted(const struct job *job, size_t file)
 {
-	return files[file].scope != WITH_NAME || !job->config->mail_domain_is_ip;
+	switch (files[file].scope) {
+	case WITH_NAME:
+		return !job->config->mail_domain_is_ip;
+	case WITH_OPENDKIM:
+		return cm_settings_opendkim(job->config);
+	case ALWAYS:
+		break;
+	}
+	return true;
 }
 
 static const char *setting(const char *name, void *context)

@@ -52,6 +52,7 @@ static const struct site {
 enum derived {
 	POSTFIX_HOSTNAME,
 	MAIL_DOMAIN_IS_IP,
+	OPENDKIM,
 	MAX_MESSAGE_BYTES,
 	QUOTA_TARGET_MB,
 	SMTP_CONNECTIONS_PER_CLIENT,
@@ -70,6 +71,7 @@ enum derived {
 static const char *const derived_names[DERIVED_COUNT] = {
     [POSTFIX_HOSTNAME] = "postfix_hostname",
     [MAIL_DOMAIN_IS_IP] = "mail_domain_is_ip",
+    [OPENDKIM] = "opendkim",
     [MAX_MESSAGE_BYTES] = "max_message_bytes",
     [QUOTA_TARGET_MB] = "quota_target_mb",
     [SMTP_CONNECTIONS_PER_CLIENT] = "smtp_connections_per_client",
@@ -217,12 +219,18 @@ static bool fill_keys(struct cm_settings *settings, const struct cm_config *conf
 	return true;
 }
 
+bool cm_settings_opendkim(const struct cm_config *config)
+{
+	return config->dkim_signing == CM_DKIM_SIGNING_OPENDKIM && !config->mail_domain_is_ip;
+}
+
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config)
 {
 	char **derived = settings->derived;
 
 	derived[POSTFIX_HOSTNAME] = postfix_hostname(config);
 	derived[MAIL_DOMAIN_IS_IP] = format("%s", config->mail_domain_is_ip ? "true" : "false");
+	derived[OPENDKIM] = format("%s", cm_settings_opendkim(config) ? "true" : "false");
 	derived[MAX_MESSAGE_BYTES] = format("%" PRIu64, config->max_message_size);
 	derived[QUOTA_TARGET_MB] = quota_target(config);
 	derived[SMTP_CONNECTIONS_PER_CLIENT] = format("%u", config->max_smtp_connections / 5);

@@ -38,6 +38,9 @@ static void find_programs(struct cm_status *status)
 			program->why = "metrics_listen is empty";
 		else if (strcmp(program->key, "opendkim") == 0 && status->config->mail_domain_is_ip)
 			program->why = "a relay without a domain name signs nothing";
+		else if (strcmp(program->key, "opendkim") == 0 &&
+			 status->config->dkim_signing == CM_DKIM_SIGNING_MILTER)
+			program->why = "the milter signs";
 		else
 			continue;
 		program->state = CM_PROGRAM_OFF;

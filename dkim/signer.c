@@ -34,7 +34,7 @@ static const char *const signed_names[] = {
 struct cm_signer {
 	atomic_uint references;
 	struct cm_signing_keys keys;
-	char domain[CM_DKIM_NAME_SIZE];
+	char *directory, *selector, *domain;
 };
 
 /* A field that is signed. */
@@ -54,21 +54,33 @@ struct cm_signature {
 	size_t count;
 };
 
+static void destroy(struct cm_signer *signer)
+{
+	cm_signing_keys_free(&signer->keys);
+	free(signer->directory);
+	free(signer->selector);
+	free(signer->domain);
+	free(signer);
+}
+
 struct cm_signer *cm_signer_new(const char *directory, const char *selector, const char *domain,
 				struct cm_error *err)
 {
 	struct cm_signer *signer = calloc(1, sizeof(*signer));
 
-	if (signer == NULL || strlen(domain) >= sizeof(signer->domain)) {
-		cm_error_set(err, "cannot sign for %s", domain);
-		free(signer);
+	if (signer == NULL) {
+		cm_error_set_errno(err, "cannot sign");
 		return NULL;
 	}
-	strcpy(signer->domain, domain);
 	atomic_init(&signer->references, 1);
-	if (cm_signing_keys_read(directory, selector, &signer->keys, err))
+	signer->directory = strdup(directory);
+	signer->selector = strdup(selector);
+	signer->domain = strdup(domain);
+	if (signer->directory == NULL || signer->selector == NULL || signer->domain == NULL)
+		cm_error_set(err, "out of memory");
+	else if (cm_signing_keys_read(directory, selector, &signer->keys, err))
 		return signer;
-	free(signer);
+	destroy(signer);
 	return NULL;
 }
 
@@ -83,10 +95,15 @@ void cm_signer_free(struct cm_signer **signer_p)
 	struct cm_signer *signer = *signer_p;
 
 	*signer_p = NULL;
-	if (signer == NULL || atomic_fetch_sub(&signer->references, 1) > 1)
-		return;
-	cm_signing_keys_free(&signer->keys);
-	free(signer);
+	if (signer != NULL && atomic_fetch_sub(&signer->references, 1) == 1)
+		destroy(signer);
+}
+
+bool cm_signer_is_of(const struct cm_signer *signer, const char *directory, const char *selector,
+		     const char *domain)
+{
+	return strcmp(signer->directory, directory) == 0 &&
+	       strcmp(signer->selector, selector) == 0 && strcmp(signer->domain, domain) == 0;
 }
 
 const struct cm_signing_keys *cm_signer_keys(const struct cm_signer *signer)

@@ -33,6 +33,10 @@ struct cm_signer *cm_signer_new(const char *directory, const char *selector, con
 struct cm_signer *cm_signer_share(struct cm_signer *signer);
 void cm_signer_free(struct cm_signer **signer);
 
+/* True if it was made from these three. */
+bool cm_signer_is_of(const struct cm_signer *signer, const char *directory, const char *selector,
+		     const char *domain);
+
 /* The keys, for listings; they live as long as the signer. */
 const struct cm_signing_keys *cm_signer_keys(const struct cm_signer *signer);
 

@@ -152,18 +152,19 @@ bool cm_signing_keys_read(const char *directory, const char *selector,
 			  struct cm_signing_keys *keys_r, struct cm_error *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct cm_error absent;
+	struct cm_error why, why_second;
+	bool good;
 
 	pthread_once(&once, start_secure_heap);
 	keys_r->count = 0;
-	if (add_key(directory, selector, "", keys_r, err)) {
-		absent = *err;
-		if (add_key(directory, selector, CM_SIGNING_ED25519_SUFFIX, keys_r, err)) {
-			if (keys_r->count > 0)
-				return true;
-			*err = absent;
-		}
+	good = add_key(directory, selector, "", keys_r, &why);
+	if (good && !add_key(directory, selector, CM_SIGNING_ED25519_SUFFIX, keys_r, &why_second)) {
+		why = why_second;
+		good = false;
 	}
+	if (good && keys_r->count > 0)
+		return true;
+	cm_error_set(err, "%s", why.text);
 	cm_signing_keys_free(keys_r);
 	return false;
 }

@@ -2,8 +2,8 @@
  * signing_key - the private keys that sign what leaves (RFC 6376, RFC 8463)
  *
  * One RSA key and one Ed25519 key at most, each with its selector. They live in OpenSSL's secure
- * heap: locked, in no core dump, wiped when they are freed. Only what OpenSSL derives from an RSA key
- * to sign faster is in ordinary memory, wiped too.
+ * heap: locked, in no core dump, wiped when they are freed. Only what OpenSSL derives from an RSA
+ * key to sign faster is in ordinary memory, wiped too.
  */
 #ifndef CM_SIGNING_KEY_H
 #define CM_SIGNING_KEY_H

@@ -159,11 +159,12 @@ static int serve(const struct program *program)
 	return EXIT_SUCCESS;
 }
 
-static bool open_socket(void *context, const struct cm_daemon *daemon, struct cm_error *err)
+/* What needs root: the socket's directory, and perhaps the DKIM key. */
+static bool open_as_root(void *context, const struct cm_daemon *daemon, struct cm_error *err)
 {
 	const struct program *program = context;
 
-	(void)daemon;
+	cm_runtime_read_key(daemon->config_path);
 	return cm_listener_open(&program->listener, err);
 }
 
@@ -194,7 +195,7 @@ int main(int argc, char **argv)
 	int status = parse(&program, argc, argv);
 
 	if (status < 0)
-		status = cm_daemon_start(&program.daemon, open_socket, &program);
+		status = cm_daemon_start(&program.daemon, open_as_root, &program);
 	if (status < 0)
 		status = run(&program);
 	cm_daemon_end(&program.daemon);

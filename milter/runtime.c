@@ -1,5 +1,5 @@
 /*
- * runtime - the configuration, policy and resolver in force, while messages come and go
+ * runtime - the configuration, policy, resolver and DKIM key in force, while messages come and go
  */
 #include "runtime.h"
 
@@ -19,6 +19,7 @@ struct cm_runtime {
 	struct cm_config *config;
 	struct cm_policy *policy;
 	struct shared_dkim *dkim;
+	struct cm_signer *signer;
 	struct cm_stats *stats;
 	unsigned int references; /* messages, and one while in force */
 };
@@ -27,6 +28,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t idle = PTHREAD_COND_INITIALIZER;
 static struct cm_runtime *in_force;
 static unsigned int messages;
+static struct cm_signer *read_as_root;
 
 /* The lock is held, if others know the runtime. */
 static void release(struct cm_runtime *runtime)
@@ -38,6 +40,7 @@ static void release(struct cm_runtime *runtime)
 		cm_dkim_free(&runtime->dkim->dkim);
 		free(runtime->dkim);
 	}
+	cm_signer_free(&runtime->signer);
 	cm_stats_close(&runtime->stats);
 	cm_config_free(&runtime->config);
 	free(runtime);
@@ -67,6 +70,61 @@ static struct shared_dkim *get_dkim(const struct cm_config *config, struct cm_er
 	return NULL;
 }
 
+static bool signs(const struct cm_config *config)
+{
+	return config->dkim_signing == CM_DKIM_SIGNING_MILTER && !config->mail_domain_is_ip;
+}
+
+static struct cm_signer *new_signer(const struct cm_config *config, struct cm_error *err)
+{
+	return cm_signer_new(config->dkim_keys_dir, config->dkim_selector, config->mail_domain,
+			     err);
+}
+
+static struct cm_signer *share_signer(struct cm_signer *signer, const struct cm_config *config)
+{
+	if (signer == NULL || !cm_signer_is_of(signer, config->dkim_keys_dir, config->dkim_selector,
+					       config->mail_domain))
+		return NULL;
+	return cm_signer_share(signer);
+}
+
+/* The key from its file; else, as only root may be able to read it, the one in force or the one
+   that was read before privileges were dropped. The lock is held. */
+static void open_signer(struct cm_runtime *runtime, cm_config_warning_fn *warn, void *context)
+{
+	const struct cm_config *config = runtime->config;
+	struct cm_error why, warning;
+
+	if (!signs(config))
+		return;
+	runtime->signer = new_signer(config, &why);
+	if (runtime->signer != NULL)
+		return;
+	if (in_force != NULL) {
+		runtime->signer = share_signer(in_force->signer, config);
+		if (runtime->signer != NULL)
+			cm_error_set(&warning, "the DKIM key stays as it was: %.900s", why.text);
+	}
+	if (runtime->signer == NULL) {
+		runtime->signer = share_signer(read_as_root, config);
+		if (runtime->signer != NULL)
+			return;
+		cm_error_set(&warning, "nothing leaves for want of a DKIM key: %.900s", why.text);
+	}
+	if (warn != NULL)
+		warn(warning.text, context);
+}
+
+void cm_runtime_read_key(const char *ini)
+{
+	struct cm_config *config = cm_config_load(ini, NULL, NULL, NULL);
+
+	if (config != NULL && signs(config))
+		read_as_root = new_signer(config, NULL);
+	cm_config_free(&config);
+}
+
 static void open_stats(struct cm_runtime *runtime, cm_config_warning_fn *warn, void *context)
 {
 	struct cm_error why;
@@ -94,6 +152,7 @@ static struct cm_runtime *new_runtime(const char *ini, cm_config_warning_fn *war
 	if (runtime->policy != NULL)
 		runtime->dkim = get_dkim(runtime->config, err);
 	if (runtime->dkim != NULL) {
+		open_signer(runtime, warn, context);
 		open_stats(runtime, warn, context);
 		return runtime;
 	}
@@ -114,6 +173,7 @@ bool cm_runtime_load(const char *ini, cm_config_warning_fn *warn, void *context,
 	}
 	if (before != NULL)
 		release(before);
+	cm_signer_free(&read_as_root);
 	pthread_mutex_unlock(&lock);
 	return runtime != NULL;
 }
@@ -160,6 +220,16 @@ struct cm_policy *cm_runtime_policy(struct cm_runtime *runtime)
 struct cm_dkim *cm_runtime_dkim(struct cm_runtime *runtime)
 {
 	return runtime->dkim->dkim;
+}
+
+bool cm_runtime_signs(const struct cm_runtime *runtime)
+{
+	return signs(runtime->config);
+}
+
+const struct cm_signer *cm_runtime_signer(const struct cm_runtime *runtime)
+{
+	return runtime->signer;
 }
 
 struct cm_stats *cm_runtime_stats(struct cm_runtime *runtime)

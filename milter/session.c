@@ -6,11 +6,14 @@
  */
 #include "session.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -29,12 +32,14 @@
 
 struct session {
 	unsigned long unanswered; /* events that Postfix wants no reply to: SMFIP_NR_... */
+	bool without_client;      /* Postfix made up the connection, see is_internal() */
 
 	/* the message under way, if runtime is not NULL */
 	struct cm_runtime *runtime;
 	enum cm_direction direction;
-	struct cm_message *message;
-	struct cm_dkim_check *check; /* incoming only */
+	struct cm_message *message;     /* NULL: Postfix's own, which is signed and nothing else */
+	struct cm_dkim_check *check;    /* incoming only */
+	struct cm_signature *signature; /* outgoing, if the milter signs */
 	bool condemned; /* refused already; said at the end of the header, or of the message */
 	char why[128];  /* what DKIM verification said */
 	uint64_t bytes;
@@ -69,7 +74,9 @@ static void end_message(struct session *session)
 	if (session->runtime == NULL)
 		return;
 	cm_dkim_check_free(&session->check);
-	cm_message_free(&session->message);
+	cm_signature_free(&session->signature);
+	if (session->message != NULL)
+		cm_message_free(&session->message);
 	cm_runtime_leave(&session->runtime);
 }
 
@@ -120,6 +127,37 @@ static void log_refusal(SMFICTX *context, const struct session *session,
 	       session->why);
 }
 
+/* Adds the signatures, above every other field. The last one added is the topmost: the first key's,
+   which more verifiers know. */
+static bool add_signatures(SMFICTX *context, struct session *session, struct cm_error *err)
+{
+	if (session->signature == NULL)
+		return true;
+	if (!cm_signature_end(session->signature, time(NULL), err))
+		return false;
+	for (size_t i = cm_signature_count(session->signature); i-- > 0;) {
+		const char *value = cm_signature_value(session->signature, i);
+
+		if (smfi_insheader(context, 0, (char *)"DKIM-Signature", (char *)value) !=
+		    MI_SUCCESS) {
+			cm_error_set(err, "libmilter cannot add a header field");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Lets the message pass, signed if it leaves. */
+static sfsistat pass(SMFICTX *context, struct session *session)
+{
+	struct cm_error err;
+
+	if (!add_signatures(context, session, &err))
+		return fail(context, session, err.text);
+	end_message(session);
+	return SMFIS_CONTINUE;
+}
+
 /* Says the verdict and ends the message. */
 static sfsistat conclude(SMFICTX *context, struct session *session,
 			 const struct cm_verdict *verdict)
@@ -129,8 +167,7 @@ static sfsistat conclude(SMFICTX *context, struct session *session,
 
 	if (verdict->code == 250 && cm_reason_accepts(verdict->reason)) {
 		count(session, verdict);
-		end_message(session);
-		return SMFIS_CONTINUE;
+		return pass(context, session);
 	}
 	if (verdict->code < 400 || verdict->code > 599)
 		return fail(context, session, "the policy gave no usable verdict");
@@ -172,6 +209,16 @@ static struct session *get_message(SMFICTX *context)
 	return session != NULL && session->runtime != NULL ? session : NULL;
 }
 
+/* True for a message that Postfix made itself, a bounce. It enters the queue without a client, for
+   which Postfix makes up a connection from loopback and port 0, which no client has; and master.cf
+   gives port 25 another name than main.cf gives everything else. */
+static bool is_internal(SMFICTX *context, const struct session *session)
+{
+	const char *daemon = smfi_getsymval(context, "{daemon_name}");
+
+	return session->without_client && daemon != NULL && strcmp(daemon, "ORIGINATING") == 0;
+}
+
 /* Called once per connection. Postfix is asked for what decides the direction, whatever its own
    configuration says; and for {mail_addr}, which there always is, so that the macros of an earlier
    MAIL FROM never stand for those of this one. */
@@ -200,12 +247,68 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		return SMFIS_REJECT;
 	}
 	/* What is never refused at once needs no reply, which costs both sides a wake-up. */
-	session->unanswered = steps & (SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_BODY);
-	*actions_r = SMFIF_SETSYMLIST | SMFIF_CHGHDRS;
+	session->unanswered =
+	    steps & (SMFIP_NR_CONN | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_BODY);
+	*actions_r = SMFIF_SETSYMLIST | SMFIF_ADDHDRS | SMFIF_CHGHDRS;
 	*steps_r = needed | session->unanswered |
-		   (steps & (SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA));
+		   (steps & (SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA));
 	*unused_2_r = *unused_3_r = 0;
 	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_connect(SMFICTX *context, char *host, struct sockaddr *address)
+{
+	struct session *session = get_session(context);
+	struct sockaddr_in6 v6;
+	struct sockaddr_in v4;
+
+	(void)host;
+	if (session == NULL)
+		return fail(context, NULL, "out of memory");
+	session->without_client = false;
+	if (address != NULL && address->sa_family == AF_INET) {
+		memcpy(&v4, address, sizeof v4);
+		session->without_client =
+		    v4.sin_port == 0 && v4.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+	} else if (address != NULL && address->sa_family == AF_INET6) {
+		memcpy(&v6, address, sizeof v6);
+		session->without_client = v6.sin6_port == 0 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+	}
+	return go_on(session, SMFIP_NR_CONN);
+}
+
+/* False if there is no key, or no memory. */
+static bool begin_signature(struct session *session)
+{
+	const struct cm_signer *signer = cm_runtime_signer(session->runtime);
+
+	if (!cm_runtime_signs(session->runtime))
+		return true;
+	session->signature = signer == NULL ? NULL : cm_signature_begin(signer);
+	return session->signature != NULL;
+}
+
+static bool begin(SMFICTX *context, struct session *session, const char *sender)
+{
+	const char *client = smfi_getsymval(context, "{client_addr}");
+
+	session->message =
+	    cm_message_begin(cm_runtime_policy(session->runtime), session->direction, sender);
+	if (session->message == NULL)
+		return false;
+	if (session->direction == CM_DIRECTION_OUT)
+		return begin_signature(session);
+	session->check = cm_dkim_begin(cm_runtime_dkim(session->runtime));
+	if (session->check == NULL)
+		return false;
+	cm_dkim_client(session->check, client != NULL ? client : "");
+	return true;
+}
+
+static sfsistat begin_internal(SMFICTX *context, struct session *session)
+{
+	session->nanoseconds = 0;
+	return begin_signature(session) ? SMFIS_CONTINUE : fail(context, session, "cannot sign");
 }
 
 static sfsistat on_mail(SMFICTX *context, char **arguments)
@@ -227,18 +330,10 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	session->condemned = false;
 	session->why[0] = '\0';
 	session->bytes = 0;
-	session->message =
-	    cm_message_begin(cm_runtime_policy(session->runtime), session->direction, arguments[0]);
-	if (session->message == NULL)
+	if (session->direction == CM_DIRECTION_IN && is_internal(context, session))
+		return begin_internal(context, session);
+	if (!begin(context, session, arguments[0]))
 		return fail(context, session, "out of memory");
-	if (session->direction == CM_DIRECTION_IN) {
-		const char *client = smfi_getsymval(context, "{client_addr}");
-
-		session->check = cm_dkim_begin(cm_runtime_dkim(session->runtime));
-		if (session->check == NULL)
-			return fail(context, session, "out of memory");
-		cm_dkim_client(session->check, client != NULL ? client : "");
-	}
 	session->nanoseconds = now() - start;
 	cm_message_verdict(session->message, &verdict);
 	return verdict.code == 0 ? SMFIS_CONTINUE : conclude(context, session, &verdict);
@@ -253,7 +348,7 @@ static sfsistat on_recipient(SMFICTX *context, char **arguments)
 
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
-	if (session->runtime != NULL && !session->condemned)
+	if (session->message != NULL && !session->condemned)
 		session->condemned = !cm_message_recipient(session->message, arguments[0]);
 	return go_on(session, SMFIP_NR_RCPT);
 }
@@ -266,13 +361,26 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
 	session->bytes += strlen(name) + strlen(value) + 3;
-	if (session->runtime != NULL && !session->condemned) {
+	if (session->message != NULL && !session->condemned) {
 		session->condemned = !cm_message_header(session->message, name, value);
 		if (session->check != NULL)
 			cm_dkim_header(session->check, name, value);
 	}
+	if (session->signature != NULL && session->message == NULL)
+		cm_signature_header(session->signature, name, value);
 	session->nanoseconds += now() - start;
 	return go_on(session, SMFIP_NR_HDR);
+}
+
+/* What is signed is the header as it leaves. */
+static void sign_header(struct session *session)
+{
+	const struct cm_header_rewrite *rewrite = cm_message_header_rewrite(session->message);
+
+	for (size_t i = 0; i < rewrite->count; i++)
+		if (rewrite->field[i].value != NULL)
+			cm_signature_header(session->signature, rewrite->field[i].name,
+					    rewrite->field[i].value);
 }
 
 static sfsistat on_end_of_headers(SMFICTX *context)
@@ -283,9 +391,13 @@ static sfsistat on_end_of_headers(SMFICTX *context)
 
 	if (session == NULL)
 		return fail(context, NULL, "the end of a header without a message");
+	if (session->message == NULL)
+		return SMFIS_CONTINUE;
 	goes_on = !session->condemned && cm_message_end_of_headers(session->message);
 	if (goes_on && session->check != NULL)
 		cm_dkim_end_of_headers(session->check, cm_message_from_domain(session->message));
+	if (goes_on && session->signature != NULL)
+		sign_header(session);
 	session->nanoseconds += now() - start;
 	return goes_on ? SMFIS_CONTINUE : conclude_early(context, session);
 }
@@ -298,11 +410,13 @@ static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
 	session->bytes += length;
-	if (session->runtime != NULL && !session->condemned) {
+	if (session->message != NULL && !session->condemned) {
 		session->condemned = !cm_message_body(session->message, data, length);
 		if (session->check != NULL)
 			cm_dkim_body(session->check, data, length);
 	}
+	if (session->signature != NULL && !session->condemned)
+		cm_signature_body(session->signature, data, length);
 	session->nanoseconds += now() - start;
 	return go_on(session, SMFIP_NR_BODY);
 }
@@ -317,6 +431,8 @@ static sfsistat on_end_of_message(SMFICTX *context)
 
 	if (session == NULL)
 		return fail(context, NULL, "the end of a message without its start");
+	if (session->message == NULL)
+		return pass(context, session);
 	if (session->condemned)
 		return conclude_early(context, session);
 	if (session->check != NULL && cm_message_needs_dkim(session->message)) {
@@ -360,8 +476,9 @@ struct smfiDesc *cm_session_filter(void)
 	static struct smfiDesc filter = {
 	    .xxfi_name = (char *)"chatmail-milter",
 	    .xxfi_version = SMFI_VERSION,
-	    .xxfi_flags = SMFIF_SETSYMLIST | SMFIF_CHGHDRS,
+	    .xxfi_flags = SMFIF_SETSYMLIST | SMFIF_ADDHDRS | SMFIF_CHGHDRS,
 	    .xxfi_negotiate = on_negotiate,
+	    .xxfi_connect = on_connect,
 	    .xxfi_envfrom = on_mail,
 	    .xxfi_envrcpt = on_recipient,
 	    .xxfi_header = on_header,

@@ -1,6 +1,7 @@
 """chatmailctl config: what it writes, what it leaves alone, and what it refuses."""
 
 import json
+import re
 import os
 import stat
 import subprocess
@@ -66,11 +67,12 @@ def test_apply_again_changes_nothing(root):
 
 
 def test_apply_replaces_only_what_differs(root):
+    write_ini(root, dkim_signing="opendkim")
     apply(root)
     main = root / "etc/postfix/main.cf"
     main.chmod(0o600)
     (root / "etc/opendkim.conf").write_text("mine\n")
-    write_ini(root, max_message_size="1000000")
+    write_ini(root, dkim_signing="opendkim", max_message_size="1000000")
     report = json.loads(apply(root, "--json").stdout)
     changed = {Path(path).name for path, word in report.items() if word == "changed"}
     assert changed == {
@@ -167,8 +169,22 @@ def test_settings(root):
     assert settings["quota_target_mb"] == "0.7"
 
 
-def test_relay_without_a_name_signs_nothing(root):
-    write_ini(root, mail_domain="192.0.2.1")
+@pytest.mark.parametrize("signing, milters", [("milter", 1), ("opendkim", 2)])
+def test_who_signs(root, signing, milters):
+    write_ini(root, dkim_signing=signing)
+    report = json.loads(apply(root, "--json").stdout)
+    assert any("opendkim" in path for path in report) == (signing == "opendkim")
+    master = (root / "etc/postfix/master.cf").read_text()
+    lists = re.findall("smtpd_milters=(.*)", master)
+    assert [len(text.split(",")) for text in lists] == [1, milters, milters]
+    main = (root / "etc/postfix/main.cf").read_text()
+    [bounces] = re.findall("^non_smtpd_milters = (.*)", main, re.MULTILINE)
+    assert ("opendkim" in bounces) == (signing == "opendkim")
+
+
+@pytest.mark.parametrize("signing", ["milter", "opendkim"])
+def test_relay_without_a_name_signs_nothing(root, signing):
+    write_ini(root, mail_domain="192.0.2.1", dkim_signing=signing)
     report = json.loads(apply(root, "--json").stdout)
     assert not [path for path in report if "dkim" in path]
     main = (root / "etc/postfix/main.cf").read_text()

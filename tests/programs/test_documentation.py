@@ -110,6 +110,8 @@ OTHER_VALUES = {
     "web_listen": "127.0.0.1:9",
     "outbound": "https",
     "resolver": "127.0.0.1",
+    "dkim_signing": "opendkim",
+    "dkim_selector": "other",
 }
 
 

@@ -243,7 +243,7 @@ def test_milter_that_dies_in_a_session_lets_nothing_through(make_relay):
 
 
 def test_without_opendkim_nothing_leaves_unsigned(make_relay):
-    relay = make_relay()
+    relay = make_relay(ini={"dkim_signing": "opendkim"})
     alice = relay.registered()
     relay.stop_service("opendkim")
     with pytest.raises(smtplib.SMTPResponseException) as error:
@@ -271,10 +271,11 @@ def queued_message(relay, entry):
     return text.replace(b"\n", b"\r\n")
 
 
-@pytest.fixture
-def stuck(make_relay):
-    """A relay whose mail for others stays in the queue."""
-    return make_relay(settings={"relayhost": "[127.0.0.1]:1"})
+@pytest.fixture(params=["milter", "opendkim"])
+def stuck(request, make_relay):
+    """A relay whose mail for others stays in the queue, whichever signs."""
+    ini = {"dkim_signing": request.param}
+    return make_relay(ini=ini, settings={"relayhost": "[127.0.0.1]:1"})
 
 
 def test_what_leaves_is_cleaned_and_signed(stuck):

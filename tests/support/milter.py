@@ -8,11 +8,10 @@ import struct
 VERSION = 6
 ACTIONS = 0x1FF
 STEPS = 0x1FFFFF
-NR_HDR, NR_RCPT, NR_BODY = 0x80, 0x8000, 0x80000
+NO_CONNECT, NR_HDR, NR_CONN, NR_RCPT, NR_BODY = 0x1, 0x80, 0x1000, 0x8000, 0x80000
 
 CONTINUE, ACCEPT, REJECT, TEMPFAIL, REPLY, DISCARD, SKIP = b"c", b"a", b"r", b"t", b"y", b"d", b"s"
-PROGRESS = b"p"
-CHANGE_HEADER = b"m"
+PROGRESS, CHANGE_HEADER, INSERT_HEADER = b"p", b"m", b"i"
 
 
 class Reply(Exception):
@@ -41,9 +40,12 @@ def connect(name, timeout):
 class Connection:
     """One SMTP session's connection to the milter."""
 
-    def __init__(self, path, timeout=60, steps=STEPS):
+    def __init__(self, path, timeout=60, steps=STEPS, client=("192.0.2.1", 40000)):
         self.socket = connect(str(path), timeout)
+        self.inserted = []
         self.negotiate(steps)
+        if not self.steps & NO_CONNECT:
+            self.client(*client)
 
     def __enter__(self):
         return self
@@ -74,7 +76,10 @@ class Connection:
         while True:
             (length,) = struct.unpack(">I", self.read_exactly(4))
             data = self.read_exactly(length)
-            if data[:1] != PROGRESS:
+            if data[:1] == INSERT_HEADER:
+                name, value = data[5:].split(b"\0")[:2]
+                self.inserted.append(name + b":" + value.replace(b"\n", b"\r\n"))
+            elif data[:1] != PROGRESS:
                 return data[:1], data[1:]
 
     def negotiate(self, steps):
@@ -111,6 +116,13 @@ class Connection:
         if command == TEMPFAIL:
             raise Reply(451, "4.7.1 Service unavailable - try again later")
         raise ConnectionError(f"unexpected answer {command!r}")
+
+    def client(self, address, port):
+        """Who connected to the mail server; an IPv4 address."""
+        data = b"client.test\0" + b"4" + struct.pack(">H", port) + address.encode() + b"\0"
+        self.send(b"C", data)
+        if not self.steps & NR_CONN:
+            self.answer()
 
     def macros(self, stage, values):
         data = stage

@@ -36,6 +36,8 @@ class MilterDaemon:
             "mail_domain": "relay.test",
             "mailboxes_dir": self.mailboxes,
             "run_dir": self.directory,
+            # What signs has tests of its own.
+            "dkim_signing": "opendkim",
             **ini,
         }
         lines = [f"{name} = {value}" for name, value in values.items()]

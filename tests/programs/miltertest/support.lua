@@ -29,6 +29,7 @@ function open()
 	local connection = mt.connect(socket)
 	check(connection ~= nil, "no connection")
 	done(mt.negotiate(connection, nil, nil, nil), "negotiate")
+	done(mt.conninfo(connection, "peer.test", "192.0.2.1"), "connection")
 	return connection
 end
 
