@@ -1,8 +1,8 @@
 """chatmailctl config: what it writes, what it leaves alone, and what it refuses."""
 
 import json
-import re
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -118,10 +118,10 @@ def test_wrong_value_writes_nothing(root):
 def test_wrong_template_writes_nothing(root, tmp_path):
     copy = tmp_path / "templates"
     subprocess.run(["cp", "-r", TEMPLATES, copy], check=True)
-    (copy / "opendkim" / "SigningTable").write_text("{{mail_domian}}\n")
+    (copy / "postfix" / "tls_policy").write_text("{{mail_domian}}\n")
     done = apply(root, templates=copy)
     assert done.returncode == 2
-    assert "SigningTable:1: there is no setting mail_domian" in done.stderr
+    assert "tls_policy:1: there is no setting mail_domian" in done.stderr
     assert not (root / "etc/postfix").exists()
 
 
@@ -176,7 +176,7 @@ def test_who_signs(root, signing, milters):
     assert any("opendkim" in path for path in report) == (signing == "opendkim")
     master = (root / "etc/postfix/master.cf").read_text()
     lists = re.findall("smtpd_milters=(.*)", master)
-    assert [len(text.split(",")) for text in lists] == [1, milters, milters]
+    assert [len(text.split(",")) for text in lists] == [1, milters, milters, milters]
     main = (root / "etc/postfix/main.cf").read_text()
     [bounces] = re.findall("^non_smtpd_milters = (.*)", main, re.MULTILINE)
     assert ("opendkim" in bounces) == (signing == "opendkim")

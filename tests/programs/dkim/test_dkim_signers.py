@@ -35,24 +35,18 @@ class OpenDkim(Connection):
     """A real OpenDKIM that signs; a connection to it is the mail server's side."""
 
     def __init__(self, path):
-        self.inserted = []
-        super().__init__(path)
+        super().__init__(path, client=("127.0.0.1", 25))
 
     def receive(self):
         while True:
             command, data = super().receive()
-            if command == b"i":  # insert a header field: index, name, value
-                name, value = data[4:].split(b"\0")[:2]
-                self.inserted.append(name + b":" + value.replace(b"\n", b"\r\n"))
-            elif command == b"h":
+            if command == b"h":  # add a header field: name, value
                 name, value = data.split(b"\0")[:2]
                 self.inserted.append(name + b":" + value.replace(b"\n", b"\r\n"))
             else:
                 return command, data
 
     def signature(self, message):
-        self.send(b"C", b"localhost\0" + b"4" + (25).to_bytes(2, "big") + b"127.0.0.1\0")
-        self.answer()
         self.send(b"H", b"peer.test\0")
         self.answer()
         self.message(message, SENDER, [RECIPIENT])
