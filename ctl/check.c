@@ -17,11 +17,9 @@
 
 #include "command.h"
 #include "config.h"
-#include "dkim.h"
 #include "error.h"
-#include "message_file.h"
+#include "judge.h"
 #include "options.h"
-#include "policy.h"
 
 /* No relay takes larger messages. */
 #define FILE_MAX ((size_t)1 << 30)
@@ -36,9 +34,7 @@ struct job {
 	struct cm_config *config;
 	struct cm_policy *policy;
 	struct cm_dkim *dkim;
-	struct cm_message *message;
-	struct cm_dkim_check *check;
-	struct cm_error dkim_why;
+	struct cm_judge *judge;
 };
 
 static int parse_options(int argc, char **argv, struct job *job);
@@ -272,45 +268,16 @@ failed:
 	return false;
 }
 
-static bool on_header(void *context, const char *name, const char *value)
-{
-	struct job *job = context;
-
-	if (job->check != NULL)
-		cm_dkim_header(job->check, name, value);
-	return cm_message_header(job->message, name, value);
-}
-
-static bool on_end_of_headers(void *context)
-{
-	struct job *job = context;
-
-	if (!cm_message_end_of_headers(job->message))
-		return false;
-	if (job->check != NULL)
-		cm_dkim_end_of_headers(job->check, cm_message_from_domain(job->message));
-	return true;
-}
-
-static bool on_body(void *context, const void *data, size_t length)
-{
-	struct job *job = context;
-
-	if (job->check != NULL)
-		cm_dkim_body(job->check, data, length);
-	return cm_message_body(job->message, data, length);
-}
-
 /* The envelope; false if that is the end of it. */
 static bool give_envelope(struct job *job)
 {
 	struct cm_verdict verdict;
 
-	cm_message_verdict(job->message, &verdict);
+	cm_judge_verdict(job->judge, &verdict);
 	if (verdict.code != 0)
 		return false;
 	for (size_t i = 0; i < job->to_count; i++) {
-		if (!cm_message_recipient(job->message, job->to[i]))
+		if (!cm_judge_recipient(job->judge, job->to[i]))
 			return false;
 	}
 	return true;
@@ -318,29 +285,15 @@ static bool give_envelope(struct job *job)
 
 static bool judge(struct job *job, const char *data, size_t length, struct cm_verdict *verdict_r)
 {
-	struct cm_message_file_reader feed = {job, on_header, on_end_of_headers, on_body};
-	enum cm_dkim_status dkim = CM_DKIM_NONE;
+	size_t skipped = separators_length(data, length);
 
-	job->message = cm_message_begin(job->policy, job->direction, job->from);
-	if (job->message == NULL)
+	job->judge = cm_judge_begin(job->policy, job->dkim, job->direction, job->from, "");
+	if (job->judge == NULL)
 		return no_memory();
-	if (job->dkim != NULL) {
-		job->check = cm_dkim_begin(job->dkim);
-		if (job->check == NULL)
-			return no_memory();
-	}
-	if (give_envelope(job)) {
-		size_t skipped = separators_length(data, length);
-		enum cm_message_file_status fed =
-		    cm_message_file_read(&feed, data + skipped, length - skipped);
-
-		if (fed == CM_MESSAGE_FILE_NO_MEMORY)
-			return no_memory();
-		if (fed == CM_MESSAGE_FILE_OK && job->check != NULL &&
-		    cm_message_needs_dkim(job->message))
-			dkim = cm_dkim_end(job->check, &job->dkim_why);
-	}
-	cm_message_end(job->message, dkim, verdict_r);
+	if (give_envelope(job) && cm_judge_file(job->judge, data + skipped, length - skipped) ==
+				      CM_MESSAGE_FILE_NO_MEMORY)
+		return no_memory();
+	cm_judge_end(job->judge, verdict_r);
 	return true;
 }
 
@@ -374,13 +327,14 @@ static json_t *seen_lines(const struct cm_message *message)
 
 static int print_json(const struct job *job, const struct cm_verdict *verdict, bool accepts)
 {
-	json_t *object =
-	    json_pack("{s:b, s:s, s:i, s:s, s:s, s:s, s:s}", "accept", accepts, "reason",
-		      cm_reason_name(verdict->reason), "code", verdict->code, "enhanced",
-		      verdict->enhanced, "text", verdict->text, "found",
-		      verdict->why != NULL ? verdict->why : "", "dkim", job->dkim_why.text);
+	json_t *object = json_pack("{s:b, s:s, s:i, s:s, s:s, s:s, s:s}", "accept", accepts,
+				   "reason", cm_reason_name(verdict->reason), "code", verdict->code,
+				   "enhanced", verdict->enhanced, "text", verdict->text, "found",
+				   verdict->why != NULL ? verdict->why : "", "dkim",
+				   cm_judge_dkim_why(job->judge));
 
-	if (job->verbose && json_object_set_new(object, "seen", seen_lines(job->message)) != 0) {
+	if (job->verbose &&
+	    json_object_set_new(object, "seen", seen_lines(cm_judge_message(job->judge))) != 0) {
 		json_decref(object);
 		object = NULL;
 	}
@@ -405,17 +359,16 @@ static int print_verdict(const struct job *job, const struct cm_verdict *verdict
 		printf("%d %s%s%s\n", verdict->code, verdict->enhanced,
 		       verdict->enhanced[0] != '\0' ? " " : "", verdict->text);
 	if (job->verbose) {
-		cm_message_explain(job->message, stdout);
-		if (job->dkim_why.text[0] != '\0')
-			printf("dkim: %s\n", job->dkim_why.text);
+		cm_message_explain(cm_judge_message(job->judge), stdout);
+		if (*cm_judge_dkim_why(job->judge) != '\0')
+			printf("dkim: %s\n", cm_judge_dkim_why(job->judge));
 	}
 	return exit_status(verdict);
 }
 
 static void finish(struct job *job)
 {
-	cm_dkim_check_free(&job->check);
-	cm_message_free(&job->message);
+	cm_judge_free(&job->judge);
 	cm_dkim_free(&job->dkim);
 	cm_policy_free(&job->policy);
 	cm_config_free(&job->config);

@@ -1,5 +1,5 @@
 /*
- * session - libmilter's callbacks: each message's way through the policy and DKIM
+ * session - libmilter's callbacks: each message's way through the judge
  *
  * One struct session per connection, libmilter's private pointer; one message at a time in it. The
  * callbacks stand in the order of the protocol.
@@ -20,10 +20,9 @@
 #include <libmilter/mfapi.h>
 
 #include "config.h"
-#include "dkim.h"
 #include "header_changes.h"
+#include "judge.h"
 #include "log.h"
-#include "policy.h"
 #include "runtime.h"
 #include "worker_wakeup.h"
 
@@ -37,11 +36,8 @@ struct session {
 	/* the message under way, if runtime is not NULL */
 	struct cm_runtime *runtime;
 	enum cm_direction direction;
-	struct cm_message *message;     /* NULL: Postfix's own, which is signed and nothing else */
-	struct cm_dkim_check *check;    /* incoming only */
+	struct cm_judge *judge;         /* NULL: Postfix's own, which is signed and nothing else */
 	struct cm_signature *signature; /* outgoing, if the milter signs */
-	bool condemned; /* refused already; said at the end of the header, or of the message */
-	char why[128];  /* what DKIM verification said */
 	uint64_t bytes;
 	uint64_t nanoseconds; /* spent in here */
 };
@@ -61,7 +57,7 @@ static struct session *get_session(SMFICTX *context)
 
 	if (session != NULL)
 		return session;
-	session = calloc(1, sizeof *session);
+	session = calloc(1, sizeof(*session));
 	if (session != NULL && smfi_setpriv(context, session) != MI_SUCCESS) {
 		free(session);
 		session = NULL;
@@ -73,10 +69,8 @@ static void end_message(struct session *session)
 {
 	if (session->runtime == NULL)
 		return;
-	cm_dkim_check_free(&session->check);
+	cm_judge_free(&session->judge);
 	cm_signature_free(&session->signature);
-	if (session->message != NULL)
-		cm_message_free(&session->message);
 	cm_runtime_leave(&session->runtime);
 }
 
@@ -119,12 +113,12 @@ static void log_refusal(SMFICTX *context, const struct session *session,
 			const struct cm_verdict *verdict)
 {
 	const char *queue_id = smfi_getsymval(context, "i");
+	const char *dkim = cm_judge_dkim_why(session->judge);
 
 	cm_log(LOG_INFO, "%s: %s refused: %s %d%s%s%s%s", queue_id != NULL ? queue_id : "NOQUEUE",
 	       session->direction == CM_DIRECTION_OUT ? "out" : "in",
 	       cm_reason_name(verdict->reason), verdict->code, verdict->why != NULL ? ": " : "",
-	       verdict->why != NULL ? verdict->why : "", session->why[0] != '\0' ? "; DKIM: " : "",
-	       session->why);
+	       verdict->why != NULL ? verdict->why : "", *dkim != '\0' ? "; DKIM: " : "", dkim);
 }
 
 /* Adds the signatures, above every other field. The last one added is the topmost: the first key's,
@@ -174,7 +168,7 @@ static sfsistat conclude(SMFICTX *context, struct session *session,
 	count(session, verdict);
 	log_refusal(context, session, verdict);
 	end_message(session);
-	snprintf(code, sizeof code, "%d", verdict->code);
+	snprintf(code, sizeof(code), "%d", verdict->code);
 	format_reply(verdict->text, reply);
 	if (smfi_setreply(context, code,
 			  verdict->enhanced[0] != '\0' ? (char *)verdict->enhanced : NULL,
@@ -191,7 +185,7 @@ static sfsistat conclude_early(SMFICTX *context, struct session *session)
 {
 	struct cm_verdict verdict;
 
-	cm_message_verdict(session->message, &verdict);
+	cm_judge_verdict(session->judge, &verdict);
 	return conclude(context, session, &verdict);
 }
 
@@ -267,11 +261,11 @@ static sfsistat on_connect(SMFICTX *context, char *host, struct sockaddr *addres
 		return fail(context, NULL, "out of memory");
 	session->without_client = false;
 	if (address != NULL && address->sa_family == AF_INET) {
-		memcpy(&v4, address, sizeof v4);
+		memcpy(&v4, address, sizeof(v4));
 		session->without_client =
 		    v4.sin_port == 0 && v4.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
 	} else if (address != NULL && address->sa_family == AF_INET6) {
-		memcpy(&v6, address, sizeof v6);
+		memcpy(&v6, address, sizeof(v6));
 		session->without_client = v6.sin6_port == 0 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
 	}
 	return go_on(session, SMFIP_NR_CONN);
@@ -292,17 +286,12 @@ static bool begin(SMFICTX *context, struct session *session, const char *sender)
 {
 	const char *client = smfi_getsymval(context, "{client_addr}");
 
-	session->message =
-	    cm_message_begin(cm_runtime_policy(session->runtime), session->direction, sender);
-	if (session->message == NULL)
+	session->judge =
+	    cm_judge_begin(cm_runtime_policy(session->runtime), cm_runtime_dkim(session->runtime),
+			   session->direction, sender, client != NULL ? client : "");
+	if (session->judge == NULL)
 		return false;
-	if (session->direction == CM_DIRECTION_OUT)
-		return begin_signature(session);
-	session->check = cm_dkim_begin(cm_runtime_dkim(session->runtime));
-	if (session->check == NULL)
-		return false;
-	cm_dkim_client(session->check, client != NULL ? client : "");
-	return true;
+	return session->direction == CM_DIRECTION_IN || begin_signature(session);
 }
 
 static sfsistat begin_internal(SMFICTX *context, struct session *session)
@@ -327,15 +316,13 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 		return SMFIS_TEMPFAIL;
 	}
 	session->direction = login != NULL && *login != '\0' ? CM_DIRECTION_OUT : CM_DIRECTION_IN;
-	session->condemned = false;
-	session->why[0] = '\0';
 	session->bytes = 0;
 	if (session->direction == CM_DIRECTION_IN && is_internal(context, session))
 		return begin_internal(context, session);
 	if (!begin(context, session, arguments[0]))
 		return fail(context, session, "out of memory");
 	session->nanoseconds = now() - start;
-	cm_message_verdict(session->message, &verdict);
+	cm_judge_verdict(session->judge, &verdict);
 	return verdict.code == 0 ? SMFIS_CONTINUE : conclude(context, session, &verdict);
 }
 
@@ -348,8 +335,8 @@ static sfsistat on_recipient(SMFICTX *context, char **arguments)
 
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
-	if (session->message != NULL && !session->condemned)
-		session->condemned = !cm_message_recipient(session->message, arguments[0]);
+	if (session->judge != NULL)
+		cm_judge_recipient(session->judge, arguments[0]);
 	return go_on(session, SMFIP_NR_RCPT);
 }
 
@@ -361,12 +348,9 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
 	session->bytes += strlen(name) + strlen(value) + 3;
-	if (session->message != NULL && !session->condemned) {
-		session->condemned = !cm_message_header(session->message, name, value);
-		if (session->check != NULL)
-			cm_dkim_header(session->check, name, value);
-	}
-	if (session->signature != NULL && session->message == NULL)
+	if (session->judge != NULL)
+		cm_judge_header(session->judge, name, value);
+	else if (session->signature != NULL)
 		cm_signature_header(session->signature, name, value);
 	session->nanoseconds += now() - start;
 	return go_on(session, SMFIP_NR_HDR);
@@ -375,7 +359,8 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 /* What is signed is the header as it leaves. */
 static void sign_header(struct session *session)
 {
-	const struct cm_header_rewrite *rewrite = cm_message_header_rewrite(session->message);
+	const struct cm_header_rewrite *rewrite =
+	    cm_message_header_rewrite(cm_judge_message(session->judge));
 
 	for (size_t i = 0; i < rewrite->count; i++)
 		if (rewrite->field[i].value != NULL)
@@ -391,11 +376,9 @@ static sfsistat on_end_of_headers(SMFICTX *context)
 
 	if (session == NULL)
 		return fail(context, NULL, "the end of a header without a message");
-	if (session->message == NULL)
+	if (session->judge == NULL)
 		return SMFIS_CONTINUE;
-	goes_on = !session->condemned && cm_message_end_of_headers(session->message);
-	if (goes_on && session->check != NULL)
-		cm_dkim_end_of_headers(session->check, cm_message_from_domain(session->message));
+	goes_on = cm_judge_end_of_headers(session->judge);
 	if (goes_on && session->signature != NULL)
 		sign_header(session);
 	session->nanoseconds += now() - start;
@@ -410,12 +393,8 @@ static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
 	session->bytes += length;
-	if (session->message != NULL && !session->condemned) {
-		session->condemned = !cm_message_body(session->message, data, length);
-		if (session->check != NULL)
-			cm_dkim_body(session->check, data, length);
-	}
-	if (session->signature != NULL && !session->condemned)
+	if ((session->judge == NULL || cm_judge_body(session->judge, data, length)) &&
+	    session->signature != NULL)
 		cm_signature_body(session->signature, data, length);
 	session->nanoseconds += now() - start;
 	return go_on(session, SMFIP_NR_BODY);
@@ -424,28 +403,24 @@ static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
 static sfsistat on_end_of_message(SMFICTX *context)
 {
 	struct session *session = get_message(context);
-	enum cm_dkim_status dkim = CM_DKIM_NONE;
 	struct cm_verdict verdict;
-	struct cm_error why;
 	uint64_t start = now();
 
 	if (session == NULL)
 		return fail(context, NULL, "the end of a message without its start");
-	if (session->message == NULL)
+	if (session->judge == NULL)
 		return pass(context, session);
-	if (session->condemned)
-		return conclude_early(context, session);
-	if (session->check != NULL && cm_message_needs_dkim(session->message)) {
+	if (cm_judge_waits(session->judge)) {
 		cm_worker_wakeup_wait_begin();
-		dkim = cm_dkim_end(session->check, &why);
+		cm_judge_end(session->judge, &verdict);
 		cm_worker_wakeup_wait_end();
-		snprintf(session->why, sizeof session->why, "%.*s", (int)sizeof session->why - 1,
-			 why.text);
+	} else {
+		cm_judge_end(session->judge, &verdict);
 	}
-	cm_message_end(session->message, dkim, &verdict);
 	session->nanoseconds += now() - start;
 	if (verdict.code == 250 &&
-	    !cm_header_changes_apply(context, cm_message_header_rewrite(session->message)))
+	    !cm_header_changes_apply(context,
+				     cm_message_header_rewrite(cm_judge_message(session->judge))))
 		return fail(context, session, "the mail server does not change the header");
 	return conclude(context, session, &verdict);
 }

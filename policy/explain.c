@@ -57,7 +57,7 @@ void cm_message_explain(const struct cm_message *message, FILE *stream)
 		if (message->mime.format != NULL)
 			explain_parts(message, stream);
 	}
-	if (message->why != NULL)
-		fprintf(stream, "found: %s\n", message->why);
-	fprintf(stream, "rule: %s\n", cm_reason_name(message->reason));
+	if (message->finding.why != NULL)
+		fprintf(stream, "found: %s\n", message->finding.why);
+	fprintf(stream, "rule: %s\n", cm_reason_name(message->finding.reason));
 }

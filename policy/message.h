@@ -1,5 +1,8 @@
 /*
- * message - the inside of struct cm_message, for policy.c and explain.c alone
+ * message - the inside of struct cm_message, for the files of the policy alone
+ *
+ * message.c carries a message through its phases. What is asked in each stands in two lists of
+ * rules, policy_out.c and policy_in.c; content.c reads the body for them.
  */
 #ifndef CM_MESSAGE_H
 #define CM_MESSAGE_H
@@ -11,20 +14,62 @@
 #include "mime.h"
 #include "pgp_mime.h"
 #include "policy.h"
+#include "policy_state.h"
 #include "secure_join.h"
 #include "skeleton.h"
 
-/* How the body is judged. */
+/* When a rule is asked. */
+enum cm_phase {
+	CM_PHASE_SENDER,
+	CM_PHASE_RECIPIENT, /* for each one, which is message->recipient then */
+	CM_PHASE_HEADER,    /* at its end */
+	CM_PHASE_CONTENT,   /* then: what kind of message is it? */
+	CM_PHASE_END,       /* the content is accepted */
+};
+
+/* Returns true if the next rule of the phase is to be asked; false ends the phase: the verdict is
+   in, or the kind of content is known. */
+typedef bool cm_rule_fn(struct cm_message *message);
+
+struct cm_rule {
+	enum cm_phase phase;
+	cm_rule_fn *asks;
+};
+
+/* What may pass in one direction. */
+struct cm_rules {
+	const struct cm_rule *rule; /* asked in this order */
+	size_t count;
+	bool strict; /* no text of anybody's choice beside the encrypted data */
+	/* True if content that is not encrypted may pass: asked once the recipients are known. */
+	bool (*takes_cleartext)(const struct cm_message *message);
+	/* True if the accepted content needs a valid DKIM signature. */
+	bool (*needs_dkim)(const struct cm_message *message);
+};
+
+extern const struct cm_rules cm_rules_out, cm_rules_in;
+
+/* The content as it is being read. */
 enum cm_body_rule {
 	CM_BODY_UNKNOWN,     /* before the end of the headers */
-	CM_BODY_IGNORED,     /* accept->reason stands already */
+	CM_BODY_IGNORED,     /* the content is accepted whatever the body says */
 	CM_BODY_PGP_MIME,    /* must be an encrypted message */
 	CM_BODY_SECURE_JOIN, /* must be a secure-join request */
 };
 
+enum cm_verdict_state {
+	CM_VERDICT_OPEN,
+	CM_VERDICT_CONTENT, /* the content is accepted for finding.reason */
+	CM_VERDICT_DECIDED, /* finding is the verdict */
+};
+
 struct cm_message {
 	struct cm_policy *policy;
+	const struct cm_rules *rules;
 	enum cm_direction direction;
+
+	enum cm_verdict_state state;
+	struct cm_finding finding; /* what the readers found, then the verdict */
 
 	char *envelope_text; /* as given, without angle brackets; for replies */
 	bool has_envelope;   /* envelope is an address; false for the null sender */
@@ -32,28 +77,45 @@ struct cm_message {
 	struct cm_address from;
 	bool has_from;
 	size_t recipients;
-	bool only_to_self;  /* outgoing: every recipient so far is the sender */
-	bool refuses_clear; /* incoming: a recipient has enforceE2EEincoming */
+	const char *recipient; /* the path that is being judged */
+	bool only_to_self;     /* outgoing: every recipient so far is the sender */
+	bool refuses_clear;    /* incoming: a recipient has enforceE2EEincoming */
+	enum cm_dkim_status dkim;
 
 	struct cm_headers headers;
 	struct cm_header_rewrite rewrite; /* outgoing */
 	bool headers_ended;
 	enum cm_body_rule body_rule;
+	struct cm_skeleton skeleton;
+	uint64_t body_bytes;
+	bool body_ended;
+
+	/* Large, and set when it is needed: see cm_message_begin(). */
 	struct cm_mime_value content_type;
 	struct cm_mime mime;
-	struct cm_skeleton skeleton;
 	union {
 		struct cm_pgp_mime pgp;
 		struct cm_secure_join join;
 	} body;
-	uint64_t body_bytes;
-	bool body_ended;
-
-	struct cm_finding finding; /* what the readers found */
-	bool decided;              /* reason and why stand */
-	bool accepted;             /* by the content; DKIM is still to say */
-	enum cm_reason reason;
-	const char *why;
 };
+
+/* Decides, unless the message is decided. Returns false. */
+bool cm_message_refuse(struct cm_message *message, enum cm_reason reason, const char *why);
+
+/* The content is accepted; the rules at the end remain. Returns false: no other rule is asked about
+   the content. */
+bool cm_message_accept_content(struct cm_message *message, enum cm_reason reason);
+
+/* Decides by message->finding: this is no message that may pass as encrypted, or its headers are
+   wrong. That refuses it, unless the rules take cleartext. False if it is refused. */
+bool cm_message_judge_finding(struct cm_message *message);
+
+/* Rules of both directions. */
+cm_rule_fn cm_rule_recipient_limit, cm_rule_one_from, cm_rule_content_type, cm_rule_encrypted,
+    cm_rule_secure_join, cm_rule_not_encrypted;
+
+/* A piece of the body, and its end; the content's kind is known. False if it is refused. */
+bool cm_content_write(struct cm_message *message, const void *data, size_t length);
+bool cm_content_end(struct cm_message *message);
 
 #endif

@@ -1,0 +1,57 @@
+/*
+ * judge - the whole judgement of one message: the policy, and for incoming mail DKIM
+ *
+ * The milter and `chatmailctl check` both judge through this, so neither knows when a signature is
+ * wanted. Only cm_judge_end() blocks on the network.
+ *
+ * Order of calls:  begin  recipient*  header*  end_of_headers  body*  end
+ * Every call up to `end` returns true while the message may go on; false means that the verdict is
+ * in already (cm_judge_verdict()): what is given after that changes nothing.
+ */
+#ifndef CM_JUDGE_H
+#define CM_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "dkim.h"
+#include "message_file.h"
+#include "policy.h"
+
+struct cm_judge;
+
+/* policy and dkim are borrowed; dkim, which may be NULL for outgoing mail, verifies signatures.
+   envelope_from as in cm_message_begin(); client is the numeric address that the message comes
+   from,
+   "" if it is not known. NULL only if out of memory (answer 4xx). The envelope
+   sender may decide already: see cm_judge_verdict(). */
+struct cm_judge *cm_judge_begin(struct cm_policy *policy, struct cm_dkim *dkim,
+				enum cm_direction direction, const char *envelope_from,
+				const char *client);
+void cm_judge_free(struct cm_judge **judge);
+
+/* As cm_message_recipient() and so on. */
+bool cm_judge_recipient(struct cm_judge *judge, const char *path);
+bool cm_judge_header(struct cm_judge *judge, const char *name, const char *value);
+bool cm_judge_end_of_headers(struct cm_judge *judge);
+bool cm_judge_body(struct cm_judge *judge, const void *data, size_t length);
+
+/* Header and body of a message in a file, up to where the verdict is in. */
+enum cm_message_file_status cm_judge_file(struct cm_judge *judge, const char *data, size_t length);
+
+/* After the last byte: true if cm_judge_end() is going to wait for the DNS. */
+bool cm_judge_waits(struct cm_judge *judge);
+
+/* The final verdict, always set. */
+void cm_judge_end(struct cm_judge *judge, struct cm_verdict *verdict_r);
+
+/* The verdict so far; its code is 0 as long as there is none. */
+void cm_judge_verdict(const struct cm_judge *judge, struct cm_verdict *verdict_r);
+
+/* What DKIM verification found, a sentence that names no address; "" if it was not asked. */
+const char *cm_judge_dkim_why(const struct cm_judge *judge);
+
+/* For cm_message_explain() and cm_message_header_rewrite(). Lives as long as the judge. */
+const struct cm_message *cm_judge_message(const struct cm_judge *judge);
+
+#endif

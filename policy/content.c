@@ -1,0 +1,134 @@
+/*
+ * content - the rules about what a message is, and the readers of its body
+ */
+#include "message.h"
+
+#include "second_reader.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Returns false: the content is judged. */
+static bool not_encrypted(struct cm_message *message, enum cm_reason reason, const char *why)
+{
+	cm_finding_set(&message->finding, reason, why);
+	cm_message_judge_finding(message);
+	return false;
+}
+
+bool cm_rule_content_type(struct cm_message *message)
+{
+	const struct cm_headers *headers = &message->headers;
+	const char *value = headers->value[CM_HEADER_CONTENT_TYPE];
+	const char *why;
+
+	if (value == NULL)
+		return not_encrypted(message, CM_REASON_NOT_ENCRYPTED, "no Content-Type header");
+	why = cm_mime_value_parse(value, true, message->rules->strict, &message->content_type);
+	if (why != NULL)
+		return not_encrypted(message, CM_REASON_AMBIGUOUS_HEADER, why);
+	if (headers->ambiguous.why != NULL)
+		return not_encrypted(message, headers->ambiguous.reason, headers->ambiguous.why);
+	return true;
+}
+
+/* The kept headers that say how to read the body, for GMime. */
+static bool begin_skeleton(struct cm_message *message)
+{
+	static const enum cm_header structural[] = {
+	    CM_HEADER_CONTENT_TYPE,
+	    CM_HEADER_CONTENT_TRANSFER_ENCODING,
+	};
+
+	for (size_t i = 0; i < sizeof(structural) / sizeof(structural[0]); i++) {
+		const char *value = message->headers.value[structural[i]];
+
+		if (value != NULL &&
+		    !cm_skeleton_header(&message->skeleton, cm_header_name(structural[i]), value,
+					&message->finding))
+			return false;
+	}
+	return cm_skeleton_line(&message->skeleton, "", 0, &message->finding);
+}
+
+/* Nothing else than the encrypted data may stand in the body: neither in what leaves, nor where
+   another reader may see other parts than we do. */
+static bool is_body_strict(const struct cm_message *message)
+{
+	return message->rules->strict || message->content_type.unusual;
+}
+
+/* Returns false: the kind of content is known. */
+static bool begin_body(struct cm_message *message, enum cm_body_rule rule,
+		       const struct cm_mime_format *format, void *context)
+{
+	const char *boundary = cm_mime_value_parameter(&message->content_type, "boundary");
+	const char *why = cm_headers_check_mime(&message->headers, message->rules->strict);
+
+	message->body_rule = rule;
+	if (why != NULL)
+		return not_encrypted(message, CM_REASON_AMBIGUOUS_HEADER, why);
+	if (boundary == NULL || !cm_mime_boundary_valid(boundary, message->rules->strict))
+		return not_encrypted(message, CM_REASON_MIME_STRUCTURE,
+				     "no valid boundary parameter");
+	if (!begin_skeleton(message)) {
+		cm_message_judge_finding(message);
+		return false;
+	}
+	cm_mime_init(&message->mime, format, context, boundary, is_body_strict(message),
+		     &message->skeleton, &message->finding);
+	return false;
+}
+
+bool cm_rule_encrypted(struct cm_message *message)
+{
+	const char *protocol = cm_mime_value_parameter(&message->content_type, "protocol");
+
+	if (strcmp(message->content_type.value, "multipart/encrypted") != 0)
+		return true;
+	if (protocol == NULL || strcasecmp(protocol, "application/pgp-encrypted") != 0)
+		return not_encrypted(message, CM_REASON_MIME_STRUCTURE,
+				     "multipart/encrypted without OpenPGP's protocol parameter");
+	cm_pgp_mime_init(&message->body.pgp, is_body_strict(message), &message->finding);
+	return begin_body(message, CM_BODY_PGP_MIME, &cm_pgp_mime_format, &message->body.pgp);
+}
+
+bool cm_rule_secure_join(struct cm_message *message)
+{
+	const char *header = cm_headers_get(&message->headers, CM_HEADER_SECURE_JOIN);
+	const char *step = cm_secure_join_step(header);
+
+	if (strcmp(message->content_type.value, "multipart/mixed") != 0)
+		return true;
+	if (step == NULL)
+		return not_encrypted(message, CM_REASON_NOT_ENCRYPTED,
+				     "multipart/mixed that is no secure-join request");
+	cm_secure_join_init(&message->body.join, step, &message->finding);
+	return begin_body(message, CM_BODY_SECURE_JOIN, &cm_secure_join_format,
+			  &message->body.join);
+}
+
+bool cm_rule_not_encrypted(struct cm_message *message)
+{
+	return not_encrypted(message, CM_REASON_NOT_ENCRYPTED,
+			     "neither multipart/encrypted nor a secure-join request");
+}
+
+bool cm_content_write(struct cm_message *message, const void *data, size_t length)
+{
+	return cm_mime_write(&message->mime, data, length) || cm_message_judge_finding(message);
+}
+
+bool cm_content_end(struct cm_message *message)
+{
+	const char *protocol = cm_mime_value_parameter(&message->content_type, "protocol");
+
+	if (!cm_mime_end(&message->mime) ||
+	    !cm_second_reader_structure(&message->skeleton, &message->mime,
+					message->content_type.value, protocol, &message->finding))
+		return cm_message_judge_finding(message);
+	cm_message_accept_content(message, message->body_rule == CM_BODY_PGP_MIME
+					       ? CM_REASON_ENCRYPTED
+					       : CM_REASON_SECURE_JOIN);
+	return true;
+}

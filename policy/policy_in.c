@@ -1,0 +1,144 @@
+/*
+ * policy_in - what other relays may send to our users
+ */
+#include "message.h"
+
+#include "account.h"
+#include "rfc5322.h"
+
+#include <string.h>
+#include <strings.h>
+
+static cm_rule_fn sender_not_blocked, look_into_mailbox, from_not_blocked, bounce, signed_by_from;
+static bool takes_cleartext(const struct cm_message *message);
+static bool needs_dkim(const struct cm_message *message);
+
+static const struct cm_rule rules[] = {
+    {CM_PHASE_SENDER, sender_not_blocked},         /* 554 Mail from this sender */
+    {CM_PHASE_RECIPIENT, cm_rule_recipient_limit}, /* 452 Too many recipients */
+    {CM_PHASE_RECIPIENT, look_into_mailbox},       /* 451 if that fails */
+    {CM_PHASE_HEADER, cm_rule_one_from},           /* 500 Invalid FROM header */
+    {CM_PHASE_HEADER, from_not_blocked},           /* 554 Mail from this sender */
+    {CM_PHASE_CONTENT, cm_rule_content_type},      /* 523 */
+    {CM_PHASE_CONTENT, bounce},                    /* accept */
+    {CM_PHASE_CONTENT, cm_rule_encrypted},         /* accept, or 523 */
+    {CM_PHASE_CONTENT, cm_rule_secure_join},       /* accept, or 523 */
+    {CM_PHASE_CONTENT, cm_rule_not_encrypted},     /* 523, or accept: takes_cleartext() */
+    {CM_PHASE_END, signed_by_from},                /* 554 No (valid) DKIM signature found */
+};
+
+const struct cm_rules cm_rules_in = {
+    .rule = rules,
+    .count = sizeof(rules) / sizeof(rules[0]),
+    .strict = false,
+    .takes_cleartext = takes_cleartext,
+    .needs_dkim = needs_dkim,
+};
+
+static bool sender_not_blocked(struct cm_message *message)
+{
+	return !message->has_envelope ||
+	       !cm_blocked_senders_match(message->policy->blocked, &message->envelope) ||
+	       cm_message_refuse(message, CM_REASON_BLOCKED_SENDER,
+				 "the envelope sender is listed");
+}
+
+/* The address whose mailbox the recipient's mail goes to: "a+b@domain" is a's. False if that is not
+   plain to see: of quoted names, routes, and names without a domain the mail server makes addresses
+   by rules of its own. */
+static bool find_mailbox(const char *path, struct cm_address *mailbox_r)
+{
+	const char *plus;
+
+	if (!cm_address_parse_path(path, mailbox_r) || strpbrk(mailbox_r->text, "%!") != NULL)
+		return false;
+	plus = strchr(mailbox_r->text, '+');
+	if (plus == NULL)
+		return true;
+	memmove(mailbox_r->text + (plus - mailbox_r->text), cm_address_domain(mailbox_r) - 1,
+		strlen(cm_address_domain(mailbox_r)) + 2);
+	mailbox_r->local_length = (size_t)(plus - mailbox_r->text);
+	return mailbox_r->local_length > 0;
+}
+
+static enum cm_account_status refuses_clear(const struct cm_config *config, const char *path)
+{
+	struct cm_address mailbox;
+
+	if (!find_mailbox(path, &mailbox))
+		return CM_ACCOUNT_OK;
+	if (!cm_account_is_local(config, &mailbox))
+		return CM_ACCOUNT_ABSENT;
+	return cm_account_enforces_encryption(config, &mailbox, NULL);
+}
+
+static bool look_into_mailbox(struct cm_message *message)
+{
+	if (message->refuses_clear)
+		return true;
+	switch (refuses_clear(message->policy->config, message->recipient)) {
+	case CM_ACCOUNT_OK:
+		message->refuses_clear = true;
+		return true;
+	case CM_ACCOUNT_ABSENT:
+		return true;
+	default:
+		return cm_message_refuse(message, CM_REASON_INTERNAL,
+					 "cannot look into a recipient's mailbox");
+	}
+}
+
+static bool takes_cleartext(const struct cm_message *message)
+{
+	return !message->refuses_clear;
+}
+
+static bool from_not_blocked(struct cm_message *message)
+{
+	return !cm_blocked_senders_match(message->policy->blocked, &message->from) ||
+	       cm_message_refuse(message, CM_REASON_BLOCKED_SENDER,
+				 "the address in From is listed");
+}
+
+/* RFC 3834 5: set, and not to "no". */
+static bool is_automatic(const struct cm_message *message)
+{
+	const char *value = message->headers.value[CM_HEADER_AUTO_SUBMITTED];
+
+	return value != NULL && !cm_text_is(value, "") && !cm_text_is(value, "no");
+}
+
+static bool bounce(struct cm_message *message)
+{
+	if (!is_automatic(message) ||
+	    strcmp(message->content_type.value, "multipart/report") != 0 ||
+	    message->from.local_length != strlen("mailer-daemon") ||
+	    strncasecmp(message->from.text, "mailer-daemon", message->from.local_length) != 0)
+		return true;
+	message->body_rule = CM_BODY_IGNORED;
+	return cm_message_accept_content(message, CM_REASON_BOUNCE);
+}
+
+/* An address literal has no DNS to publish a key in. If it is our own, its users send by logging
+   in, and a server that uses it is spoofing. */
+static bool needs_dkim(const struct cm_message *message)
+{
+	return !cm_address_is_literal(&message->from) ||
+	       cm_account_is_local(message->policy->config, &message->from);
+}
+
+static bool signed_by_from(struct cm_message *message)
+{
+	if (!needs_dkim(message) || message->dkim == CM_DKIM_VALID)
+		return true;
+	switch (message->dkim) {
+	case CM_DKIM_NONE:
+		return cm_message_refuse(message, CM_REASON_NO_DKIM, "no DKIM signature");
+	case CM_DKIM_INVALID:
+		return cm_message_refuse(message, CM_REASON_INVALID_DKIM,
+					 "no valid DKIM signature of the From domain");
+	default:
+		return cm_message_refuse(message, CM_REASON_DKIM_TEMPORARY,
+					 "DKIM could not be checked now");
+	}
+}

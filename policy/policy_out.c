@@ -1,0 +1,85 @@
+/*
+ * policy_out - what our users may send
+ */
+#include "message.h"
+
+#include "rfc5322.h"
+
+#include <string.h>
+
+static cm_rule_fn plain_sender, note_self, within_rate, from_is_sender, setup_message;
+
+static const struct cm_rule rules[] = {
+    {CM_PHASE_SENDER, plain_sender},               /* 500 Invalid from address */
+    {CM_PHASE_RECIPIENT, cm_rule_recipient_limit}, /* 452 Too many recipients */
+    {CM_PHASE_RECIPIENT, note_self},
+    {CM_PHASE_HEADER, within_rate},            /* 450 Too much mail */
+    {CM_PHASE_HEADER, cm_rule_one_from},       /* 500 Invalid FROM header */
+    {CM_PHASE_HEADER, from_is_sender},         /* 500 Invalid FROM <a> for <b> */
+    {CM_PHASE_CONTENT, cm_rule_content_type},  /* 523 */
+    {CM_PHASE_CONTENT, setup_message},         /* accept */
+    {CM_PHASE_CONTENT, cm_rule_encrypted},     /* accept, or 523 */
+    {CM_PHASE_CONTENT, cm_rule_secure_join},   /* accept, or 523 */
+    {CM_PHASE_CONTENT, cm_rule_not_encrypted}, /* 523 */
+};
+
+static bool never(const struct cm_message *message)
+{
+	(void)message;
+	return false;
+}
+
+const struct cm_rules cm_rules_out = {
+    .rule = rules,
+    .count = sizeof(rules) / sizeof(rules[0]),
+    .strict = true,
+    .takes_cleartext = never,
+    .needs_dkim = never,
+};
+
+static bool plain_sender(struct cm_message *message)
+{
+	return message->has_envelope || cm_message_refuse(message, CM_REASON_ENVELOPE_FROM,
+							  "MAIL FROM is not a plain address");
+}
+
+static bool note_self(struct cm_message *message)
+{
+	struct cm_address recipient;
+
+	if (!cm_address_parse_path(message->recipient, &recipient) ||
+	    !cm_address_equal(&recipient, &message->envelope))
+		message->only_to_self = false;
+	return true;
+}
+
+/* At the end of the headers, when Postfix has taken a recipient: only then has it compared the
+   envelope sender with the login, and nobody can use up another one's rate. */
+static bool within_rate(struct cm_message *message)
+{
+	const struct cm_config *config = message->policy->config;
+
+	return cm_rate_limit_take(message->policy->rate_limit, message->envelope.text,
+				  config->max_user_send_per_minute,
+				  config->max_user_send_burst_size, cm_rate_limit_now()) ||
+	       cm_message_refuse(message, CM_REASON_RATE_LIMIT, "the sender is over its rate");
+}
+
+static bool from_is_sender(struct cm_message *message)
+{
+	return cm_address_equal(&message->from, &message->envelope) ||
+	       cm_message_refuse(message, CM_REASON_FROM_MISMATCH,
+				 "From is not the envelope sender");
+}
+
+static bool setup_message(struct cm_message *message)
+{
+	const char *subject = cm_headers_get(&message->headers, CM_HEADER_SUBJECT);
+
+	if (message->recipients != 1 || !message->only_to_self ||
+	    strcmp(message->content_type.value, "multipart/mixed") != 0 ||
+	    !cm_text_is(subject, "Autocrypt Setup Message"))
+		return true;
+	message->body_rule = CM_BODY_IGNORED;
+	return cm_message_accept_content(message, CM_REASON_SETUP_MESSAGE);
+}
