@@ -18,7 +18,7 @@
 #include "maildir_walk.h"
 #include "progress.h"
 #include "remove.h"
-#include "spool.h"
+#include "stale_pushes.h"
 #include "state.h"
 
 /* What the first look finds: one look at each password file, nothing deleted. */
@@ -143,7 +143,7 @@ static bool expire_all(struct expire_state *state, struct cm_mailboxes *mailboxe
 		cm_progress_update(&progress, done);
 	}
 	cm_progress_end(&progress);
-	expire_spool(state);
+	expire_stale_pushes(state);
 	return ok;
 }
 

@@ -37,7 +37,7 @@ struct expire_result {
 	uint64_t messages_deleted;    /* of these, by age */
 	uint64_t quota_messages;      /* of these, from mailboxes that were too full */
 	uint64_t account_messages;    /* that went with their account */
-	uint64_t spool_deleted;
+	uint64_t pushes_deleted;
 	uint64_t temporary_deleted;
 	uint64_t bytes;    /* of everything deleted */
 	uint64_t troubles; /* what could not be read or deleted, told on the way through cm_log() */

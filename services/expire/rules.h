@@ -18,7 +18,7 @@
 #define EXPIRE_LARGE_BYTES 200000
 
 /* The notifier gives an entry up after 5 h; one that is still there an hour later is forgotten. */
-#define EXPIRE_SPOOL_SECONDS (6 * 3600)
+#define EXPIRE_PUSH_SECONDS (6 * 3600)
 
 /* A temporary file, or an account's directory without a password, is somebody's work in progress
    until it has rested this long. */

@@ -23,7 +23,7 @@ void expire_print_json(const struct expire_result *result, const struct expire_o
 	PRINT_FIELD(messages_deleted);
 	PRINT_FIELD(quota_messages);
 	PRINT_FIELD(account_messages);
-	PRINT_FIELD(spool_deleted);
+	PRINT_FIELD(pushes_deleted);
 	PRINT_FIELD(temporary_deleted);
 	PRINT_FIELD(bytes);
 	PRINT_FIELD(troubles);
@@ -41,7 +41,7 @@ void expire_print_text(const struct expire_result *result, const struct expire_o
 		     options->dry_run ? "Would delete" : "Deleted", result->accounts_deleted,
 		     result->accounts, result->account_messages,
 		     result->messages_deleted + result->quota_messages, result->messages,
-		     result->quota_messages, result->directories_deleted, result->spool_deleted,
+		     result->quota_messages, result->directories_deleted, result->pushes_deleted,
 		     result->temporary_deleted, (double)result->bytes / 1e6, seconds);
 	if (result->directories_kept > 0)
 		(void)printf("Kept %" PRIu64

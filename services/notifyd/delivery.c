@@ -9,7 +9,7 @@
 #include "schedule.h"
 #include "tokens.h"
 
-#define CLASSES_ALL    ((1U << QUEUE_CLASSES) - 1)
+#define CLASSES_ALL    ((1U << TARGET_CLASSES) - 1)
 #define RETRIES_MAX    (SENDER_MAX / 4)
 #define STUCK_EVERY    1000
 #define TROUBLE_DELAY  60000
@@ -25,7 +25,7 @@ static unsigned int classes(const struct notifier *notifier)
 {
 	if (notifier->retries < RETRIES_MAX)
 		return CLASSES_ALL;
-	return CLASSES_ALL & ~(1U << QUEUE_RETRY);
+	return CLASSES_ALL & ~(1U << TARGET_RETRY);
 }
 
 static unsigned int allowance(const struct notifier *notifier, int64_t now)
@@ -38,36 +38,36 @@ static unsigned int allowance(const struct notifier *notifier, int64_t now)
 
 /* Reads the token from the first entry that is still there and still young enough; the others are
    removed. False if there is nothing to send: then the target has been dealt with. */
-static bool read_token(struct notifier *notifier, struct queue_target *target,
+static bool read_token(struct notifier *notifier, struct target *target,
 		       struct cm_push_entry *entry_r, int64_t now)
 {
-	struct queue_entry *entry;
+	struct target_entry *entry;
 	struct timespec stamp;
 
-	while ((entry = queue_target_entries(target)) != NULL) {
-		switch (spool_read(notifier->spool, entry->name, entry_r, &stamp)) {
-		case SPOOL_ENTRY:
+	while ((entry = target_entries(target)) != NULL) {
+		switch (queue_dir_read(notifier->queue_dir, entry->name, entry_r, &stamp)) {
+		case QUEUE_DIR_ENTRY:
 			if (!schedule_expired(entry_r->time, time(NULL)))
 				return true;
-			spool_remove(notifier->spool, entry->name);
+			queue_dir_remove(notifier->queue_dir, entry->name);
 			notifier_count(notifier, &notifier->counts.dropped, CM_STAT_PUSH_DROPPED);
 			break;
-		case SPOOL_TROUBLE:
-			queue_defer(notifier->queue, target, now + TROUBLE_DELAY);
+		case QUEUE_DIR_TROUBLE:
+			targets_defer(notifier->targets, target, now + TROUBLE_DELAY);
 			return false;
-		case SPOOL_ABSENT:
-		case SPOOL_DIRECTORY:
-		case SPOOL_INVALID:
+		case QUEUE_DIR_ABSENT:
+		case QUEUE_DIR_DIRECTORY:
+		case QUEUE_DIR_INVALID:
 			break;
 		}
-		queue_remove_entry(notifier->queue, target, entry);
+		targets_remove_entry(notifier->targets, target, entry);
 	}
-	queue_finish(notifier->queue, target, now);
+	targets_finish(notifier->targets, target, now);
 	return false;
 }
 
-static void start_one(struct notifier *notifier, struct queue_target *target,
-		      enum queue_class class, int64_t now)
+static void start_one(struct notifier *notifier, struct target *target, enum target_class class,
+		      int64_t now)
 {
 	struct cm_push_entry entry;
 
@@ -76,25 +76,25 @@ static void start_one(struct notifier *notifier, struct queue_target *target,
 	if (sender_post(notifier->sender, entry.token, target, now)) {
 		if (notifier->gate.closed)
 			gate_probe_started(&notifier->gate, now, notifier_random());
-		if (class == QUEUE_RETRY)
+		if (class == TARGET_RETRY)
 			notifier->retries++;
 	} else {
-		queue_defer(notifier->queue, target, now + QUEUE_HOLD);
+		targets_defer(notifier->targets, target, now + TARGET_HOLD);
 	}
 	explicit_bzero(&entry, sizeof entry);
 }
 
 /* Removes the files of an answered target. False if one is still there. */
-static bool remove_files(struct notifier *notifier, struct queue_target *target)
+static bool remove_files(struct notifier *notifier, struct target *target)
 {
-	struct queue_entry *entry;
+	struct target_entry *entry;
 
-	while ((entry = queue_target_entries(target)) != NULL) {
-		if (!spool_remove(notifier->spool, entry->name))
+	while ((entry = target_entries(target)) != NULL) {
+		if (!queue_dir_remove(notifier->queue_dir, entry->name))
 			return false;
-		queue_remove_entry(notifier->queue, target, entry);
+		targets_remove_entry(notifier->targets, target, entry);
 	}
-	queue_finish(notifier->queue, target, notifier_now());
+	targets_finish(notifier->targets, target, notifier_now());
 	return true;
 }
 
@@ -125,13 +125,13 @@ static void renew_connections(struct notifier *notifier)
 void delivery_start(struct notifier *notifier, int64_t now)
 {
 	unsigned int allowed;
-	struct queue_target *target;
-	enum queue_class class;
+	struct target *target;
+	enum target_class class;
 
 	retry_stuck(notifier, now);
 	renew_connections(notifier);
 	for (allowed = allowance(notifier, now); allowed > 0 && !notifier->broken; allowed--) {
-		target = queue_next(notifier->queue, classes(notifier), now, &class);
+		target = targets_next(notifier->targets, classes(notifier), now, &class);
 		if (target == NULL)
 			break;
 		start_one(notifier, target, class, now);
@@ -143,24 +143,25 @@ int64_t delivery_due(const struct notifier *notifier, int64_t now)
 	if (notifier->stuck_count > 0)
 		return notifier->stuck_due;
 	if (allowance(notifier, now) > 0)
-		return queue_next_due(notifier->queue, classes(notifier), now);
+		return targets_next_due(notifier->targets, classes(notifier), now);
 	if (notifier->gate.closed && sender_in_flight(notifier->sender) == 0 &&
-	    notifier->gate.probe_at > now && queue_length(notifier->queue) > 0)
+	    notifier->gate.probe_at > now && targets_length(notifier->targets) > 0)
 		return notifier->gate.probe_at;
 	return INT64_MAX;
 }
 
 /* The service does not know the token any more: the accounts of the entries forget it. */
-static void remove_token(struct notifier *notifier, struct queue_target *target)
+static void remove_token(struct notifier *notifier, struct target *target)
 {
 	struct cm_push_entry entry;
 	struct timespec stamp;
 	struct cm_error err;
 	char *path;
 
-	for (const struct queue_entry *file = queue_target_entries(target); file != NULL;
+	for (const struct target_entry *file = target_entries(target); file != NULL;
 	     file = file->next) {
-		if (spool_read(notifier->spool, file->name, &entry, &stamp) != SPOOL_ENTRY)
+		if (queue_dir_read(notifier->queue_dir, file->name, &entry, &stamp) !=
+		    QUEUE_DIR_ENTRY)
 			continue;
 		path = cm_account_path(notifier->config, &entry.address);
 		if (cm_account_lookup(notifier->config, &entry.address, &err) ==
@@ -176,7 +177,7 @@ static void remove_token(struct notifier *notifier, struct queue_target *target)
 }
 
 /* Statistics of an answer that removes the entries. */
-static void count_answered(struct notifier *notifier, const struct queue_target *target)
+static void count_answered(struct notifier *notifier, const struct target *target)
 {
 	struct timespec now;
 	int64_t microseconds;
@@ -184,7 +185,7 @@ static void count_answered(struct notifier *notifier, const struct queue_target 
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	microseconds = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-	for (const struct queue_entry *entry = queue_target_entries(target); entry != NULL;
+	for (const struct target_entry *entry = target_entries(target); entry != NULL;
 	     entry = entry->next) {
 		if (!first)
 			notifier_count(notifier, &notifier->counts.collapsed,
@@ -196,9 +197,9 @@ static void count_answered(struct notifier *notifier, const struct queue_target 
 	}
 }
 
-static void take_answered(struct notifier *notifier, struct queue_target *target)
+static void take_answered(struct notifier *notifier, struct target *target)
 {
-	struct queue_target **grown;
+	struct target **grown;
 
 	count_answered(notifier, target);
 	if (remove_files(notifier, target))
@@ -206,8 +207,7 @@ static void take_answered(struct notifier *notifier, struct queue_target *target
 	if (notifier->stuck_count == 0)
 		cm_log(LOG_ERR, "cannot remove files from the queue: sending nothing more");
 	notifier->stuck_due = notifier_now() + STUCK_EVERY;
-	grown =
-	    realloc(notifier->stuck, (notifier->stuck_count + 1) * sizeof(struct queue_target *));
+	grown = realloc(notifier->stuck, (notifier->stuck_count + 1) * sizeof(struct target *));
 	if (grown == NULL) {
 		notifier->broken = true;
 		return;
@@ -218,11 +218,11 @@ static void take_answered(struct notifier *notifier, struct queue_target *target
 
 /* Counts the failure in each entry; the one that failed least decides when it is tried again. The
    wait in milliseconds. */
-static int64_t count_failure(struct queue_target *target)
+static int64_t count_failure(struct target *target)
 {
 	unsigned int least = SCHEDULE_FAILURES_MAX;
 
-	for (struct queue_entry *entry = queue_target_entries(target); entry != NULL;
+	for (struct target_entry *entry = target_entries(target); entry != NULL;
 	     entry = entry->next) {
 		entry->failures++;
 		if (entry->failures < least)
@@ -231,33 +231,33 @@ static int64_t count_failure(struct queue_target *target)
 	return schedule_delay_jittered(least, notifier_random());
 }
 
-static void take_failed(struct notifier *notifier, struct queue_target *target, int64_t now)
+static void take_failed(struct notifier *notifier, struct target *target, int64_t now)
 {
 	const int64_t wait = count_failure(target);
 	const time_t due = time(NULL) + (time_t)((wait + 999) / 1000);
-	struct queue_entry *entry, *next;
+	struct target_entry *entry, *next;
 	struct timespec stamp;
 
 	notifier_count(notifier, &notifier->counts.failed, CM_STAT_PUSH_RETRIED);
-	for (entry = queue_target_entries(target); entry != NULL; entry = next) {
+	for (entry = target_entries(target); entry != NULL; entry = next) {
 		next = entry->next;
 		if (schedule_exhausted(entry->failures) || schedule_expired(entry->arrival, due)) {
-			spool_remove(notifier->spool, entry->name);
+			queue_dir_remove(notifier->queue_dir, entry->name);
 			notifier_count(notifier, &notifier->counts.dropped, CM_STAT_PUSH_DROPPED);
-			queue_remove_entry(notifier->queue, target, entry);
+			targets_remove_entry(notifier->targets, target, entry);
 			continue;
 		}
 		stamp = schedule_to_stamp(
 		    &(struct schedule_state){.failures = entry->failures, .due = due});
-		spool_stamp(notifier->spool, entry->name, &stamp);
+		queue_dir_stamp(notifier->queue_dir, entry->name, &stamp);
 	}
-	if (queue_target_entries(target) == NULL) {
-		queue_finish(notifier->queue, target, now);
-	} else if (queue_has_room(notifier->queue, QUEUE_RETRY, false)) {
-		queue_defer(notifier->queue, target, now + wait);
+	if (target_entries(target) == NULL) {
+		targets_finish(notifier->targets, target, now);
+	} else if (targets_has_room(notifier->targets, TARGET_RETRY, false)) {
+		targets_defer(notifier->targets, target, now + wait);
 	} else {
 		intake_leave(notifier, now + wait);
-		queue_forget(notifier->queue, target);
+		targets_forget(notifier->targets, target);
 	}
 }
 
@@ -295,10 +295,10 @@ static void judge_service(struct notifier *notifier, const struct sender_answer 
 void delivery_done(void *context, void *request, const struct sender_answer *answer)
 {
 	struct notifier *notifier = context;
-	struct queue_target *target = request;
+	struct target *target = request;
 	const int64_t now = notifier_now();
 
-	if (queue_target_class(target) == QUEUE_RETRY)
+	if (target_class(target) == TARGET_RETRY)
 		notifier->retries--;
 	if (answer->status != 0)
 		gate_set_bounds(&notifier->gate,

@@ -23,9 +23,9 @@ void intake_watch(struct notifier *notifier)
 {
 	struct cm_error err;
 
-	if (spool_fd(notifier->spool) >= 0)
+	if (queue_dir_fd(notifier->queue_dir) >= 0)
 		return;
-	if (spool_watch(notifier->spool, &err)) {
+	if (queue_dir_watch(notifier->queue_dir, &err)) {
 		cm_log(LOG_INFO, "watching the queue");
 		notifier->unwatched = false;
 	} else if (!notifier->unwatched) {
@@ -41,7 +41,7 @@ void intake_leave(struct notifier *notifier, int64_t due)
 	notifier->walk_left++;
 	if (due < notifier->walk_retry)
 		notifier->walk_retry = due;
-	if (!spool_walking(notifier->spool) && due < notifier->walk_due)
+	if (!queue_dir_walking(notifier->queue_dir) && due < notifier->walk_due)
 		notifier->walk_due = due;
 }
 
@@ -49,7 +49,7 @@ void intake_leave(struct notifier *notifier, int64_t due)
    sent either. */
 static void discard(struct notifier *notifier, const char *name, bool invalid)
 {
-	if (!spool_remove(notifier->spool, name))
+	if (!queue_dir_remove(notifier->queue_dir, name))
 		return;
 	notifier_count(notifier, &notifier->counts.dropped, CM_STAT_PUSH_DROPPED);
 	if (invalid)
@@ -66,21 +66,21 @@ static void discard_invalid(struct notifier *notifier, const char *name, time_t 
 
 /* What the queue has to know of an entry. */
 static void describe(const struct cm_push_entry *entry, const struct timespec *stamp, time_t now,
-		     struct queue_item *item)
+		     struct target_item *item)
 {
 	const size_t length = strlen(entry->token);
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 	struct schedule_state state;
 
 	SHA256((const uint8_t *)entry->token, length, digest);
-	memcpy(item->key, digest, QUEUE_KEY_SIZE);
+	memcpy(item->key, digest, TARGET_KEY_SIZE);
 	schedule_from_stamp(stamp, now, &state);
 	item->arrival = entry->time;
 	item->failures = state.failures;
 	item->due = notifier_now();
 	item->appeared = 0;
 	if (state.failures > 0) {
-		item->class = QUEUE_RETRY;
+		item->class = TARGET_RETRY;
 		item->due += (int64_t)(state.due - now) * 1000;
 	} else if (stamp->tv_sec <= now) {
 		item->appeared = (int64_t)stamp->tv_sec * 1000000 + stamp->tv_nsec / 1000;
@@ -88,24 +88,24 @@ static void describe(const struct cm_push_entry *entry, const struct timespec *s
 }
 
 /* Takes one entry into memory, or leaves it on disk. */
-static void take(struct notifier *notifier, const char *name, enum queue_class class)
+static void take(struct notifier *notifier, const char *name, enum target_class class)
 {
-	struct queue_item item = {.name = name, .class = class};
+	struct target_item item = {.name = name, .class = class};
 	const time_t now = time(NULL);
 	struct cm_push_entry entry;
 	struct timespec stamp;
 
-	switch (spool_read(notifier->spool, name, &entry, &stamp)) {
-	case SPOOL_ENTRY:
+	switch (queue_dir_read(notifier->queue_dir, name, &entry, &stamp)) {
+	case QUEUE_DIR_ENTRY:
 		break;
-	case SPOOL_INVALID:
+	case QUEUE_DIR_INVALID:
 		discard_invalid(notifier, name, stamp.tv_sec);
 		return;
-	case SPOOL_TROUBLE:
+	case QUEUE_DIR_TROUBLE:
 		intake_leave(notifier, notifier_now() + WALK_SAFETY);
 		return;
-	case SPOOL_ABSENT:
-	case SPOOL_DIRECTORY:
+	case QUEUE_DIR_ABSENT:
+	case QUEUE_DIR_DIRECTORY:
 		return;
 	}
 	if (!cm_account_is_local(notifier->config, &entry.address)) {
@@ -114,7 +114,7 @@ static void take(struct notifier *notifier, const char *name, enum queue_class c
 		discard(notifier, name, false);
 	} else {
 		describe(&entry, &stamp, now, &item);
-		if (queue_add(notifier->queue, &item, notifier_now()) == QUEUE_FULL)
+		if (targets_add(notifier->targets, &item, notifier_now()) == TARGET_FULL)
 			intake_leave(notifier, item.due);
 	}
 	explicit_bzero(&entry, sizeof entry);
@@ -124,10 +124,10 @@ static void take_new(void *context, const char *name)
 {
 	struct notifier *notifier = context;
 
-	if (queue_knows(notifier->queue, name))
+	if (targets_knows(notifier->targets, name))
 		return;
-	if (queue_has_room(notifier->queue, QUEUE_FRESH, true))
-		take(notifier, name, QUEUE_FRESH);
+	if (targets_has_room(notifier->targets, TARGET_FRESH, true))
+		take(notifier, name, TARGET_FRESH);
 	else
 		intake_leave(notifier, notifier_now());
 }
@@ -140,17 +140,17 @@ static void lose_directory(struct notifier *notifier)
 
 void intake_check(struct notifier *notifier)
 {
-	if (!notifier->broken && !spool_is_current(notifier->spool))
+	if (!notifier->broken && !queue_dir_is_current(notifier->queue_dir))
 		lose_directory(notifier);
 }
 
 void intake_events(struct notifier *notifier)
 {
-	const unsigned int told = spool_events(notifier->spool, take_new, notifier);
+	const unsigned int told = queue_dir_events(notifier->queue_dir, take_new, notifier);
 
-	if ((told & SPOOL_MISSED) != 0)
+	if ((told & QUEUE_DIR_MISSED) != 0)
 		intake_leave(notifier, notifier_now());
-	if ((told & SPOOL_GONE) != 0)
+	if ((told & QUEUE_DIR_GONE) != 0)
 		lose_directory(notifier);
 }
 
@@ -161,7 +161,7 @@ static void walk_begin(struct notifier *notifier, int64_t now)
 	notifier->walk_started = now;
 	notifier->walk_left = 0;
 	notifier->walk_retry = INT64_MAX;
-	if (!spool_walk_begin(notifier->spool))
+	if (!queue_dir_walk_begin(notifier->queue_dir))
 		notifier->broken = true;
 }
 
@@ -185,12 +185,12 @@ static void walk_end(struct notifier *notifier)
 /* While a walk pauses nobody knows how much it has not seen yet, so that is counted. */
 static void count_left(struct notifier *notifier, int64_t now)
 {
-	const uint64_t known = queue_length(notifier->queue);
+	const uint64_t known = targets_length(notifier->targets);
 	uint64_t count;
 
 	if (now < notifier->count_due)
 		return;
-	count = spool_count(notifier->spool);
+	count = queue_dir_count(notifier->queue_dir);
 	notifier->left = count > known ? count - known : 0;
 	notifier->count_due = notifier_now() + COUNT_EVERY;
 }
@@ -199,32 +199,32 @@ void intake_walk(struct notifier *notifier, int64_t now)
 {
 	const char *name;
 
-	if (!spool_walking(notifier->spool)) {
+	if (!queue_dir_walking(notifier->queue_dir)) {
 		if (now < notifier->walk_due || now < notifier->walk_not_before ||
-		    !queue_has_room(notifier->queue, QUEUE_BACKLOG, true))
+		    !targets_has_room(notifier->targets, TARGET_BACKLOG, true))
 			return;
 		walk_begin(notifier, now);
 	}
 	for (int step = 0; step < WALK_STEPS; step++) {
-		if (!queue_has_room(notifier->queue, QUEUE_BACKLOG, true)) {
+		if (!targets_has_room(notifier->targets, TARGET_BACKLOG, true)) {
 			count_left(notifier, now);
 			return;
 		}
-		name = spool_walk_next(notifier->spool);
+		name = queue_dir_walk_next(notifier->queue_dir);
 		if (name == NULL) {
 			walk_end(notifier);
 			return;
 		}
-		if (!queue_knows(notifier->queue, name))
-			take(notifier, name, QUEUE_BACKLOG);
+		if (!targets_knows(notifier->targets, name))
+			take(notifier, name, TARGET_BACKLOG);
 	}
 }
 
 int64_t intake_due(const struct notifier *notifier, int64_t now)
 {
-	if (!queue_has_room(notifier->queue, QUEUE_BACKLOG, true))
+	if (!targets_has_room(notifier->targets, TARGET_BACKLOG, true))
 		return INT64_MAX;
-	if (spool_walking(notifier->spool))
+	if (queue_dir_walking(notifier->queue_dir))
 		return now;
 	return notifier->walk_due > notifier->walk_not_before ? notifier->walk_due
 							      : notifier->walk_not_before;
@@ -237,5 +237,6 @@ static void discard_expired(void *context, const char *name)
 
 void intake_expire(struct notifier *notifier)
 {
-	queue_expire(notifier->queue, time(NULL) - SCHEDULE_DEADLINE, discard_expired, notifier);
+	targets_expire(notifier->targets, time(NULL) - SCHEDULE_DEADLINE, discard_expired,
+		       notifier);
 }

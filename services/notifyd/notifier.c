@@ -23,13 +23,13 @@ static bool open_parts(struct notifier *notifier, struct cm_error *err)
 {
 	char *path = cm_push_queue_path(notifier->config);
 
-	notifier->queue = queue_new(NOTIFIER_CAPACITY);
-	if (path == NULL || notifier->queue == NULL)
+	notifier->targets = targets_new(NOTIFIER_CAPACITY);
+	if (path == NULL || notifier->targets == NULL)
 		cm_error_set(err, "out of memory");
 	else
-		notifier->spool = spool_open(path, err);
+		notifier->queue_dir = queue_dir_open(path, err);
 	free(path);
-	if (notifier->spool == NULL)
+	if (notifier->queue_dir == NULL)
 		return false;
 	notifier->sender = sender_new(notifier->config->notify_url, delivery_done, notifier, err);
 	if (notifier->sender == NULL)
@@ -64,8 +64,8 @@ void notifier_free(struct notifier **notifier)
 	if (*notifier == NULL)
 		return;
 	sender_free(&(*notifier)->sender);
-	queue_free(&(*notifier)->queue);
-	spool_close(&(*notifier)->spool);
+	targets_free(&(*notifier)->targets);
+	queue_dir_close(&(*notifier)->queue_dir);
 	free((*notifier)->stuck);
 	free(*notifier);
 	*notifier = NULL;
@@ -78,11 +78,11 @@ void notifier_set_config(struct notifier *notifier, const struct cm_config *conf
 
 static void set_gauges(struct notifier *notifier, int64_t now)
 {
-	const time_t oldest = queue_oldest(notifier->queue), clock = time(NULL);
+	const time_t oldest = targets_oldest(notifier->targets), clock = time(NULL);
 
 	notifier->stats_due = now + STATS_EVERY;
 	cm_stats_set(notifier->stats, CM_STAT_PUSH_QUEUE_LENGTH,
-		     queue_length(notifier->queue) + notifier->left);
+		     targets_length(notifier->targets) + notifier->left);
 	cm_stats_set(notifier->stats, CM_STAT_PUSH_QUEUE_AGE_SECONDS,
 		     oldest != 0 && clock > oldest ? (uint64_t)(clock - oldest) : 0);
 }
@@ -101,7 +101,7 @@ static void report(struct notifier *notifier, int64_t now)
 		       "sent %" PRIu64 ", saved by collapsing %" PRIu64 ", tokens gone %" PRIu64
 		       ", attempts failed %" PRIu64 ", dropped %" PRIu64 ", waiting %" PRIu64,
 		       counts->sent, counts->collapsed, counts->gone, counts->failed,
-		       counts->dropped, queue_length(notifier->queue) + notifier->left);
+		       counts->dropped, targets_length(notifier->targets) + notifier->left);
 	notifier->counts = (struct notifier_counts){0};
 }
 
@@ -146,7 +146,7 @@ enum notifier_event notifier_run(struct notifier *notifier, int signals)
 		intake_walk(notifier, now);
 		delivery_start(notifier, now);
 		tick(notifier, now);
-		const int fds[] = {signals, spool_fd(notifier->spool)};
+		const int fds[] = {signals, queue_dir_fd(notifier->queue_dir)};
 		sender_run(notifier->sender, fds, fds[1] >= 0 ? 2 : 1,
 			   notifier->broken ? 0 : timeout(notifier, now));
 	}

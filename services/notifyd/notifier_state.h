@@ -6,9 +6,9 @@
 
 #include "gate.h"
 #include "notifier.h"
-#include "queue.h"
+#include "queue_dir.h"
 #include "sender.h"
-#include "spool.h"
+#include "targets.h"
 
 /* Entries in memory at most; about 200 bytes each. */
 #define NOTIFIER_CAPACITY 32768
@@ -21,8 +21,8 @@ struct notifier_counts {
 struct notifier {
 	const struct cm_config *config;
 	struct cm_stats *stats;
-	struct spool *spool;
-	struct queue *queue;
+	struct queue_dir *queue_dir;
+	struct targets *targets;
 	struct sender *sender;
 	struct gate gate;
 	bool broken; /* cannot go on: start anew */
@@ -38,9 +38,9 @@ struct notifier {
 	int64_t count_due;  /* next count while a walk has to pause */
 
 	/* delivery */
-	unsigned int retries;        /* in flight */
-	bool suspect;                /* the connections may be dead: use new ones */
-	struct queue_target **stuck; /* answered, but their files cannot be removed */
+	unsigned int retries;  /* in flight */
+	bool suspect;          /* the connections may be dead: use new ones */
+	struct target **stuck; /* answered, but their files cannot be removed */
 	size_t stuck_count;
 	int64_t stuck_due;
 

@@ -188,7 +188,7 @@ def test_interrupted_registration_leaves_nothing(tree):
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
 def test_queue_entry_boundary(tree, name, limit, seconds, goes):
     path = message(tree.mail / "pending_notifications", limit + seconds, name=name)
-    assert tree.summary()["spool_deleted"] == int(goes)
+    assert tree.summary()["pushes_deleted"] == int(goes)
     assert path.exists() == (not goes)
 
 

@@ -1,4 +1,4 @@
-#include "spool.h"
+#include "stale_pushes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@ static bool stale(const struct expire_state *state, int fd, const char *name, st
 		return false;
 	if (strncmp(name, CM_PUSH_QUEUE_TMP_PREFIX, strlen(CM_PUSH_QUEUE_TMP_PREFIX)) == 0)
 		return expire_rested(&state->rules, st->st_mtime);
-	return st->st_mtime < state->rules.now - EXPIRE_SPOOL_SECONDS;
+	return st->st_mtime < state->rules.now - EXPIRE_PUSH_SECONDS;
 }
 
 static void expire_entry(struct expire_state *state, int fd, const char *name)
@@ -33,11 +33,11 @@ static void expire_entry(struct expire_state *state, int fd, const char *name)
 		return;
 	}
 	expire_tell(state, "queue entry", CM_PUSH_QUEUE_DIR, name, "");
-	state->result->spool_deleted++;
+	state->result->pushes_deleted++;
 	state->result->bytes += (uint64_t)st.st_size;
 }
 
-void expire_spool(struct expire_state *state)
+void expire_stale_pushes(struct expire_state *state)
 {
 	int fd = cm_directory_open(state->mailboxes_fd, CM_PUSH_QUEUE_DIR);
 	DIR *directory = fd < 0 ? NULL : fdopendir(fd);

@@ -1,7 +1,7 @@
 /*
- * spool - the queue directory on disk, as the notifier sees it
+ * queue_dir - the push queue on disk, as the notifier sees it
  */
-#include "spool.h"
+#include "queue_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,74 +18,74 @@
 #define EVENT_MASK                                                                                 \
 	(IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW)
 
-struct spool {
+struct queue_dir {
 	char *path;
 	int directory;
 	int watch; /* -1: not watched */
 	DIR *walk;
 };
 
-static bool open_directory(struct spool *spool, const char *path, struct cm_error *err)
+static bool open_directory(struct queue_dir *dir, const char *path, struct cm_error *err)
 {
 	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
 		cm_error_set_errno(err, "cannot create %s", path);
 		return false;
 	}
-	spool->directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (spool->directory < 0) {
+	dir->directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir->directory < 0) {
 		cm_error_set_errno(err, "cannot open %s", path);
 		return false;
 	}
 	/* An entry that cannot be removed would be sent again and again. */
-	if (faccessat(spool->directory, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+	if (faccessat(dir->directory, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
 		cm_error_set_errno(err, "cannot read and write %s", path);
 		return false;
 	}
 	return true;
 }
 
-struct spool *spool_open(const char *path, struct cm_error *err)
+struct queue_dir *queue_dir_open(const char *path, struct cm_error *err)
 {
-	struct spool *spool = calloc(1, sizeof *spool);
+	struct queue_dir *dir = calloc(1, sizeof *dir);
 
-	if (spool == NULL) {
+	if (dir == NULL) {
 		cm_error_set(err, "out of memory");
 		return NULL;
 	}
-	spool->directory = spool->watch = -1;
-	spool->path = strdup(path);
-	if (spool->path == NULL)
+	dir->directory = dir->watch = -1;
+	dir->path = strdup(path);
+	if (dir->path == NULL)
 		cm_error_set(err, "out of memory");
-	if (spool->path == NULL || !open_directory(spool, path, err))
-		spool_close(&spool);
-	return spool;
+	if (dir->path == NULL || !open_directory(dir, path, err))
+		queue_dir_close(&dir);
+	return dir;
 }
 
-void spool_close(struct spool **spool)
+void queue_dir_close(struct queue_dir **dir)
 {
-	if (*spool == NULL)
+	if (*dir == NULL)
 		return;
-	if ((*spool)->walk != NULL)
-		closedir((*spool)->walk);
-	if ((*spool)->watch >= 0)
-		close((*spool)->watch);
-	if ((*spool)->directory >= 0)
-		close((*spool)->directory);
-	free((*spool)->path);
-	free(*spool);
-	*spool = NULL;
+	if ((*dir)->walk != NULL)
+		closedir((*dir)->walk);
+	if ((*dir)->watch >= 0)
+		close((*dir)->watch);
+	if ((*dir)->directory >= 0)
+		close((*dir)->directory);
+	free((*dir)->path);
+	free(*dir);
+	*dir = NULL;
 }
 
-bool spool_is_current(const struct spool *spool)
+bool queue_dir_is_current(const struct queue_dir *dir)
 {
 	struct stat ours, named;
 
-	return fstat(spool->directory, &ours) == 0 && lstat(spool->path, &named) == 0 &&
+	return fstat(dir->directory, &ours) == 0 && lstat(dir->path, &named) == 0 &&
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
 /* The errors that inotify_init1() and inotify_add_watch() have for limits mislead. */
-static void explain_watch(const struct spool *spool, int error, struct cm_error *err)
+static void explain_watch(const struct queue_dir *dir, int error, struct cm_error *err)
 {
 	const char *reason = strerror(error);
 
@@ -93,26 +93,26 @@ static void explain_watch(const struct spool *spool, int error, struct cm_error 
 		reason = "this user's fs.inotify.max_user_instances are in use";
 	else if (error == ENOSPC)
 		reason = "this user's fs.inotify.max_user_watches are in use";
-	cm_error_set(err, "cannot watch %s: %s", spool->path, reason);
+	cm_error_set(err, "cannot watch %s: %s", dir->path, reason);
 }
 
-bool spool_watch(struct spool *spool, struct cm_error *err)
+bool queue_dir_watch(struct queue_dir *dir, struct cm_error *err)
 {
 	const int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
-	if (watch < 0 || inotify_add_watch(watch, spool->path, EVENT_MASK) < 0) {
-		explain_watch(spool, errno, err);
+	if (watch < 0 || inotify_add_watch(watch, dir->path, EVENT_MASK) < 0) {
+		explain_watch(dir, errno, err);
 		if (watch >= 0)
 			close(watch);
 		return false;
 	}
-	spool->watch = watch;
+	dir->watch = watch;
 	return true;
 }
 
-int spool_fd(const struct spool *spool)
+int queue_dir_fd(const struct queue_dir *dir)
 {
-	return spool->watch;
+	return dir->watch;
 }
 
 /* True for names that are not entries, or not yet. */
@@ -124,33 +124,32 @@ static bool is_hidden(const char *name)
 	       (length > suffix && strcmp(name + length - suffix, UPSTREAM_TMP_SUFFIX) == 0);
 }
 
-unsigned int spool_events(struct spool *spool, void (*appeared)(void *context, const char *name),
-			  void *context)
+unsigned int queue_dir_events(struct queue_dir *dir,
+			      void (*appeared)(void *context, const char *name), void *context)
 {
 	union {
 		struct inotify_event event;
 		char bytes[32768];
 	} buffer;
 	const struct inotify_event *event;
-	const ssize_t length = spool->watch >= 0 ? read(spool->watch, &buffer, sizeof buffer) : 0;
+	const ssize_t length = dir->watch >= 0 ? read(dir->watch, &buffer, sizeof buffer) : 0;
 	unsigned int result = 0;
 
 	for (ssize_t at = 0; at < length; at += (ssize_t)(sizeof *event + event->len)) {
 		event = (const struct inotify_event *)(buffer.bytes + at);
 		if ((event->mask & IN_Q_OVERFLOW) != 0)
-			result |= SPOOL_MISSED;
+			result |= QUEUE_DIR_MISSED;
 		else if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0)
-			result |= SPOOL_GONE;
+			result |= QUEUE_DIR_GONE;
 		else if (event->len > 0 && (event->mask & IN_ISDIR) == 0 && !is_hidden(event->name))
 			appeared(context, event->name);
 	}
 	return result;
 }
 
-static DIR *open_stream(const struct spool *spool)
+static DIR *open_stream(const struct queue_dir *dir)
 {
-	const int fd =
-	    openat(spool->directory, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const int fd = openat(dir->directory, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
 
 	if (stream == NULL && fd >= 0)
@@ -169,33 +168,33 @@ static const char *next_name(DIR *stream)
 	return NULL;
 }
 
-bool spool_walk_begin(struct spool *spool)
+bool queue_dir_walk_begin(struct queue_dir *dir)
 {
-	if (spool->walk != NULL)
-		closedir(spool->walk);
-	spool->walk = open_stream(spool);
-	return spool->walk != NULL;
+	if (dir->walk != NULL)
+		closedir(dir->walk);
+	dir->walk = open_stream(dir);
+	return dir->walk != NULL;
 }
 
-const char *spool_walk_next(struct spool *spool)
+const char *queue_dir_walk_next(struct queue_dir *dir)
 {
-	const char *name = spool->walk != NULL ? next_name(spool->walk) : NULL;
+	const char *name = dir->walk != NULL ? next_name(dir->walk) : NULL;
 
-	if (name == NULL && spool->walk != NULL) {
-		closedir(spool->walk);
-		spool->walk = NULL;
+	if (name == NULL && dir->walk != NULL) {
+		closedir(dir->walk);
+		dir->walk = NULL;
 	}
 	return name;
 }
 
-bool spool_walking(const struct spool *spool)
+bool queue_dir_walking(const struct queue_dir *dir)
 {
-	return spool->walk != NULL;
+	return dir->walk != NULL;
 }
 
-uint64_t spool_count(const struct spool *spool)
+uint64_t queue_dir_count(const struct queue_dir *dir)
 {
-	DIR *stream = open_stream(spool);
+	DIR *stream = open_stream(dir);
 	uint64_t count = 0;
 
 	if (stream == NULL)
@@ -226,60 +225,60 @@ static ssize_t read_whole(int fd, char *buffer, size_t size)
 }
 
 /* What a failed open() means. A link gives ELOOP, a socket ENXIO; both are found by name only. */
-static enum spool_result explain_open(const struct spool *spool, const char *name,
-				      struct timespec *stamp_r)
+static enum queue_dir_result explain_open(const struct queue_dir *dir, const char *name,
+					  struct timespec *stamp_r)
 {
 	const int error = errno;
 	struct stat status;
 
 	if (error == ENOENT)
-		return SPOOL_ABSENT;
+		return QUEUE_DIR_ABSENT;
 	if (error != ELOOP && error != ENXIO && error != EACCES)
-		return SPOOL_TROUBLE;
-	if (fstatat(spool->directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT ? SPOOL_ABSENT : SPOOL_TROUBLE;
+		return QUEUE_DIR_TROUBLE;
+	if (fstatat(dir->directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? QUEUE_DIR_ABSENT : QUEUE_DIR_TROUBLE;
 	*stamp_r = status.st_mtim;
-	return S_ISDIR(status.st_mode) ? SPOOL_DIRECTORY : SPOOL_INVALID;
+	return S_ISDIR(status.st_mode) ? QUEUE_DIR_DIRECTORY : QUEUE_DIR_INVALID;
 }
 
-enum spool_result spool_read(const struct spool *spool, const char *name,
-			     struct cm_push_entry *entry_r, struct timespec *stamp_r)
+enum queue_dir_result queue_dir_read(const struct queue_dir *dir, const char *name,
+				     struct cm_push_entry *entry_r, struct timespec *stamp_r)
 {
 	char text[CM_PUSH_ENTRY_MAX + 1];
-	enum spool_result result = SPOOL_TROUBLE;
+	enum queue_dir_result result = QUEUE_DIR_TROUBLE;
 	struct stat status;
 	ssize_t length;
 	int fd;
 
-	fd = openat(spool->directory, name,
-		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd =
+	    openat(dir->directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		return explain_open(spool, name, stamp_r);
+		return explain_open(dir, name, stamp_r);
 	if (fstat(fd, &status) != 0)
 		goto out;
 	*stamp_r = status.st_mtim;
-	result = S_ISDIR(status.st_mode) ? SPOOL_DIRECTORY : SPOOL_INVALID;
+	result = S_ISDIR(status.st_mode) ? QUEUE_DIR_DIRECTORY : QUEUE_DIR_INVALID;
 	if (!S_ISREG(status.st_mode) || status.st_size > CM_PUSH_ENTRY_MAX)
 		goto out;
 	length = read_whole(fd, text, sizeof text);
 	if (length < 0)
-		result = SPOOL_TROUBLE;
+		result = QUEUE_DIR_TROUBLE;
 	else if (length <= CM_PUSH_ENTRY_MAX && cm_push_entry_parse(text, (size_t)length, entry_r))
-		result = SPOOL_ENTRY;
+		result = QUEUE_DIR_ENTRY;
 	explicit_bzero(text, sizeof text);
 out:
 	close(fd);
 	return result;
 }
 
-bool spool_remove(const struct spool *spool, const char *name)
+bool queue_dir_remove(const struct queue_dir *dir, const char *name)
 {
-	return unlinkat(spool->directory, name, 0) == 0 || errno == ENOENT;
+	return unlinkat(dir->directory, name, 0) == 0 || errno == ENOENT;
 }
 
-bool spool_stamp(const struct spool *spool, const char *name, const struct timespec *stamp)
+bool queue_dir_stamp(const struct queue_dir *dir, const char *name, const struct timespec *stamp)
 {
 	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, *stamp};
 
-	return utimensat(spool->directory, name, times, AT_SYMLINK_NOFOLLOW) == 0;
+	return utimensat(dir->directory, name, times, AT_SYMLINK_NOFOLLOW) == 0;
 }

@@ -1,12 +1,12 @@
 /*
- * fuzz_push_queue - the notifier's queue in memory, driven by the bytes as a list of operations
+ * fuzz_push_targets - the notifier's targets in memory, driven by the bytes as a list of operations
  *
  * Beside it runs a model that knows for each name where it is. An entry is never lost or doubled, a
  * token is never in flight twice, nor sent again before the hold is over.
  */
 #include "fuzz.h"
 
-#include "queue.h"
+#include "targets.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,14 +14,14 @@
 #define NAMES    48
 #define TOKENS   12
 #define CAPACITY 32
-#define ALL      ((1U << QUEUE_CLASSES) - 1)
+#define ALL      ((1U << TARGET_CLASSES) - 1)
 
 struct model {
-	struct queue *queue;
+	struct targets *targets;
 	int64_t now;
 	bool present[NAMES];
 	size_t count;
-	struct queue_target *flying[TOKENS];
+	struct target *flying[TOKENS];
 	int64_t sent[TOKENS]; /* when last; negative: never */
 };
 
@@ -64,47 +64,47 @@ static void expired(void *context, const char *name)
 static void add(struct model *model, unsigned int byte, unsigned int argument)
 {
 	const unsigned int number = byte % NAMES;
-	struct queue_item item = {.arrival = (time_t)(argument + 1)};
+	struct target_item item = {.arrival = (time_t)(argument + 1)};
 	char name[16];
 
 	make_name(name, sizeof name, number);
 	item.name = name;
 	memset(item.key, (int)(number % TOKENS), sizeof item.key);
-	item.class = (enum queue_class)(argument % QUEUE_CLASSES);
-	item.failures = item.class == QUEUE_RETRY;
+	item.class = (enum target_class)(argument % TARGET_CLASSES);
+	item.failures = item.class == TARGET_RETRY;
 	item.due = model->now + (item.failures ? (int64_t)argument * 100 : 0);
-	require(queue_knows(model->queue, name) == model->present[number]);
-	switch (queue_add(model->queue, &item, model->now)) {
-	case QUEUE_ADMITTED:
+	require(targets_knows(model->targets, name) == model->present[number]);
+	switch (targets_add(model->targets, &item, model->now)) {
+	case TARGET_ADMITTED:
 		require(!model->present[number]);
 		model->present[number] = true;
 		model->count++;
 		break;
-	case QUEUE_KNOWN:
+	case TARGET_KNOWN:
 		require(model->present[number]);
 		break;
-	case QUEUE_FULL:
-		require(!queue_has_room(model->queue, item.class, item.due <= model->now));
+	case TARGET_FULL:
+		require(!targets_has_room(model->targets, item.class, item.due <= model->now));
 		break;
 	}
 }
 
 static void send_next(struct model *model, unsigned int classes)
 {
-	const int64_t due = queue_next_due(model->queue, classes, model->now);
-	enum queue_class class;
-	struct queue_target *target = queue_next(model->queue, classes, model->now, &class);
+	const int64_t due = targets_next_due(model->targets, classes, model->now);
+	enum target_class class;
+	struct target *target = targets_next(model->targets, classes, model->now, &class);
 	unsigned int token;
 
 	if (target == NULL)
 		return;
 	require(due == model->now);
 	require(classes & 1U << class);
-	require(queue_target_class(target) == class);
-	require(queue_target_entries(target) != NULL);
-	token = number_of(queue_target_entries(target)->name) % TOKENS;
+	require(target_class(target) == class);
+	require(target_entries(target) != NULL);
+	token = number_of(target_entries(target)->name) % TOKENS;
 	require(model->flying[token] == NULL);
-	require(model->sent[token] < 0 || model->now - model->sent[token] >= QUEUE_HOLD);
+	require(model->sent[token] < 0 || model->now - model->sent[token] >= TARGET_HOLD);
 	model->flying[token] = target;
 	model->sent[token] = model->now;
 }
@@ -112,15 +112,15 @@ static void send_next(struct model *model, unsigned int classes)
 /* What all entries of an answered target have in common is their token. */
 static void finish(struct model *model, unsigned int token)
 {
-	struct queue_target *target = model->flying[token];
-	struct queue_entry *entry;
+	struct target *target = model->flying[token];
+	struct target_entry *entry;
 
-	while ((entry = queue_target_entries(target)) != NULL) {
+	while ((entry = target_entries(target)) != NULL) {
 		require(number_of(entry->name) % TOKENS == token);
 		gone(model, entry->name);
-		queue_remove_entry(model->queue, target, entry);
+		targets_remove_entry(model->targets, target, entry);
 	}
-	queue_finish(model->queue, target, model->now);
+	targets_finish(model->targets, target, model->now);
 	model->flying[token] = NULL;
 }
 
@@ -128,12 +128,12 @@ static void forget(struct model *model, unsigned int token)
 {
 	char name[16];
 
-	queue_forget(model->queue, model->flying[token]);
+	targets_forget(model->targets, model->flying[token]);
 	model->flying[token] = NULL;
 	model->sent[token] = -1;
 	for (unsigned int number = token; number < NAMES; number += TOKENS) {
 		make_name(name, sizeof name, number);
-		require(!queue_knows(model->queue, name));
+		require(!targets_knows(model->targets, name));
 		if (model->present[number])
 			gone(model, name);
 	}
@@ -146,17 +146,17 @@ static void operate(struct model *model, unsigned int byte, unsigned int argumen
 	if (byte < 128)
 		add(model, byte, argument);
 	else if (byte < 176)
-		send_next(model, argument % 4 == 0 ? ALL & ~(1U << QUEUE_RETRY) : ALL);
+		send_next(model, argument % 4 == 0 ? ALL & ~(1U << TARGET_RETRY) : ALL);
 	else if (byte < 200)
 		model->now += (int64_t)argument * 10;
 	else if (byte < 206)
-		queue_expire(model->queue, (time_t)argument, expired, model);
+		targets_expire(model->targets, (time_t)argument, expired, model);
 	else if (model->flying[token] == NULL)
 		return;
 	else if (byte < 230)
 		finish(model, token);
 	else if (byte < 250) {
-		queue_defer(model->queue, model->flying[token], model->now + 8000);
+		targets_defer(model->targets, model->flying[token], model->now + 8000);
 		model->flying[token] = NULL;
 	} else
 		forget(model, token);
@@ -176,21 +176,21 @@ static void drain(struct model *model)
 				finish(model, token);
 	}
 	require(model->count == 0);
-	require(queue_oldest(model->queue) == 0);
+	require(targets_oldest(model->targets) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct model model = {.queue = queue_new(CAPACITY)};
+	struct model model = {.targets = targets_new(CAPACITY)};
 
-	require(model.queue != NULL);
+	require(model.targets != NULL);
 	memset(model.sent, 0xff, sizeof model.sent);
 	for (size_t i = 0; i + 1 < size; i += 2) {
 		operate(&model, data[i], data[i + 1]);
-		require(queue_length(model.queue) == model.count);
+		require(targets_length(model.targets) == model.count);
 		require(model.count <= CAPACITY);
 	}
 	drain(&model);
-	queue_free(&model.queue);
+	targets_free(&model.targets);
 	return 0;
 }

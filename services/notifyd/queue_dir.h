@@ -1,0 +1,74 @@
+/*
+ * queue_dir - the push queue on disk, as the notifier sees it
+ *
+ * Reads entries with bounds and without following links, watches for new ones (inotify), walks the
+ * directory in small steps. Names that start with '.' or end in ".tmp" are files still being
+ * written (ours and upstream's) and are never shown. Watching may be impossible, for idling clients
+ * use up the same user's inotify instances; then walks alone find what is new.
+ */
+#ifndef NOTIFYD_QUEUE_DIR_H
+#define NOTIFYD_QUEUE_DIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "error.h"
+#include "push_queue.h"
+
+struct queue_dir;
+
+/* Opens the directory, which is made if only it is missing. NULL with err filled if it cannot be
+   read or if files in it could not be removed. */
+struct queue_dir *queue_dir_open(const char *path, struct cm_error *err);
+void queue_dir_close(struct queue_dir **dir);
+
+/* Whether the path still leads to the directory that was opened. No event tells that it was removed
+   while it is open here, or that a file system was mounted over it. */
+bool queue_dir_is_current(const struct queue_dir *dir);
+
+/* Begins to watch: what appears from now on is told by queue_dir_events(). False with err filled if
+   that is impossible now; trying again later makes sense. */
+bool queue_dir_watch(struct queue_dir *dir, struct cm_error *err);
+
+/* Readable when queue_dir_events() has something to tell; -1 while nothing is watched. */
+int queue_dir_fd(const struct queue_dir *dir);
+
+#define QUEUE_DIR_MISSED 1U /* events were lost: walk the directory */
+#define QUEUE_DIR_GONE   2U /* the directory was moved away: open it anew */
+
+/* Tells about the names that appeared, one buffer of events at a time. Returns QUEUE_DIR_... bits.
+ */
+unsigned int queue_dir_events(struct queue_dir *dir,
+			      void (*appeared)(void *context, const char *name), void *context);
+
+/* Begins to walk from the start. False if the directory cannot be read. */
+bool queue_dir_walk_begin(struct queue_dir *dir);
+/* The next name, valid until the next call; NULL at the end (and then nothing is being walked). */
+const char *queue_dir_walk_next(struct queue_dir *dir);
+bool queue_dir_walking(const struct queue_dir *dir);
+
+/* The number of entries in the directory just now. Reads names only, but all of them. */
+uint64_t queue_dir_count(const struct queue_dir *dir);
+
+enum queue_dir_result {
+	QUEUE_DIR_ENTRY,
+	QUEUE_DIR_ABSENT,    /* there is no such file any more */
+	QUEUE_DIR_DIRECTORY, /* not ours: leave it alone */
+	QUEUE_DIR_INVALID,   /* no notification: too long, no file, unreadable, or not in the format
+			      */
+	QUEUE_DIR_TROUBLE,   /* cannot be read now */
+};
+
+/* Reads one entry; *stamp_r is its modification time, set for QUEUE_DIR_ENTRY and
+ * QUEUE_DIR_INVALID. */
+enum queue_dir_result queue_dir_read(const struct queue_dir *dir, const char *name,
+				     struct cm_push_entry *entry_r, struct timespec *stamp_r);
+
+/* Removes a file. True if it is gone, by whomever. */
+bool queue_dir_remove(const struct queue_dir *dir, const char *name);
+
+/* Sets the modification time, which is where the schedule's state is kept. */
+bool queue_dir_stamp(const struct queue_dir *dir, const char *name, const struct timespec *stamp);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * targets - the part of the notifications that is in memory, by token and by time
+ *
+ * An entry is one file of the queue directory: its name, when its message arrived, how often it
+ * failed. Entries of one token share a target, and a target is what is sent: one request answers
+ * all of them. A target waits (until its time), is ready, or is in flight; after an answer it holds
+ * for TARGET_HOLD, so that what arrives within moments goes out as one more request at the end of
+ * them. What joins a target in flight stays for the next request: the one that is out may have
+ * woken the phone before the newer message was there.
+ *
+ * Memory is bounded by the capacity, in entries. What does not fit stays on disk; the caller looks
+ * again later. No I/O happens here. Times are milliseconds of a monotonic clock unless said
+ * otherwise.
+ */
+#ifndef NOTIFYD_TARGETS_H
+#define NOTIFYD_TARGETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+/* Least distance between two requests for the same token. */
+#define TARGET_HOLD 1000
+
+/* A token is known here by the first bytes of its SHA-256 only. */
+#define TARGET_KEY_SIZE 16
+
+/* Classes of work; each gets its turn, and the caller may bound one. */
+enum target_class {
+	TARGET_FRESH,   /* announced just now */
+	TARGET_BACKLOG, /* found by reading the directory */
+	TARGET_RETRY,   /* failed before */
+	TARGET_CLASSES
+};
+
+struct targets;
+struct target;
+
+struct target_entry {
+	struct target_entry *next;      /* in the list of its target */
+	struct target_entry *hash_next; /* internal */
+	time_t arrival;                 /* of the message, Unix time */
+	int64_t appeared;               /* microseconds of Unix time; 0: not known any more */
+	unsigned int failures;
+	char name[];
+};
+
+/* An entry to be added; everything is copied. */
+struct target_item {
+	const char *name;
+	uint8_t key[TARGET_KEY_SIZE];
+	time_t arrival;
+	int64_t appeared;
+	unsigned int failures;
+	int64_t due;
+	enum target_class class;
+};
+
+enum target_admission {
+	TARGET_ADMITTED,
+	TARGET_KNOWN, /* an entry of this name is in memory */
+	TARGET_FULL,  /* no room (or no memory): it stays on disk */
+};
+
+/* NULL if out of memory. */
+struct targets *targets_new(size_t capacity);
+void targets_free(struct targets **targets);
+
+bool targets_knows(const struct targets *targets, const char *name);
+
+/* Whether an entry of this class that is due now (or not) would be admitted. Entries found by
+   reading the directory leave room for those announced, and waiting ones leave room for both. */
+bool targets_has_room(const struct targets *targets, enum target_class class, bool due_now);
+
+enum target_admission targets_add(struct targets *targets, const struct target_item *item,
+				  int64_t now);
+
+/* The next target that is ready, now in flight; NULL if none of the classes (bits 1 << class) has
+   one. class_r tells its class. */
+struct target *targets_next(struct targets *targets, unsigned int classes, int64_t now,
+			    enum target_class *class_r);
+
+/* When targets_next() may have something: now or a later time, INT64_MAX for never. */
+int64_t targets_next_due(const struct targets *targets, unsigned int classes, int64_t now);
+
+/* The entries that the request for a target in flight stands for. */
+struct target_entry *target_entries(const struct target *target);
+
+/* The class targets_next() told. */
+enum target_class target_class(const struct target *target);
+
+/* Forgets one entry of a target in flight (its file is gone). */
+void targets_remove_entry(struct targets *targets, struct target *target,
+			  struct target_entry *entry);
+
+/* The target in flight was answered and its entries have been removed. */
+void targets_finish(struct targets *targets, struct target *target, int64_t now);
+
+/* It failed: its entries wait until due. If others joined meanwhile, or join later, they need not
+   wait, but they are of class TARGET_RETRY until it succeeds. */
+void targets_defer(struct targets *targets, struct target *target, int64_t due);
+
+/* Drops a target in flight with all its entries from memory; the files are still there. */
+void targets_forget(struct targets *targets, struct target *target);
+
+/* Tells about each entry that arrived before and is not in flight, and forgets it. */
+void targets_expire(struct targets *targets, time_t before,
+		    void (*expired)(void *context, const char *name), void *context);
+
+size_t targets_length(const struct targets *targets);
+
+/* Earliest arrival of all entries, 0 if there is none. Walks the whole targets. */
+time_t targets_oldest(const struct targets *targets);
+
+#endif
