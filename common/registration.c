@@ -11,24 +11,52 @@
 static const struct {
 	const char *name;
 	enum cm_stat stat;
+	const char *sentence;
 } results[] = {
-    [CM_REGISTRATION_ALLOWED] = {"allowed", CM_STAT_REGISTRATIONS},
-    [CM_REGISTRATION_REFUSED_CLOSED] = {"closed", CM_STAT_REGISTRATION_CLOSED},
-    [CM_REGISTRATION_REFUSED_INVITE] = {"invite", CM_STAT_REGISTRATION_INVITE},
-    [CM_REGISTRATION_REFUSED_TOKEN] = {"invitation", CM_STAT_REGISTRATION_INVITATION},
-    [CM_REGISTRATION_REFUSED_NAME] = {"name", CM_STAT_REGISTRATION_NAME},
-    [CM_REGISTRATION_REFUSED_PASSWORD] = {"password", CM_STAT_REGISTRATION_PASSWORD},
-    [CM_REGISTRATION_REFUSED_AUTOMATIC] = {"automatic", CM_STAT_REGISTRATION_AUTOMATIC},
-    [CM_REGISTRATION_REFUSED_LOAD] = {"load", CM_STAT_REGISTRATION_LOAD},
-    [CM_REGISTRATION_REFUSED_MEMORY] = {"memory", CM_STAT_REGISTRATION_MEMORY},
-    [CM_REGISTRATION_REFUSED_DISK] = {"disk", CM_STAT_REGISTRATION_DISK},
-    [CM_REGISTRATION_REFUSED_RATE] = {"rate", CM_STAT_REGISTRATION_RATE},
-    [CM_REGISTRATION_TROUBLE] = {"internal", CM_STAT_REGISTRATION_TROUBLE},
+    [CM_REGISTRATION_ALLOWED] = {"allowed", CM_STAT_REGISTRATIONS, NULL},
+    [CM_REGISTRATION_REFUSED_CLOSED] =
+	{"closed", CM_STAT_REGISTRATION_CLOSED,
+	 "This relay does not take new accounts. Please choose another one."},
+    [CM_REGISTRATION_REFUSED_INVITE] = {"invite", CM_STAT_REGISTRATION_INVITE,
+					"This relay is by invitation only. Open the invitation "
+					"link that you were given, or ask the operator for one."},
+    [CM_REGISTRATION_REFUSED_TOKEN] = {"invitation", CM_STAT_REGISTRATION_INVITATION,
+				       "This invitation is not valid: it has expired, was used up "
+				       "or withdrawn. Please ask for a new one."},
+    [CM_REGISTRATION_REFUSED_NAME] =
+	{"name", CM_STAT_REGISTRATION_NAME,
+	 "This relay does not take accounts with such a name. Please choose another one."},
+    [CM_REGISTRATION_REFUSED_PASSWORD] =
+	{"password", CM_STAT_REGISTRATION_PASSWORD,
+	 "This password is too short or too long for a new account on this relay."},
+    [CM_REGISTRATION_REFUSED_AUTOMATIC] = {"automatic", CM_STAT_REGISTRATION_AUTOMATIC,
+					   "This relay takes only accounts that somebody asked "
+					   "for. Please add it by its link or code."},
+    [CM_REGISTRATION_REFUSED_LOAD] =
+	{"load", CM_STAT_REGISTRATION_LOAD,
+	 "This relay is too busy for new accounts now. Please try again in a few minutes."},
+    [CM_REGISTRATION_REFUSED_MEMORY] =
+	{"memory", CM_STAT_REGISTRATION_MEMORY,
+	 "This relay is too busy for new accounts now. Please try again in a few minutes."},
+    [CM_REGISTRATION_REFUSED_DISK] = {"disk", CM_STAT_REGISTRATION_DISK,
+				      "This relay has no room for new accounts now. Please choose "
+				      "another one, or try again later."},
+    [CM_REGISTRATION_REFUSED_RATE] = {"rate", CM_STAT_REGISTRATION_RATE,
+				      "Too many new accounts were made from your network or on "
+				      "this relay. Please try again later."},
+    [CM_REGISTRATION_TROUBLE] =
+	{"internal", CM_STAT_REGISTRATION_TROUBLE,
+	 "This relay has a fault and cannot make an account now. Please try again later."},
 };
 
 const char *cm_registration_name(enum cm_registration result)
 {
 	return results[result].name;
+}
+
+const char *cm_registration_sentence(enum cm_registration result)
+{
+	return results[result].sentence;
 }
 
 enum cm_stat cm_registration_stat(enum cm_registration result)

@@ -70,10 +70,24 @@ static void log_refusal(enum cm_registration why, const struct auth_request *req
 	       cm_log_address(net_ip2addr(&request->fields.remote_ip)), cm_registration_name(why));
 }
 
+/* Dovecot passes on a reason only of a login that is right but not allowed: "nologin". Its own login
+   process for IMAP then answers NO with the reason, which clients show. Postfix knows no such field
+   and would let the client in, so nobody else is answered like that. */
+static bool explain(enum cm_registration why, struct auth_request *request)
+{
+	if (null_strcmp(CM_AUTH_PROTOCOL(request), "imap") != 0)
+		return FALSE;
+	auth_request_set_field(request, "nologin", "", NULL);
+	auth_request_set_field(request, "reason", cm_registration_sentence(why), NULL);
+	return TRUE;
+}
+
 static enum passdb_result refuse(enum cm_registration why, struct auth_request *request)
 {
 	log_refusal(why, request);
 	cm_stats_add(cm_relay_stats(), cm_registration_stat(why), 1);
+	if (explain(why, request))
+		return PASSDB_RESULT_OK;
 	if (cm_registration_is_temporary(why))
 		return PASSDB_RESULT_INTERNAL_FAILURE;
 	CM_AUTH_LOG_UNKNOWN_USER(request);

@@ -24,41 +24,19 @@
 #define SECONDS_BUSY 120
 #define SECONDS_RATE 600
 
-/* What the user reads, and what the client should do. */
+/* What a client should make of a refusal. */
 static const struct {
 	unsigned int status;
 	unsigned int retry_after;
-	const char *reason;
 } refusals[] = {
-    [CM_REGISTRATION_REFUSED_CLOSED] = {403, 0,
-					"This relay does not take new accounts. Please choose "
-					"another one."},
-    [CM_REGISTRATION_REFUSED_INVITE] =
-	{403, 0,
-	 "This relay is by invitation only. Open the invitation link "
-	 "that you were given, or ask the operator for one."},
-    [CM_REGISTRATION_REFUSED_TOKEN] =
-	{403, 0,
-	 "This invitation is not valid: it has expired, was used up or "
-	 "withdrawn. Please ask for a new one."},
-    [CM_REGISTRATION_REFUSED_LOAD] =
-	{503, SECONDS_BUSY,
-	 "This relay is too busy for new accounts now. Please try again "
-	 "in a few minutes."},
-    [CM_REGISTRATION_REFUSED_MEMORY] = {503, SECONDS_BUSY,
-					"This relay is too busy for new accounts now. Please try "
-					"again in a few minutes."},
-    [CM_REGISTRATION_REFUSED_DISK] = {507, 0,
-				      "This relay has no room for new accounts now. Please choose "
-				      "another one, or try again later."},
-    [CM_REGISTRATION_REFUSED_RATE] =
-	{429, SECONDS_RATE,
-	 "Too many new accounts were made from your network or on this "
-	 "relay. Please try again later."},
-    [CM_REGISTRATION_TROUBLE] =
-	{503, SECONDS_BUSY,
-	 "This relay has a fault and cannot make an account now. Please try "
-	 "again later."},
+    [CM_REGISTRATION_REFUSED_CLOSED] = {403, 0},
+    [CM_REGISTRATION_REFUSED_INVITE] = {403, 0},
+    [CM_REGISTRATION_REFUSED_TOKEN] = {403, 0},
+    [CM_REGISTRATION_REFUSED_LOAD] = {503, SECONDS_BUSY},
+    [CM_REGISTRATION_REFUSED_MEMORY] = {503, SECONDS_BUSY},
+    [CM_REGISTRATION_REFUSED_DISK] = {507, 0},
+    [CM_REGISTRATION_REFUSED_RATE] = {429, SECONDS_RATE},
+    [CM_REGISTRATION_TROUBLE] = {503, SECONDS_BUSY},
 };
 
 /* A flood of refused requests must not become a flood of lines. */
@@ -138,7 +116,7 @@ void cm_httpd_new(const struct cm_httpd_context *context, const struct cm_httpd_
 		log_refusal(result, &err);
 		reply->status = refusals[result].status;
 		reply->retry_after = refusals[result].retry_after;
-		reply_json(reply, json_pack("{s:s}", "reason", refusals[result].reason));
+		reply_json(reply, json_pack("{s:s}", "reason", cm_registration_sentence(result)));
 	}
 	cm_signup_deinit(&signup);
 }

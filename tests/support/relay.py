@@ -134,13 +134,14 @@ class Relay:
             **(ini or {}),
         }
         self.without = without
+        self.entrance = []  # words that lead a command to its network, if that is not ours
         self.process = None
 
     # --- Its life
 
     def start(self):
         self.write_ini()
-        command = ["setpriv", "--pdeathsig", "KILL", LAUNCHER, "run", self.home]
+        command = [*self.entrance, "setpriv", "--pdeathsig", "KILL", LAUNCHER, "run", self.home]
         command += ["--stage", self.stages.programs, "--config", self.directory / "chatmail.ini"]
         for name, value in self.settings.items():
             command += ["--set", f"{name}={value}"]
@@ -189,7 +190,7 @@ class Relay:
         options.setdefault("text", True)
         where = ["--dovecot"] if dovecot else []
         return subprocess.run(
-            [LAUNCHER, "exec", self.home, *where, *command],
+            [*self.entrance, LAUNCHER, "exec", self.home, *where, *command],
             check=check,
             stdout=options.pop("stdout", subprocess.PIPE),
             stderr=options.pop("stderr", subprocess.PIPE),
@@ -197,13 +198,13 @@ class Relay:
         )
 
     def stop_service(self, service):
-        subprocess.run([LAUNCHER, "stop", self.home, service], check=True)
+        subprocess.run([*self.entrance, LAUNCHER, "stop", self.home, service], check=True)
 
     def start_service(self, service):
-        subprocess.run([LAUNCHER, "start", self.home, service], check=True)
+        subprocess.run([*self.entrance, LAUNCHER, "start", self.home, service], check=True)
 
     def restart_service(self, service):
-        subprocess.run([LAUNCHER, "restart", self.home, service], check=True)
+        subprocess.run([*self.entrance, LAUNCHER, "restart", self.home, service], check=True)
 
     # --- What it left on disk
 

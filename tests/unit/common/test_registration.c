@@ -108,6 +108,39 @@ static void test_modes(void **state)
 			 CM_REGISTRATION_ALLOWED);
 }
 
+/* Delta Chat's sign of an account that its user did not ask for: 23 letters and digits. */
+static void test_automatic_accounts(void **state)
+{
+	static const char name[] = "abcdefghi@relay.test";
+	static const char automatic[] = "abcdefghijklmnopqrsTUV9",
+			  chosen[] = "abcdefghijklmnopqrsTUV";
+
+	assert_true(cm_registration_is_automatic(automatic));
+	assert_false(cm_registration_is_automatic(chosen));
+	assert_false(cm_registration_is_automatic("abcdefghijklmnopqrsTUV-"));
+	assert_false(cm_registration_is_automatic("abcdefghijklmnopqrsTUV99"));
+	assert_int_equal(check(*state, PLENTY, name, automatic), CM_REGISTRATION_ALLOWED);
+	assert_int_equal(check(*state, PLENTY "automatic_accounts = false\n", name, automatic),
+			 CM_REGISTRATION_REFUSED_AUTOMATIC);
+	assert_int_equal(check(*state, PLENTY "automatic_accounts = false\n", name, chosen),
+			 CM_REGISTRATION_ALLOWED);
+}
+
+static void test_every_refusal_has_a_sentence(void **state)
+{
+	(void)state;
+	assert_null(cm_registration_sentence(CM_REGISTRATION_ALLOWED));
+	for (int result = CM_REGISTRATION_ALLOWED + 1; result <= CM_REGISTRATION_TROUBLE;
+	     result++) {
+		const char *sentence = cm_registration_sentence((enum cm_registration)result);
+
+		assert_non_null(sentence);
+		assert_int_equal(sentence[strlen(sentence) - 1], '.');
+		/* Clients take this word for a wrong password. */
+		assert_null(strcasestr(sentence, "authentication"));
+	}
+}
+
 /* What is refused for another reason does not count for the rates. */
 static void test_order(void **state)
 {
@@ -170,6 +203,8 @@ int main(void)
 	    TEST(test_order),
 	    TEST(test_without_rates),
 	    TEST(test_names_of_results),
+	    TEST(test_automatic_accounts),
+	    TEST(test_every_refusal_has_a_sentence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,66 @@
+"""A relay at its usual ports, in a network of its own, and real clients that can reach it."""
+
+import subprocess
+
+from deltachat_rpc_client import DeltaChat, Rpc
+
+from support.deltachat import SERVER
+from support.relay import PORTS, Relay
+
+USUAL_PORTS = dict(zip(PORTS, (25, 587, 465, 143, 993, 80, 443, 8443, 10993, 10465)))
+
+
+class Network:
+    """A network namespace with nothing but a loopback interface; lives as long as this process."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sh", "-c",
+             "ip link set lo up && echo up && exec sleep infinity"],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout.readline() == "up\n"
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    def command(self, *words):
+        """A command that runs in there."""
+        return ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", *map(str, words)]
+
+
+class OwnRelay(Relay):
+    """A relay in a network of its own. Its domain begins with '_', so clients do not ask who
+    certified it."""
+
+    def __init__(self, stages, network, domain="_relay.test", ini=None, **options):
+        ini = {"tls_external_cert_and_key": "", "resolver": "127.0.0.1@9", **(ini or {})}
+        super().__init__(stages, domain, ini, settings={"web_url": f"https://{domain}"}, **options)
+        self.entrance = network.command()
+        self.ports = dict(USUAL_PORTS)
+        self.settings.update(self.ports)
+
+
+class OwnCore:
+    """Clients in a network of their own; names are those of the relays in there."""
+
+    def __init__(self, network, directory, names):
+        directory.mkdir()
+        hosts = directory / "hosts"
+        hosts.write_text("".join(f"127.0.0.1 {name}\n" for name in ("localhost", *names)))
+        server = directory / "server"
+        words = network.command("unshare", "--mount", "sh", "-c")
+        server.write_text(
+            f"#!/bin/sh\nexec {' '.join(words)} 'mount --bind {hosts} /etc/hosts && exec {SERVER}'\n"
+        )
+        server.chmod(0o755)
+        self.rpc = Rpc(accounts_dir=str(directory / "accounts"), rpc_server_path=str(server))
+
+    def __enter__(self):
+        self.rpc.start()
+        self.accounts = DeltaChat(self.rpc)
+        return self
+
+    def __exit__(self, *exception):
+        self.rpc.close()
