@@ -19,7 +19,8 @@ struct cm_judge *cm_judge_begin(struct cm_policy *policy, struct cm_dkim *dkim,
 	judge->message = cm_message_begin(policy, direction, envelope_from);
 	if (direction == CM_DIRECTION_IN)
 		judge->check = cm_dkim_begin(dkim);
-	if (judge->message == NULL || (direction == CM_DIRECTION_IN && judge->check == NULL))
+	if (judge->message == NULL || !cm_message_client(judge->message, client) ||
+	    (direction == CM_DIRECTION_IN && judge->check == NULL))
 		cm_judge_free(&judge);
 	else if (judge->check != NULL)
 		cm_dkim_client(judge->check, client);

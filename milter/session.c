@@ -160,6 +160,9 @@ static sfsistat conclude(SMFICTX *context, struct session *session,
 	char reply[REPLY_SIZE], code[4];
 
 	if (verdict->code == 250 && cm_reason_accepts(verdict->reason)) {
+		if (verdict->drops_sender &&
+		    smfi_chgfrom(context, (char *)"<>", NULL) != MI_SUCCESS)
+			return fail(context, session, "cannot drop the envelope sender");
 		count(session, verdict);
 		return pass(context, session);
 	}
@@ -243,7 +246,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	/* What is never refused at once needs no reply, which costs both sides a wake-up. */
 	session->unanswered =
 	    steps & (SMFIP_NR_CONN | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_BODY);
-	*actions_r = SMFIF_SETSYMLIST | SMFIF_ADDHDRS | SMFIF_CHGHDRS;
+	*actions_r = SMFIF_SETSYMLIST | SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGFROM;
 	*steps_r = needed | session->unanswered |
 		   (steps & (SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA));
 	*unused_2_r = *unused_3_r = 0;
@@ -451,7 +454,7 @@ struct smfiDesc *cm_session_filter(void)
 	static struct smfiDesc filter = {
 	    .xxfi_name = (char *)"chatmail-milter",
 	    .xxfi_version = SMFI_VERSION,
-	    .xxfi_flags = SMFIF_SETSYMLIST | SMFIF_ADDHDRS | SMFIF_CHGHDRS,
+	    .xxfi_flags = SMFIF_SETSYMLIST | SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGFROM,
 	    .xxfi_negotiate = on_negotiate,
 	    .xxfi_connect = on_connect,
 	    .xxfi_envfrom = on_mail,

@@ -94,6 +94,7 @@ void cm_message_free(struct cm_message **message)
 	cm_headers_free(&(*message)->headers);
 	cm_header_rewrite_free(&(*message)->rewrite);
 	cm_skeleton_free(&(*message)->skeleton);
+	free((*message)->client);
 	free((*message)->envelope_text);
 	free(*message);
 	*message = NULL;
@@ -180,6 +181,13 @@ bool cm_message_needs_dkim(struct cm_message *message)
 	return message->state == CM_VERDICT_CONTENT && message->rules->needs_dkim(message);
 }
 
+bool cm_message_client(struct cm_message *message, const char *address)
+{
+	free(message->client);
+	message->client = strdup(address);
+	return message->client != NULL;
+}
+
 void cm_message_end(struct cm_message *message, enum cm_dkim_status dkim,
 		    struct cm_verdict *verdict_r)
 {
@@ -189,6 +197,9 @@ void cm_message_end(struct cm_message *message, enum cm_dkim_status dkim,
 		ask(message, CM_PHASE_END);
 	message->state = CM_VERDICT_DECIDED;
 	cm_message_verdict(message, verdict_r);
+	verdict_r->drops_sender = cm_reason_accepts(verdict_r->reason) &&
+				  message->rules->proves_sender != NULL &&
+				  !message->rules->proves_sender(message);
 }
 
 void cm_message_verdict(const struct cm_message *message, struct cm_verdict *verdict_r)

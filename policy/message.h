@@ -45,6 +45,8 @@ struct cm_rules {
 	bool (*takes_cleartext)(const struct cm_message *message);
 	/* True if the accepted content needs a valid DKIM signature. */
 	bool (*needs_dkim)(const struct cm_message *message);
+	/* True if a bounce may go to the envelope sender of the accepted message. */
+	bool (*proves_sender)(const struct cm_message *message);
 };
 
 extern const struct cm_rules cm_rules_out, cm_rules_in;
@@ -79,7 +81,9 @@ struct cm_message {
 	size_t recipients;
 	const char *recipient; /* the path that is being judged */
 	bool only_to_self;     /* outgoing: every recipient so far is the sender */
-	bool refuses_clear;    /* incoming: a recipient has enforceE2EEincoming */
+	bool refuses_clear;    /* incoming: a recipient has enforceE2EEincoming or does not exist */
+	bool has_mailbox;      /* incoming: a recipient exists, as far as we can see */
+	char *client;          /* incoming: the peer's numeric address; NULL: unknown */
 	enum cm_dkim_status dkim;
 
 	struct cm_headers headers;

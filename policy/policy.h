@@ -38,6 +38,9 @@ struct cm_verdict {
 	char text[600];
 	const char
 	    *why; /* the finding behind the reason, without addresses, for the log; or NULL */
+	/* Accepted incoming mail whose envelope sender nothing proves: it must become the null
+	   sender, so that no bounce goes to somebody who never wrote. */
+	bool drops_sender;
 };
 
 /* What outlives a message: configuration, rate limits, blocked senders. Shared by all threads. */
@@ -62,6 +65,10 @@ struct cm_message;
 struct cm_message *cm_message_begin(struct cm_policy *policy, enum cm_direction direction,
 				    const char *envelope_from);
 void cm_message_free(struct cm_message **message);
+
+/* Incoming: the peer's IP address as text, "192.0.2.1" or "2001:db8::1". Without it, an address
+   literal as sender is not believed. False if out of memory. */
+bool cm_message_client(struct cm_message *message, const char *address);
 
 bool cm_message_recipient(struct cm_message *message, const char *path);
 

@@ -6,12 +6,15 @@
 #include "account.h"
 #include "rfc5322.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
-static cm_rule_fn sender_not_blocked, look_into_mailbox, from_not_blocked, bounce, signed_by_from;
+static cm_rule_fn sender_not_blocked, look_into_mailbox, from_not_blocked, bounce, signed_by_from,
+    recipient_exists;
 static bool takes_cleartext(const struct cm_message *message);
 static bool needs_dkim(const struct cm_message *message);
+static bool proves_sender(const struct cm_message *message);
 
 static const struct cm_rule rules[] = {
     {CM_PHASE_SENDER, sender_not_blocked},         /* 554 Mail from this sender */
@@ -25,6 +28,7 @@ static const struct cm_rule rules[] = {
     {CM_PHASE_CONTENT, cm_rule_secure_join},       /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_not_encrypted},     /* 523, or accept: takes_cleartext() */
     {CM_PHASE_END, signed_by_from},                /* 554 No (valid) DKIM signature found */
+    {CM_PHASE_END, recipient_exists},              /* 550 No such user here */
 };
 
 const struct cm_rules cm_rules_in = {
@@ -33,6 +37,7 @@ const struct cm_rules cm_rules_in = {
     .strict = false,
     .takes_cleartext = takes_cleartext,
     .needs_dkim = needs_dkim,
+    .proves_sender = proves_sender,
 };
 
 static bool sender_not_blocked(struct cm_message *message)
@@ -61,31 +66,30 @@ static bool find_mailbox(const char *path, struct cm_address *mailbox_r)
 	return mailbox_r->local_length > 0;
 }
 
-static enum cm_account_status refuses_clear(const struct cm_config *config, const char *path)
-{
-	struct cm_address mailbox;
-
-	if (!find_mailbox(path, &mailbox))
-		return CM_ACCOUNT_OK;
-	if (!cm_account_is_local(config, &mailbox))
-		return CM_ACCOUNT_ABSENT;
-	return cm_account_enforces_encryption(config, &mailbox, NULL);
-}
-
+/* Only an existing mailbox takes cleartext: else the mail server would send it back, signed by us.
+   Of a recipient whose mailbox is not plain to see we assume that it exists and refuses. */
 static bool look_into_mailbox(struct cm_message *message)
 {
-	if (message->refuses_clear)
+	const struct cm_config *config = message->policy->config;
+	enum cm_account_status status = CM_ACCOUNT_ABSENT;
+	struct cm_address mailbox;
+
+	if (!find_mailbox(message->recipient, &mailbox)) {
+		message->refuses_clear = message->has_mailbox = true;
 		return true;
-	switch (refuses_clear(message->policy->config, message->recipient)) {
-	case CM_ACCOUNT_OK:
-		message->refuses_clear = true;
-		return true;
-	case CM_ACCOUNT_ABSENT:
-		return true;
-	default:
-		return cm_message_refuse(message, CM_REASON_INTERNAL,
-					 "cannot look into a recipient's mailbox");
 	}
+	if (cm_account_is_local(config, &mailbox))
+		status = cm_account_lookup(config, &mailbox, NULL);
+	if (status == CM_ACCOUNT_OK) {
+		message->has_mailbox = true;
+		status = cm_account_enforces_encryption(config, &mailbox, NULL);
+		message->refuses_clear |= status == CM_ACCOUNT_OK;
+	} else {
+		message->refuses_clear = true;
+	}
+	return status != CM_ACCOUNT_TROUBLE ||
+	       cm_message_refuse(message, CM_REASON_INTERNAL,
+				 "cannot look into a recipient's mailbox");
 }
 
 static bool takes_cleartext(const struct cm_message *message)
@@ -141,4 +145,43 @@ static bool signed_by_from(struct cm_message *message)
 		return cm_message_refuse(message, CM_REASON_DKIM_TEMPORARY,
 					 "DKIM could not be checked now");
 	}
+}
+
+/* The peer is to make the bounce: only the peer knows who really wrote. */
+static bool recipient_exists(struct cm_message *message)
+{
+	return message->has_mailbox ||
+	       cm_message_refuse(message, CM_REASON_NO_SUCH_USER, "none of the recipients exists");
+}
+
+/* A literal says nothing but an address, so the connection must come from there. */
+static bool is_from_client(const struct cm_message *message)
+{
+	unsigned char literal[sizeof(struct in6_addr)], client[sizeof(struct in6_addr)];
+	const char *domain = cm_address_domain(&message->envelope);
+	char host[INET6_ADDRSTRLEN];
+	size_t length;
+	int family;
+
+	domain += strncasecmp(domain, "[IPv6:", 6) == 0 ? 6 : 1;
+	length = strlen(domain) - 1;
+	if (message->client == NULL || length >= sizeof(host))
+		return false;
+	memcpy(host, domain, length);
+	host[length] = '\0';
+	family = strchr(host, ':') != NULL ? AF_INET6 : AF_INET;
+	return inet_pton(family, host, literal) == 1 &&
+	       inet_pton(family, message->client, client) == 1 &&
+	       memcmp(literal, client,
+		      family == AF_INET6 ? sizeof(struct in6_addr) : sizeof(struct in_addr)) == 0;
+}
+
+/* The signature proves the From domain, and so an envelope sender of the same domain. */
+static bool proves_sender(const struct cm_message *message)
+{
+	if (!message->has_envelope)
+		return *message->envelope_text == '\0';
+	return strcasecmp(cm_address_domain(&message->envelope),
+			  cm_address_domain(&message->from)) == 0 &&
+	       (!cm_address_is_literal(&message->envelope) || is_from_client(message));
 }

@@ -19,6 +19,7 @@ void cm_reply(struct cm_verdict *verdict, enum cm_reason reason, const char *why
 
 	/* No text has more than two addresses and 88 bytes of its own. */
 	_Static_assert(sizeof verdict->text > 2 * CM_ADDRESS_MAX + 88, "a reply's text fits");
+	verdict->drops_sender = false;
 	verdict->reason = reason;
 	verdict->code = row->code;
 	verdict->why = why;

@@ -8,6 +8,7 @@
 #include "armor.h"
 #include "delivery.h"
 #include "heap.h"
+#include "mailboxes.h"
 #include "messages.h"
 #include "policy.h"
 
@@ -115,7 +116,7 @@ static void judge(struct work *work)
 	};
 	struct cm_verdict verdict;
 
-	cm_message_recipient(delivery.message, "<bob@peer.test>");
+	cm_message_recipient(delivery.message, TEST_MAILBOX);
 	test_deliver(&delivery, work->wire, work->length);
 	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
 	if (verdict.reason != CM_REASON_ENCRYPTED)
@@ -181,10 +182,10 @@ static void measure_size(struct cm_policy *policy, const char *name, size_t size
 
 int main(void)
 {
-	static const struct cm_config config = {
+	struct cm_config config = {
 	    .mail_domain = "relay.test",
 	    .mail_host = "relay.test",
-	    .mailboxes_dir = "/tmp",
+	    .mailboxes_dir = (char *)test_mailboxes(),
 	    .max_user_send_per_minute = 100000000,
 	    .max_user_send_burst_size = 100000000,
 	    .max_recipients = 1000,

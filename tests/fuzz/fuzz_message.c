@@ -6,14 +6,14 @@
 #include "fuzz.h"
 
 #include "delivery.h"
+#include "mailboxes.h"
 #include "policy.h"
 
 #include <string.h>
 
-static const struct cm_config config = {
+static struct cm_config config = {
     .mail_domain = "relay.test",
     .mail_host = "relay.test",
-    .mailboxes_dir = "/tmp",
     .max_user_send_per_minute = 0,
     .max_recipients = 1000,
     .blocked_senders_file = "",
@@ -27,7 +27,7 @@ static enum cm_reason judge(struct cm_policy *policy, enum cm_direction directio
 	struct cm_verdict verdict;
 
 	require(delivery.message != NULL);
-	require(cm_message_recipient(delivery.message, "<bob@relay.test>"));
+	require(cm_message_recipient(delivery.message, TEST_MAILBOX));
 	test_deliver(&delivery, data, size);
 	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
 	require(verdict.code >= 200 && verdict.code < 600);
@@ -49,8 +49,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum cm_direction direction;
 	enum cm_reason reason;
 
-	if (policy == NULL)
+	if (policy == NULL) {
+		config.mailboxes_dir = (char *)test_mailboxes();
 		policy = cm_policy_new(&config, NULL);
+	}
 	require(policy != NULL);
 	if (size == 0)
 		return 0;

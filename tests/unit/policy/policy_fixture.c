@@ -18,6 +18,8 @@ int test_policy_setup(void **state)
 		assert_int_equal(mkdir(path, 0700), 0);
 		free(path);
 	}
+	test_write_text(directory, "mail/bob@relay.test/password", "{PLAIN}secret");
+	test_write_text(directory, "mail/carol@relay.test/password", "{PLAIN}secret");
 	test_write_text(directory, "mail/carol@relay.test/enforceE2EEincoming", "");
 	fixture->config = test_config(fixture->directory, "max_user_send_per_minute = 1000000\n"
 							  "max_user_send_burst_size = 1000000\n");
@@ -135,6 +137,22 @@ void test_check_table(struct fixture *fixture, const char *base, const struct ch
 		}
 		free(text);
 	}
+}
+
+void test_make_mailbox(const struct fixture *fixture, const char *address, const char *password)
+{
+	char *name = NULL, *path;
+
+	assert_true(asprintf(&name, "mail/%s", address) > 0);
+	path = test_path(fixture->directory, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+	free(path);
+	free(name);
+	if (password == NULL)
+		return;
+	assert_true(asprintf(&name, "mail/%s/password", address) > 0);
+	test_write_text(fixture->directory, name, password);
+	free(name);
 }
 
 char *test_usual_message(void)

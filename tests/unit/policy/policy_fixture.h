@@ -75,6 +75,9 @@ int test_policy_teardown(void **state);
 /* What Delta Chat sends, in the form of test_wire(); the caller frees it. */
 char *test_usual_message(void);
 
+/* Makes a mailbox with this password file; NULL: with none. */
+void test_make_mailbox(const struct fixture *fixture, const char *address, const char *password);
+
 /* Fails the test if there was no memory. */
 void test_give(struct test_delivery *delivery, const char *data, size_t length);
 

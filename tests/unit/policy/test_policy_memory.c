@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include "heap.h"
+#include "mailboxes.h"
 #include "messages.h"
 #include "policy.h"
 
@@ -14,10 +15,9 @@
 
 static struct cm_policy *policy;
 
-static const struct cm_config config = {
+static struct cm_config config = {
     .mail_domain = "relay.test",
     .mail_host = "relay.test",
-    .mailboxes_dir = "/tmp",
     .max_user_send_per_minute = 0,
     .max_recipients = 1000,
     .blocked_senders_file = "",
@@ -39,7 +39,7 @@ static size_t judge(enum cm_direction direction, const char *first, const char *
 
 	heap_start();
 	message = cm_message_begin(policy, direction, "<alice@relay.test>");
-	assert_true(cm_message_recipient(message, "<bob@peer.test>"));
+	assert_true(cm_message_recipient(message, TEST_MAILBOX));
 	assert_true(cm_message_header(message, "From", " <alice@relay.test>"));
 	assert_true(cm_message_header(message, "MIME-Version", " 1.0"));
 	assert_true(cm_message_header(message, "Content-Type",
@@ -129,6 +129,7 @@ static void little_heap_for_a_large_message_that_passes(void **state)
 static int setup(void **state)
 {
 	(void)state;
+	config.mailboxes_dir = (char *)test_mailboxes();
 	policy = cm_policy_new(&config, NULL);
 	return policy != NULL ? 0 : -1;
 }

@@ -1,0 +1,175 @@
+/*
+ * test_policy_recipients - who exists, who takes cleartext, and whom a bounce may go to
+ */
+#include "policy_fixture.h"
+
+static void one_recipient_that_refuses_cleartext_is_enough(void **state)
+{
+	static const struct {
+		const char *recipient[3];
+		enum cm_reason reason;
+	} cases[] = {
+	    {{"<bob@relay.test>"}, CM_REASON_CLEARTEXT_ALLOWED},
+	    {{"<BOB@Relay.Test>"}, CM_REASON_CLEARTEXT_ALLOWED},
+	    {{"<nobody@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<nobody+tag@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<bob@[127.0.0.1]>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<bob+tag@relay.test>"}, CM_REASON_CLEARTEXT_ALLOWED},
+	    {{"<carol+tag@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<carol+@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<Carol+a+b@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    /* what the mail server makes carol@relay.test of */
+	    {{"<carol>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<\"carol\"@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<@relay.test:carol@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<carol@relay.test.>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<carol%relay.test@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<relay.test!carol@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<carol@relay.test@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<postmaster>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<+@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<carol@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<Carol@RELAY.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<bob@relay.test>", "<carol@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<carol@relay.test>", "<bob@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<bob@relay.test>", "<nobody@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<nobody@relay.test>", "<bob@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<carol@peer.test>"}, CM_REASON_NOT_ENCRYPTED},
+	};
+	static const char text[] = FROM_LINE "Subject: hi\n\nHello Bob\n";
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_delivery delivery = {.piece = 100};
+		struct cm_verdict verdict;
+
+		delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_IN, "<>");
+		for (size_t k = 0; k < 3 && cases[i].recipient[k] != NULL; k++)
+			assert_true(cm_message_recipient(delivery.message, cases[i].recipient[k]));
+		test_give(&delivery, text, strlen(text));
+		cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
+		assert_int_equal(verdict.reason, cases[i].reason);
+		cm_message_free(&delivery.message);
+	}
+}
+
+static void one_recipient_must_exist(void **state)
+{
+	static const struct {
+		const char *recipient[3];
+		enum cm_reason reason;
+	} cases[] = {
+	    {{"<bob@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<carol@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<BOB+tag@Relay.Test>"}, CM_REASON_ENCRYPTED},
+	    {{"<nobody@relay.test>", "<bob@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<bob@relay.test>", "<nobody@relay.test>"}, CM_REASON_ENCRYPTED},
+	    /* that only the mail server can read */
+	    {{"<\"bob\"@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<nobody@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<nobody+bob@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<no1@relay.test>", "<no2@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<blocked@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<halfmade@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<bob@peer.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<bob@[127.0.0.1]>"}, CM_REASON_NO_SUCH_USER},
+	};
+	struct fixture *fixture = *state;
+	char *text = test_usual_message();
+
+	test_make_mailbox(fixture, "blocked@relay.test", "");
+	test_make_mailbox(fixture, "halfmade@relay.test", NULL);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_delivery delivery = {.piece = 100};
+		struct cm_verdict verdict;
+
+		delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_IN, "<>");
+		for (size_t k = 0; k < 3 && cases[i].recipient[k] != NULL; k++)
+			assert_true(cm_message_recipient(delivery.message, cases[i].recipient[k]));
+		test_give(&delivery, text, strlen(text));
+		cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
+		assert_int_equal(verdict.reason, cases[i].reason);
+		cm_message_free(&delivery.message);
+	}
+	free(text);
+}
+
+/* A peer whose signature is wrong learns nothing of who exists. */
+static void strangers_are_not_told_who_exists(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text = test_usual_message();
+	struct test_delivery delivery = {.piece = 100};
+	struct cm_verdict verdict;
+
+	delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_IN, "<>");
+	assert_true(cm_message_recipient(delivery.message, "<nobody@relay.test>"));
+	test_give(&delivery, text, strlen(text));
+	cm_message_end(delivery.message, CM_DKIM_INVALID, &verdict);
+	assert_int_equal(verdict.reason, CM_REASON_INVALID_DKIM);
+	cm_message_free(&delivery.message);
+	free(text);
+}
+
+static void only_a_proven_sender_gets_bounces(void **state)
+{
+	static const struct {
+		const char *from, *sender, *client;
+		bool drops;
+	} cases[] = {
+	    {"alice@peer.test", "<alice@peer.test>", "192.0.2.9", false},
+	    {"alice@peer.test", "<bounces+x@Peer.Test>", NULL, false},
+	    {"alice@peer.test", "<>", "192.0.2.9", false},
+	    {"alice@peer.test", "<alice@other.test>", "192.0.2.9", true},
+	    {"alice@peer.test", "<alice@sub.peer.test>", "192.0.2.9", true},
+	    {"alice@peer.test", "<bob@relay.test>", "192.0.2.9", true},
+	    {"alice@peer.test", "<postmaster>", "192.0.2.9", true},
+	    {"alice@peer.test", "<\"a b\"@peer.test>", "192.0.2.9", true},
+	    {"alice@peer.test", "<alice@[192.0.2.9]>", "192.0.2.9", true},
+	    {"alice@[192.0.2.9]", "<alice@peer.test>", "192.0.2.9", true},
+	    {"alice@[192.0.2.9]", "<alice@[192.0.2.9]>", "192.0.2.9", false},
+	    {"alice@[192.0.2.9]", "<alice@[192.0.2.9]>", "192.0.2.8", true},
+	    {"alice@[192.0.2.9]", "<alice@[192.0.2.9]>", NULL, true},
+	    {"alice@[IPv6:2001:db8::9]", "<a@[IPv6:2001:db8::9]>", "2001:db8:0::9", false},
+	    {"alice@[IPv6:2001:db8::9]", "<a@[IPv6:2001:db8::9]>", "2001:db8::8", true},
+	    {"alice@[IPv6:2001:db8::9]", "<a@[IPv6:2001:db8::9]>", "192.0.2.9", true},
+	};
+	struct fixture *fixture = *state;
+	char *usual = test_usual_message();
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_delivery delivery = {.piece = 100};
+		char *line = NULL, *text;
+		struct cm_verdict verdict;
+
+		assert_true(asprintf(&line, "From: %s\n", cases[i].from) > 0);
+		text = test_replaced(usual, FROM_LINE, line);
+		delivery.message =
+		    cm_message_begin(fixture->policy, CM_DIRECTION_IN, cases[i].sender);
+		if (cases[i].client != NULL)
+			assert_true(cm_message_client(delivery.message, cases[i].client));
+		assert_true(cm_message_recipient(delivery.message, "<bob@relay.test>"));
+		test_give(&delivery, text, strlen(text));
+		cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
+		assert_int_equal(verdict.reason, CM_REASON_ENCRYPTED);
+		if (verdict.drops_sender != cases[i].drops)
+			fail_msg("case %zu: the sender is %s", i,
+				 verdict.drops_sender ? "dropped" : "kept");
+		cm_message_free(&delivery.message);
+		free(line);
+		free(text);
+	}
+	free(usual);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(one_recipient_that_refuses_cleartext_is_enough),
+	    cmocka_unit_test(one_recipient_must_exist),
+	    cmocka_unit_test(strangers_are_not_told_who_exists),
+	    cmocka_unit_test(only_a_proven_sender_gets_bounces),
+	};
+
+	return cmocka_run_group_tests(tests, test_policy_setup, test_policy_teardown);
+}
