@@ -32,6 +32,8 @@ def directory(tmp_path_factory, dns):
     (directory / "mail" / BOB).mkdir(parents=True)
     (directory / "mail" / BOB / "enforceE2EEincoming").touch()
     (directory / "mail/open@relay.test").mkdir()
+    for name in (BOB, "open@relay.test"):
+        (directory / "mail" / name / "password").write_text("{PLAIN}x")
     (directory / "blocked").write_text("spam.test\n")
     (directory / "chatmail.ini").write_text(
         "[params]\nmail_domain = relay.test\n"

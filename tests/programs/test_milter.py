@@ -104,9 +104,10 @@ def test_what_is_negotiated(daemon):
     with Connection(daemon.socket) as connection:
         assert connection.steps & 0x100000, "leading space of header fields"
         assert not connection.steps & 0x800, "recipients that Postfix refuses are not wanted"
-        assert connection.actions == 0x111, "no right to change more than the header"
+        assert connection.actions == 0x151, "no right to change more than header and sender"
         lists = connection.macro_lists
-    assert "{auth_authen}" in lists[2] and "{mail_addr}" in lists[2]
+    for name in ("{auth_authen}", "{mail_addr}", "{client_addr}"):
+        assert name in lists[2]
     assert lists[5] == "i" and lists[6] == "i"
 
 
@@ -137,6 +138,7 @@ def test_nothing_is_changed_in_mail_of_others(daemon, tmp_path):
     with Connection(daemon.socket) as connection:
         connection.message(message, sender, [USER])
         assert connection.changes == []
+        assert connection.sender == "<>", "nothing proves the literal"
 
 
 def test_many_messages_on_one_connection(daemon):

@@ -297,14 +297,18 @@ def test_what_leaves_is_cleaned_and_signed(stuck):
 
 
 def test_bounces_that_leave_are_signed(stuck, dns):
-    """Mail from a peer to an unknown user: accepted, undeliverable, bounced, signed."""
+    """Mail from a peer to a user and to nobody: accepted, and bounced for nobody, signed."""
     peer = Peer(dns, "bounce.test")
-    sender, nobody = peer.address(), stuck.account().address
+    sender, alice, nobody = peer.address(), stuck.registered().address, stuck.account().address
     message = peer.sign(encrypted(sender, nobody))
-    accepted(stuck.receive(sender, nobody, message))
+    accepted(stuck.receive(sender, [alice, nobody], message))
     [entry] = eventually(
         lambda: [e for e in stuck.queue() if e["sender"] == "MAILER-DAEMON"], message="no bounce"
     )
     bounce = queued_message(stuck, entry)
     assert values(bounce, "From")[0].lower().count("mailer-daemon@relay.test") == 1
     assert verifies(stuck, bounce)
+    # The header of the message, for the client to know it by, and nothing of its body.
+    [message_id] = values(message, "Message-ID")
+    assert b"text/rfc822-headers" in bounce and message_id.encode() in bounce
+    assert b"BEGIN PGP MESSAGE" in message and b"BEGIN PGP MESSAGE" not in bounce

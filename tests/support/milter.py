@@ -11,7 +11,7 @@ STEPS = 0x1FFFFF
 NO_CONNECT, NR_HDR, NR_CONN, NR_RCPT, NR_BODY = 0x1, 0x80, 0x1000, 0x8000, 0x80000
 
 CONTINUE, ACCEPT, REJECT, TEMPFAIL, REPLY, DISCARD, SKIP = b"c", b"a", b"r", b"t", b"y", b"d", b"s"
-PROGRESS, CHANGE_HEADER, INSERT_HEADER = b"p", b"m", b"i"
+PROGRESS, CHANGE_HEADER, INSERT_HEADER, CHANGE_SENDER = b"p", b"m", b"i", b"e"
 
 
 class Reply(Exception):
@@ -97,13 +97,18 @@ class Connection:
 
     def answer(self):
         """Reads one answer. Raises Reply if it refuses. What the milter wants changed before it
-        answers stands in self.changes: [(name, index, value)...], of no value if it is deleted."""
+        answers stands in self.changes: [(name, index, value)...], of no value if it is deleted; and
+        in self.sender the envelope sender that it wants instead, or None."""
         self.changes = []
+        self.sender = None
         command, data = self.receive()
-        while command == CHANGE_HEADER:
-            (index,) = struct.unpack(">I", data[:4])
-            name, value = data[4:].split(b"\0")[:2]
-            self.changes.append((name.decode(), index, value))
+        while command in (CHANGE_HEADER, CHANGE_SENDER):
+            if command == CHANGE_SENDER:
+                self.sender = data.split(b"\0")[0].decode()
+            else:
+                (index,) = struct.unpack(">I", data[:4])
+                name, value = data[4:].split(b"\0")[:2]
+                self.changes.append((name.decode(), index, value))
             command, data = self.receive()
         if command in (CONTINUE, ACCEPT):
             return

@@ -292,9 +292,15 @@ class Relay:
             yield client
 
     @contextlib.contextmanager
-    def peer(self):
-        """Another relay, connected to port 25 and under TLS."""
-        client = smtplib.SMTP("127.0.0.1", self.ports["smtp_port"], "peer.test", timeout=60)
+    def peer(self, source="127.0.0.1"):
+        """Another relay, connected to port 25 from an address and under TLS."""
+        client = smtplib.SMTP(
+            "127.0.0.1",
+            self.ports["smtp_port"],
+            "peer.test",
+            timeout=60,
+            source_address=(source, 0),
+        )
         client.starttls(context=trusting())
         with client:
             yield client
@@ -304,9 +310,9 @@ class Relay:
         with self.submission(account, **how) as client:
             return transact(client, sender or account.address, recipients, message)
 
-    def receive(self, sender, recipients, message):
+    def receive(self, sender, recipients, message, source="127.0.0.1"):
         """Hands a message to port 25; (code, text) of the last reply."""
-        with self.peer() as client:
+        with self.peer(source) as client:
             return transact(client, sender, recipients, message)
 
     def lmtp(self):

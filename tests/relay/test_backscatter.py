@@ -1,0 +1,138 @@
+"""No mail goes to who did not ask for it: unknown recipients, forged senders, bounces."""
+
+import pytest
+
+from support.messages import cleartext, encrypted
+from support.peer import Peer
+from support.wait import eventually
+
+LITERAL = "stranger@[192.0.2.77]"
+SECRET = "Meet me at the old mill"
+
+
+@pytest.fixture(scope="module")
+def peer(dns):
+    return Peer(dns, "backscatter.test")
+
+
+@pytest.fixture
+def bob(relay):
+    """An account that refuses cleartext."""
+    account = relay.registered()
+    (relay.mailbox(account) / "enforceE2EEincoming").touch()
+    return account
+
+
+@pytest.fixture
+def carol(relay):
+    """An account that takes cleartext."""
+    account = relay.registered()
+    (relay.mailbox(account) / "enforceE2EEincoming").unlink(missing_ok=True)
+    return account
+
+
+@pytest.fixture
+def nobody(relay):
+    return relay.account().address
+
+
+def message_of(kind, sender, to, peer):
+    """A message of this kind; signed if its sender has a name."""
+    make = encrypted if kind == "encrypted" else cleartext
+    message = make(sender, to, extra=[f"X-Secret: {SECRET}"])
+    return message if "[" in sender else peer.sign(message)
+
+
+@pytest.fixture(params=("literal", "domain"))
+def sender(request, peer):
+    return LITERAL if request.param == "literal" else peer.address()
+
+
+def nothing_arrived(relay, account):
+    relay.settle()
+    assert relay.fetch(account) == []
+
+
+@pytest.mark.parametrize("victim", ("victim@elsewhere.test", "bob"))
+@pytest.mark.parametrize("to", ("nobody", "tag", "other-literal"))
+def test_cleartext_never_comes_back(relay, peer, sender, bob, nobody, victim, to):
+    """The classic: whatever envelope sender the stranger names would get our signed bounce."""
+    victim = bob.address if victim == "bob" else victim
+    name, domain = nobody.split("@")
+    to = {"nobody": nobody, "tag": f"{name}+x@{domain}", "other-literal": "x@[127.0.0.1]"}[to]
+    code, text = relay.receive(victim, to, message_of("cleartext", sender, to, peer))
+    assert (code, "Invalid Unencrypted Mail" in text) == (523, True), text
+    nothing_arrived(relay, bob)
+    assert relay.queue() == []
+
+
+def test_an_unknown_recipient_is_refused_in_time(relay, peer, sender, nobody):
+    code, text = relay.receive(sender, nobody, message_of("encrypted", sender, nobody, peer))
+    assert (code, "No such user" in text) == (550, True), text
+    assert relay.queue() == []
+
+
+def test_cleartext_tells_nothing_of_who_exists(relay, peer, sender, bob, nobody):
+    replies = {
+        relay.receive(sender, to, message_of("cleartext", sender, to, peer))
+        for to in (bob.address, nobody)
+    }
+    assert len(replies) == 1, replies
+
+
+def test_one_unknown_recipient_closes_the_door_for_cleartext(relay, peer, sender, carol, nobody):
+    message = message_of("cleartext", sender, carol.address, peer)
+    assert relay.receive(sender, [carol.address, nobody], message)[0] == 523
+    nothing_arrived(relay, carol)
+
+
+def test_a_forged_sender_gets_no_bounce(relay, peer, sender, bob, carol, nobody):
+    """Some recipients exist, so the message is accepted; the bounce would go to bob."""
+    message = message_of("encrypted", sender, carol.address, peer)
+    assert relay.receive(bob.address, [carol.address, nobody], message)[0] == 250
+    [stored] = relay.messages(carol)
+    assert b"BEGIN PGP MESSAGE" in stored
+    nothing_arrived(relay, bob)
+    assert relay.queue() == []
+
+
+@pytest.fixture
+def stuck(make_relay):
+    """A relay whose mail for others stays in the queue."""
+    return make_relay(settings={"relayhost": "[127.0.0.1]:1"})
+
+
+def bounces_of(relay):
+    return [entry for entry in relay.queue() if entry["sender"] == "MAILER-DAEMON"]
+
+
+def test_a_literal_is_believed_only_from_there(stuck):
+    carol, nobody = stuck.registered(), stuck.account().address
+    sender = "x@[127.0.0.2]"
+    message = encrypted(sender, carol.address)
+    for source, bounced in (("127.0.0.3", False), ("127.0.0.2", True)):
+        reply = stuck.receive(sender, [carol.address, nobody], message, source=source)
+        assert reply[0] == 250, reply
+        stuck.settle()
+        assert bool(bounces_of(stuck)) == bounced, source
+
+
+def test_a_bounce_has_no_body(stuck, peer):
+    """Cleartext that its recipient takes, refused by Dovecot only: the signed sender's own words
+    do not come back in our name."""
+    relay, carol = stuck, stuck.registered()
+    (relay.mailbox(carol) / "enforceE2EEincoming").unlink(missing_ok=True)
+    message = peer.sign(cleartext(peer.address(), carol.address, extra=[f"X-Note: {SECRET}"]))
+    body = message.split(b"\r\n\r\n", 1)[1]
+    relay.stop_service("dovecot")
+    try:
+        assert relay.receive(peer.address(), carol.address, message)[0] == 250
+        eventually(lambda: [e for e in relay.queue() if e["queue_name"] == "deferred"])
+        (relay.mailbox(carol) / "blocked").touch()
+    finally:
+        relay.start_service("dovecot")
+    relay.inside("postqueue", "-f")
+    [bounce] = eventually(lambda: bounces_of(relay), message="no bounce")
+    text = relay.inside("postcat", "-qbh", bounce["queue_id"], text=False).stdout
+    assert b"text/rfc822-headers" in text
+    assert body.strip().splitlines()[0] not in text
