@@ -134,9 +134,10 @@ def test_a_message_of_delta_chat_is_not_changed(daemon):
 
 def test_nothing_is_changed_in_mail_of_others(daemon, tmp_path):
     sender = "carol@[192.0.2.9]"
-    message = messages.encrypted(sender, USER, subject="Private", extra=["X-Own: a"])
+    daemon.account("reader@relay.test")
+    message = messages.encrypted(sender, "reader@relay.test", subject="Private", extra=["X-Own: a"])
     with Connection(daemon.socket) as connection:
-        connection.message(message, sender, [USER])
+        connection.message(message, sender, ["reader@relay.test"])
         assert connection.changes == []
         assert connection.sender == "<>", "nothing proves the literal"
 
