@@ -31,7 +31,6 @@
 enum kind {
 	KIND_TEXT,
 	KIND_PATH,     /* "" or absolute */
-	KIND_MAILS,    /* the same, as Dovecot and its scripts can take it */
 	KIND_NUMBER,   /* unsigned int */
 	KIND_DAYS,     /* the same; upstream's defaults of 2023 have a "d" behind it */
 	KIND_BYTES,    /* a size in bytes */
@@ -93,7 +92,7 @@ static const struct key keys[] = {
     {"privacy_mail", KIND_TEXT, FIELD(privacy_mail), "", 0, 0},
     {"privacy_pdo", KIND_TEXT, FIELD(privacy_pdo), "", 0, 0},
     {"privacy_supervisor", KIND_TEXT, FIELD(privacy_supervisor), "", 0, 0},
-    {"mailboxes_dir", KIND_MAILS, FIELD(mailboxes_dir), NULL, 0, 0},
+    {"mailboxes_dir", KIND_PATH, FIELD(mailboxes_dir), NULL, 0, 0},
     /* our own */
     {"registration", KIND_MODE, FIELD(registration), "open", 0, 0},
     {"automatic_accounts", KIND_FLAG, FIELD(automatic_accounts), "true", 0, 0},
@@ -153,7 +152,7 @@ static void *field(struct cm_config *config, const struct key *key)
 
 static bool is_string_kind(enum kind kind)
 {
-	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_MAILS || kind == KIND_URL ||
+	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_URL ||
 	       kind == KIND_IROH || kind == KIND_HOST || kind == KIND_LISTEN || kind == KIND_WEB ||
 	       kind == KIND_RESOLVER || kind == KIND_DOMAIN || kind == KIND_WORD;
 }
@@ -315,6 +314,13 @@ static bool read_choice(const struct choice *choice, const char *text, unsigned 
 	return false;
 }
 
+static bool is_ascii(const char *text)
+{
+	while (*text != '\0' && (unsigned char)*text < 0x80)
+		text++;
+	return *text == '\0';
+}
+
 /* What a value must look like, for the error message; NULL if the text is fine. */
 static const char *check_text(const struct key *key, const char *text)
 {
@@ -322,13 +328,7 @@ static const char *check_text(const struct key *key, const char *text)
 
 	switch (key->kind) {
 	case KIND_PATH:
-		return absent || text[0] == '/' ? NULL : "an absolute path";
-	case KIND_MAILS:
-		/* Dovecot takes a '%' for one of its variables, and gives the path to a script in a
-		   line of words. */
-		return absent || (text[0] == '/' && strpbrk(text, " \t%") == NULL)
-			   ? NULL
-			   : "an absolute path without blanks and %";
+		return absent || cm_value_is_path(text) ? NULL : CM_VALUE_PATH;
 	case KIND_URL:
 		return cm_value_is_url(text, "https://") ? NULL : "an https:// URL";
 	case KIND_IROH:
@@ -337,7 +337,9 @@ static const char *check_text(const struct key *key, const char *text)
 			   ? NULL
 			   : "a URL like https://iroh.example";
 	case KIND_HOST:
-		return absent || cm_value_is_host(text) ? NULL : "a name or an IP address";
+		return absent || (is_ascii(text) && cm_value_is_host(text))
+			   ? NULL
+			   : "a name or an IP address, in ASCII";
 	case KIND_WORD:
 		return !absent && text[strspn(text, WORD_CHARACTERS)] == '\0' && strlen(text) <= 63
 			   ? NULL
@@ -350,6 +352,8 @@ static const char *check_text(const struct key *key, const char *text)
 		return absent || cm_value_is_resolver(text) ? NULL
 							    : "an IP address, or ADDRESS@PORT";
 	case KIND_DOMAIN:
+		if (!is_ascii(text))
+			return "in ASCII: the name as the DNS has it, which begins with xn--";
 		return cm_value_is_ip(text, strlen(text)) || cm_domain_valid(text, strlen(text))
 			   ? NULL
 			   : "a domain name or an IP address";
@@ -502,14 +506,17 @@ static bool derive_tls(struct load *load)
 
 	if (external[0] != '\0') {
 		if (sscanf(external, "%ms %ms %n", &certificate, &key, &end) == 2 &&
-		    external[end] == '\0' && certificate[0] == '/' && key[0] == '/') {
+		    external[end] == '\0' && cm_value_is_path(certificate) &&
+		    cm_value_is_path(key)) {
 			config->tls_certificate = certificate;
 			config->tls_key = key;
 			return true;
 		}
 		free(certificate);
 		free(key);
-		return bad_value(load, index, external, "two absolute paths: certificate and key");
+		return bad_value(
+		    load, index, external,
+		    "two absolute paths of letters, digits and ._+@=~:- : certificate and key");
 	}
 	config->tls_self_signed = config->mail_domain_is_ip || config->mail_domain[0] == '_';
 	if (config->tls_self_signed)

@@ -158,3 +158,32 @@ bool cm_value_is_listen(const char *text)
 	return cm_value_is_ip(text, (size_t)(colon - text)) ||
 	       cm_domain_valid(text, (size_t)(colon - text));
 }
+
+bool cm_value_is_path(const char *text)
+{
+	static const char signs[] = "/._+@=~:-";
+	bool component = false;
+
+	if (text[0] != '/')
+		return false;
+	for (const char *c = text; *c != '\0'; c++) {
+		bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+			      (*c >= '0' && *c <= '9') || (unsigned char)*c >= 0x80;
+		size_t length = *c == '/' ? strcspn(c + 1, "/") : 0;
+
+		if (!letter && strchr(signs, *c) == NULL)
+			return false;
+		if ((length == 1 && c[1] == '.') || (length == 2 && strncmp(c + 1, "..", 2) == 0))
+			return false;
+		component = component || *c != '/';
+	}
+	return component;
+}
+
+bool cm_value_is_plain(const char *text)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	return strpbrk(text, " \t$#;{}\"'\\`%<") == NULL;
+}

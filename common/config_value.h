@@ -43,6 +43,15 @@ bool cm_value_is_resolver(const char *text);
 /* unix: and an absolute path that a socket can have and nginx can be told, or HOST:PORT. */
 bool cm_value_is_web(const char *text);
 
+/* An absolute path that every server reads as it stands: no blanks, no byte that means something in
+   one of their languages, no "." or ".." in it, and not "/". What an error says of it: */
+#define CM_VALUE_PATH "an absolute path of letters, digits and ._+@=~:-, without . or .."
+bool cm_value_is_path(const char *text);
+
+/* Text that can stand in the configuration of any server: nothing that one of them would take for
+   a variable, a comment, a quote, a file to read or the end of a word or statement. */
+bool cm_value_is_plain(const char *text);
+
 /* HOST:PORT, an IPv6 address in brackets. */
 bool cm_value_is_listen(const char *text);
 

@@ -10,41 +10,69 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "config_value.h"
+#include "utf8.h"
+
+#define DEBIAN_OPENDKIM_CONF "/etc/opendkim.conf"
+#define ALPINE_OPENDKIM_CONF "/etc/opendkim/opendkim.conf"
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+
+/* What a site's setting must look like. */
+enum shape {
+	PORT,
+	PATH,
+	MAYBE_PATH,
+	ADDRESSES, /* IP addresses with commas between, or nothing */
+	NEXT_HOP,  /* [HOST]:PORT, HOST, or nothing */
+	NETWORK,   /* an IP address, or one with /BITS */
+	URL,
+	LOG, /* a path, or off */
+	WORD,
+	DURATION,
+};
 
 /* What a machine or a test may want different; nothing here is policy. */
 static const struct site {
-	const char *name, *default_text, *note;
+	const char *name;
+	enum shape shape;
+	const char *default_text, *note;
 } site[] = {
-    {"listen", "", "address that every server binds; empty: all"},
-    {"smtp_port", "25", "mail from other relays"},
-    {"submission_port", "587", "mail from clients, STARTTLS"},
-    {"smtps_port", "465", "mail from clients, TLS"},
-    {"imap_port", "143", "IMAP, STARTTLS"},
-    {"imaps_port", "993", "IMAP, TLS"},
-    {"http_port", "80", "HTTP: redirects and ACME"},
-    {"https_port", "443", "HTTPS, and IMAP and SMTP by ALPN"},
-    {"proxy_listen", "127.0.0.1", "where the servers take connections with the PROXY protocol"},
-    {"https_proxy_port", "8443", "HTTPS with the PROXY protocol"},
-    {"imaps_proxy_port", "10993", "IMAP over TLS with the PROXY protocol"},
-    {"smtps_proxy_port", "10465", "submission over TLS with the PROXY protocol"},
-    {"trusted_proxies", "127.0.0.1", "who may name a client's address by the PROXY protocol"},
-    {"iroh_port", "3340", "iroh-relay, on 127.0.0.1"},
-    {"web_url", "", "the relay's address for browsers; empty: https:// and its name"},
-    {"www_root", "/var/lib/chatmail/www", "the pages"},
-    {"acme_webroot", "/var/lib/chatmail/acme", "what ACME clients put on port 80"},
-    {"nginx_user", "www-data", "whom nginx runs as"},
-    {"nginx_error_log", "/var/log/nginx/error.log", "nginx's error log"},
-    {"nginx_access_log", "/var/log/nginx/access.log", "nginx's access log, or off"},
-    {"relayhost", "", "Postfix's relayhost; empty: each domain's MX"},
-    {"smtp_tls_security_level", "verify", "how other relays are spoken to"},
-    {"opendkim_conf", "/etc/opendkim.conf", "where OpenDKIM looks for its configuration"},
-    {"dovecot_log", "", "Dovecot's log file; empty: syslog"},
-    {"postfix_log", "", "Postfix's log file; empty: syslog"},
-    {"imap_hibernate_timeout", "30s", "idle time after which an IMAP session is put to sleep"},
-    {"login_failure_delay", "2s", "how long a refused login is kept waiting"},
-    {"expire_program", CM_BIN_DIR "/chatmail-expire", "what trims a mailbox that is nearly full"},
+    {"listen", ADDRESSES, "", "addresses that every server binds; empty: all"},
+    {"smtp_port", PORT, "25", "mail from other relays"},
+    {"submission_port", PORT, "587", "mail from clients, STARTTLS"},
+    {"smtps_port", PORT, "465", "mail from clients, TLS"},
+    {"imap_port", PORT, "143", "IMAP, STARTTLS"},
+    {"imaps_port", PORT, "993", "IMAP, TLS"},
+    {"http_port", PORT, "80", "HTTP: redirects and ACME"},
+    {"https_port", PORT, "443", "HTTPS, and IMAP and SMTP by ALPN"},
+    {"proxy_listen", ADDRESSES, "127.0.0.1",
+     "where the servers take connections with the PROXY protocol"},
+    {"https_proxy_port", PORT, "8443", "HTTPS with the PROXY protocol"},
+    {"imaps_proxy_port", PORT, "10993", "IMAP over TLS with the PROXY protocol"},
+    {"smtps_proxy_port", PORT, "10465", "submission over TLS with the PROXY protocol"},
+    {"trusted_proxies", NETWORK, "127.0.0.1",
+     "who may name a client's address by the PROXY protocol"},
+    {"iroh_port", PORT, "3340", "iroh-relay, on 127.0.0.1"},
+    {"web_url", URL, "", "the relay's address for browsers; empty: https:// and its name"},
+    {"www_root", PATH, "/var/lib/chatmail/www", "the pages"},
+    {"acme_webroot", PATH, "/var/lib/chatmail/acme", "what ACME clients put on port 80"},
+    {"nginx_user", WORD, "www-data", "whom nginx runs as"},
+    {"nginx_error_log", LOG, "/var/log/nginx/error.log", "nginx's error log"},
+    {"nginx_access_log", LOG, "/var/log/nginx/access.log", "nginx's access log, or off"},
+    {"relayhost", NEXT_HOP, "", "Postfix's relayhost; empty: each domain's MX"},
+    {"smtp_tls_security_level", WORD, "verify", "how other relays are spoken to"},
+    {"opendkim_conf", PATH, DEBIAN_OPENDKIM_CONF, "where OpenDKIM looks for its configuration"},
+    {"dovecot_log", MAYBE_PATH, "", "Dovecot's log file; empty: syslog"},
+    {"postfix_log", MAYBE_PATH, "", "Postfix's log file; empty: syslog"},
+    {"imap_hibernate_timeout", DURATION, "30s",
+     "idle time after which an IMAP session is put to sleep"},
+    {"login_failure_delay", DURATION, "2s", "how long a refused login is kept waiting"},
+    {"expire_program", PATH, CM_BIN_DIR "/chatmail-expire",
+     "what trims a mailbox that is nearly full"},
 };
 
 #define SITE_COUNT (sizeof(site) / sizeof(site[0]))
@@ -101,15 +129,38 @@ static char *quota_target(const struct cm_config *config);
 static char *regexp_of(const char *text);
 static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
-struct cm_settings *cm_settings_init(const struct cm_config *config, struct cm_error *err)
+/* Where the OpenDKIM of this distribution looks. Alpine's package brings a file there; a machine
+   that has neither yet is known by its own files. */
+static char *find_opendkim_conf(const char *root)
+{
+	static const char *const signs[] = {"/etc/opendkim/opendkim.conf", "/etc/alpine-release"};
+	const char *found = DEBIAN_OPENDKIM_CONF;
+
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+		char *path = format("%s%s", root, signs[i]);
+
+		if (path != NULL && access(path, F_OK) == 0)
+			found = ALPINE_OPENDKIM_CONF;
+		free(path);
+	}
+	return strdup(found);
+}
+
+struct cm_settings *cm_settings_init(const struct cm_config *config, const char *root,
+				     struct cm_error *err)
 {
 	struct cm_settings *settings = calloc(1, sizeof(*settings));
 	bool good = settings != NULL;
 
-	for (size_t i = 0; good && i < SITE_COUNT; i++)
-		good = (settings->site[i] = strcmp(site[i].name, "web_url") == 0
-						? web_url(config)
-						: strdup(site[i].default_text)) != NULL;
+	for (size_t i = 0; good && i < SITE_COUNT; i++) {
+		if (strcmp(site[i].name, "opendkim_conf") == 0)
+			settings->site[i] = find_opendkim_conf(root);
+		else if (strcmp(site[i].name, "web_url") == 0)
+			settings->site[i] = web_url(config);
+		else
+			settings->site[i] = strdup(site[i].default_text);
+		good = settings->site[i] != NULL;
+	}
 	if (!good || !fill_keys(settings, config) || !fill_derived(settings, config)) {
 		cm_error_set(err, "out of memory");
 		cm_settings_deinit(&settings);
@@ -134,18 +185,80 @@ void cm_settings_deinit(struct cm_settings **settings_p)
 	free(settings);
 }
 
-static bool is_port(const char *name)
+static bool only(const char *text, const char *bytes)
 {
-	size_t length = strlen(name);
+	return text[0] != '\0' && text[strspn(text, bytes)] == '\0';
+}
 
-	return length > 5 && strcmp(name + length - 5, "_port") == 0;
+static bool are_addresses(const char *text)
+{
+	while (*text != '\0') {
+		size_t length = strcspn(text, ",");
+
+		if (!cm_value_is_ip(text, length))
+			return false;
+		text += length;
+		text += strspn(text, ",");
+	}
+	return true;
+}
+
+static bool is_network(const char *text)
+{
+	size_t length = strcspn(text, "/");
+	unsigned int bits;
+
+	return cm_value_is_ip(text, length) &&
+	       (text[length] == '\0' || cm_value_read_number(text + length + 1, 0, 128, &bits));
+}
+
+static bool is_duration(const char *text)
+{
+	size_t digits = strspn(text, DIGITS);
+
+	return digits > 0 && digits < 8 && text[digits + strspn(text + digits, LETTERS)] == '\0';
+}
+
+/* What the value must be; NULL if it is that. */
+static const char *wrong(enum shape shape, const char *value)
+{
+	unsigned int port;
+
+	switch (shape) {
+	case PORT:
+		return cm_value_read_number(value, 1, 65535, &port) ? NULL
+								    : "a number from 1 to 65535";
+	case MAYBE_PATH:
+	case PATH:
+		return (value[0] == '\0' && shape == MAYBE_PATH) || cm_value_is_path(value)
+			   ? NULL
+			   : CM_VALUE_PATH;
+	case ADDRESSES:
+		return are_addresses(value) ? NULL : "IP addresses with commas between";
+	case NEXT_HOP:
+		return value[0] == '\0' || only(value, LETTERS DIGITS ".-_[]:") ? NULL
+										: "[HOST]:PORT";
+	case NETWORK:
+		return is_network(value) ? NULL : "an IP address or ADDRESS/BITS";
+	case URL:
+		return cm_value_is_url(value, "https://") && cm_value_is_plain(value)
+			   ? NULL
+			   : "an https:// URL";
+	case LOG:
+		return strcmp(value, "off") == 0 || cm_value_is_path(value) ? NULL : CM_VALUE_PATH;
+	case WORD:
+		return only(value, LETTERS DIGITS ".-_") ? NULL : "one word";
+	case DURATION:
+		return is_duration(value) ? NULL : "a time like 30s";
+	}
+	return NULL;
 }
 
 bool cm_settings_override(struct cm_settings *settings, const char *assignment,
 			  struct cm_error *err)
 {
 	size_t length = strcspn(assignment, "=");
-	unsigned int port;
+	const char *expected;
 	char *value;
 
 	if (assignment[length] != '=' || strpbrk(assignment, "\r\n") != NULL) {
@@ -156,9 +269,11 @@ bool cm_settings_override(struct cm_settings *settings, const char *assignment,
 		if (strlen(site[i].name) != length ||
 		    strncmp(site[i].name, assignment, length) != 0)
 			continue;
-		if (is_port(site[i].name) &&
-		    !cm_value_read_number(assignment + length + 1, 1, 65535, &port)) {
-			cm_error_set(err, "%s: this must be a number from 1 to 65535", assignment);
+		expected = cm_utf8_printable(assignment + length + 1)
+			       ? wrong(site[i].shape, assignment + length + 1)
+			       : "UTF-8 without control characters";
+		if (expected != NULL) {
+			cm_error_set(err, "%s: this must be %s", assignment, expected);
 			return false;
 		}
 		value = strdup(assignment + length + 1);
@@ -188,6 +303,14 @@ const char *cm_settings_get(const struct cm_settings *settings, const char *name
 		if (strcmp(keys[i].name, name) == 0)
 			return settings->keys[i];
 	return NULL;
+}
+
+bool cm_settings_is_derived(const char *name)
+{
+	for (size_t i = 0; i < DERIVED_COUNT; i++)
+		if (strcmp(derived_names[i], name) == 0)
+			return true;
+	return false;
 }
 
 void cm_settings_each(const struct cm_settings *settings, cm_settings_visit_fn *visit,

@@ -16,19 +16,25 @@
 
 struct cm_settings;
 
-/* The config must outlive the result. NULL with err filled if out of memory. */
-struct cm_settings *cm_settings_init(const struct cm_config *config, struct cm_error *err);
+/* root stands for "/" when the machine is looked at ("" is this one). The config must outlive the
+   result. NULL with err filled if out of memory, or if a value cannot stand in the servers'
+   configuration. */
+struct cm_settings *cm_settings_init(const struct cm_config *config, const char *root,
+				     struct cm_error *err);
 
 /* Frees and sets to NULL. */
 void cm_settings_deinit(struct cm_settings **settings);
 
 /* Overrides one of the site's settings: "name=value". False with err filled if there is no such
-   name or the value has a line break. */
+   name or the value is none for it. */
 bool cm_settings_override(struct cm_settings *settings, const char *assignment,
 			  struct cm_error *err);
 
 /* The value, or NULL if there is no such name. Belongs to the settings. */
 const char *cm_settings_get(const struct cm_settings *settings, const char *name);
+
+/* True for a value that this module made from others, in the language that it is for. */
+bool cm_settings_is_derived(const char *name);
 
 /* Calls visit for every setting that a template may name, in the order of definition. note says
    where the value comes from. */

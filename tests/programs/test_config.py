@@ -32,6 +32,7 @@ def config(verb, root, *arguments, templates=TEMPLATES):
         [PROGRAM, "config", verb, "--root", root, "--templates", templates, *arguments],
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
 
@@ -52,9 +53,16 @@ def test_apply_writes_every_file(root):
     assert "mydestination = relay.test\n" in (root / "etc/postfix/main.cf").read_text()
 
 
+def leftovers(root):
+    """Files that a finished run must not leave behind."""
+    state = root / "var/lib/chatmail/config"
+    found = [path for path in root.rglob("*") if path.name.startswith(".chatmailctl-")]
+    return found + [path for path in state.iterdir() if path.name.startswith(("work", "next"))]
+
+
 def stamps(root):
     """What a write would change; reading a file may change its time of access."""
-    found = {path: path.stat() for path in root.rglob("*")}
+    found = {path: path.stat() for path in (root / "etc").rglob("*")}
     return {path: (got.st_ino, got.st_mode, got.st_ctime_ns) for path, got in found.items()}
 
 
@@ -71,16 +79,13 @@ def test_apply_replaces_only_what_differs(root):
     apply(root)
     main = root / "etc/postfix/main.cf"
     main.chmod(0o600)
-    (root / "etc/opendkim.conf").write_text("mine\n")
-    write_ini(root, dkim_signing="opendkim", max_message_size="1000000")
+    write_ini(root, max_message_size="1000000")
     report = json.loads(apply(root, "--json").stdout)
     changed = {Path(path).name for path, word in report.items() if word == "changed"}
-    assert changed == {
-        "main.cf", "dovecot.conf", "nginx.conf", "opendkim.conf", "index.html",
-    }
+    assert changed == {"main.cf", "dovecot.conf", "nginx.conf", "index.html"}
     assert "message_size_limit = 1000000" in main.read_text()
     assert stat.S_IMODE(main.stat().st_mode) == 0o600
-    assert not [path for path in root.rglob("*") if "chatmailctl" in path.name]
+    assert leftovers(root) == []
 
 
 def test_show_as_json(root):
@@ -94,10 +99,10 @@ def test_show_as_json(root):
     ]
     settings = json.loads(config("show", root, *arguments, "--settings").stdout)
     assert settings["privacy_postal"] == "Straße 1 ; \"Town\""
-    done = config("show", root, *arguments, "--settings", "--set", b"relayhost=\xe9")
+    done = config("show", root, *arguments, "--settings", "--set", b"dovecot_log=/var/\xe9")
     assert done.returncode == 2
     assert done.stdout == ""
-    assert "not UTF-8" in done.stderr
+    assert "must be UTF-8" in done.stderr
 
 
 def test_dry_run_changes_nothing(root):
@@ -134,6 +139,15 @@ def test_wrong_template_writes_nothing(root, tmp_path):
         (["--set", "imaps_port=0"], "imaps_port=0: this must be a number"),
         (["--set", "imap_port="], "imap_port=: this must be a number"),
         (["--set", "listen=a\nb"], "not of the form name=value"),
+        (["--set", "listen=relay.test"], "this must be IP addresses"),
+        (["--set", "dkim_selector=a b"], "this must be one word"),
+        (["--set", "dkim_selector="], "this must be one word"),
+        (["--set", "opendkim_conf=/etc/$x"], "this must be an absolute path"),
+        (["--set", "expire_program="], "this must be an absolute path"),
+        (["--set", "dovecot_log=x.log"], "this must be an absolute path"),
+        (["--set", "relayhost=a b"], "this must be [HOST]:PORT"),
+        (["--set", "login_failure_delay=soon"], "this must be a time"),
+        (["--keep", "/etc/passwd"], "no template makes this file"),
         (["--dovecot", "2.2"], "there are no templates for Dovecot 2.2"),
         (["--dovecot", "2.4/../dovecot-2.3"], "there are no templates for Dovecot 2.4/"),
         (["postfix/main.cf"], "apply takes no operand"),

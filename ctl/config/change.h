@@ -1,0 +1,55 @@
+/*
+ * change - what becomes of each managed file, and lists of it
+ */
+#ifndef CM_CHANGE_H
+#define CM_CHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "content.h"
+
+enum cm_outcome {
+	CM_UNCHANGED, /* as the templates have it */
+	CM_CREATED,
+	CM_CHANGED,  /* it was as we wrote it, the templates or chatmail.ini changed */
+	CM_MERGED,   /* the same, with the operator's edits kept */
+	CM_EDITED,   /* only the operator changed it: it stays */
+	CM_REPLACED, /* it was there before us: a copy is kept in FILE.chatmail-old */
+	CM_CONFLICT, /* both changed the same lines */
+	CM_DELETED,  /* the operator removed it: it stays away */
+	CM_REMOVED,  /* no template makes it any more */
+	CM_LEFT,     /* the same, but the operator edited it: it stays */
+	CM_HIDDEN,   /* a copy beside a file; not listed */
+	CM_OUTCOME_COUNT,
+};
+
+/* One word each, for people and for JSON. */
+extern const char *const cm_outcome_names[CM_OUTCOME_COUNT];
+
+/* Contents may be absent: no such file, or never written by us. */
+struct cm_change {
+	char *path;           /* without root */
+	const char *template; /* "postfix/main.cf"; NULL: none makes it any more */
+	enum cm_outcome outcome;
+	struct cm_owner owner;
+	struct cm_content before, after;           /* the file */
+	struct cm_content base_before, base_after; /* what the templates made of it */
+	struct cm_content fresh;                   /* what they make of it now */
+};
+
+struct cm_changes {
+	struct cm_change *list;
+	size_t count, room;
+};
+
+/* A new change at the end for path, everything absent. NULL if out of memory. Valid until the next
+   one is added. */
+struct cm_change *cm_changes_add(struct cm_changes *changes, const char *path);
+struct cm_change *cm_changes_find(const struct cm_changes *changes, const char *path);
+void cm_changes_free(struct cm_changes *changes);
+
+/* True if carrying it out changes a file or what is remembered of it. */
+bool cm_change_pending(const struct cm_change *change);
+
+#endif

@@ -1,0 +1,310 @@
+/*
+ * config - chatmailctl config: the servers' configuration, rendered from chatmail.ini
+ *
+ * SYNOPSIS
+ *	chatmailctl config list|show|diff|apply|rollback [options]
+ *
+ * The options, and what all the subcommands need first.
+ */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "config_value.h"
+#include "file.h"
+#include "job.h"
+#include "options.h"
+#include "page.h"
+#include "template.h"
+
+/* A directory of templates for each version of Dovecot. */
+#define DOVECOT_TEMPLATES "dovecot-"
+
+/* Longest template. */
+#define MAX_FILE 1048576
+
+#define PROGRAM "chatmailctl config"
+
+static const struct verb {
+	const char *name;
+	int (*run)(struct cm_job *job);
+	bool operands;
+	bool state; /* it reads what earlier runs wrote */
+	bool change;
+} verbs[] = {
+    {"list", cm_job_list, false, true, false},        {"show", cm_job_show, true, false, false},
+    {"diff", cm_job_diff, true, true, false},         {"apply", cm_job_apply, false, true, true},
+    {"rollback", cm_job_rollback, false, true, true},
+};
+
+static bool prepare(struct cm_job *job, const struct verb *verb);
+static bool find_dovecot(struct cm_job *job);
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static bool add_word(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	struct cm_job_words *words = option->value;
+
+	if (words->count == CM_JOB_WORDS_MAX) {
+		cm_error_set(err, "given more than %d times", CM_JOB_WORDS_MAX);
+		return false;
+	}
+	words->list[words->count++] = text;
+	return true;
+}
+
+static bool set_root(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	(void)err;
+	*(const char **)option->value = strcmp(text, "/") == 0 ? "" : text;
+	return true;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct cm_job *job)
+{
+	const struct cm_option options[] = {
+	    {"config", 'c', "INI", "configuration file (" CM_CONFIG_DEFAULT_PATH " below DIR)",
+	     cm_option_path, &job->ini, 0, 0},
+	    {"root", 0, "DIR", "work below DIR instead of /", set_root, &job->root, 0, 0},
+	    {"keep", 0, "FILE", "your FILE is right, although the template changed", add_word,
+	     &job->keep, 0, 0},
+	    {"take", 0, "FILE", "replace FILE by the template's", add_word, &job->take, 0, 0},
+	    {"no-check", 0, NULL, "do not ask the servers' own checkers", cm_option_switch,
+	     &job->no_check, 0, 0},
+	    {"dry-run", 0, NULL, "say what would change, change nothing", cm_option_switch,
+	     &job->dry_run, 0, 0},
+	    {"set", 0, "NAME=VALUE", "override a setting of the site (see --settings)", add_word,
+	     &job->overrides, 0, 0},
+	    {"dovecot", 0, "VERSION", "render for this Dovecot, such as 2.4 (the installed one)",
+	     cm_option_text, &job->dovecot, 0, 0},
+	    {"templates", 0, "DIR", "take the templates from DIR", cm_option_text, &job->templates,
+	     0, 0},
+	    {"settings", 0, NULL, "show what the templates may name, with the values",
+	     cm_option_switch, &job->settings_only, 0, 0},
+	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = PROGRAM,
+	    .synopsis = "list [OPTION]...\n"
+			"show [OPTION]... [TEMPLATE]...\n"
+			"diff [OPTION]... [FILE]...\n"
+			"apply [OPTION]...\n"
+			"rollback [OPTION]...",
+	    .summary = "Renders the configuration of the servers from chatmail.ini. What you "
+		       "changed in the files\n"
+		       "stays: put additions into FILE.local, or edit FILE, and apply merges.\n"
+		       "\n"
+		       "  list      the files, and whether you edited them\n"
+		       "  show      what the templates make of chatmail.ini\n"
+		       "  diff      what apply would change; exit status 1 if anything\n"
+		       "  apply     let the servers check everything, then put it in place\n"
+		       "  rollback  take the last apply back",
+	    .options = options,
+	    .arguments_min = 1,
+	    .arguments_max = INT32_MAX,
+	};
+
+	return cm_options_parse(&line, argc, argv, &job->names);
+}
+
+int cm_command_config(int argc, char **argv)
+{
+	struct cm_error err = {""};
+	struct cm_job job = {
+	    .root = "", .templates = CM_TEMPLATE_DIR, .state.lock = -1, .err = &err};
+	int status = parse_options(argc, argv, &job);
+	const struct verb *verb;
+
+	if (status >= 0)
+		return status;
+	verb = find_verb(job.names[0]);
+	if (verb == NULL)
+		return cm_options_complain(PROGRAM, "there is no command %s", job.names[0]);
+	job.names++;
+	while (job.names[job.name_count] != NULL)
+		job.name_count++;
+	if (job.name_count > 0 && !verb->operands)
+		return cm_options_complain(PROGRAM, "%s takes no operand: %s", verb->name,
+					   job.names[0]);
+	status = prepare(&job, verb) ? verb->run(&job) : CM_EXIT_TROUBLE;
+	if (err.text[0] != '\0')
+		(void)cm_command_fail(PROGRAM, &err);
+	cm_state_close(&job.state);
+	cm_manifest_free(&job.manifest);
+	cm_settings_deinit(&job.settings);
+	cm_config_free(&job.config);
+	free(job.included);
+	return status;
+}
+
+/* Servers and their checkers are where only root's PATH leads. */
+static void extend_path(void)
+{
+	const char *old = getenv("PATH");
+	char *path;
+
+	if (asprintf(&path, "%s:/usr/local/sbin:/usr/sbin:/sbin",
+		     old != NULL ? old : "/usr/local/bin:/usr/bin:/bin") < 0)
+		return;
+	(void)setenv("PATH", path, 1);
+	free(path);
+}
+
+/* Reads the ini and settles every setting. */
+static bool prepare(struct cm_job *job, const struct verb *verb)
+{
+	char *ini = NULL;
+
+	extend_path();
+	if (job->ini == NULL && asprintf(&ini, "%s%s", job->root, CM_CONFIG_DEFAULT_PATH) < 0) {
+		cm_error_set(job->err, "out of memory");
+		return false;
+	}
+	job->config =
+	    cm_config_load(ini != NULL ? ini : job->ini, cm_command_warn, PROGRAM, job->err);
+	free(ini);
+	if (job->config == NULL)
+		return false;
+	job->settings = cm_settings_init(job->config, job->root, job->err);
+	if (job->settings == NULL)
+		return false;
+	for (size_t i = 0; i < job->overrides.count; i++)
+		if (!cm_settings_override(job->settings, job->overrides.list[i], job->err))
+			return false;
+	if (!job->settings_only && !find_dovecot(job))
+		return false;
+	return !verb->state ||
+	       cm_state_open(&job->state, job->root, verb->change && !job->dry_run, job->err);
+}
+
+/* The version of the installed Dovecot without its point release, such as 2.4. */
+static bool detect_dovecot(struct cm_job *job)
+{
+	FILE *stream = popen("dovecot --version 2>/dev/null", "re");
+	unsigned int major, minor;
+	bool known = false;
+
+	if (stream != NULL) {
+		known = fscanf(stream, "%3u.%3u.", &major, &minor) == 2;
+		pclose(stream);
+	}
+	if (!known) {
+		cm_error_set(job->err, "cannot find Dovecot's version, as it is not installed "
+				       "here: give it with --dovecot");
+		return false;
+	}
+	snprintf(job->detected, sizeof(job->detected), "%u.%u", major, minor);
+	job->dovecot = job->detected;
+	return true;
+}
+
+/* A version has templates if it has a directory of them. */
+static bool find_dovecot(struct cm_job *job)
+{
+	char *path;
+	bool found;
+
+	if (job->dovecot == NULL && !detect_dovecot(job))
+		return false;
+	if (job->dovecot[strspn(job->dovecot, "0123456789.")] != '\0' ||
+	    asprintf(&path, "%s/" DOVECOT_TEMPLATES "%s", job->templates, job->dovecot) < 0)
+		path = NULL;
+	found = path != NULL && access(path, F_OK) == 0;
+	free(path);
+	if (!found)
+		cm_error_set(job->err, "%s: there are no templates for Dovecot %s", job->templates,
+			     job->dovecot);
+	return found;
+}
+
+/* --- Rendering ------------------------------------------------------------------------------ */
+
+/* The operator's additions: what stands in FILE.local, without comments. */
+static const char *include_file(struct cm_job *job, const char *path)
+{
+	struct cm_content content = {NULL, 0};
+	struct cm_error err;
+	char *full, *text = NULL, *rest;
+	size_t length;
+	FILE *stream = open_memstream(&text, &length);
+
+	if (stream == NULL)
+		return NULL;
+	if (asprintf(&full, "%s%s", job->root, path) >= 0) {
+		(void)cm_content_read(full, &content, NULL, &err);
+		free(full);
+	}
+	if (content.data != NULL)
+		for (char *line = strtok_r(content.data, "\n", &rest); line != NULL;
+		     line = strtok_r(NULL, "\n", &rest))
+			if (line[0] != '#' && line[strspn(line, " \t\r")] != '\0')
+				fprintf(stream, "%s\n", line);
+	cm_content_free(&content);
+	if (fclose(stream) != 0)
+		return NULL;
+	free(job->included);
+	return job->included = text;
+}
+
+static const char *setting(const char *name, void *context)
+{
+	struct cm_job *job = context;
+	const char *value;
+
+	if (strcmp(name, "dovecot") == 0)
+		return job->dovecot;
+	if (strncmp(name, "file:", 5) == 0)
+		return include_file(job, name + 5);
+	value = cm_settings_get(job->settings, name);
+	if (value == NULL || cm_settings_is_derived(name) || cm_value_is_plain(value))
+		return value;
+	cm_error_set(&job->unsafe,
+		     "%s = %s: this has a character with a meaning of its own in the "
+		     "servers' configuration",
+		     name, value);
+	return NULL;
+}
+
+char *cm_job_render(struct cm_job *job, const char *template)
+{
+	char *path, *text = NULL, *result = NULL;
+	size_t length;
+
+	if (cm_page_is(template))
+		return cm_page_render(job->templates, template, job->settings, job->err);
+	if (asprintf(&path, "%s/%s", job->templates, template) < 0) {
+		cm_error_set(job->err, "out of memory");
+		return NULL;
+	}
+	if (cm_file_read(AT_FDCWD, path, MAX_FILE, &text, &length))
+		result = cm_template_render(path, text, setting, job, job->err);
+	else
+		cm_error_set_errno(job->err, "%s: cannot be read", path);
+	if (result == NULL && job->unsafe.text[0] != '\0')
+		*job->err = job->unsafe;
+	free(text);
+	free(path);
+	return result;
+}
+
+bool cm_job_read_manifest(struct cm_job *job)
+{
+	char *text = cm_job_render(job, "manifest");
+	bool good = text != NULL && cm_manifest_read("manifest", text, &job->manifest, job->err);
+
+	free(text);
+	return good;
+}

@@ -1,0 +1,172 @@
+#include "content.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+
+bool cm_content_read(const char *path, struct cm_content *content_r, struct cm_owner *owner_r,
+		     struct cm_error *err)
+{
+	struct stat st;
+
+	*content_r = (struct cm_content){NULL, 0};
+	if (owner_r != NULL && lstat(path, &st) == 0)
+		*owner_r = (struct cm_owner){st.st_mode & 07777, st.st_uid, st.st_gid};
+	if (cm_file_read(AT_FDCWD, path, CM_CONTENT_MAX, &content_r->data, &content_r->length))
+		return true;
+	if (errno == ENOENT || errno == ENOTDIR)
+		return true;
+	if (errno == ELOOP)
+		cm_error_set(err, "%s: is a symbolic link: only regular files can be managed",
+			     path);
+	else
+		cm_error_set_errno(err, "%s: cannot be read", path);
+	return false;
+}
+
+/* The directory of path, opened; *name_r points to its last component. -1 with errno set. */
+static int open_parent(const char *path, bool make, const char **name_r)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char *parent = strndup(path, (size_t)(name - path));
+	int directory = -1;
+
+	*name_r = name;
+	if (parent == NULL)
+		return -1;
+	if (!make || cm_file_make_directories(parent, 0755))
+		directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(parent);
+	return directory;
+}
+
+static bool fill(int fd, const struct cm_content *content, const struct cm_owner *owner,
+		 bool durable)
+{
+	size_t written = 0;
+
+	while (written < content->length) {
+		ssize_t put = write(fd, content->data + written, content->length - written);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return false;
+		written += (size_t)put;
+	}
+	/* The owner first: it takes set-ID bits away. Only root can give files to others. */
+	if (fchown(fd, owner->uid, owner->gid) < 0 && (errno != EPERM || geteuid() == 0))
+		return false;
+	return fchmod(fd, owner->mode) == 0 && (!durable || fsync(fd) == 0);
+}
+
+static bool replace(int directory, const char *name, const struct cm_content *content,
+		    const struct cm_owner *owner, bool durable)
+{
+	char temporary[sizeof(CM_CONTENT_TEMPORARY) + CM_FILE_RANDOM_SIZE] = CM_CONTENT_TEMPORARY;
+	int fd, saved_errno;
+	bool good;
+
+	if (!cm_file_random_name(temporary + sizeof(CM_CONTENT_TEMPORARY) - 1))
+		return false;
+	fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	good = fill(fd, content, owner, durable);
+	saved_errno = errno;
+	if (close(fd) < 0 && good) {
+		saved_errno = errno;
+		good = false;
+	}
+	if (good && renameat(directory, temporary, directory, name) < 0) {
+		saved_errno = errno;
+		good = false;
+	}
+	if (!good)
+		unlinkat(directory, temporary, 0);
+	errno = saved_errno;
+	return good && (!durable || fsync(directory) == 0);
+}
+
+bool cm_content_write(const char *path, const struct cm_content *content,
+		      const struct cm_owner *owner, bool durable, struct cm_error *err)
+{
+	bool removes = content->data == NULL, good;
+	const char *name;
+	int directory = open_parent(path, !removes, &name);
+
+	if (directory < 0 && removes && errno == ENOENT)
+		return true;
+	if (directory < 0)
+		good = false;
+	else if (removes)
+		good = (unlinkat(directory, name, 0) == 0 || errno == ENOENT) &&
+		       (!durable || fsync(directory) == 0);
+	else
+		good = replace(directory, name, content, owner, durable);
+	if (!good)
+		cm_error_set_errno(err, "%s: cannot be %s", path, removes ? "removed" : "written");
+	if (directory >= 0)
+		close(directory);
+	return good;
+}
+
+bool cm_content_equal(const struct cm_content *a, const struct cm_content *b)
+{
+	if (a->data == NULL || b->data == NULL)
+		return a->data == b->data;
+	return a->length == b->length && memcmp(a->data, b->data, a->length) == 0;
+}
+
+bool cm_content_copy(const struct cm_content *from, struct cm_content *to_r, struct cm_error *err)
+{
+	*to_r = (struct cm_content){NULL, 0};
+	if (from->data == NULL)
+		return true;
+	to_r->data = malloc(from->length + 1);
+	if (to_r->data == NULL) {
+		cm_error_set(err, "out of memory");
+		return false;
+	}
+	memcpy(to_r->data, from->data, from->length);
+	to_r->data[from->length] = '\0';
+	to_r->length = from->length;
+	return true;
+}
+
+void cm_content_free(struct cm_content *content)
+{
+	free(content->data);
+	*content = (struct cm_content){NULL, 0};
+}
+
+void cm_content_clean(const char *path)
+{
+	const char *name;
+	int fd = open_parent(path, false, &name);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (directory == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(directory)) != NULL) {
+		const char *random = entry->d_name + sizeof(CM_CONTENT_TEMPORARY) - 1;
+
+		if (strncmp(entry->d_name, CM_CONTENT_TEMPORARY,
+			    sizeof(CM_CONTENT_TEMPORARY) - 1) == 0 &&
+		    strspn(random, "0123456789abcdef") == CM_FILE_RANDOM_SIZE - 1 &&
+		    random[CM_FILE_RANDOM_SIZE - 1] == '\0')
+			unlinkat(dirfd(directory), entry->d_name, 0);
+	}
+	closedir(directory);
+}

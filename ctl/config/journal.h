@@ -1,0 +1,44 @@
+/*
+ * journal - changes of many files that are carried out wholly or not at all
+ *
+ * A change is written down completely in next/, which then gets the name commit/: from there on it
+ * is decided, and cm_journal_recover() carries out what a kill or a power cut interrupted. A file
+ * that somebody edited in between is merged; if that is impossible it stays as it is, and the new
+ * text is put beside it as FILE.chatmail-new.
+ *
+ * One entry is a directory: `list` has a line "MODE UID GID PATH" a file; before/, after/,
+ * base-before/ and base-after/ have the contents, absent where there was no file; `undoes`, if it
+ * exists, the number of the entry that this one takes back.
+ */
+#ifndef CM_JOURNAL_H
+#define CM_JOURNAL_H
+
+#include <stdbool.h>
+
+#include "change.h"
+#include "error.h"
+#include "state.h"
+
+/* Entries kept for rollback. */
+#define CM_JOURNAL_KEPT 10
+
+/* The new text of a file that could not be merged. */
+#define CM_JOURNAL_NEW ".chatmail-new"
+
+/* Carries out the pending ones of the changes. undoes: the entry that they take back, 0: none. The
+   lock must be held. */
+bool cm_journal_commit(const struct cm_state *state, const struct cm_changes *changes,
+		       unsigned int undoes, struct cm_error *err);
+
+/* Finishes an interrupted change, if there is one: *recovered_r. */
+bool cm_journal_recover(const struct cm_state *state, bool *recovered_r, struct cm_error *err);
+
+/* True if an interrupted change waits to be finished. */
+bool cm_journal_interrupted(const struct cm_state *state);
+
+/* Reads entry number of history/: before, after, base_before, base_after and owner of each change.
+   Free with cm_changes_free(), also after a failure. */
+bool cm_journal_read(const struct cm_state *state, unsigned int number,
+		     struct cm_changes *changes_r, struct cm_error *err);
+
+#endif

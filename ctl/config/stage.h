@@ -1,0 +1,21 @@
+/*
+ * stage - would the servers take these files?
+ *
+ * The files are written below a scratch directory, with every path of a managed file in them
+ * pointing into it, and each server's `check` beside its templates is run there. It gets the
+ * directory and the first directory of the template ("dovecot-2.4") as its arguments, prints what
+ * is wrong, and exits 0 (good), 77 (cannot say: the server is not installed, or in another version)
+ * or otherwise (bad).
+ */
+#ifndef CM_STAGE_H
+#define CM_STAGE_H
+
+#include <stdbool.h>
+
+#include "change.h"
+#include "job.h"
+
+/* False with job->err filled if a server does not take what the files become. */
+bool cm_stage_check(struct cm_job *job, const struct cm_changes *changes);
+
+#endif

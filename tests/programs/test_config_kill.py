@@ -1,0 +1,214 @@
+"""chatmailctl config apply killed at any of its steps: no edit lost, no half of an update.
+
+CONFIG_SEEDS=N runs the random test with N seeds instead of one, and kills at every step instead of
+at some.
+"""
+
+import os
+import random
+import re
+import subprocess
+
+import pytest
+from support.config import BUILD, Machine
+
+KILL_AT = BUILD / "tests" / "programs" / "libkill_at.so"
+MAIN = "/etc/postfix/main.cf"
+SEEDS = int(os.environ.get("CONFIG_SEEDS", "1"))
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path, env=killed_at(0))
+
+
+def killed_at(step):
+    return {"LD_PRELOAD": str(KILL_AT), "KILL_AT": str(step)}
+
+
+def steps(machine, tmp_path):
+    """How many steps the next apply has; it is carried out."""
+    count = tmp_path / "count"
+    count.unlink(missing_ok=True)
+    machine.apply("--no-check", env={**killed_at(0), "KILL_COUNT": str(count)})
+    # The programs that it runs count too; it ends last.
+    return int(count.read_text().split()[-1])
+
+
+def set_version(machine, version):
+    """Marks every template, so that each file shows which one it is from."""
+    for template in machine.templates.glob("*/*"):
+        other = template.name == "check" or template.name.endswith(".local")
+        if template.parent.name != "www" and not other:
+            text = re.sub(r"# version \d+\n", "", template.read_text())
+            template.write_text(f"# version {version}\n" + text)
+
+
+def versions(machine):
+    texts = [path.read_text() for path in machine.managed() if not path.name.endswith(".local")]
+    return {re.search(r"# version (\d+)\n", text).group(1) for text in texts}
+
+
+def test_killed_at_each_step(machine, tmp_path):
+    """A small manifest with an edit to merge, a new file, one to remove and one that was there."""
+    manifest = "postfix/main.cf /etc/postfix/main.cf\npostfix/tls_policy /etc/tls_policy\n"
+    (machine.templates / "manifest").write_text(manifest)
+    set_version(machine, 1)
+    machine.apply("--no-check")
+    edited = machine.path(MAIN)
+    edited.write_text(edited.read_text() + "# mine\n")
+    (machine.templates / "manifest").write_text(
+        manifest.replace("tls_policy", "login_map") + "opendkim/KeyTable /etc/KeyTable\n"
+    )
+    machine.path("/etc/KeyTable").write_text("# there before\n")
+    set_version(machine, 2)
+    saved = tmp_path / "saved"
+    subprocess.run(["cp", "-a", machine.root, saved], check=True)
+    total = steps(machine, tmp_path)
+    assert total > 50
+    for step in range(1, total + 1, 1 if SEEDS > 1 else 7):
+        subprocess.run(["rm", "-rf", machine.root], check=True)
+        subprocess.run(["cp", "-a", saved, machine.root], check=True)
+        machine.apply("--no-check", env=killed_at(step), status=-9)
+        assert edited.read_text().endswith("# mine\n")
+        machine.apply("--no-check")
+        assert versions(machine) == {"2"}
+        assert edited.read_text().endswith("# mine\n")
+        assert not machine.path("/etc/tls_policy").exists()
+        assert machine.path("/etc/KeyTable.chatmail-old").read_text() == "# there before\n"
+        assert machine.leftovers() == []
+
+
+def test_leftovers_of_earlier_releases(machine):
+    machine.apply()
+    left = machine.path("/etc/postfix/.chatmailctl-" + "0123456789abcdef" * 2)
+    left.write_text("half")
+    other = machine.path("/etc/postfix/.chatmailctl-notes")
+    other.write_text("the operator's")
+    machine.apply()
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_edit_between_kill_and_recovery(machine, tmp_path):
+    """The operator's edit is merged into what the interrupted run had decided."""
+    machine.apply()
+    machine.write_ini(max_message_size="1000000")
+    subprocess.run(["cp", "-a", machine.root, tmp_path / "saved"], check=True)
+    total = steps(machine, tmp_path)
+    subprocess.run(["rm", "-rf", machine.root], check=True)
+    subprocess.run(["cp", "-a", tmp_path / "saved", machine.root], check=True)
+    # Decided, and no file replaced yet.
+    for step in range(total, 0, -1):
+        if "commit" in {path.name for path in machine.leftovers()}:
+            break
+        subprocess.run(["rm", "-rf", machine.root], check=True)
+        subprocess.run(["cp", "-a", tmp_path / "saved", machine.root], check=True)
+        machine.apply("--no-check", env=killed_at(step), status=-9)
+    main = machine.path(MAIN)
+    main.write_text("# mine\n" + main.read_text())
+    assert "interrupted" in machine.config("list").stderr
+    done = machine.apply()
+    assert "finished a change that had been interrupted" in done.stderr
+    assert main.read_text().startswith("# mine\n")
+    assert "message_size_limit = 1000000\n" in main.read_text()
+
+
+class Operator:
+    """Edits files at random and knows what must be found in them."""
+
+    def __init__(self, machine, chance):
+        self.machine, self.chance = machine, chance
+        self.count = 0
+        self.edits = {}
+
+    def edit(self):
+        path = self.chance.choice([path for path in self.machine.managed() if path.exists()])
+        self.count += 1
+        line = f"# edit {self.count}\n"
+        if path.name == "main.cf" and self.chance.random() < 0.5:
+            line = f"edit_{self.count} = $myhostname\n"
+        lines = path.read_text().splitlines(keepends=True)
+        lines.insert(self.chance.randrange(len(lines) + 1), line)
+        path.write_text("".join(lines))
+        self.edits.setdefault(path, []).append(line)
+
+    def forget(self, path):
+        self.edits.pop(path, None)
+
+    def check(self):
+        for path, lines in self.edits.items():
+            text = path.read_text()
+            for line in lines:
+                assert line in text, path
+
+
+def change_templates(machine, chance, version):
+    """A new release of the templates: some lines less, some more."""
+    set_version(machine, version)
+    for name in ("postfix/main.cf", "postfix/master.cf", "dovecot-2.3/dovecot.conf", "cron/chatmail"):
+        template = machine.templates / name
+        lines = template.read_text().splitlines(keepends=True)
+        comments = [n for n, line in enumerate(lines) if line.startswith("# ") and n > 0]
+        del lines[chance.choice(comments)]
+        lines.insert(chance.randrange(1, len(lines)), f"# release {version}\n")
+        template.write_text("".join(lines))
+
+
+def servers_accept(machine):
+    for server, version in (("postfix", ""), ("dovecot", "dovecot-2.3")):
+        check = machine.templates / server / "check"
+        path = os.environ["PATH"] + ":/usr/sbin"
+        done = subprocess.run(
+            ["sh", check, machine.root, version],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PATH": path},
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def resolve(operator, report, version):
+    """The options by which the operator decides each conflict."""
+    options = []
+    conflicts = [line.split()[1] for line in report.splitlines() if line.startswith("conflict ")]
+    for path in operator.machine.managed():
+        if str(path) not in conflicts:
+            continue
+        if operator.chance.random() < 0.5:
+            operator.forget(path)
+            options += ["--take", path]
+        else:
+            text = re.sub(r"# version \d+\n", "", path.read_text())
+            path.write_text(f"# version {version}\n" + text)
+            options += ["--keep", path]
+    return options
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_random_edits_releases_and_kills(machine, tmp_path, seed):
+    chance = random.Random(seed)
+    operator = Operator(machine, chance)
+    set_version(machine, 0)
+    total = steps(machine, tmp_path)
+    for version in range(1, 6):
+        for _ in range(chance.randrange(4)):
+            operator.edit()
+        change_templates(machine, chance, version)
+        for _ in range(chance.randrange(3)):
+            machine.config("apply", "--no-check", env=killed_at(chance.randrange(1, total)))
+            operator.check()
+            if chance.random() < 0.5:
+                operator.edit()
+        before = machine.config("list").stderr
+        done = machine.config("apply")
+        operator.check()
+        assert len(versions(machine)) == 1, (before, done.stderr)
+        if done.returncode == 1:
+            resolved = resolve(operator, done.stdout, version)
+            done = machine.config("apply", *resolved)
+            operator.check()
+        assert done.returncode == 0, done.stderr
+        assert versions(machine) == {str(version)}
+        assert machine.leftovers() == []
+        servers_accept(machine)
