@@ -82,7 +82,7 @@ def test_apply_replaces_only_what_differs(root):
     write_ini(root, max_message_size="1000000")
     report = json.loads(apply(root, "--json").stdout)
     changed = {Path(path).name for path, word in report.items() if word == "changed"}
-    assert changed == {"main.cf", "dovecot.conf", "nginx.conf", "index.html"}
+    assert changed == {"main.cf", "master.cf", "dovecot.conf", "nginx.conf", "index.html"}
     assert "message_size_limit = 1000000" in main.read_text()
     assert stat.S_IMODE(main.stat().st_mode) == 0o600
     assert leftovers(root) == []
@@ -140,8 +140,8 @@ def test_wrong_template_writes_nothing(root, tmp_path):
         (["--set", "imap_port="], "imap_port=: this must be a number"),
         (["--set", "listen=a\nb"], "not of the form name=value"),
         (["--set", "listen=relay.test"], "this must be IP addresses"),
-        (["--set", "dkim_selector=a b"], "this must be one word"),
-        (["--set", "dkim_selector="], "this must be one word"),
+        (["--set", "nginx_user=a b"], "this must be one word"),
+        (["--set", "nginx_user="], "this must be one word"),
         (["--set", "opendkim_conf=/etc/$x"], "this must be an absolute path"),
         (["--set", "expire_program="], "this must be an absolute path"),
         (["--set", "dovecot_log=x.log"], "this must be an absolute path"),
