@@ -152,8 +152,8 @@ static void *field(struct cm_config *config, const struct key *key)
 
 static bool is_string_kind(enum kind kind)
 {
-	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_URL ||
-	       kind == KIND_IROH || kind == KIND_HOST || kind == KIND_LISTEN || kind == KIND_WEB ||
+	return kind == KIND_TEXT || kind == KIND_PATH || kind == KIND_URL || kind == KIND_IROH ||
+	       kind == KIND_HOST || kind == KIND_LISTEN || kind == KIND_WEB ||
 	       kind == KIND_RESOLVER || kind == KIND_DOMAIN || kind == KIND_WORD;
 }
 

@@ -46,11 +46,11 @@ void cm_changes_free(struct cm_changes *changes)
 		struct cm_change *change = &changes->list[i];
 
 		free(change->path);
-		cm_content_free(&change->before);
-		cm_content_free(&change->after);
-		cm_content_free(&change->base_before);
-		cm_content_free(&change->base_after);
-		cm_content_free(&change->fresh);
+		cm_managed_free(&change->before);
+		cm_managed_free(&change->after);
+		cm_managed_free(&change->base_before);
+		cm_managed_free(&change->base_after);
+		cm_managed_free(&change->fresh);
 	}
 	free(changes->list);
 	*changes = (struct cm_changes){0};
@@ -58,6 +58,6 @@ void cm_changes_free(struct cm_changes *changes)
 
 bool cm_change_pending(const struct cm_change *change)
 {
-	return !cm_content_equal(&change->before, &change->after) ||
-	       !cm_content_equal(&change->base_before, &change->base_after);
+	return !cm_managed_equal(&change->before, &change->after) ||
+	       !cm_managed_equal(&change->base_before, &change->base_after);
 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "content.h"
+#include "managed.h"
 
 enum cm_outcome {
 	CM_UNCHANGED, /* as the templates have it */
@@ -33,9 +33,9 @@ struct cm_change {
 	const char *template; /* "postfix/main.cf"; NULL: none makes it any more */
 	enum cm_outcome outcome;
 	struct cm_owner owner;
-	struct cm_content before, after;           /* the file */
-	struct cm_content base_before, base_after; /* what the templates made of it */
-	struct cm_content fresh;                   /* what they make of it now */
+	struct cm_managed before, after;           /* the file */
+	struct cm_managed base_before, base_after; /* what the templates made of it */
+	struct cm_managed fresh;                   /* what they make of it now */
 };
 
 struct cm_changes {

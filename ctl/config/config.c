@@ -235,7 +235,7 @@ static bool find_dovecot(struct cm_job *job)
 /* The operator's additions: what stands in FILE.local, without comments. */
 static const char *include_file(struct cm_job *job, const char *path)
 {
-	struct cm_content content = {NULL, 0};
+	struct cm_managed content = {NULL, 0};
 	struct cm_error err;
 	char *full, *text = NULL, *rest;
 	size_t length;
@@ -244,7 +244,7 @@ static const char *include_file(struct cm_job *job, const char *path)
 	if (stream == NULL)
 		return NULL;
 	if (asprintf(&full, "%s%s", job->root, path) >= 0) {
-		(void)cm_content_read(full, &content, NULL, &err);
+		(void)cm_managed_read(full, &content, NULL, &err);
 		free(full);
 	}
 	if (content.data != NULL)
@@ -252,7 +252,7 @@ static const char *include_file(struct cm_job *job, const char *path)
 		     line = strtok_r(NULL, "\n", &rest))
 			if (line[0] != '#' && line[strspn(line, " \t\r")] != '\0')
 				fprintf(stream, "%s\n", line);
-	cm_content_free(&content);
+	cm_managed_free(&content);
 	if (fclose(stream) != 0)
 		return NULL;
 	free(job->included);

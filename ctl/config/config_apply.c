@@ -51,7 +51,7 @@ static bool report(const struct cm_job *job, const struct cm_changes *changes, b
 static char *difference(const struct cm_job *job, const struct cm_change *change)
 {
 	bool conflict = change->outcome == CM_CONFLICT;
-	const struct cm_content *to = conflict ? &change->fresh : &change->after;
+	const struct cm_managed *to = conflict ? &change->fresh : &change->after;
 	char *from_label = cm_state_target(&job->state, change->path, job->err), *to_label = NULL;
 	char *text = NULL;
 
@@ -146,7 +146,7 @@ static bool leave_conflicts(const struct cm_job *job, const struct cm_changes *c
 			return false;
 		}
 		good = job->dry_run ||
-		       cm_content_write(path, &change->fresh, &change->owner, true, job->err);
+		       cm_managed_write(path, &change->fresh, &change->owner, true, job->err);
 		text = good && !job->json ? difference(job, change) : NULL;
 		if (text != NULL)
 			fputs(text, stdout);
@@ -183,7 +183,7 @@ static void remove_new(const struct cm_job *job, const struct cm_changes *change
 static bool changes_files(const struct cm_changes *changes)
 {
 	for (size_t i = 0; i < changes->count; i++)
-		if (!cm_content_equal(&changes->list[i].before, &changes->list[i].after))
+		if (!cm_managed_equal(&changes->list[i].before, &changes->list[i].after))
 			return true;
 	return false;
 }
@@ -194,7 +194,7 @@ static void clean(const struct cm_job *job, const struct cm_changes *changes)
 		char *path = cm_state_target(&job->state, changes->list[i].path, job->err);
 
 		if (path != NULL)
-			cm_content_clean(path);
+			cm_managed_clean(path);
 		free(path);
 	}
 }

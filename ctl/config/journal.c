@@ -24,9 +24,9 @@ static const struct {
 
 #define PART_COUNT (sizeof(parts) / sizeof(parts[0]))
 
-static struct cm_content *part_of(const struct cm_change *change, size_t part)
+static struct cm_managed *part_of(const struct cm_change *change, size_t part)
 {
-	return (struct cm_content *)((char *)change + parts[part].offset);
+	return (struct cm_managed *)((char *)change + parts[part].offset);
 }
 
 static struct cm_owner private_owner(void)
@@ -45,12 +45,12 @@ static char *entry_path(const char *entry, const char *name, const char *path, s
 }
 
 static bool write_file(const char *entry, const char *name, const char *path,
-		       const struct cm_content *content, struct cm_error *err)
+		       const struct cm_managed *content, struct cm_error *err)
 {
 	const struct cm_owner owner = private_owner();
 	char *file = entry_path(entry, name, path, err);
 	bool good = file != NULL &&
-		    (content->data == NULL || cm_content_write(file, content, &owner, false, err));
+		    (content->data == NULL || cm_managed_write(file, content, &owner, false, err));
 
 	free(file);
 	return good;
@@ -59,7 +59,7 @@ static bool write_file(const char *entry, const char *name, const char *path,
 static bool write_list(const char *entry, const struct cm_changes *changes, unsigned int undoes,
 		       struct cm_error *err)
 {
-	struct cm_content list = {NULL, 0};
+	struct cm_managed list = {NULL, 0};
 	FILE *stream = open_memstream(&list.data, &list.length);
 	char number[16];
 	bool good;
@@ -82,7 +82,7 @@ static bool write_list(const char *entry, const struct cm_changes *changes, unsi
 	if (good && undoes > 0) {
 		snprintf(number, sizeof(number), "%u", undoes);
 		good = write_file(entry, "/undoes", "",
-				  &(struct cm_content){number, strlen(number)}, err);
+				  &(struct cm_managed){number, strlen(number)}, err);
 	}
 	return good;
 }
@@ -140,7 +140,7 @@ static bool read_change(const char *entry, char *line, struct cm_changes *change
 	change->owner = (struct cm_owner){mode, uid, gid};
 	for (size_t part = 0; part < PART_COUNT; part++) {
 		char *file = entry_path(entry, parts[part].name, change->path, err);
-		bool good = file != NULL && cm_content_read(file, part_of(change, part), NULL, err);
+		bool good = file != NULL && cm_managed_read(file, part_of(change, part), NULL, err);
 
 		free(file);
 		if (!good)
@@ -152,8 +152,8 @@ static bool read_change(const char *entry, char *line, struct cm_changes *change
 static bool read_entry(const char *entry, struct cm_changes *changes_r, struct cm_error *err)
 {
 	char *path = entry_path(entry, "/list", "", err);
-	struct cm_content list = {NULL, 0};
-	bool good = path != NULL && cm_content_read(path, &list, NULL, err);
+	struct cm_managed list = {NULL, 0};
+	bool good = path != NULL && cm_managed_read(path, &list, NULL, err);
 	char *rest;
 
 	*changes_r = (struct cm_changes){0};
@@ -165,7 +165,7 @@ static bool read_entry(const char *entry, struct cm_changes *changes_r, struct c
 		for (char *line = strtok_r(list.data, "\n", &rest); good && line != NULL;
 		     line = strtok_r(NULL, "\n", &rest))
 			good = read_change(entry, line, changes_r, err);
-	cm_content_free(&list);
+	cm_managed_free(&list);
 	free(path);
 	return good;
 }
@@ -173,9 +173,9 @@ static bool read_entry(const char *entry, struct cm_changes *changes_r, struct c
 /* The operator edited the file after the change was decided: do both, or put the new text beside
    it and forget the change. */
 static bool merge_late(const struct cm_state *state, struct cm_change *change, const char *target,
-		       struct cm_content *disk, struct cm_error *err)
+		       struct cm_managed *disk, struct cm_error *err)
 {
-	struct cm_content merged = {NULL, 0};
+	struct cm_managed merged = {NULL, 0};
 	char *beside;
 	bool good;
 
@@ -185,8 +185,8 @@ static bool merge_late(const struct cm_state *state, struct cm_change *change, c
 		case CM_MERGE_FAILED:
 			return false;
 		case CM_MERGE_CLEAN:
-			good = cm_content_write(target, &merged, &change->owner, true, err);
-			cm_content_free(&merged);
+			good = cm_managed_write(target, &merged, &change->owner, true, err);
+			cm_managed_free(&merged);
 			return good;
 		case CM_MERGE_CONFLICT:
 			break;
@@ -194,10 +194,10 @@ static bool merge_late(const struct cm_state *state, struct cm_change *change, c
 	}
 	beside = entry_path(target, CM_JOURNAL_NEW, "", err);
 	good =
-	    beside != NULL && cm_content_write(beside, &change->after, &change->owner, true, err);
+	    beside != NULL && cm_managed_write(beside, &change->after, &change->owner, true, err);
 	free(beside);
-	cm_content_free(&change->base_after);
-	return good && cm_content_copy(&change->base_before, &change->base_after, err);
+	cm_managed_free(&change->base_after);
+	return good && cm_managed_copy(&change->base_before, &change->base_after, err);
 }
 
 static bool carry_out(const struct cm_state *state, struct cm_change *change, struct cm_error *err)
@@ -205,22 +205,22 @@ static bool carry_out(const struct cm_state *state, struct cm_change *change, st
 	const struct cm_owner owner = private_owner();
 	char *target = cm_state_target(state, change->path, err);
 	char *base = cm_state_path(state, "base", change->path, err);
-	struct cm_content disk = {NULL, 0};
+	struct cm_managed disk = {NULL, 0};
 	bool good = target != NULL && base != NULL;
 
 	if (good) {
-		cm_content_clean(target);
-		cm_content_clean(base);
+		cm_managed_clean(target);
+		cm_managed_clean(base);
 	}
-	good = good && cm_content_read(target, &disk, NULL, err);
-	if (good && !cm_content_equal(&disk, &change->after)) {
-		if (cm_content_equal(&disk, &change->before))
-			good = cm_content_write(target, &change->after, &change->owner, true, err);
+	good = good && cm_managed_read(target, &disk, NULL, err);
+	if (good && !cm_managed_equal(&disk, &change->after)) {
+		if (cm_managed_equal(&disk, &change->before))
+			good = cm_managed_write(target, &change->after, &change->owner, true, err);
 		else
 			good = merge_late(state, change, target, &disk, err);
 	}
-	good = good && cm_content_write(base, &change->base_after, &owner, false, err);
-	cm_content_free(&disk);
+	good = good && cm_managed_write(base, &change->base_after, &owner, false, err);
+	cm_managed_free(&disk);
 	free(target);
 	free(base);
 	return good;
@@ -232,10 +232,10 @@ static bool archive(const struct cm_state *state, const char *commit, struct cm_
 	unsigned int number = cm_state_newest(state) + 1;
 	char *undoes = entry_path(commit, "/undoes", "", err);
 	char *history = cm_state_path(state, "history", NULL, err);
-	struct cm_content undone = {NULL, 0};
+	struct cm_managed undone = {NULL, 0};
 	char name[64], *old = NULL;
 	bool good =
-	    undoes != NULL && history != NULL && cm_content_read(undoes, &undone, NULL, err);
+	    undoes != NULL && history != NULL && cm_managed_read(undoes, &undone, NULL, err);
 
 	if (good && undone.data != NULL) {
 		if (asprintf(&old, "%s/%06lu", history, strtoul(undone.data, NULL, 10)) < 0)
@@ -257,7 +257,7 @@ static bool archive(const struct cm_state *state, const char *commit, struct cm_
 			cm_state_remove_tree(old);
 	}
 	free(old);
-	cm_content_free(&undone);
+	cm_managed_free(&undone);
 	free(undoes);
 	free(history);
 	return good;

@@ -19,8 +19,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "content.h"
 #include "error.h"
+#include "managed.h"
 
 /* The file that holds the operator's additions to FILE. */
 #define CM_MANIFEST_LOCAL ".local"

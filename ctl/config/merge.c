@@ -10,7 +10,7 @@ enum { MINE, BASE, THEIRS, SIDES };
 
 /* Writes the sides into files of workdir, whose names are put into paths. An absent side is an
    empty file. */
-static bool write_sides(const char *workdir, const struct cm_content *const *sides, size_t count,
+static bool write_sides(const char *workdir, const struct cm_managed *const *sides, size_t count,
 			char **paths, struct cm_error *err)
 {
 	static const char *const names[SIDES] = {"mine", "base", "theirs"};
@@ -18,7 +18,7 @@ static bool write_sides(const char *workdir, const struct cm_content *const *sid
 	char nothing[] = "";
 
 	for (size_t i = 0; i < count; i++) {
-		struct cm_content side = *sides[i];
+		struct cm_managed side = *sides[i];
 
 		if (side.data == NULL)
 			side.data = nothing;
@@ -27,7 +27,7 @@ static bool write_sides(const char *workdir, const struct cm_content *const *sid
 			cm_error_set(err, "out of memory");
 			return false;
 		}
-		if (!cm_content_write(paths[i], &side, &owner, false, err))
+		if (!cm_managed_write(paths[i], &side, &owner, false, err))
 			return false;
 	}
 	return true;
@@ -48,16 +48,16 @@ static bool run(const char *const *argv, struct cm_process_result *result, struc
 	return false;
 }
 
-enum cm_merge cm_merge(const char *workdir, const struct cm_content *base,
-		       const struct cm_content *mine, const struct cm_content *theirs,
-		       struct cm_content *merged_r, struct cm_error *err)
+enum cm_merge cm_merge(const char *workdir, const struct cm_managed *base,
+		       const struct cm_managed *mine, const struct cm_managed *theirs,
+		       struct cm_managed *merged_r, struct cm_error *err)
 {
-	const struct cm_content *sides[SIDES] = {mine, base, theirs};
+	const struct cm_managed *sides[SIDES] = {mine, base, theirs};
 	enum cm_merge outcome = CM_MERGE_FAILED;
 	struct cm_process_result result = {0};
 	char *paths[SIDES] = {NULL};
 
-	*merged_r = (struct cm_content){NULL, 0};
+	*merged_r = (struct cm_managed){NULL, 0};
 	if (write_sides(workdir, sides, SIDES, paths, err)) {
 		const char *const argv[] = {"diff3",     "-a",        "-m",          "-E", "--",
 					    paths[MINE], paths[BASE], paths[THEIRS], NULL};
@@ -66,7 +66,7 @@ enum cm_merge cm_merge(const char *workdir, const struct cm_content *base,
 			outcome = result.status == 0 ? CM_MERGE_CLEAN : CM_MERGE_CONFLICT;
 	}
 	if (outcome == CM_MERGE_CLEAN)
-		*merged_r = (struct cm_content){result.output, result.length};
+		*merged_r = (struct cm_managed){result.output, result.length};
 	else
 		free(result.output);
 	for (size_t i = 0; i < SIDES; i++)
@@ -74,10 +74,10 @@ enum cm_merge cm_merge(const char *workdir, const struct cm_content *base,
 	return outcome;
 }
 
-char *cm_merge_diff(const char *workdir, const struct cm_content *from, const char *from_label,
-		    const struct cm_content *to, const char *to_label, struct cm_error *err)
+char *cm_merge_diff(const char *workdir, const struct cm_managed *from, const char *from_label,
+		    const struct cm_managed *to, const char *to_label, struct cm_error *err)
 {
-	const struct cm_content *sides[2] = {from, to};
+	const struct cm_managed *sides[2] = {from, to};
 	struct cm_process_result result = {0};
 	char *paths[2] = {NULL};
 

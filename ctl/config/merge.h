@@ -7,8 +7,8 @@
 #ifndef CM_MERGE_H
 #define CM_MERGE_H
 
-#include "content.h"
 #include "error.h"
+#include "managed.h"
 
 enum cm_merge {
 	CM_MERGE_CLEAN,
@@ -18,12 +18,12 @@ enum cm_merge {
 
 /* What changed from base to theirs is done to mine. workdir is a private directory, whose files are
    this module's. *merged_r is malloc'd after CM_MERGE_CLEAN. */
-enum cm_merge cm_merge(const char *workdir, const struct cm_content *base,
-		       const struct cm_content *mine, const struct cm_content *theirs,
-		       struct cm_content *merged_r, struct cm_error *err);
+enum cm_merge cm_merge(const char *workdir, const struct cm_managed *base,
+		       const struct cm_managed *mine, const struct cm_managed *theirs,
+		       struct cm_managed *merged_r, struct cm_error *err);
 
 /* The unified difference, malloc'd; "" if there is none. The labels stand in its head. */
-char *cm_merge_diff(const char *workdir, const struct cm_content *from, const char *from_label,
-		    const struct cm_content *to, const char *to_label, struct cm_error *err);
+char *cm_merge_diff(const char *workdir, const struct cm_managed *from, const char *from_label,
+		    const struct cm_managed *to, const char *to_label, struct cm_error *err);
 
 #endif

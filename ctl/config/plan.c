@@ -7,10 +7,10 @@
 #include "journal.h"
 #include "merge.h"
 
-static bool copy(struct cm_job *job, const struct cm_content *from, struct cm_content *to)
+static bool copy(struct cm_job *job, const struct cm_managed *from, struct cm_managed *to)
 {
-	cm_content_free(to);
-	return cm_content_copy(from, to, job->err);
+	cm_managed_free(to);
+	return cm_managed_copy(from, to, job->err);
 }
 
 /* Paths may be given as they are printed, with the root, or without it. */
@@ -31,8 +31,8 @@ static bool read_current(struct cm_job *job, struct cm_change *change)
 	char *target = cm_state_target(&job->state, change->path, job->err);
 	char *base = cm_state_path(&job->state, "base", change->path, job->err);
 	bool good = target != NULL && base != NULL &&
-		    cm_content_read(target, &change->before, &change->owner, job->err) &&
-		    cm_content_read(base, &change->base_before, NULL, job->err) &&
+		    cm_managed_read(target, &change->before, &change->owner, job->err) &&
+		    cm_managed_read(base, &change->base_before, NULL, job->err) &&
 		    copy(job, &change->before, &change->after) &&
 		    copy(job, &change->base_before, &change->base_after);
 
@@ -42,10 +42,10 @@ static bool read_current(struct cm_job *job, struct cm_change *change)
 }
 
 /* Both sides changed. mine keeps its edits where that is possible. */
-static bool merge(struct cm_job *job, struct cm_change *change, const struct cm_content *base,
-		  const struct cm_content *theirs, const struct cm_content *base_after)
+static bool merge(struct cm_job *job, struct cm_change *change, const struct cm_managed *base,
+		  const struct cm_managed *theirs, const struct cm_managed *base_after)
 {
-	struct cm_content merged = {NULL, 0};
+	struct cm_managed merged = {NULL, 0};
 
 	switch (cm_merge(job->state.workdir, base, &change->before, theirs, &merged, job->err)) {
 	case CM_MERGE_FAILED:
@@ -57,7 +57,7 @@ static bool merge(struct cm_job *job, struct cm_change *change, const struct cm_
 		break;
 	}
 	change->outcome = CM_MERGED;
-	cm_content_free(&change->after);
+	cm_managed_free(&change->after);
 	change->after = merged;
 	return copy(job, base_after, &change->base_after);
 }
@@ -103,8 +103,8 @@ static bool use_mine(struct cm_job *job, struct cm_change *change, enum cm_outco
 
 static bool decide_known(struct cm_job *job, struct cm_change *change)
 {
-	bool edited = !cm_content_equal(&change->before, &change->base_before);
-	bool updated = !cm_content_equal(&change->fresh, &change->base_before);
+	bool edited = !cm_managed_equal(&change->before, &change->base_before);
+	bool updated = !cm_managed_equal(&change->fresh, &change->base_before);
 
 	if (change->before.data == NULL)
 		change->outcome = CM_DELETED;
@@ -122,7 +122,7 @@ static bool decide(struct cm_job *job, const struct cm_manifest_row *row,
 {
 	struct cm_change *change = &changes->list[index];
 
-	if (cm_content_equal(&change->before, &change->fresh))
+	if (cm_managed_equal(&change->before, &change->fresh))
 		return use_mine(job, change, CM_UNCHANGED);
 	if (listed(job, change->path, &job->take))
 		return use_fresh(job, change, CM_CHANGED);
@@ -182,11 +182,11 @@ static bool add_orphan(const char *path, void *context)
 		return false;
 	change->outcome = CM_LEFT;
 	if (change->before.data == NULL ||
-	    cm_content_equal(&change->before, &change->base_before)) {
+	    cm_managed_equal(&change->before, &change->base_before)) {
 		change->outcome = CM_REMOVED;
-		cm_content_free(&change->after);
+		cm_managed_free(&change->after);
 	}
-	cm_content_free(&change->base_after);
+	cm_managed_free(&change->base_after);
 	return true;
 }
 
@@ -229,9 +229,9 @@ static bool take_back(struct cm_job *job, const struct cm_change *done, struct c
 {
 	if (!copy(job, &done->before, &change->fresh))
 		return false;
-	if (cm_content_equal(&change->before, &done->after) ||
-	    cm_content_equal(&change->before, &done->before)) {
-		change->outcome = cm_content_equal(&change->before, &done->before) ? CM_UNCHANGED
+	if (cm_managed_equal(&change->before, &done->after) ||
+	    cm_managed_equal(&change->before, &done->before)) {
+		change->outcome = cm_managed_equal(&change->before, &done->before) ? CM_UNCHANGED
 				  : done->before.data == NULL                      ? CM_REMOVED
 										   : CM_CHANGED;
 		return copy(job, &done->before, &change->after) &&

@@ -45,8 +45,8 @@ static char *staged_path(const struct stage *stage, const char *path, size_t len
 }
 
 /* The content with its managed paths moved; malloc'd, NULL if out of memory. */
-static bool rewrite(const struct stage *stage, const struct cm_content *content,
-		    struct cm_content *staged_r)
+static bool rewrite(const struct stage *stage, const struct cm_managed *content,
+		    struct cm_managed *staged_r)
 {
 	FILE *stream = open_memstream(&staged_r->data, &staged_r->length);
 	const char *text = content->data, *end = content->data + content->length;
@@ -69,16 +69,16 @@ static bool rewrite(const struct stage *stage, const struct cm_content *content,
 	return fclose(stream) == 0 && staged_r->data != NULL;
 }
 
-static bool put(struct stage *stage, const char *path, const struct cm_content *content)
+static bool put(struct stage *stage, const char *path, const struct cm_managed *content)
 {
 	const struct cm_owner owner = {0600, geteuid(), getegid()};
-	struct cm_content staged = {NULL, 0};
+	struct cm_managed staged = {NULL, 0};
 	char *target = NULL;
 	bool good = rewrite(stage, content, &staged) &&
 		    asprintf(&target, "%s%s", stage->directory, path) >= 0;
 
 	if (good)
-		good = cm_content_write(target, &staged, &owner, false, stage->job->err);
+		good = cm_managed_write(target, &staged, &owner, false, stage->job->err);
 	else
 		cm_error_set(stage->job->err, "out of memory");
 	free(target);
@@ -139,13 +139,13 @@ static bool stand_in(struct stage *stage)
 		return true;
 	good = cm_certificate_make("relay.invalid", 1, &texts[0], &texts[1], err);
 	for (size_t i = 0; good && i < 2; i++) {
-		const struct cm_content content = {texts[i], strlen(texts[i])};
+		const struct cm_managed content = {texts[i], strlen(texts[i])};
 
 		free(*paths[i]);
 		if (asprintf(paths[i], "%s/%s", stage->directory, names[i]) < 0)
 			*paths[i] = NULL;
 		good =
-		    *paths[i] != NULL && cm_content_write(*paths[i], &content, &owner, false, err);
+		    *paths[i] != NULL && cm_managed_write(*paths[i], &content, &owner, false, err);
 	}
 	free(texts[0]);
 	free(texts[1]);

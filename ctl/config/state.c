@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "content.h"
 #include "file.h"
+#include "managed.h"
 
 #define WORK_PREFIX "work."
 
@@ -154,7 +154,7 @@ static bool walk(const char *directory, size_t skip, cm_state_visit_fn *visit, v
 		char *path;
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    strncmp(entry->d_name, CM_CONTENT_TEMPORARY, strlen(CM_CONTENT_TEMPORARY)) == 0)
+		    strncmp(entry->d_name, CM_MANAGED_TEMPORARY, strlen(CM_MANAGED_TEMPORARY)) == 0)
 			continue;
 		path = join(err, directory, "/", entry->d_name);
 		good = path != NULL;

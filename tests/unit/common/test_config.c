@@ -345,8 +345,12 @@ static const struct {
     {BASE "run_dir = /run/$x\n", "this must be an absolute path of letters"},
     {BASE "tls_external_cert_and_key = /a/$cert /key\n", "this must be two absolute paths"},
     {BASE "tls_external_cert_and_key = /a/\"cert\" /key\n", "this must be two absolute paths"},
-    {"[params]\nmail_domain = b\xc3\xbc" "cher.test\n", "this must be in ASCII"},
-    {BASE "turn_host = b\xc3\xbc" "cher.test\n", "in ASCII"},
+    {"[params]\nmail_domain = b\xc3\xbc"
+     "cher.test\n",
+     "this must be in ASCII"},
+    {BASE "turn_host = b\xc3\xbc"
+	  "cher.test\n",
+     "in ASCII"},
     {BASE "tls_external_cert_and_key = /only/one\n", "this must be two absolute paths"},
     {BASE "tls_external_cert_and_key = /a /b /c\n", "this must be two absolute paths"},
     {BASE "tls_external_cert_and_key = cert.pem /key.pem\n", "this must be two absolute paths"},

@@ -1,4 +1,4 @@
-#include "content.h"
+#include "managed.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,15 +11,15 @@
 
 #include "file.h"
 
-bool cm_content_read(const char *path, struct cm_content *content_r, struct cm_owner *owner_r,
+bool cm_managed_read(const char *path, struct cm_managed *content_r, struct cm_owner *owner_r,
 		     struct cm_error *err)
 {
 	struct stat st;
 
-	*content_r = (struct cm_content){NULL, 0};
+	*content_r = (struct cm_managed){NULL, 0};
 	if (owner_r != NULL && lstat(path, &st) == 0)
 		*owner_r = (struct cm_owner){st.st_mode & 07777, st.st_uid, st.st_gid};
-	if (cm_file_read(AT_FDCWD, path, CM_CONTENT_MAX, &content_r->data, &content_r->length))
+	if (cm_file_read(AT_FDCWD, path, CM_MANAGED_MAX, &content_r->data, &content_r->length))
 		return true;
 	if (errno == ENOENT || errno == ENOTDIR)
 		return true;
@@ -47,7 +47,7 @@ static int open_parent(const char *path, bool make, const char **name_r)
 	return directory;
 }
 
-static bool fill(int fd, const struct cm_content *content, const struct cm_owner *owner,
+static bool fill(int fd, const struct cm_managed *content, const struct cm_owner *owner,
 		 bool durable)
 {
 	size_t written = 0;
@@ -67,14 +67,14 @@ static bool fill(int fd, const struct cm_content *content, const struct cm_owner
 	return fchmod(fd, owner->mode) == 0 && (!durable || fsync(fd) == 0);
 }
 
-static bool replace(int directory, const char *name, const struct cm_content *content,
+static bool replace(int directory, const char *name, const struct cm_managed *content,
 		    const struct cm_owner *owner, bool durable)
 {
-	char temporary[sizeof(CM_CONTENT_TEMPORARY) + CM_FILE_RANDOM_SIZE] = CM_CONTENT_TEMPORARY;
+	char temporary[sizeof(CM_MANAGED_TEMPORARY) + CM_FILE_RANDOM_SIZE] = CM_MANAGED_TEMPORARY;
 	int fd, saved_errno;
 	bool good;
 
-	if (!cm_file_random_name(temporary + sizeof(CM_CONTENT_TEMPORARY) - 1))
+	if (!cm_file_random_name(temporary + sizeof(CM_MANAGED_TEMPORARY) - 1))
 		return false;
 	fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -95,7 +95,7 @@ static bool replace(int directory, const char *name, const struct cm_content *co
 	return good && (!durable || fsync(directory) == 0);
 }
 
-bool cm_content_write(const char *path, const struct cm_content *content,
+bool cm_managed_write(const char *path, const struct cm_managed *content,
 		      const struct cm_owner *owner, bool durable, struct cm_error *err)
 {
 	bool removes = content->data == NULL, good;
@@ -118,16 +118,16 @@ bool cm_content_write(const char *path, const struct cm_content *content,
 	return good;
 }
 
-bool cm_content_equal(const struct cm_content *a, const struct cm_content *b)
+bool cm_managed_equal(const struct cm_managed *a, const struct cm_managed *b)
 {
 	if (a->data == NULL || b->data == NULL)
 		return a->data == b->data;
 	return a->length == b->length && memcmp(a->data, b->data, a->length) == 0;
 }
 
-bool cm_content_copy(const struct cm_content *from, struct cm_content *to_r, struct cm_error *err)
+bool cm_managed_copy(const struct cm_managed *from, struct cm_managed *to_r, struct cm_error *err)
 {
-	*to_r = (struct cm_content){NULL, 0};
+	*to_r = (struct cm_managed){NULL, 0};
 	if (from->data == NULL)
 		return true;
 	to_r->data = malloc(from->length + 1);
@@ -141,13 +141,13 @@ bool cm_content_copy(const struct cm_content *from, struct cm_content *to_r, str
 	return true;
 }
 
-void cm_content_free(struct cm_content *content)
+void cm_managed_free(struct cm_managed *content)
 {
 	free(content->data);
-	*content = (struct cm_content){NULL, 0};
+	*content = (struct cm_managed){NULL, 0};
 }
 
-void cm_content_clean(const char *path)
+void cm_managed_clean(const char *path)
 {
 	const char *name;
 	int fd = open_parent(path, false, &name);
@@ -160,10 +160,10 @@ void cm_content_clean(const char *path)
 		return;
 	}
 	while ((entry = readdir(directory)) != NULL) {
-		const char *random = entry->d_name + sizeof(CM_CONTENT_TEMPORARY) - 1;
+		const char *random = entry->d_name + sizeof(CM_MANAGED_TEMPORARY) - 1;
 
-		if (strncmp(entry->d_name, CM_CONTENT_TEMPORARY,
-			    sizeof(CM_CONTENT_TEMPORARY) - 1) == 0 &&
+		if (strncmp(entry->d_name, CM_MANAGED_TEMPORARY,
+			    sizeof(CM_MANAGED_TEMPORARY) - 1) == 0 &&
 		    strspn(random, "0123456789abcdef") == CM_FILE_RANDOM_SIZE - 1 &&
 		    random[CM_FILE_RANDOM_SIZE - 1] == '\0')
 			unlinkat(dirfd(directory), entry->d_name, 0);
