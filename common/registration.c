@@ -119,7 +119,7 @@ bool cm_registration_name_valid(const struct cm_config *config, const struct cm_
 
 /* Like upstream's, the minimum counts characters, not bytes: UTF-8's continuation bytes are none.
  */
-bool cm_registration_password_valid(const struct cm_config *config, const char *password)
+static bool is_password_valid(const struct cm_config *config, const char *password)
 {
 	size_t characters = 0;
 
@@ -220,7 +220,7 @@ enum cm_registration cm_registration_check(const struct cm_config *config, struc
 		return mode;
 	if (!cm_registration_name_valid(config, address))
 		return CM_REGISTRATION_REFUSED_NAME;
-	if (!cm_registration_password_valid(config, password))
+	if (!is_password_valid(config, password))
 		return CM_REGISTRATION_REFUSED_PASSWORD;
 	if (!config->automatic_accounts && cm_registration_is_automatic(password))
 		return CM_REGISTRATION_REFUSED_AUTOMATIC;

@@ -57,7 +57,6 @@ bool cm_registration_is_automatic(const char *password);
 /* The parts of it, for those who invent the name and password themselves (chatmail-httpd). */
 bool cm_registration_is_closed(const struct cm_config *config);
 bool cm_registration_name_valid(const struct cm_config *config, const struct cm_address *address);
-bool cm_registration_password_valid(const struct cm_config *config, const char *password);
 enum cm_registration cm_registration_check_limits(const struct cm_config *config,
 						  struct cm_limits *limits,
 						  const struct cm_source *source, uint64_t now_ms,

@@ -23,8 +23,6 @@
 #include "dkim_status.h"
 #include "error.h"
 
-#define CM_DKIM_SIGNATURES_MAX 8
-
 /* How long a message waits for the DNS, from the end of its header on. */
 #define CM_DKIM_WAIT_SECONDS 6
 

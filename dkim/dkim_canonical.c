@@ -21,7 +21,7 @@ static void flush(struct cm_dkim_hash *hash)
 	hash->length = 0;
 }
 
-void cm_dkim_hash_add(struct cm_dkim_hash *hash, const void *data, size_t length)
+static void hash_add(struct cm_dkim_hash *hash, const void *data, size_t length)
 {
 	const unsigned char *bytes = data;
 
@@ -107,14 +107,14 @@ void cm_dkim_hash_field(struct cm_dkim_hash *hash, bool relaxed, const char *nam
 	if (relaxed)
 		add_lower_name(hash, name, name_length);
 	else
-		cm_dkim_hash_add(hash, name, name_length);
+		hash_add(hash, name, name_length);
 	add_byte(hash, ':');
 	if (relaxed)
 		add_relaxed_field(hash, value, value_length);
 	else
 		add_simple_field(hash, value, value_length);
 	if (line_end)
-		cm_dkim_hash_add(hash, "\r\n", 2);
+		hash_add(hash, "\r\n", 2);
 }
 
 bool cm_dkim_body_init(struct cm_dkim_body *body, bool relaxed)
@@ -130,7 +130,7 @@ bool cm_dkim_body_init(struct cm_dkim_body *body, bool relaxed)
 static inline void add_pending(struct cm_dkim_body *body)
 {
 	for (; body->line_ends > 0; body->line_ends--)
-		cm_dkim_hash_add(&body->hash, "\r\n", 2);
+		hash_add(&body->hash, "\r\n", 2);
 	if (body->space_seen)
 		add_byte(&body->hash, ' ');
 	body->space_seen = false;
@@ -150,7 +150,7 @@ static void add_simple_line(struct cm_dkim_body *body, const char *data, size_t 
 	if (length == 0)
 		return;
 	add_pending(body);
-	cm_dkim_hash_add(&body->hash, data, length);
+	hash_add(&body->hash, data, length);
 }
 
 static const char *find(const char *data, const char *end, char byte)
@@ -172,7 +172,7 @@ static void add_relaxed_line(struct cm_dkim_body *body, const char *data, size_t
 
 		if (word_end > data) {
 			add_pending(body);
-			cm_dkim_hash_add(&body->hash, data, (size_t)(word_end - data));
+			hash_add(&body->hash, data, (size_t)(word_end - data));
 		}
 		for (data = word_end; data < end && (*data == ' ' || *data == '\t'); data++)
 			body->space_seen = true;
@@ -220,7 +220,7 @@ bool cm_dkim_body_end(struct cm_dkim_body *body, unsigned char digest_r[CM_DKIM_
 	if (body->return_seen)
 		add_line(body, "\r", 1);
 	if (!body->relaxed || !body->empty)
-		cm_dkim_hash_add(&body->hash, "\r\n", 2);
+		hash_add(&body->hash, "\r\n", 2);
 	return cm_dkim_hash_end(&body->hash, digest_r);
 }
 

@@ -25,7 +25,6 @@ struct cm_dkim_hash {
 
 /* False if out of memory. */
 bool cm_dkim_hash_init(struct cm_dkim_hash *hash);
-void cm_dkim_hash_add(struct cm_dkim_hash *hash, const void *data, size_t length);
 /* False if any step failed. */
 bool cm_dkim_hash_end(struct cm_dkim_hash *hash, unsigned char digest_r[CM_DKIM_HASH_SIZE]);
 void cm_dkim_hash_free(struct cm_dkim_hash *hash);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "dkim.h"
 #include "dkim_canonical.h"
 
 /* One header field; its text is name and value, at offset in the message's buffer. */

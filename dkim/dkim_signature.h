@@ -14,6 +14,9 @@
 
 #include "tag_list.h"
 
+/* So many signatures of the From domain are tried. */
+#define CM_DKIM_SIGNATURES_MAX 8
+
 #define CM_DKIM_HASH_SIZE 32 /* SHA-256 */
 
 /* RSA of 8192 bits. */

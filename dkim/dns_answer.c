@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unbound.h>
+
 #define NO_ERROR   0
 #define NAME_ERROR 3
 

@@ -8,9 +8,16 @@
 
 #include <stddef.h>
 
-#include <unbound.h>
+/* Answers of one name beyond this are not looked at. */
+#define CM_RESOLVER_RECORDS_MAX 4
 
-#include "resolver.h"
+struct ub_result;
+
+enum cm_resolver_status {
+	CM_RESOLVER_FOUND,
+	CM_RESOLVER_ABSENT,  /* no such name, or no TXT record there */
+	CM_RESOLVER_TROUBLE, /* no answer, or none to be trusted: ask again later */
+};
 
 struct cm_dns_record {
 	char *text; /* may hold any byte; no NUL ends it */

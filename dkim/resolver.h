@@ -12,10 +12,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "dns_answer.h"
 #include "error.h"
-
-/* Answers of one name beyond this are not looked at. */
-#define CM_RESOLVER_RECORDS_MAX 4
 
 /* How many different names may be asked for at one time: in all, below one domain (the last two
    labels), and for one client. A silent server's questions last until libunbound gives them up,
@@ -39,12 +37,6 @@ struct ub_ctx *cm_resolver_context(const char *server, struct cm_error *err);
 struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err);
 /* Nobody may hold a question any more. */
 void cm_resolver_free(struct cm_resolver **resolver);
-
-enum cm_resolver_status {
-	CM_RESOLVER_FOUND,
-	CM_RESOLVER_ABSENT,  /* no such name, or no TXT record there */
-	CM_RESOLVER_TROUBLE, /* no answer, or none to be trusted: ask again later */
-};
 
 /* One question and its answer. */
 struct cm_question;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include <unbound.h>
+
 #include "dkim_key.h"
 #include "dns_answer.h"
 
