@@ -113,7 +113,7 @@ char *cm_password_hash(const char *password, struct cm_error *err)
 		cm_error_set_errno(err, "random numbers");
 		goto out;
 	}
-	(void)snprintf(setting, sizeof(setting), SCHEME_TAG "%s$", salt);
+	snprintf(setting, sizeof(setting), SCHEME_TAG "%s$", salt);
 	hash = crypt_r(password, setting, data);
 	/* On failure it returns NULL, or a text that is no hash. */
 	if (hash == NULL || strncmp(hash, SCHEME_TAG, strlen(SCHEME_TAG)) != 0)

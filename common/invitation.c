@@ -40,7 +40,7 @@ bool cm_invitation_name(const char *token, char name[CM_INVITATION_NAME_LENGTH +
 		return false;
 	}
 	for (unsigned int i = 0; i < length; i++)
-		(void)snprintf(name + 2 * i, 3, "%02x", digest[i]);
+		snprintf(name + 2 * i, 3, "%02x", digest[i]);
 	return true;
 }
 

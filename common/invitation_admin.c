@@ -87,7 +87,7 @@ static bool make_content(int directory, unsigned int uses, time_t expires, const
 	bool good = make_description(directory, uses, expires, note, owner);
 
 	for (unsigned int i = 1; good && i <= uses; i++) {
-		(void)snprintf(name, sizeof(name), CM_INVITATION_USE_PREFIX "%05u", i);
+		snprintf(name, sizeof(name), CM_INVITATION_USE_PREFIX "%05u", i);
 		good = make_file(directory, name, "", owner);
 	}
 	return good && (geteuid() != 0 || fchown(directory, owner->st_uid, owner->st_gid) == 0) &&
@@ -122,7 +122,7 @@ static bool make_invitation(int top, const char *name, unsigned int uses, time_t
 
 	if (!cm_file_random_name(random))
 		return false;
-	(void)snprintf(making, sizeof(making), MAKING_PREFIX "%s", random);
+	snprintf(making, sizeof(making), MAKING_PREFIX "%s", random);
 	if (mkdirat(top, making, 0700) < 0)
 		return false;
 	directory = openat(top, making, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -160,7 +160,7 @@ bool cm_invitation_create(const struct cm_config *config, unsigned int uses, tim
 		cm_error_set_errno(err, "%s/" CM_INVITATION_DIR ": cannot be written",
 				   config->mailboxes_dir);
 	close(top);
-	(void)snprintf(id, CM_INVITATION_ID_LENGTH + 1, "%.*s", CM_INVITATION_ID_LENGTH, name);
+	snprintf(id, CM_INVITATION_ID_LENGTH + 1, "%.*s", CM_INVITATION_ID_LENGTH, name);
 	return good;
 }
 
@@ -206,8 +206,8 @@ static bool show_one(int top, const char *name, cm_invitation_show_fn *show, voi
 		cm_error_set_errno(err, "invitations: cannot be read");
 	good = good && cm_invitation_read(directory, &invitation, err);
 	if (good) {
-		(void)snprintf(invitation.id, sizeof(invitation.id), "%.*s",
-			       CM_INVITATION_ID_LENGTH, name);
+		snprintf(invitation.id, sizeof(invitation.id), "%.*s", CM_INVITATION_ID_LENGTH,
+			 name);
 		*going_r = show(&invitation, context);
 	}
 	free(invitation.note);
@@ -271,7 +271,7 @@ static bool revoke_named(int top, const char *name)
 
 	if (!cm_file_random_name(random))
 		return false;
-	(void)snprintf(revoked, sizeof(revoked), REVOKED_PREFIX "%s", random);
+	snprintf(revoked, sizeof(revoked), REVOKED_PREFIX "%s", random);
 	if (renameat(top, name, top, revoked) < 0 || fsync(top) < 0)
 		return false;
 	return remove_directory(top, revoked);

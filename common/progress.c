@@ -25,15 +25,15 @@ static void draw(const struct cm_progress *progress, uint64_t done)
 	size_t filled;
 
 	if (progress->total == 0) {
-		(void)fprintf(stderr, "\r%" PRIu64 " %s", done, progress->what);
+		fprintf(stderr, "\r%" PRIu64 " %s", done, progress->what);
 		return;
 	}
 	filled = done >= progress->total ? BAR_WIDTH : (size_t)(done * BAR_WIDTH / progress->total);
 	memset(bar, '.', BAR_WIDTH);
 	memset(bar, '#', filled);
 	bar[BAR_WIDTH] = '\0';
-	(void)fprintf(stderr, "\r[%s] %" PRIu64 "/%" PRIu64 " %s", bar, done, progress->total,
-		      progress->what);
+	fprintf(stderr, "\r[%s] %" PRIu64 "/%" PRIu64 " %s", bar, done, progress->total,
+		progress->what);
 }
 
 void cm_progress_update(struct cm_progress *progress, uint64_t done)
@@ -49,12 +49,12 @@ void cm_progress_update(struct cm_progress *progress, uint64_t done)
 		return;
 	progress->drawn = now;
 	draw(progress, done);
-	(void)fflush(stderr);
+	fflush(stderr);
 }
 
 void cm_progress_end(struct cm_progress *progress)
 {
 	if (progress->visible && progress->drawn.tv_sec != 0)
-		(void)fprintf(stderr, "\r\033[K");
+		fprintf(stderr, "\r\033[K");
 	progress->visible = false;
 }

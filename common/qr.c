@@ -29,15 +29,15 @@ bool cm_qr_print(FILE *stream, const char *text, bool colour)
 	if (code == NULL)
 		return false;
 	for (int y = -TEXT_MARGIN; y < code->width + TEXT_MARGIN; y += 2) {
-		(void)fputs(colour ? "\033[30;107m" : "", stream);
+		fputs(colour ? "\033[30;107m" : "", stream);
 		for (int x = -TEXT_MARGIN; x < code->width + TEXT_MARGIN; x++) {
 			int upper = is_black(code, x, y) == colour;
 			int lower = (is_black(code, x, y + 1) == colour) &&
 				    (colour || y + 1 < code->width + TEXT_MARGIN);
 
-			(void)fputs(blocks[upper * 2 + lower], stream);
+			fputs(blocks[upper * 2 + lower], stream);
 		}
-		(void)fputs(colour ? "\033[0m\n" : "\n", stream);
+		fputs(colour ? "\033[0m\n" : "\n", stream);
 	}
 	QRcode_free(code);
 	return true;
@@ -53,8 +53,8 @@ static void draw(FILE *stream, const QRcode *code)
 			while (is_black(code, x, y))
 				x++;
 			if (x > start)
-				(void)fprintf(stream, "M%d %dh%dv1h-%dz", start + MARGIN,
-					      y + MARGIN, x - start, x - start);
+				fprintf(stream, "M%d %dh%dv1h-%dz", start + MARGIN, y + MARGIN,
+					x - start, x - start);
 		}
 	}
 }
@@ -72,13 +72,13 @@ char *cm_qr_svg(const char *text, const char *label)
 		return NULL;
 	}
 	size = code->width + 2 * MARGIN;
-	(void)fprintf(stream,
-		      "<svg class=\"qr\" role=\"img\" aria-label=\"%s\" viewBox=\"0 0 %d %d\" "
-		      "xmlns=\"http://www.w3.org/2000/svg\" shape-rendering=\"crispEdges\">"
-		      "<path fill=\"#fff\" d=\"M0 0h%dv%dH0z\"/><path fill=\"#000\" d=\"",
-		      label, size, size, size, size);
+	fprintf(stream,
+		"<svg class=\"qr\" role=\"img\" aria-label=\"%s\" viewBox=\"0 0 %d %d\" "
+		"xmlns=\"http://www.w3.org/2000/svg\" shape-rendering=\"crispEdges\">"
+		"<path fill=\"#fff\" d=\"M0 0h%dv%dH0z\"/><path fill=\"#000\" d=\"",
+		label, size, size, size, size);
 	draw(stream, code);
-	(void)fputs("\"/></svg>", stream);
+	fputs("\"/></svg>", stream);
 	QRcode_free(code);
 	if (fclose(stream) == 0)
 		return result;

@@ -102,7 +102,7 @@ static const char *const role_names[] = {
 
 static bool is_role(const struct cm_address *address)
 {
-	for (size_t i = 0; i < sizeof role_names / sizeof role_names[0]; i++)
+	for (size_t i = 0; i < sizeof(role_names) / sizeof(role_names[0]); i++)
 		if (strlen(role_names[i]) == address->local_length &&
 		    memcmp(role_names[i], address->text, address->local_length) == 0)
 			return true;

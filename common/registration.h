@@ -68,8 +68,8 @@ bool cm_registration_is_temporary(enum cm_registration result);
 /* One word for logs: "closed", "name", …; "allowed". */
 const char *cm_registration_name(enum cm_registration result);
 
-/* What the user should read, a sentence or two that say what to do; NULL for CM_REGISTRATION_ALLOWED.
-   Clients show it as it is. */
+/* What the user should read, a sentence or two that say what to do; NULL for
+   CM_REGISTRATION_ALLOWED. Clients show it as it is. */
 const char *cm_registration_sentence(enum cm_registration result);
 
 /* The counter of the result; CM_STAT_REGISTRATIONS for CM_REGISTRATION_ALLOWED. */

@@ -59,7 +59,7 @@ int cm_command_check(int argc, char **argv)
 	char *data = NULL;
 	size_t length;
 
-	job.to = calloc((size_t)argc, sizeof *job.to);
+	job.to = calloc((size_t)argc, sizeof(*job.to));
 	if (job.to == NULL) {
 		no_memory();
 		goto out;

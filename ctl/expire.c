@@ -17,7 +17,6 @@ int cm_command_expire(int argc, char **argv)
 {
 	(void)argc;
 	(void)execv(EXPIRE_PROGRAM, argv);
-	(void)fprintf(stderr, "chatmailctl expire: cannot run %s: %s\n", EXPIRE_PROGRAM,
-		      strerror(errno));
+	fprintf(stderr, "chatmailctl expire: cannot run %s: %s\n", EXPIRE_PROGRAM, strerror(errno));
 	return CM_EXIT_TROUBLE;
 }

@@ -5,22 +5,22 @@ void cm_html_escape(FILE *stream, const char *text)
 	for (; *text != '\0'; text++) {
 		switch (*text) {
 		case '&':
-			(void)fputs("&amp;", stream);
+			fputs("&amp;", stream);
 			break;
 		case '<':
-			(void)fputs("&lt;", stream);
+			fputs("&lt;", stream);
 			break;
 		case '>':
-			(void)fputs("&gt;", stream);
+			fputs("&gt;", stream);
 			break;
 		case '"':
-			(void)fputs("&quot;", stream);
+			fputs("&quot;", stream);
 			break;
 		case '\'':
-			(void)fputs("&#39;", stream);
+			fputs("&#39;", stream);
 			break;
 		default:
-			(void)putc(*text, stream);
+			putc(*text, stream);
 		}
 	}
 }

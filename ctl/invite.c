@@ -236,10 +236,10 @@ static int create(struct job *job)
 		good = false;
 	}
 	if (good && job->config->registration != CM_REGISTRATION_INVITE)
-		(void)fprintf(stderr,
-			      PROGRAM ": warning: %s: registration is not invite, so nobody needs "
-				      "an invitation\n",
-			      job->config->path);
+		fprintf(stderr,
+			PROGRAM ": warning: %s: registration is not invite, so nobody needs "
+				"an invitation\n",
+			job->config->path);
 	if (made != NULL)
 		explicit_bzero(made, job->count * sizeof(*made));
 	free(made);

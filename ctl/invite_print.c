@@ -18,7 +18,7 @@ void cm_invite_time(time_t when, char text[CM_INVITE_TIME_SIZE])
 
 	if (when == 0 || gmtime_r(&when, &tm) == NULL ||
 	    strftime(text, CM_INVITE_TIME_SIZE, "%Y-%m-%d %H:%M UTC", &tm) == 0)
-		(void)snprintf(text, CM_INVITE_TIME_SIZE, "never");
+		snprintf(text, CM_INVITE_TIME_SIZE, "never");
 }
 
 static char *link_of(const struct cm_invitation_batch *batch, size_t i)
@@ -69,7 +69,7 @@ static bool print_card(const struct cm_invitation_batch *batch, size_t i, const 
 	bool good = svg != NULL;
 
 	if (good) {
-		(void)fputs("<article><h2>", stdout);
+		fputs("<article><h2>", stdout);
 		cm_html_escape(stdout, batch->domain);
 		printf("</h2>\n%s\n<p class=\"small\">", svg);
 		cm_html_escape(stdout, link);
@@ -77,10 +77,10 @@ static bool print_card(const struct cm_invitation_batch *batch, size_t i, const 
 		if (batch->expires != 0)
 			printf(" &middot; until %s", expires);
 		if (batch->note[0] != '\0') {
-			(void)fputs(" &middot; ", stdout);
+			fputs(" &middot; ", stdout);
 			cm_html_escape(stdout, batch->note);
 		}
-		(void)fputs("</p></article>\n", stdout);
+		fputs("</p></article>\n", stdout);
 	}
 	free(svg);
 	free(link);
@@ -93,10 +93,10 @@ bool cm_invite_print_sheet(const struct cm_invitation_batch *batch)
 	bool good = true;
 
 	cm_invite_time(batch->expires, expires);
-	(void)fputs(sheet_head, stdout);
+	fputs(sheet_head, stdout);
 	for (size_t i = 0; good && i < batch->count; i++)
 		good = print_card(batch, i, expires);
-	(void)fputs("</body></html>\n", stdout);
+	fputs("</body></html>\n", stdout);
 	return good;
 }
 

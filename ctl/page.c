@@ -134,11 +134,11 @@ static char *language_links(const struct making *making)
 	if (stream == NULL)
 		return NULL;
 	for (size_t i = 0; i < LANGUAGE_COUNT; i++)
-		(void)fprintf(
-		    stream, "<li><a href=\"/%s/%s\" lang=\"%s\" hreflang=\"%s\"%s>%s</a></li>%s",
-		    languages[i].code, making->page->place, languages[i].code, languages[i].code,
-		    i == making->language ? " aria-current=\"page\"" : "", languages[i].name,
-		    i + 1 < LANGUAGE_COUNT ? "\n" : "");
+		fprintf(stream,
+			"<li><a href=\"/%s/%s\" lang=\"%s\" hreflang=\"%s\"%s>%s</a></li>%s",
+			languages[i].code, making->page->place, languages[i].code,
+			languages[i].code, i == making->language ? " aria-current=\"page\"" : "",
+			languages[i].name, i + 1 < LANGUAGE_COUNT ? "\n" : "");
 	if (fclose(stream) == 0)
 		return result;
 	free(result);

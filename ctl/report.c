@@ -136,7 +136,7 @@ static bool put(const struct job *job, const struct cm_storage *storage, struct 
 	if (job->prometheus != NULL && strcmp(job->prometheus, "-") != 0)
 		ok = write_metrics(job->prometheus, text, err);
 	else
-		(void)printf("%s%s", text, job->json ? "\n" : "");
+		printf("%s%s", text, job->json ? "\n" : "");
 	free(text);
 	return ok;
 }

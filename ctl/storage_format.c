@@ -24,28 +24,27 @@ static void print_bytes(FILE *stream, uint64_t bytes)
 		value /= 1000;
 		unit++;
 	}
-	(void)fprintf(stream, unit > 0 && value < 9.95 ? "%5.1f %s" : "%5.0f %s", value,
-		      units[unit]);
+	fprintf(stream, unit > 0 && value < 9.95 ? "%5.1f %s" : "%5.0f %s", value, units[unit]);
 }
 
 static void print_class(FILE *stream, const struct cm_storage_class *class, uint64_t whole)
 {
 	print_bytes(stream, class->bytes);
-	(void)fprintf(stream, "  %5.1f %%  %10" PRIu64 " messages\n", percent(class->bytes, whole),
-		      class->count);
+	fprintf(stream, "  %5.1f %%  %10" PRIu64 " messages\n", percent(class->bytes, whole),
+		class->count);
 }
 
 static void print_totals(FILE *stream, const struct cm_storage *storage)
 {
 	uint64_t all = storage->messages.bytes + storage->extra.bytes;
 
-	(void)fputs("Storage\n  all files        ", stream);
+	fputs("Storage\n  all files        ", stream);
 	print_bytes(stream, all);
-	(void)fputs("\n  messages         ", stream);
+	fputs("\n  messages         ", stream);
 	print_class(stream, &storage->messages, all);
-	(void)fputs("  other files      ", stream);
+	fputs("  other files      ", stream);
 	print_bytes(stream, storage->extra.bytes);
-	(void)fprintf(stream, "  %5.1f %%\n", percent(storage->extra.bytes, all));
+	fprintf(stream, "  %5.1f %%\n", percent(storage->extra.bytes, all));
 }
 
 static void print_messages(FILE *stream, const struct cm_storage *storage,
@@ -55,19 +54,19 @@ static void print_messages(FILE *stream, const struct cm_storage *storage,
 					    [CM_MAILDIR_NEW] = " in new",
 					    [CM_MAILDIR_TMP] = " in tmp"};
 
-	(void)fprintf(stream, "\nMessages%s",
-		      filter->part == CM_MAILDIR_EXTRA ? "" : parts[filter->part]);
+	fprintf(stream, "\nMessages%s",
+		filter->part == CM_MAILDIR_EXTRA ? "" : parts[filter->part]);
 	if (filter->min_login_age > 0)
-		(void)fprintf(stream, " of accounts not seen for %u days", filter->min_login_age);
-	(void)fputc('\n', stream);
+		fprintf(stream, " of accounts not seen for %u days", filter->min_login_age);
+	fputc('\n', stream);
 	for (size_t i = 0; i < CM_STORAGE_SIZE_COUNT; i++) {
-		(void)fputs("  from ", stream);
+		fputs("  from ", stream);
 		print_bytes(stream, cm_storage_sizes[i]);
-		(void)fputs("    ", stream);
+		fputs("    ", stream);
 		print_class(stream, &storage->by_size[i], storage->messages.bytes);
 	}
 	for (size_t i = 1; i < CM_STORAGE_AGE_COUNT; i++) {
-		(void)fprintf(stream, "  from %3u days    ", cm_storage_age_days[i]);
+		fprintf(stream, "  from %3u days    ", cm_storage_age_days[i]);
 		print_class(stream, &storage->by_age[i], storage->messages.bytes);
 	}
 }
@@ -76,17 +75,17 @@ static void print_accounts(FILE *stream, const struct cm_storage *storage)
 {
 	uint64_t users = storage->accounts - storage->ci_accounts;
 
-	(void)fprintf(stream,
-		      "\nAccounts\n  all              %8" PRIu64 "\n  ci-              %8" PRIu64
-		      "\n  users            %8" PRIu64 "\n",
-		      storage->accounts, storage->ci_accounts, users);
+	fprintf(stream,
+		"\nAccounts\n  all              %8" PRIu64 "\n  ci-              %8" PRIu64
+		"\n  users            %8" PRIu64 "\n",
+		storage->accounts, storage->ci_accounts, users);
 	for (size_t i = 0; i < CM_STORAGE_SEEN_COUNT; i++)
-		(void)fprintf(stream, "  last %3u days    %8" PRIu64 "  %5.1f %%\n",
-			      cm_storage_seen_days[i], storage->active[i],
-			      percent(storage->active[i], users));
+		fprintf(stream, "  last %3u days    %8" PRIu64 "  %5.1f %%\n",
+			cm_storage_seen_days[i], storage->active[i],
+			percent(storage->active[i], users));
 	if (storage->without_password > 0)
-		(void)fprintf(stream, "  no password      %8" PRIu64 " (not counted above)\n",
-			      storage->without_password);
+		fprintf(stream, "  no password      %8" PRIu64 " (not counted above)\n",
+			storage->without_password);
 }
 
 char *cm_storage_text(const struct cm_storage *storage, const struct cm_storage_filter *filter)
@@ -168,18 +167,18 @@ char *cm_storage_json(const struct cm_storage *storage, const struct cm_storage_
 
 static void print_head(FILE *stream, const char *metric, const char *help)
 {
-	(void)fprintf(stream, "# HELP %s %s\n# TYPE %s gauge\n", metric, help, metric);
+	fprintf(stream, "# HELP %s %s\n# TYPE %s gauge\n", metric, help, metric);
 }
 
 static void print_kind(FILE *stream, const char *metric, const char *kind, uint64_t value)
 {
-	(void)fprintf(stream, "%s{kind=\"%s\"} %" PRIu64 "\n", metric, kind, value);
+	fprintf(stream, "%s{kind=\"%s\"} %" PRIu64 "\n", metric, kind, value);
 }
 
 static void print_limit(FILE *stream, const char *metric, const char *label, uint64_t limit,
 			uint64_t value)
 {
-	(void)fprintf(stream, "%s{%s=\"%" PRIu64 "\"} %" PRIu64 "\n", metric, label, limit, value);
+	fprintf(stream, "%s{%s=\"%" PRIu64 "\"} %" PRIu64 "\n", metric, label, limit, value);
 }
 
 static void print_storage_metrics(FILE *stream, const struct cm_storage *storage)

@@ -27,7 +27,7 @@ struct cm_dkim_check {
 
 struct cm_dkim *cm_dkim_new(const char *resolver, struct cm_error *err)
 {
-	struct cm_dkim *dkim = calloc(1, sizeof *dkim);
+	struct cm_dkim *dkim = calloc(1, sizeof(*dkim));
 
 	if (dkim == NULL) {
 		cm_error_set_errno(err, "cannot start DKIM verification");
@@ -52,7 +52,7 @@ void cm_dkim_free(struct cm_dkim **dkim)
 
 struct cm_dkim_check *cm_dkim_begin(struct cm_dkim *dkim)
 {
-	struct cm_dkim_check *check = calloc(1, sizeof *check);
+	struct cm_dkim_check *check = calloc(1, sizeof(*check));
 
 	if (check == NULL)
 		return NULL;
@@ -87,7 +87,7 @@ void cm_dkim_client(struct cm_dkim_check *check, const char *address)
 		if (ntohl(v4.s_addr) >> 24 != IN_LOOPBACKNET)
 			check->client = v4.s_addr;
 	} else if (inet_pton(AF_INET6, address, &v6) == 1 && !IN6_IS_ADDR_LOOPBACK(&v6)) {
-		memcpy(&check->client, &v6, sizeof check->client);
+		memcpy(&check->client, &v6, sizeof(check->client));
 	}
 }
 

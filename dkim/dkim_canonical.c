@@ -26,7 +26,7 @@ static void hash_add(struct cm_dkim_hash *hash, const void *data, size_t length)
 	const unsigned char *bytes = data;
 
 	while (length > 0) {
-		size_t part = sizeof hash->buffer - hash->length;
+		size_t part = sizeof(hash->buffer) - hash->length;
 
 		if (part > length)
 			part = length;
@@ -34,7 +34,7 @@ static void hash_add(struct cm_dkim_hash *hash, const void *data, size_t length)
 		hash->length += part;
 		bytes += part;
 		length -= part;
-		if (hash->length == sizeof hash->buffer)
+		if (hash->length == sizeof(hash->buffer))
 			flush(hash);
 	}
 }
@@ -42,7 +42,7 @@ static void hash_add(struct cm_dkim_hash *hash, const void *data, size_t length)
 static inline void add_byte(struct cm_dkim_hash *hash, char byte)
 {
 	hash->buffer[hash->length++] = (unsigned char)byte;
-	if (hash->length == sizeof hash->buffer)
+	if (hash->length == sizeof(hash->buffer))
 		flush(hash);
 }
 

@@ -64,10 +64,10 @@ static bool unwrap_rsa(const unsigned char **bytes, size_t *length)
 	size_t rest = *length;
 
 	if (!enter(&position, &rest, V_ASN1_SEQUENCE) || position + rest != end ||
-	    rest < sizeof algorithm || memcmp(position, algorithm, sizeof algorithm) != 0)
+	    rest < sizeof(algorithm) || memcmp(position, algorithm, sizeof(algorithm)) != 0)
 		return false;
-	position += sizeof algorithm;
-	rest -= sizeof algorithm;
+	position += sizeof(algorithm);
+	rest -= sizeof(algorithm);
 	if (!enter(&position, &rest, V_ASN1_BIT_STRING) || position + rest != end || rest == 0 ||
 	    *position != 0)
 		return false;
@@ -110,7 +110,7 @@ static EVP_PKEY *read_key(const struct cm_tag_list *list, enum cm_dkim_algorithm
 		*why_r = "the key is revoked";
 		return NULL;
 	}
-	if (!cm_tag_base64(tag, bytes, sizeof bytes, &length))
+	if (!cm_tag_base64(tag, bytes, sizeof(bytes), &length))
 		return NULL;
 	if (algorithm == CM_DKIM_ED25519_SHA256)
 		return length != ED25519_KEY_SIZE

@@ -99,7 +99,7 @@ static bool make_room(struct cm_dkim_message *message, size_t length)
 	}
 	if (message->field_count == message->field_size) {
 		size_t size = message->field_size == 0 ? 32 : message->field_size * 2;
-		struct field *fields = realloc(message->fields, size * sizeof *fields);
+		struct field *fields = realloc(message->fields, size * sizeof(*fields));
 
 		if (fields == NULL)
 			return false;
@@ -241,7 +241,7 @@ out:
 static void consider(struct cm_dkim_message *message, struct field *field, const char *domain,
 		     time_t now)
 {
-	struct candidate *candidate = malloc(sizeof *candidate);
+	struct candidate *candidate = malloc(sizeof(*candidate));
 	const char *why;
 
 	message->is_signed = true;
@@ -273,7 +273,7 @@ static void start_bodies(struct cm_dkim_message *message)
 
 		if (*body != NULL)
 			continue;
-		*body = calloc(1, sizeof **body);
+		*body = calloc(1, sizeof(**body));
 		if (*body == NULL || !cm_dkim_body_init(*body, relaxed)) {
 			message->failed = true;
 			return;

@@ -35,9 +35,9 @@ static const char *parse_names(const struct cm_tag_list *list, struct cm_dkim_si
 		return "d= is missing or no domain name";
 	if (selector == NULL || !copy_name(selector, text))
 		return "s= is missing or no selector";
-	length = snprintf(signature->key_name, sizeof signature->key_name, "%s._domainkey.%s", text,
-			  signature->domain);
-	if (length < 0 || (size_t)length >= sizeof signature->key_name)
+	length = snprintf(signature->key_name, sizeof(signature->key_name), "%s._domainkey.%s",
+			  text, signature->domain);
+	if (length < 0 || (size_t)length >= sizeof(signature->key_name))
 		return "the key's name is too long";
 	return NULL;
 }
@@ -62,7 +62,7 @@ static const char *parse_identity(const struct cm_tag_list *list,
 			in_domain = true;
 			length = 0;
 		} else if (in_domain && strchr(" \t\r\n", byte) == NULL) {
-			if (length == sizeof domain)
+			if (length == sizeof(domain))
 				return "i= is too long";
 			domain[length++] = byte;
 		}
@@ -170,10 +170,11 @@ static const char *parse_hashes(const struct cm_tag_list *list, struct cm_dkim_s
 	size_t length;
 
 	if (body_hash == NULL ||
-	    !cm_tag_base64(body_hash, signature->body_hash, sizeof signature->body_hash, &length) ||
-	    length != sizeof signature->body_hash)
+	    !cm_tag_base64(body_hash, signature->body_hash, sizeof(signature->body_hash),
+			   &length) ||
+	    length != sizeof(signature->body_hash))
 		return "bh= is missing or no SHA-256 hash";
-	if (bytes == NULL || !cm_tag_base64(bytes, signature->bytes, sizeof signature->bytes,
+	if (bytes == NULL || !cm_tag_base64(bytes, signature->bytes, sizeof(signature->bytes),
 					    &signature->bytes_length))
 		return "b= is missing or no signature";
 	signature->signature = *bytes;

@@ -187,7 +187,7 @@ static bool configure(struct ub_ctx *context, const char *server, struct cm_erro
 
 	/* It would tell standard error whose names it was asked for. */
 	ub_ctx_debugout(context, NULL);
-	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		error = ub_ctx_set_option(context, options[i].name, options[i].value);
 		if (error != 0) {
 			cm_error_set(err, "libunbound refuses %s %s: %s", options[i].name,
@@ -229,7 +229,7 @@ struct ub_ctx *cm_resolver_context(const char *server, struct cm_error *err)
 
 struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err)
 {
-	struct cm_resolver *resolver = calloc(1, sizeof *resolver);
+	struct cm_resolver *resolver = calloc(1, sizeof(*resolver));
 	int error;
 
 	if (resolver == NULL)
@@ -268,7 +268,7 @@ void cm_resolver_free(struct cm_resolver **resolver_p)
 	*resolver_p = NULL;
 	if (resolver == NULL)
 		return;
-	if (write(resolver->stop_fd, &one, sizeof one) == (ssize_t)sizeof one)
+	if (write(resolver->stop_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
 		pthread_join(resolver->thread, NULL);
 	ub_ctx_delete(resolver->context);
 	for (abandoned = resolver->under_way; abandoned != NULL; abandoned = next) {
@@ -284,7 +284,7 @@ struct cm_question *cm_question_start(struct cm_resolver *resolver, const char *
 				      uint64_t client)
 {
 	size_t size = strlen(name) + 1;
-	struct cm_question *question = calloc(1, sizeof *question + size);
+	struct cm_question *question = calloc(1, sizeof(*question) + size);
 	pthread_condattr_t attributes;
 
 	if (question == NULL)

@@ -40,13 +40,13 @@ static bool find_unix_address(struct cm_error *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	if (strlen(unix_path) >= sizeof address.sun_path) {
+	if (strlen(unix_path) >= sizeof(address.sun_path)) {
 		cm_error_set(err, "socket %s: the path is too long", unix_path);
 		return false;
 	}
 	memcpy(address.sun_path, unix_path, strlen(unix_path));
-	memcpy(&own_address.storage, &address, sizeof address);
-	own_address.length = sizeof address;
+	memcpy(&own_address.storage, &address, sizeof(address));
+	own_address.length = sizeof(address);
 	return true;
 }
 

@@ -57,7 +57,7 @@ static struct shared_dkim *get_dkim(const struct cm_config *config, struct cm_er
 		in_force->dkim->references++;
 		return in_force->dkim;
 	}
-	dkim = calloc(1, sizeof *dkim);
+	dkim = calloc(1, sizeof(*dkim));
 	if (dkim == NULL) {
 		cm_error_set_errno(err, "cannot use the configuration");
 		return NULL;
@@ -137,7 +137,7 @@ static void open_stats(struct cm_runtime *runtime, cm_config_warning_fn *warn, v
 static struct cm_runtime *new_runtime(const char *ini, cm_config_warning_fn *warn, void *context,
 				      struct cm_error *err)
 {
-	struct cm_runtime *runtime = calloc(1, sizeof *runtime);
+	struct cm_runtime *runtime = calloc(1, sizeof(*runtime));
 
 	if (runtime == NULL) {
 		cm_error_set_errno(err, "cannot use the configuration");

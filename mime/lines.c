@@ -23,7 +23,7 @@ static bool hand_on(struct cm_lines *lines, const char *line, size_t length)
 
 static bool hold(struct cm_lines *lines, const char *data, size_t length)
 {
-	if (length > sizeof lines->held - lines->held_length) {
+	if (length > sizeof(lines->held) - lines->held_length) {
 		lines->too_long = true;
 		return false;
 	}

@@ -137,7 +137,7 @@ static bool read_parameter(struct reader *reader, struct cm_mime_value *value)
 
 	if (n == CM_MIME_PARAMETERS_MAX)
 		return refuse(reader, "too many parameters");
-	if (!read_token(reader, name, sizeof name) || !check_name(reader, value, name))
+	if (!read_token(reader, name, sizeof(name)) || !check_name(reader, value, name))
 		return false;
 	if (!skip_space(reader))
 		return false;
@@ -146,7 +146,7 @@ static bool read_parameter(struct reader *reader, struct cm_mime_value *value)
 	reader->at++;
 	if (!skip_space(reader))
 		return false;
-	if (!read_text(reader, value->parameter[n].text, sizeof value->parameter[n].text))
+	if (!read_text(reader, value->parameter[n].text, sizeof(value->parameter[n].text)))
 		return false;
 	if (reader->strict && has_encoded_word(value->parameter[n].text))
 		return refuse(reader, "an encoded word in a parameter");
@@ -154,7 +154,7 @@ static bool read_parameter(struct reader *reader, struct cm_mime_value *value)
 		reader->unusual = true;
 	if (strchr(value->parameter[n].text, ';') != NULL)
 		reader->unusual = true;
-	memcpy(value->parameter[n].name, name, sizeof name);
+	memcpy(value->parameter[n].name, name, sizeof(name));
 	value->parameter_count++;
 	return skip_space(reader);
 }

@@ -58,7 +58,7 @@ static bool check_parameters(const struct cm_mime_value *value, struct cm_findin
 {
 	for (size_t i = 0; i < value->parameter_count; i++) {
 		size_t k = 0;
-		size_t known = sizeof outgoing_parameters / sizeof outgoing_parameters[0];
+		size_t known = sizeof(outgoing_parameters) / sizeof(outgoing_parameters[0]);
 
 		while (k < known &&
 		       strcmp(value->parameter[i].name, outgoing_parameters[k].name) != 0)
@@ -80,7 +80,7 @@ static bool content_type(struct cm_part *part, const char *text, bool strict,
 		return refuse(finding, "a second Content-Type header in a part");
 	if (why != NULL)
 		return refuse(finding, why);
-	memcpy(part->type, value.value, sizeof part->type);
+	memcpy(part->type, value.value, sizeof(part->type));
 	/* Another character set could make other text of a text that is read as ASCII here. */
 	for (size_t i = 0; i < value.parameter_count; i++) {
 		if ((strict || strncmp(value.value, "text/", 5) == 0) &&
@@ -158,7 +158,7 @@ bool cm_part_header_decides(const char *field)
 {
 	static const char *const names[] = {"Content-Type", "Content-Transfer-Encoding"};
 
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strncasecmp(field, names[i], strlen(names[i])) == 0)
 			return true;
 	}

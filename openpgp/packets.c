@@ -176,10 +176,10 @@ static bool walk_body(struct cm_packets *packets, const unsigned char *data, siz
 
 	if (taken > packets->remaining)
 		taken = packets->remaining;
-	if (seen < sizeof packets->head) {
+	if (seen < sizeof(packets->head)) {
 		size_t i;
 
-		for (i = 0; i < taken && seen + i < sizeof packets->head; i++)
+		for (i = 0; i < taken && seen + i < sizeof(packets->head); i++)
 			packets->head[seen + i] = data[*used + i];
 		packets->current.version = packets->head[0];
 		if (!check_head(packets, packets->head, (size_t)seen + i))

@@ -17,7 +17,7 @@ struct element {
 
 static void append(struct element *element, char c)
 {
-	if (element->length == sizeof element->text)
+	if (element->length == sizeof(element->text))
 		element->words = true;
 	else
 		element->text[element->length++] = c;

@@ -66,7 +66,7 @@ static bool parse(struct list *list)
 
 	for (const char *c = list->text; *c != '\0'; c++)
 		lines += *c == '\n';
-	list->entry = calloc(lines, sizeof *list->entry);
+	list->entry = calloc(lines, sizeof(*list->entry));
 	if (list->entry == NULL)
 		return false;
 	while ((line = strsep(&rest, "\n")) != NULL) {
@@ -75,7 +75,7 @@ static bool parse(struct list *list)
 		if (entry != NULL)
 			list->entry[list->count++] = entry;
 	}
-	qsort(list->entry, list->count, sizeof *list->entry, compare);
+	qsort(list->entry, list->count, sizeof(*list->entry), compare);
 	return true;
 }
 
@@ -171,7 +171,7 @@ static bool is_current(const struct cm_blocked_senders *blocked)
 
 struct cm_blocked_senders *cm_blocked_senders_new(const char *path)
 {
-	struct cm_blocked_senders *blocked = calloc(1, sizeof *blocked);
+	struct cm_blocked_senders *blocked = calloc(1, sizeof(*blocked));
 
 	if (blocked == NULL)
 		return NULL;
@@ -212,7 +212,7 @@ void cm_blocked_senders_free(struct cm_blocked_senders **blocked)
 static bool is_listed(const struct list *list, const char *text)
 {
 	return list->count > 0 &&
-	       bsearch(&text, list->entry, list->count, sizeof *list->entry, compare) != NULL;
+	       bsearch(&text, list->entry, list->count, sizeof(*list->entry), compare) != NULL;
 }
 
 static bool match(const struct list *list, const struct cm_address *address)

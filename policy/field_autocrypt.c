@@ -34,7 +34,7 @@ static void write_attribute(struct cm_field_writer *writer, enum attribute attri
 	char word[CM_ADDRESS_MAX + 32];
 	size_t name_length = strlen(names[attribute]);
 
-	if (name_length + 1 + length > sizeof word)
+	if (name_length + 1 + length > sizeof(word))
 		return;
 	memcpy(word, names[attribute], name_length);
 	word[name_length] = '=';
@@ -66,7 +66,7 @@ static bool write_key(struct cm_field_writer *writer, const char *text, size_t l
 	for (size_t i = 0; i < length; i++) {
 		if (strchr(" \t\r\n", text[i]) != NULL)
 			continue;
-		if (used == sizeof key)
+		if (used == sizeof(key))
 			return false;
 		key[used++] = text[i];
 	}

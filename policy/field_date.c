@@ -90,7 +90,7 @@ bool cm_field_date(const char *value, struct cm_field_writer *writer)
 		return false;
 	if (!read_zone(&at, zone) || !cm_skip_cfws(&at, CM_COMMENTS_ANY) || *at != '\0')
 		return false;
-	snprintf(date, sizeof date, "%s%s%s %s %s %s:%s%s%s %s", start == NULL ? day_name : "",
+	snprintf(date, sizeof(date), "%s%s%s %s %s %s:%s%s%s %s", start == NULL ? day_name : "",
 		 start == NULL ? ", " : "", day, month, year, hour, minute,
 		 second[0] != '\0' ? ":" : "", second, zone);
 	cm_field_writer_word(writer, date, strlen(date));

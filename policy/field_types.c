@@ -28,7 +28,7 @@ static void write_address(void *context, const char *text, size_t length)
 	struct cm_field_writer *writer = context;
 	char word[CM_WORD_MAX];
 
-	if (length + 2 > sizeof word)
+	if (length + 2 > sizeof(word))
 		return;
 	word[0] = '<';
 	memcpy(word + 1, text, length);
@@ -131,8 +131,8 @@ bool cm_field_mime_version(const char *value, struct cm_field_writer *writer)
 /* text has no quote and no backslash: cm_mime_value_parse() took them away or refused them. */
 static void write_parameter(struct cm_field_writer *writer, const char *name, const char *text)
 {
-	char word[CM_MIME_NAME_MAX + CM_MIME_TEXT_MAX + sizeof "=\"\""];
-	int length = snprintf(word, sizeof word, "%s=\"%s\"", name, text);
+	char word[CM_MIME_NAME_MAX + CM_MIME_TEXT_MAX + sizeof("=\"\"")];
+	int length = snprintf(word, sizeof(word), "%s=\"%s\"", name, text);
 
 	cm_field_writer_append(writer, ";");
 	cm_field_writer_word(writer, word, (size_t)length);

@@ -89,7 +89,7 @@ static bool make_room(struct cm_header_rewrite *rewrite)
 
 	if (rewrite->count < rewrite->size)
 		return true;
-	field = realloc(rewrite->field, size * sizeof *field);
+	field = realloc(rewrite->field, size * sizeof(*field));
 	if (field == NULL)
 		return false;
 	rewrite->field = field;

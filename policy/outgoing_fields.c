@@ -38,7 +38,7 @@ static const struct {
 
 cm_field_type_fn *cm_outgoing_field_type(const char *name)
 {
-	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		if (strcasecmp(name, fields[i].name) == 0)
 			return fields[i].type;
 	}

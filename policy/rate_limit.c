@@ -27,13 +27,13 @@ struct cm_rate_limit {
 
 struct cm_rate_limit *cm_rate_limit_new(struct cm_error *err)
 {
-	struct cm_rate_limit *limit = calloc(1, sizeof *limit);
+	struct cm_rate_limit *limit = calloc(1, sizeof(*limit));
 
 	if (limit == NULL)
 		goto failed;
-	if (getrandom(limit->secret, sizeof limit->secret, 0) != (ssize_t)sizeof limit->secret)
+	if (getrandom(limit->secret, sizeof(limit->secret), 0) != (ssize_t)sizeof(limit->secret))
 		goto failed;
-	limit->bucket = calloc(BUCKETS, sizeof *limit->bucket);
+	limit->bucket = calloc(BUCKETS, sizeof(*limit->bucket));
 	if (limit->bucket == NULL)
 		goto failed;
 	for (size_t i = 0; i < LOCKS; i++)

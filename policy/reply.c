@@ -1,5 +1,6 @@
 #include "reply.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 /* Appends an address with bytes that are not printable ASCII as '?'. 254 bytes of it are enough for
@@ -18,12 +19,12 @@ void cm_reply(struct cm_verdict *verdict, enum cm_reason reason, const char *why
 	size_t length = 0;
 
 	/* No text has more than two addresses and 88 bytes of its own. */
-	_Static_assert(sizeof verdict->text > 2 * CM_ADDRESS_MAX + 88, "a reply's text fits");
+	static_assert(sizeof(verdict->text) > 2 * CM_ADDRESS_MAX + 88, "a reply's text fits");
 	verdict->drops_sender = false;
 	verdict->reason = reason;
 	verdict->code = row->code;
 	verdict->why = why;
-	snprintf(verdict->enhanced, sizeof verdict->enhanced, "%s", row->enhanced);
+	snprintf(verdict->enhanced, sizeof(verdict->enhanced), "%s", row->enhanced);
 	for (const char *c = row->text; *c != '\0'; c++) {
 		if (*c == *CM_REPLY_ENVELOPE)
 			length = append_address(verdict->text, length, envelope_from);

@@ -70,9 +70,9 @@ static void log_refusal(enum cm_registration why, const struct auth_request *req
 	       cm_log_address(net_ip2addr(&request->fields.remote_ip)), cm_registration_name(why));
 }
 
-/* Dovecot passes on a reason only of a login that is right but not allowed: "nologin". Its own login
-   process for IMAP then answers NO with the reason, which clients show. Postfix knows no such field
-   and would let the client in, so nobody else is answered like that. */
+/* Dovecot passes on a reason only of a login that is right but not allowed: "nologin". Its own
+   login process for IMAP then answers NO with the reason, which clients show. Postfix knows no such
+   field and would let the client in, so nobody else is answered like that. */
 static bool explain(enum cm_registration why, struct auth_request *request)
 {
 	if (null_strcmp(CM_AUTH_PROTOCOL(request), "imap") != 0)

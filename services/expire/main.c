@@ -200,7 +200,7 @@ static double seconds_since(const struct timespec *start)
 
 static int complain(const struct cm_error *err, int status)
 {
-	(void)fprintf(stderr, PROGRAM ": %s\n", err->text);
+	fprintf(stderr, PROGRAM ": %s\n", err->text);
 	return status;
 }
 
@@ -257,7 +257,7 @@ static void tell_trimmed(const char *directory, const char *name, void *context)
 	const struct command_line *line = context;
 
 	if (line->options.verbose)
-		(void)printf("delete message over quota %s/%s\n", directory, name);
+		printf("delete message over quota %s/%s\n", directory, name);
 }
 
 static bool trim(int fd, struct command_line *line, const struct cm_config *config,
@@ -279,9 +279,9 @@ static bool trim(int fd, struct command_line *line, const struct cm_config *conf
 		ok = cm_maildir_recount(fd, ok ? err : NULL) && ok;
 	}
 	if (line->options.verbose || line->options.dry_run)
-		(void)printf("%s %" PRIu64 " messages (%.1f MB)\n",
-			     line->options.dry_run ? "Would delete" : "Deleted", result.messages,
-			     (double)result.bytes / 1e6);
+		printf("%s %" PRIu64 " messages (%.1f MB)\n",
+		       line->options.dry_run ? "Would delete" : "Deleted", result.messages,
+		       (double)result.bytes / 1e6);
 	return ok;
 }
 

@@ -22,7 +22,7 @@ void expire_tell(const struct expire_state *state, const char *what, const char 
 
 	if (!state->options->verbose)
 		return;
-	(void)printf("delete %s", what);
+	printf("delete %s", what);
 	print_part(mailbox, &separator);
 	print_part(directory, &separator);
 	print_part(name, &separator);

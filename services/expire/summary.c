@@ -11,9 +11,9 @@
 void expire_print_json(const struct expire_result *result, const struct expire_options *options,
 		       bool refused, double seconds)
 {
-	(void)printf("{\"dry_run\": %s, \"refused\": %s, \"seconds\": %.2f",
-		     options->dry_run ? "true" : "false", refused ? "true" : "false", seconds);
-#define PRINT_FIELD(name) (void)printf(", \"" #name "\": %" PRIu64, result->name)
+	printf("{\"dry_run\": %s, \"refused\": %s, \"seconds\": %.2f",
+	       options->dry_run ? "true" : "false", refused ? "true" : "false", seconds);
+#define PRINT_FIELD(name) printf(", \"" #name "\": %" PRIu64, result->name)
 	PRINT_FIELD(accounts);
 	PRINT_FIELD(accounts_deleted);
 	PRINT_FIELD(seen_again);
@@ -28,28 +28,27 @@ void expire_print_json(const struct expire_result *result, const struct expire_o
 	PRINT_FIELD(bytes);
 	PRINT_FIELD(troubles);
 #undef PRINT_FIELD
-	(void)puts("}");
+	puts("}");
 }
 
 void expire_print_text(const struct expire_result *result, const struct expire_options *options,
 		       double seconds)
 {
-	(void)printf("%s %" PRIu64 " of %" PRIu64 " accounts (with %" PRIu64 " messages), %" PRIu64
-		     " of %" PRIu64 " messages in the others (%" PRIu64
-		     " because of quota), %" PRIu64 " empty directories, %" PRIu64
-		     " queue entries, %" PRIu64 " temporary files: %.1f MB in %.2f s\n",
-		     options->dry_run ? "Would delete" : "Deleted", result->accounts_deleted,
-		     result->accounts, result->account_messages,
-		     result->messages_deleted + result->quota_messages, result->messages,
-		     result->quota_messages, result->directories_deleted, result->pushes_deleted,
-		     result->temporary_deleted, (double)result->bytes / 1e6, seconds);
+	printf("%s %" PRIu64 " of %" PRIu64 " accounts (with %" PRIu64 " messages), %" PRIu64
+	       " of %" PRIu64 " messages in the others (%" PRIu64 " because of quota), %" PRIu64
+	       " empty directories, %" PRIu64 " queue entries, %" PRIu64
+	       " temporary files: %.1f MB in %.2f s\n",
+	       options->dry_run ? "Would delete" : "Deleted", result->accounts_deleted,
+	       result->accounts, result->account_messages,
+	       result->messages_deleted + result->quota_messages, result->messages,
+	       result->quota_messages, result->directories_deleted, result->pushes_deleted,
+	       result->temporary_deleted, (double)result->bytes / 1e6, seconds);
 	if (result->directories_kept > 0)
-		(void)printf("Kept %" PRIu64
-			     " directories that have no password but are not empty\n",
-			     result->directories_kept);
+		printf("Kept %" PRIu64 " directories that have no password but are not empty\n",
+		       result->directories_kept);
 	if (result->seen_again > 0)
-		(void)printf("Kept %" PRIu64 " accounts that were used at the last moment\n",
-			     result->seen_again);
+		printf("Kept %" PRIu64 " accounts that were used at the last moment\n",
+		       result->seen_again);
 }
 
 /* Without statistics the work is done all the same. */

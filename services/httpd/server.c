@@ -79,7 +79,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct cm_h
 	if (reply->location != NULL)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
 	if (reply->retry_after > 0) {
-		(void)snprintf(seconds, sizeof(seconds), "%u", reply->retry_after);
+		snprintf(seconds, sizeof(seconds), "%u", reply->retry_after);
 		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 	}
 	result = MHD_queue_response(connection, reply->status, response);
@@ -118,8 +118,8 @@ static const struct cm_httpd_route *find_route(const struct cm_httpd_route *rout
 			continue;
 		if (method_fits(routes->method, method))
 			return routes;
-		(void)snprintf(allow + used, ALLOW_SIZE - used, "%s%s", used > 0 ? ", " : "",
-			       routes->method);
+		snprintf(allow + used, ALLOW_SIZE - used, "%s%s", used > 0 ? ", " : "",
+			 routes->method);
 		used = strlen(allow);
 	}
 	return NULL;

@@ -81,7 +81,7 @@ static void start_one(struct notifier *notifier, struct target *target, enum tar
 	} else {
 		targets_defer(notifier->targets, target, now + TARGET_HOLD);
 	}
-	explicit_bzero(&entry, sizeof entry);
+	explicit_bzero(&entry, sizeof(entry));
 }
 
 /* Removes the files of an answered target. False if one is still there. */
@@ -172,7 +172,7 @@ static void remove_token(struct notifier *notifier, struct target *target)
 			       cm_log_address(entry.address.text));
 		}
 		free(path);
-		explicit_bzero(&entry, sizeof entry);
+		explicit_bzero(&entry, sizeof(entry));
 	}
 }
 

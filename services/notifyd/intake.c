@@ -117,7 +117,7 @@ static void take(struct notifier *notifier, const char *name, enum target_class 
 		if (targets_add(notifier->targets, &item, notifier_now()) == TARGET_FULL)
 			intake_leave(notifier, item.due);
 	}
-	explicit_bzero(&entry, sizeof entry);
+	explicit_bzero(&entry, sizeof(entry));
 }
 
 static void take_new(void *context, const char *name)

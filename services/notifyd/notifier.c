@@ -41,7 +41,7 @@ static bool open_parts(struct notifier *notifier, struct cm_error *err)
 struct notifier *notifier_new(const struct cm_config *config, struct cm_stats *stats,
 			      struct cm_error *err)
 {
-	struct notifier *notifier = calloc(1, sizeof *notifier);
+	struct notifier *notifier = calloc(1, sizeof(*notifier));
 	const int64_t now = notifier_now();
 
 	if (notifier == NULL) {

@@ -15,7 +15,7 @@ uint32_t notifier_random(void)
 {
 	uint32_t value = 0;
 
-	if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
+	if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != (ssize_t)sizeof(value))
 		value = (uint32_t)notifier_now() * 2654435761U;
 	return value;
 }

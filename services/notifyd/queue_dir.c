@@ -46,7 +46,7 @@ static bool open_directory(struct queue_dir *dir, const char *path, struct cm_er
 
 struct queue_dir *queue_dir_open(const char *path, struct cm_error *err)
 {
-	struct queue_dir *dir = calloc(1, sizeof *dir);
+	struct queue_dir *dir = calloc(1, sizeof(*dir));
 
 	if (dir == NULL) {
 		cm_error_set(err, "out of memory");
@@ -118,7 +118,7 @@ int queue_dir_fd(const struct queue_dir *dir)
 /* True for names that are not entries, or not yet. */
 static bool is_hidden(const char *name)
 {
-	const size_t length = strlen(name), suffix = sizeof UPSTREAM_TMP_SUFFIX - 1;
+	const size_t length = strlen(name), suffix = sizeof(UPSTREAM_TMP_SUFFIX) - 1;
 
 	return name[0] == '.' ||
 	       (length > suffix && strcmp(name + length - suffix, UPSTREAM_TMP_SUFFIX) == 0);
@@ -132,10 +132,10 @@ unsigned int queue_dir_events(struct queue_dir *dir,
 		char bytes[32768];
 	} buffer;
 	const struct inotify_event *event;
-	const ssize_t length = dir->watch >= 0 ? read(dir->watch, &buffer, sizeof buffer) : 0;
+	const ssize_t length = dir->watch >= 0 ? read(dir->watch, &buffer, sizeof(buffer)) : 0;
 	unsigned int result = 0;
 
-	for (ssize_t at = 0; at < length; at += (ssize_t)(sizeof *event + event->len)) {
+	for (ssize_t at = 0; at < length; at += (ssize_t)(sizeof(*event) + event->len)) {
 		event = (const struct inotify_event *)(buffer.bytes + at);
 		if ((event->mask & IN_Q_OVERFLOW) != 0)
 			result |= QUEUE_DIR_MISSED;
@@ -260,12 +260,12 @@ enum queue_dir_result queue_dir_read(const struct queue_dir *dir, const char *na
 	result = S_ISDIR(status.st_mode) ? QUEUE_DIR_DIRECTORY : QUEUE_DIR_INVALID;
 	if (!S_ISREG(status.st_mode) || status.st_size > CM_PUSH_ENTRY_MAX)
 		goto out;
-	length = read_whole(fd, text, sizeof text);
+	length = read_whole(fd, text, sizeof(text));
 	if (length < 0)
 		result = QUEUE_DIR_TROUBLE;
 	else if (length <= CM_PUSH_ENTRY_MAX && cm_push_entry_parse(text, (size_t)length, entry_r))
 		result = QUEUE_DIR_ENTRY;
-	explicit_bzero(text, sizeof text);
+	explicit_bzero(text, sizeof(text));
 out:
 	close(fd);
 	return result;

@@ -5,7 +5,7 @@
 
 static const unsigned int delays[] = {0, 8, 64, 512, 4096};
 
-#define DELAYS      (sizeof delays / sizeof delays[0])
+#define DELAYS      (sizeof(delays) / sizeof(delays[0]))
 #define DELAY_MAX   4096
 #define JITTER_PART 8
 

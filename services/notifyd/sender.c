@@ -78,7 +78,7 @@ static int set_socket_options(void *context, curl_socket_t fd, curlsocktype purp
 
 	(void)context;
 	(void)purpose;
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof silence);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof(silence));
 	return CURL_SOCKOPT_OK;
 }
 
@@ -133,7 +133,7 @@ static struct request *take_request(struct sender *sender)
 		sender->idle = request->next;
 		return request;
 	}
-	request = calloc(1, sizeof *request);
+	request = calloc(1, sizeof(*request));
 	if (request == NULL)
 		return NULL;
 	request->easy = curl_easy_init();
@@ -147,7 +147,7 @@ static struct request *take_request(struct sender *sender)
 
 static void give_back(struct sender *sender, struct request *request)
 {
-	explicit_bzero(request->token, sizeof request->token);
+	explicit_bzero(request->token, sizeof(request->token));
 	request->next = sender->idle;
 	sender->idle = request;
 }
@@ -194,7 +194,7 @@ static bool set_headers(struct sender *sender)
 	static const char *const empty[] = {"Content-Type:", "Accept:", "Expect:"};
 	struct curl_slist *list;
 
-	for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+	for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++) {
 		list = curl_slist_append(sender->headers, empty[i]);
 		if (list == NULL)
 			return false;
@@ -206,7 +206,7 @@ static bool set_headers(struct sender *sender)
 struct sender *sender_new(const char *url, sender_done_fn *done, void *context,
 			  struct cm_error *err)
 {
-	struct sender *sender = calloc(1, sizeof *sender);
+	struct sender *sender = calloc(1, sizeof(*sender));
 
 	if (sender == NULL)
 		goto fail;
@@ -224,7 +224,7 @@ fail:
 static void free_request(struct request *request)
 {
 	curl_easy_cleanup(request->easy);
-	explicit_bzero(request->token, sizeof request->token);
+	explicit_bzero(request->token, sizeof(request->token));
 	free(request);
 }
 

@@ -50,7 +50,7 @@ struct targets {
 
 struct targets *targets_new(size_t capacity)
 {
-	struct targets *targets = calloc(1, sizeof *targets);
+	struct targets *targets = calloc(1, sizeof(*targets));
 
 	if (targets == NULL)
 		return NULL;
@@ -109,7 +109,7 @@ static struct target **key_bucket(const struct targets *targets, const uint8_t *
 {
 	uint64_t hash;
 
-	memcpy(&hash, key, sizeof hash);
+	memcpy(&hash, key, sizeof(hash));
 	return &targets->by_key[hash & (targets->buckets - 1)];
 }
 
@@ -203,7 +203,7 @@ static struct target *find_target(struct targets *targets, const struct target_i
 	/* Each target is a node of the heap at some time, so there is always room for all. */
 	if (!heap_reserve(&targets->heap, targets->capacity * 2))
 		return NULL;
-	target = calloc(1, sizeof *target);
+	target = calloc(1, sizeof(*target));
 	if (target == NULL)
 		return NULL;
 	memcpy(target->key, item->key, TARGET_KEY_SIZE);
@@ -243,7 +243,7 @@ enum target_admission targets_add(struct targets *targets, const struct target_i
 		return TARGET_KNOWN;
 	if (!targets_has_room(targets, item->class, item->due <= now))
 		return TARGET_FULL;
-	entry = malloc(sizeof *entry + name_size);
+	entry = malloc(sizeof(*entry) + name_size);
 	target = entry != NULL ? find_target(targets, item) : NULL;
 	if (target == NULL) {
 		free(entry);

@@ -76,7 +76,7 @@ static void make_key(struct signer *signer, int type)
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_id(type, NULL);
 	unsigned char *der = NULL, raw[32];
 	char text[800];
-	size_t length = sizeof raw;
+	size_t length = sizeof(raw);
 
 	if (context == NULL || EVP_PKEY_keygen_init(context) != 1 ||
 	    (type == EVP_PKEY_RSA && EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048) != 1) ||
@@ -94,7 +94,7 @@ static void make_key(struct signer *signer, int type)
 		EVP_PKEY_get_raw_public_key(signer->key, raw, &length);
 		EVP_EncodeBlock((unsigned char *)text, raw, (int)length);
 	}
-	snprintf(signer->record, sizeof signer->record, "v=DKIM1; k=%s; p=%s",
+	snprintf(signer->record, sizeof(signer->record), "v=DKIM1; k=%s; p=%s",
 		 type == EVP_PKEY_RSA ? "rsa" : "ed25519", text);
 }
 
@@ -104,19 +104,19 @@ static void sign_digest(struct signer *signer)
 	EVP_PKEY_CTX *context = NULL;
 	EVP_MD_CTX *digest = NULL;
 
-	signer->length = sizeof signer->bytes;
+	signer->length = sizeof(signer->bytes);
 	if (is_rsa) {
 		context = EVP_PKEY_CTX_new(signer->key, NULL);
 		if (EVP_PKEY_sign_init(context) != 1 ||
 		    EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) != 1 ||
 		    EVP_PKEY_sign(context, signer->bytes, &signer->length, signer->digest,
-				  sizeof signer->digest) != 1)
+				  sizeof(signer->digest)) != 1)
 			die("no signature");
 	} else {
 		digest = EVP_MD_CTX_new();
 		if (EVP_DigestSignInit(digest, NULL, NULL, NULL, signer->key) != 1 ||
 		    EVP_DigestSign(digest, signer->bytes, &signer->length, signer->digest,
-				   sizeof signer->digest) != 1)
+				   sizeof(signer->digest)) != 1)
 			die("no signature");
 	}
 	EVP_PKEY_CTX_free(context);
@@ -139,7 +139,7 @@ static char *make_signature(struct signer *signer, const char *selector, const c
 	if (!cm_dkim_body_end(&canonical, body_hash))
 		die("no body hash");
 	cm_dkim_body_free(&canonical);
-	EVP_EncodeBlock((unsigned char *)hash_text, body_hash, sizeof body_hash);
+	EVP_EncodeBlock((unsigned char *)hash_text, body_hash, sizeof(body_hash));
 	length = (size_t)sprintf(value, " v=1; a=%s; c=relaxed/relaxed; d=" DOMAIN "; s=%s; h=",
 				 signer->algorithm, selector);
 	cm_dkim_hash_init(&hash);
@@ -211,7 +211,7 @@ static double measure_floor(const struct signer *signer)
 	EVP_PKEY_CTX_set_signature_md(context, EVP_sha256());
 	do {
 		if (EVP_PKEY_verify(context, signer->bytes, signer->length, signer->digest,
-				    sizeof signer->digest) != 1)
+				    sizeof(signer->digest)) != 1)
 			die("floor");
 		count++;
 		now = cpu_seconds();
@@ -270,7 +270,7 @@ static int measure_time(void)
 	printf("%-8s %9s %11s %11s %9s %8s %8s\n", "key", "bytes", "us/message", "us SHA-256",
 	       "messages/s", "MB/s", "KiB heap");
 	for (size_t i = 0; i < 2; i++)
-		for (size_t j = 0; j < sizeof lengths / sizeof lengths[0]; j++)
+		for (size_t j = 0; j < sizeof(lengths) / sizeof(lengths[0]); j++)
 			measure(&signers[i], lengths[j]);
 	printf("\none RSA-2048 verification alone: %.1f us\n", measure_floor(&signers[0]) * 1e6);
 	for (size_t i = 0; i < 2; i++)
@@ -330,7 +330,7 @@ static void *serve_dns(void *context)
 	ssize_t length;
 
 	for (;;) {
-		size = sizeof peer;
+		size = sizeof(peer);
 		length = recvfrom(dns->fd, packet, 512, 0, (struct sockaddr *)&peer, &size);
 		if (length <= 0)
 			return NULL;
@@ -343,7 +343,7 @@ static void *serve_dns(void *context)
 static void start_dns(struct dns *dns, char resolver[32])
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t size = sizeof address;
+	socklen_t size = sizeof(address);
 	pthread_t thread;
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -366,7 +366,7 @@ static void check_one(struct cm_dkim *dkim, unsigned long number, char *const *s
 	char text[2200];
 	struct cm_error why;
 
-	snprintf(text, sizeof text, "%s", signatures[number / 8 % SELECTORS]);
+	snprintf(text, sizeof(text), "%s", signatures[number / 8 % SELECTORS]);
 	switch (kind) {
 	case 0:
 	case 1:
@@ -416,7 +416,7 @@ static int measure_memory(unsigned long count)
 
 	heap_start();
 	make_key(&signer, EVP_PKEY_RSA);
-	memcpy(dns.record, signer.record, sizeof dns.record);
+	memcpy(dns.record, signer.record, sizeof(dns.record));
 	for (size_t i = 0; i < SELECTORS; i++) {
 		sprintf(selector, "s%zu", i);
 		signatures[i] = make_signature(&signer, selector, body, 2000);

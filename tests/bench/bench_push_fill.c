@@ -28,16 +28,16 @@ static bool fill(const struct cm_config *config, long count, struct cm_error *er
 {
 	struct cm_address address;
 	char token[TOKEN_LENGTH + 1], text[CM_ADDRESS_MAX + 1];
-	int length = snprintf(text, sizeof text, "someone@%s", config->mail_domain);
+	int length = snprintf(text, sizeof(text), "someone@%s", config->mail_domain);
 
 	if (!cm_address_parse(text, (size_t)length, &address)) {
 		cm_error_set(err, "mail_domain: %s is too long", config->mail_domain);
 		return false;
 	}
 	for (long i = 0; i < count; i++) {
-		memset(token, 'A', sizeof token - 1);
-		token[sizeof token - 1] = '\0';
-		length = snprintf(token, sizeof token, "openpgp:%ld", i);
+		memset(token, 'A', sizeof(token) - 1);
+		token[sizeof(token) - 1] = '\0';
+		length = snprintf(token, sizeof(token), "openpgp:%ld", i);
 		token[length] = '/';
 		if (!cm_push_queue_add(config, &address, token, time(NULL), err))
 			return false;

@@ -33,17 +33,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	value = record + record_length + 1;
 	length = size - record_length - 1;
-	memset(&signature, 0, sizeof signature);
+	memset(&signature, 0, sizeof(signature));
 	if (cm_dkim_signature_parse(value, length, NOW, &signature) == NULL) {
 		require_within(&signature.signed_names, value, length);
 		require_within(&signature.signature, value, length);
 		require(signature.bytes_length > 0);
-		require(signature.bytes_length <= sizeof signature.bytes);
+		require(signature.bytes_length <= sizeof(signature.bytes));
 		require(cm_tag_has_word(&signature.signed_names, "from"));
 		require(strlen(signature.domain) < strlen(signature.key_name));
 	} else {
 		/* Keys are read all the same. */
-		memset(&signature, 0, sizeof signature);
+		memset(&signature, 0, sizeof(signature));
 		signature.algorithm = length % 2 == 0 ? CM_DKIM_RSA_SHA256 : CM_DKIM_ED25519_SHA256;
 		signature.bytes_length = 64;
 	}

@@ -67,9 +67,9 @@ static void add(struct model *model, unsigned int byte, unsigned int argument)
 	struct target_item item = {.arrival = (time_t)(argument + 1)};
 	char name[16];
 
-	make_name(name, sizeof name, number);
+	make_name(name, sizeof(name), number);
 	item.name = name;
-	memset(item.key, (int)(number % TOKENS), sizeof item.key);
+	memset(item.key, (int)(number % TOKENS), sizeof(item.key));
 	item.class = (enum target_class)(argument % TARGET_CLASSES);
 	item.failures = item.class == TARGET_RETRY;
 	item.due = model->now + (item.failures ? (int64_t)argument * 100 : 0);
@@ -132,7 +132,7 @@ static void forget(struct model *model, unsigned int token)
 	model->flying[token] = NULL;
 	model->sent[token] = -1;
 	for (unsigned int number = token; number < NAMES; number += TOKENS) {
-		make_name(name, sizeof name, number);
+		make_name(name, sizeof(name), number);
 		require(!targets_knows(model->targets, name));
 		if (model->present[number])
 			gone(model, name);
@@ -184,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct model model = {.targets = targets_new(CAPACITY)};
 
 	require(model.targets != NULL);
-	memset(model.sent, 0xff, sizeof model.sent);
+	memset(model.sent, 0xff, sizeof(model.sent));
 	for (size_t i = 0; i + 1 < size; i += 2) {
 		operate(&model, data[i], data[i + 1]);
 		require(targets_length(model.targets) == model.count);

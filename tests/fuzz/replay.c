@@ -21,7 +21,7 @@ static void replay(const char *directory, const char *name)
 	require(asprintf(&path, "%s/%s", directory, name) > 0);
 	stream = fopen(path, "r");
 	require(stream != NULL);
-	length = fread(buffer, 1, sizeof buffer, stream);
+	length = fread(buffer, 1, sizeof(buffer), stream);
 	require(feof(stream));
 	fclose(stream);
 	/* In memory of just its size, so that sanitizers see a byte too many. */

@@ -38,7 +38,7 @@ static void *early_memory(size_t size)
 	void *memory = early + early_used;
 
 	size = (size + 15) & ~(size_t)15;
-	if (size > sizeof early - early_used)
+	if (size > sizeof(early) - early_used)
 		abort();
 	early_used += size;
 	return memory;
@@ -46,7 +46,7 @@ static void *early_memory(size_t size)
 
 static bool is_early(const void *memory)
 {
-	return (const char *)memory >= early && (const char *)memory < early + sizeof early;
+	return (const char *)memory >= early && (const char *)memory < early + sizeof(early);
 }
 
 static void *taken(void *memory)

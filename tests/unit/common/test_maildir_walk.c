@@ -93,7 +93,7 @@ static void test_mailboxes(void **state)
 	assert_non_null(mailboxes);
 	fd = cm_mailboxes_fd(mailboxes);
 	for (int i = 0; i < COUNT; i++) {
-		(void)snprintf(path, sizeof(path), "%d@relay.test", i);
+		snprintf(path, sizeof(path), "%d@relay.test", i);
 		assert_int_equal(mkdirat(fd, path, 0700), 0);
 	}
 	for (int pass = 0; pass < 2; pass++) {

@@ -28,7 +28,7 @@ static void assert_body(bool relaxed, const char *text, const char *expected)
 					 piece < length - start ? piece : length - start);
 		assert_true(cm_dkim_body_end(&body, got));
 		cm_dkim_body_free(&body);
-		if (memcmp(got, wanted, sizeof got) != 0)
+		if (memcmp(got, wanted, sizeof(got)) != 0)
 			fail_msg("%s body \"%s\" in pieces of %zu", relaxed ? "relaxed" : "simple",
 				 text, piece);
 	}
@@ -84,7 +84,7 @@ static void test_long_body(void **state)
 		cm_dkim_body_add(&body, "\r\n\r\n", 4);
 		assert_true(cm_dkim_body_end(&body, got));
 		cm_dkim_body_free(&body);
-		assert_memory_equal(got, wanted, sizeof got);
+		assert_memory_equal(got, wanted, sizeof(got));
 	}
 	free(text);
 }
@@ -99,7 +99,7 @@ static void assert_field(bool relaxed, const char *name, const char *value, cons
 	cm_dkim_hash_field(&hash, relaxed, name, strlen(name), value, strlen(value), true);
 	assert_true(cm_dkim_hash_end(&hash, got));
 	cm_dkim_hash_free(&hash);
-	if (memcmp(got, wanted, sizeof got) != 0)
+	if (memcmp(got, wanted, sizeof(got)) != 0)
 		fail_msg("%s field %s:%s", relaxed ? "relaxed" : "simple", name, value);
 }
 

@@ -101,16 +101,16 @@ static void test_example(void **state)
 /* Every signed field matters to its last byte, and so does the body. */
 static void test_changes(void **state)
 {
-	const size_t count = sizeof fields / sizeof fields[0];
-	struct field changed[sizeof fields / sizeof fields[0]];
+	const size_t count = sizeof(fields) / sizeof(fields[0]);
+	struct field changed[sizeof(fields) / sizeof(fields[0])];
 	struct cm_dkim_message *message;
 	const char *why;
 	char value[1000];
 
 	(void)state;
 	for (size_t i = 2; i < count - 1; i++) {
-		memcpy(changed, fields, sizeof changed);
-		snprintf(value, sizeof value, "%s.", fields[i].value);
+		memcpy(changed, fields, sizeof(changed));
+		snprintf(value, sizeof(value), "%s.", fields[i].value);
 		changed[i].value = value;
 		message = take(changed, DOMAIN, body);
 		assert_int_equal(verify(message, 0, ed25519_record, &why), CM_DKIM_ANSWER_INVALID);

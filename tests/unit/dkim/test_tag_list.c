@@ -57,7 +57,7 @@ static void test_no_lists(void **state)
 	struct cm_tag_list list;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (parse(texts[i], &list))
 			fail_msg("\"%s\" was parsed", texts[i]);
 	assert_false(cm_tag_list_parse("v=\0", 3, &list));
@@ -128,19 +128,19 @@ static void test_base64(void **state)
 	(void)state;
 	assert_true(
 	    parse("a=QUJD;b=Q\r\n U\tI =;c=QUI;d=;e=QUJDREU=;f=Q;g=QU%D;h=QUJD RA==", &list));
-	assert_true(cm_tag_base64(cm_tag_list_find(&list, "a"), bytes, sizeof bytes, &length));
+	assert_true(cm_tag_base64(cm_tag_list_find(&list, "a"), bytes, sizeof(bytes), &length));
 	assert_int_equal(length, 3);
 	assert_memory_equal(bytes, "ABC", 3);
-	assert_true(cm_tag_base64(cm_tag_list_find(&list, "b"), bytes, sizeof bytes, &length));
+	assert_true(cm_tag_base64(cm_tag_list_find(&list, "b"), bytes, sizeof(bytes), &length));
 	assert_int_equal(length, 2);
-	assert_true(cm_tag_base64(cm_tag_list_find(&list, "c"), bytes, sizeof bytes, &length));
+	assert_true(cm_tag_base64(cm_tag_list_find(&list, "c"), bytes, sizeof(bytes), &length));
 	assert_int_equal(length, 2);
 	assert_memory_equal(bytes, "AB", 2);
-	assert_true(cm_tag_base64(cm_tag_list_find(&list, "h"), bytes, sizeof bytes, &length));
+	assert_true(cm_tag_base64(cm_tag_list_find(&list, "h"), bytes, sizeof(bytes), &length));
 	assert_int_equal(length, 4);
 	for (const char *name = "defg"; *name != '\0'; name++)
 		assert_false(cm_tag_base64(cm_tag_list_find(&list, (char[]){*name, '\0'}), bytes,
-					   sizeof bytes, &length));
+					   sizeof(bytes), &length));
 }
 
 int main(void)

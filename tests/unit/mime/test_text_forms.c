@@ -92,7 +92,7 @@ static void a_long_from_is_refused(void **state)
 	struct cm_address address;
 
 	(void)state;
-	memset(value, ' ', sizeof value);
+	memset(value, ' ', sizeof(value));
 	memcpy(value, "a@b.test", 8);
 	value[CM_FROM_MAX] = '\0';
 	assert_null(cm_from_parse(value, true, &address));
@@ -169,16 +169,16 @@ static void long_mime_values_are_refused_not_cut(void **state)
 
 	(void)state;
 	for (size_t length = 1; length < 300; length++) {
-		snprintf(text, sizeof text, "a/%0*d", (int)length, 1);
+		snprintf(text, sizeof(text), "a/%0*d", (int)length, 1);
 		assert_int_equal(cm_mime_value_parse(text, true, true, &value) == NULL,
 				 length <= CM_MIME_NAME_MAX);
-		snprintf(text, sizeof text, "a/b; %0*d=1", (int)length, 1);
+		snprintf(text, sizeof(text), "a/b; %0*d=1", (int)length, 1);
 		assert_int_equal(cm_mime_value_parse(text, true, true, &value) == NULL,
 				 length <= CM_MIME_NAME_MAX);
-		snprintf(text, sizeof text, "a/b; c=%0*d", (int)length, 1);
+		snprintf(text, sizeof(text), "a/b; c=%0*d", (int)length, 1);
 		assert_int_equal(cm_mime_value_parse(text, true, true, &value) == NULL,
 				 length <= CM_MIME_TEXT_MAX);
-		snprintf(text, sizeof text, "a/b; c=\"%0*d\"", (int)length, 1);
+		snprintf(text, sizeof(text), "a/b; c=\"%0*d\"", (int)length, 1);
 		assert_int_equal(cm_mime_value_parse(text, true, true, &value) == NULL,
 				 length <= CM_MIME_TEXT_MAX);
 	}
@@ -223,7 +223,7 @@ static bool collect(void *context, const char *line, size_t length)
 {
 	struct decoded *decoded = context;
 
-	assert_true(decoded->length + length + 1 < sizeof decoded->text);
+	assert_true(decoded->length + length + 1 < sizeof(decoded->text));
 	memcpy(decoded->text + decoded->length, line, length);
 	decoded->length += length;
 	decoded->text[decoded->length++] = '|';
@@ -365,7 +365,7 @@ static void lines_end_at_lf_or_crlf(void **state)
 	struct cm_lines lines;
 
 	(void)state;
-	for (size_t piece = 1; piece < sizeof text; piece++) {
+	for (size_t piece = 1; piece < sizeof(text); piece++) {
 		decoded.length = 0;
 		cm_lines_init(&lines, collect, &decoded);
 		for (size_t at = 0; at < strlen(text); at += piece) {
@@ -386,7 +386,7 @@ static void lines_are_bounded(void **state)
 	struct cm_lines lines;
 
 	(void)state;
-	for (size_t piece = 1; piece <= sizeof text; piece += 499) {
+	for (size_t piece = 1; piece <= sizeof(text); piece += 499) {
 		for (size_t length = CM_LINE_MAX - 1; length <= CM_LINE_MAX + 1; length++) {
 			bool good = true;
 
@@ -414,7 +414,7 @@ static void checksums_are_the_standards(void **state)
 	(void)state;
 	assert_int_equal(cm_crc24(CM_CRC24_INIT, data, 0), 0xb704ce);
 	assert_int_equal(cm_crc24(CM_CRC24_INIT, (const unsigned char *)"123456789", 9), 0x21cf02);
-	for (size_t length = 0; length < sizeof data; length++) {
+	for (size_t length = 0; length < sizeof(data); length++) {
 		uint32_t crc = CM_CRC24_INIT;
 
 		for (size_t i = 0; i < length; i++) {

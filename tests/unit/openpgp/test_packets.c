@@ -163,10 +163,10 @@ static void streams_are_judged_alike_in_any_pieces(void **state)
 	static unsigned char data[100000];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
-		size_t length = from_hex(streams[i].bytes, data, sizeof data);
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		size_t length = from_hex(streams[i].bytes, data, sizeof(data));
 
-		for (size_t k = 0; k < sizeof pieces / sizeof pieces[0]; k++) {
+		for (size_t k = 0; k < sizeof(pieces) / sizeof(pieces[0]); k++) {
 			struct cm_packets packets;
 			const char *why = walk(&packets, data, length, pieces[k]);
 
@@ -183,7 +183,7 @@ static void packets_are_remembered(void **state)
 {
 	static unsigned char data[8192];
 	struct cm_packets packets;
-	size_t length = from_hex("85 0114 03 aa*275 d2 e9 01 aa*511 28 aa*40", data, sizeof data);
+	size_t length = from_hex("85 0114 03 aa*275 d2 e9 01 aa*511 28 aa*40", data, sizeof(data));
 
 	(void)state;
 	assert_null(walk(&packets, data, length, 5));
@@ -210,13 +210,13 @@ static void a_huge_body_is_walked(void **state)
 	unsigned char size[] = {0xfe}; /* 2^30 */
 
 	(void)state;
-	memset(chunk, 1, sizeof chunk);
+	memset(chunk, 1, sizeof(chunk));
 	cm_packets_init(&packets);
 	assert_true(cm_packets_write(&packets, head, 1));
 	for (int i = 0; i < 5; i++) {
 		assert_true(cm_packets_write(&packets, size, 1));
 		for (int k = 0; k < 1 << 10; k++)
-			assert_true(cm_packets_write(&packets, chunk, sizeof chunk));
+			assert_true(cm_packets_write(&packets, chunk, sizeof(chunk)));
 	}
 	assert_true(cm_packets_write(&packets, (const unsigned char *)"\0", 1));
 	assert_true(cm_packets_end(&packets));

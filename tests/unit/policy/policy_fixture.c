@@ -5,7 +5,7 @@
 /* bob takes cleartext, carol does not. */
 int test_policy_setup(void **state)
 {
-	struct fixture *fixture = calloc(1, sizeof *fixture);
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	void *directory = NULL;
 	static const char *const parts[] = {"mail", "mail/bob@relay.test", "mail/carol@relay.test"};
 
@@ -90,7 +90,7 @@ void test_expect(struct cm_policy *policy, enum cm_direction direction, const ch
 {
 	static const size_t pieces[] = {CM_MESSAGE_FILE_CHUNK, 1, 7};
 
-	for (size_t i = 0; i < 2 * sizeof pieces / sizeof pieces[0]; i++) {
+	for (size_t i = 0; i < 2 * sizeof(pieces) / sizeof(pieces[0]); i++) {
 		size_t length;
 		char *data = i % 2 == 0 ? test_wire(text, &length) : plain(text, &length);
 		const char *from = direction == CM_DIRECTION_OUT ? ALICE : "<bounces@peer.test>";

@@ -47,7 +47,7 @@ static void entries_match_addresses_and_domains(void **state)
 			"\t .bulk.test \n#commented@out.test\n[192.0.2.1]\n  spaced@peer.test\n"
 			"crlf@peer.test\r\n\r\nlast@peer.test");
 	blocked = open_list(*state);
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (is_blocked(blocked, cases[i].address) != cases[i].blocked)
 			fail_msg("%s", cases[i].address);
 	}

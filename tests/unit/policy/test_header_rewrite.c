@@ -179,14 +179,14 @@ static void expect(size_t number, const char *name, const char *value, const cha
 static void test_what_delta_chat_writes_stays(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		expect(i, kept[i][0], kept[i][1], kept[i][1]);
 }
 
 static void test_no_text_leaves(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++)
+	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
 		expect(i, changed[i].name, changed[i].value, changed[i].leaves);
 }
 

@@ -119,7 +119,7 @@ static void a_changed_armor_does_not_pass(void **state)
 		static const char others[] = {'A', 'B', '=', '-', ' ', '\n', '!', '\2', '\r'};
 		char right = *c;
 
-		for (size_t i = 0; i < sizeof others; i++) {
+		for (size_t i = 0; i < sizeof(others); i++) {
 			struct cm_verdict verdict;
 
 			if (others[i] == right)
@@ -201,7 +201,7 @@ static void armored_packets_are_judged(void **state)
 		char *armor, *text;
 
 		memcpy(data, cases[i].bytes, 4);
-		armor = test_armored(data, sizeof data, &test_armor_usual);
+		armor = test_armored(data, sizeof(data), &test_armor_usual);
 		text = test_encrypted_message(armor);
 		test_expect(fixture->policy, CM_DIRECTION_OUT, "<bob@peer.test>", text,
 			    cases[i].reason, i);

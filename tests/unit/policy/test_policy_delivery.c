@@ -103,8 +103,8 @@ static void envelope_senders_are_judged_at_once(void **state)
 		}
 		cm_message_free(&message);
 	}
-	memset(huge, 'a', sizeof huge);
-	huge[sizeof huge - 1] = '\0';
+	memset(huge, 'a', sizeof(huge));
+	huge[sizeof(huge) - 1] = '\0';
 	message = cm_message_begin(fixture->policy, CM_DIRECTION_OUT, huge);
 	cm_message_verdict(message, &verdict);
 	assert_int_equal(verdict.code, 500);

@@ -81,7 +81,7 @@ static void little_heap_for_any_large_message(void **state)
 	(void)state;
 	/* GLib keeps what it needed once. */
 	judge(CM_DIRECTION_OUT, before, "AAAA\r\n", after, &reason);
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		size_t heap =
 		    judge(cases[i].direction, cases[i].first, cases[i].line, after, &reason);
 
@@ -110,7 +110,7 @@ static void little_heap_for_a_large_message_that_passes(void **state)
 	    0,
 	    0,
 	};
-	char *armor = test_armored(head, sizeof head, &(struct test_armor){"", 76, false, false});
+	char *armor = test_armored(head, sizeof(head), &(struct test_armor){"", 76, false, false});
 	char *first = NULL;
 	enum cm_reason reason;
 	size_t heap;

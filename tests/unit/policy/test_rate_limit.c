@@ -94,13 +94,13 @@ static void a_million_senders(void **state)
 	char key[32];
 
 	for (unsigned int i = 0; i < 1000000; i++) {
-		snprintf(key, sizeof key, "user%u@relay.test", i);
+		snprintf(key, sizeof(key), "user%u@relay.test", i);
 		first += cm_rate_limit_take(*state, key, 60, 1, 1000 * SECOND);
 	}
 	assert_int_equal(first, 1000000);
 	/* Those who were forgotten may send again: at least the places of the table remember. */
 	for (unsigned int i = 900000; i < 1000000; i++) {
-		snprintf(key, sizeof key, "user%u@relay.test", i);
+		snprintf(key, sizeof(key), "user%u@relay.test", i);
 		again += cm_rate_limit_take(*state, key, 60, 1, 1000 * SECOND);
 	}
 	assert_true(again < 100000);

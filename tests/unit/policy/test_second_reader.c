@@ -74,7 +74,7 @@ static void another_structure_is_refused(void **state)
 	(void)state;
 	assert_true(agrees(READ, true, &finding));
 	assert_true(agrees(READ, false, &finding));
-	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		char *text = test_replaced(READ, changes[i].old, changes[i].new);
 
 		for (int strict = 0; strict < 2; strict++) {
@@ -118,7 +118,7 @@ static void another_address_is_refused(void **state)
 
 	(void)state;
 	assert_true(cm_address_parse("alice@relay.test", strlen("alice@relay.test"), &address));
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (cm_second_reader_from(cases[i].value, &address) != cases[i].same)
 			fail_msg("%s", cases[i].value);
 	}

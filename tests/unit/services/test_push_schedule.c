@@ -10,7 +10,7 @@ static void test_delays(void **state)
 	static const unsigned int expected[] = {0, 8, 64, 512, 4096, 4096, 4096};
 
 	(void)state;
-	for (unsigned int i = 0; i < sizeof expected / sizeof expected[0]; i++)
+	for (unsigned int i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		assert_int_equal(schedule_delay(i), expected[i]);
 	assert_int_equal(schedule_delay(1000), 4096);
 }
@@ -74,7 +74,7 @@ static void test_other_stamps_mean_now(void **state)
 	struct schedule_state read;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof stamps / sizeof stamps[0]; i++) {
+	for (size_t i = 0; i < sizeof(stamps) / sizeof(stamps[0]); i++) {
 		schedule_from_stamp(&stamps[i], now, &read);
 		assert_int_equal(read.failures, 0);
 		assert_int_equal(read.due, now);

@@ -26,7 +26,7 @@ static enum target_admission add(struct targets *targets, const struct given *gi
 	    .class = given->class,
 	};
 
-	memset(item.key, given->token, sizeof item.key);
+	memset(item.key, given->token, sizeof(item.key));
 	return targets_add(targets, &item, now);
 }
 
@@ -241,7 +241,7 @@ static void test_memory_is_bounded(void **state)
 		};
 
 		for (int kind = 0; kind < 3; kind++)
-			snprintf(name[kind], sizeof name[kind], "%d-%d", kind, i);
+			snprintf(name[kind], sizeof(name[kind]), "%d-%d", kind, i);
 		/* what was announced comes after the others filled their part */
 		for (int kind = 0; kind < 2; kind++)
 			admitted[kind] += add(targets, &given[kind], 0) == TARGET_ADMITTED;
@@ -292,13 +292,13 @@ static void test_expiry(void **state)
 	struct target *target;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
 		struct target_item item = {.name = entries[i].name,
 					   .arrival = entries[i].arrival,
 					   .due = entries[i].due,
 					   .class = TARGET_BACKLOG};
 
-		memset(item.key, i == 5 ? 4 : (int)i, sizeof item.key);
+		memset(item.key, i == 5 ? 4 : (int)i, sizeof(item.key));
 		assert_int_equal(targets_add(targets, &item, 0), TARGET_ADMITTED);
 	}
 	assert_int_equal(targets_oldest(targets), 10);
