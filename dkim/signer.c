@@ -63,6 +63,16 @@ static void destroy(struct cm_signer *signer)
 	free(signer);
 }
 
+static bool read_keys(struct cm_signer *signer, struct cm_error *err)
+{
+	const char *credentials = getenv(CM_SIGNER_CREDENTIALS);
+
+	return cm_signing_keys_read(signer->directory, "", signer->selector, &signer->keys, err) ||
+	       (credentials != NULL &&
+		cm_signing_keys_read(credentials, CM_SIGNER_CREDENTIAL_PREFIX, signer->selector,
+				     &signer->keys, NULL));
+}
+
 struct cm_signer *cm_signer_new(const char *directory, const char *selector, const char *domain,
 				struct cm_error *err)
 {
@@ -78,7 +88,7 @@ struct cm_signer *cm_signer_new(const char *directory, const char *selector, con
 	signer->domain = strdup(domain);
 	if (signer->directory == NULL || signer->selector == NULL || signer->domain == NULL)
 		cm_error_set(err, "out of memory");
-	else if (cm_signing_keys_read(directory, selector, &signer->keys, err))
+	else if (read_keys(signer, err))
 		return signer;
 	destroy(signer);
 	return NULL;

@@ -26,7 +26,13 @@
 /* The keys and the domain; never changes, so any number of threads may use it. */
 struct cm_signer;
 
-/* Reads the keys as cm_signing_keys_read() does. NULL with err filled on failure. */
+/* Where systemd's LoadCredential=dkim:DIRECTORY puts the files of a directory: below the one that
+   the variable names, with the prefix. */
+#define CM_SIGNER_CREDENTIALS       "CREDENTIALS_DIRECTORY"
+#define CM_SIGNER_CREDENTIAL_PREFIX "dkim_"
+
+/* Reads the keys as cm_signing_keys_read() does, from the directory or, if that is impossible, from
+   systemd's credentials. NULL with err filled, about the directory, on failure. */
 struct cm_signer *cm_signer_new(const char *directory, const char *selector, const char *domain,
 				struct cm_error *err);
 /* One more cm_signer_free() is needed. Returns signer. */

@@ -103,7 +103,7 @@ enum outcome {
 	FAILED,
 };
 
-static enum outcome read_key(const char *directory, struct cm_signing_key *key,
+static enum outcome read_key(const char *directory, const char *prefix, struct cm_signing_key *key,
 			     struct cm_error *err)
 {
 	char path[CM_ERROR_SIZE / 2];
@@ -113,7 +113,7 @@ static enum outcome read_key(const char *directory, struct cm_signing_key *key,
 	char *text;
 
 	key->key = NULL;
-	snprintf(path, sizeof(path), "%s/%s.private", directory, key->selector);
+	snprintf(path, sizeof(path), "%s/%s%s.private", directory, prefix, key->selector);
 	text = read_file(path, &length);
 	if (text == NULL) {
 		outcome = errno == ENOENT ? ABSENT : FAILED;
@@ -131,13 +131,13 @@ static enum outcome read_key(const char *directory, struct cm_signing_key *key,
 	return FAILED;
 }
 
-static bool add_key(const char *directory, const char *selector, const char *suffix,
-		    struct cm_signing_keys *keys, struct cm_error *err)
+static bool add_key(const char *directory, const char *prefix, const char *selector,
+		    const char *suffix, struct cm_signing_keys *keys, struct cm_error *err)
 {
 	struct cm_signing_key *key = &keys->key[keys->count];
 
 	snprintf(key->selector, sizeof(key->selector), "%s%s", selector, suffix);
-	switch (read_key(directory, key, err)) {
+	switch (read_key(directory, prefix, key, err)) {
 	case READ:
 		keys->count++;
 		return true;
@@ -148,7 +148,7 @@ static bool add_key(const char *directory, const char *selector, const char *suf
 	}
 }
 
-bool cm_signing_keys_read(const char *directory, const char *selector,
+bool cm_signing_keys_read(const char *directory, const char *prefix, const char *selector,
 			  struct cm_signing_keys *keys_r, struct cm_error *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -157,8 +157,9 @@ bool cm_signing_keys_read(const char *directory, const char *selector,
 
 	pthread_once(&once, start_secure_heap);
 	keys_r->count = 0;
-	good = add_key(directory, selector, "", keys_r, &why);
-	if (good && !add_key(directory, selector, CM_SIGNING_ED25519_SUFFIX, keys_r, &why_second)) {
+	good = add_key(directory, prefix, selector, "", keys_r, &why);
+	if (good &&
+	    !add_key(directory, prefix, selector, CM_SIGNING_ED25519_SUFFIX, keys_r, &why_second)) {
 		why = why_second;
 		good = false;
 	}

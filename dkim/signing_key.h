@@ -36,10 +36,10 @@ struct cm_signing_keys {
 	size_t count;
 };
 
-/* Reads <directory>/<selector>.private and <selector>-ed25519.private, PEM without a password. One
-   of them may be missing; the first may be of either kind, the second is an Ed25519 key. False with
-   err filled, naming the file, if there is no key, or one that cannot be used. */
-bool cm_signing_keys_read(const char *directory, const char *selector,
+/* Reads <directory>/<selector>.private and <selector>-ed25519.private, PEM without a password; one
+   of them may be missing. prefix stands before both names. False with err filled, naming the file,
+   if there is no key, or one that cannot be used. */
+bool cm_signing_keys_read(const char *directory, const char *prefix, const char *selector,
 			  struct cm_signing_keys *keys_r, struct cm_error *err);
 void cm_signing_keys_free(struct cm_signing_keys *keys);
 

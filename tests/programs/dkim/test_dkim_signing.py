@@ -388,3 +388,11 @@ def test_key_that_only_root_may_read(own, rsa):
         reload(own, "the DKIM key stays as it was")
         assert "Permission denied" in own.log()
         assert selectors(own) == ["opendkim"]
+
+
+def test_key_as_a_credential_of_systemd(own, rsa, tmp_path, monkeypatch):
+    write_keys(tmp_path / "credentials", rsa)
+    (tmp_path / "credentials/opendkim.private").rename(tmp_path / "credentials/dkim_opendkim.private")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    with own:
+        assert selectors(own) == ["opendkim"]
