@@ -212,6 +212,15 @@ def test_every_reason_is_explained_with_its_reply():
     assert rows == expected
 
 
+def test_every_metadata_entry_is_listed():
+    source = (SOURCE / "dovecot-plugin/mail/metadata.c").read_text()
+    table = source.split("server_entries[] = {")[1].split("};")[0]
+    entries = re.findall(r'\{(VENDOR_PREFIX )?"(\w+)", ', table)
+    assert entries
+    names = {("/shared/vendor/deltachat/" if vendor else "/shared/") + name for vendor, name in entries}
+    assert names == first_cells(manual_sections()["What METADATA says"])
+
+
 def test_every_reason_against_an_account_is_explained():
     names = re.findall(r'\{"(\w+)", CM_STAT_REGISTRATION_', (SOURCE / "common/registration.c").read_text())
     assert names
