@@ -122,13 +122,35 @@ bool cm_address_parse(const char *text, size_t length, struct cm_address *addres
 	return true;
 }
 
+bool cm_address_parse_quoted(const char *text, size_t length, struct cm_address *address_r)
+{
+	char plain[CM_ADDRESS_MAX];
+	size_t used = 0, at = 1;
+
+	if (length == 0 || text[0] != '"')
+		return cm_address_parse(text, length, address_r);
+	for (; at < length && text[at] != '"'; at++) {
+		if (text[at] == '\\' && ++at == length)
+			return false;
+		if (used == sizeof(plain))
+			return false;
+		plain[used++] = text[at];
+	}
+	if (at == length || memchr(plain, '@', used) != NULL ||
+	    length - at - 1 > sizeof(plain) - used)
+		return false;
+	memcpy(plain + used, text + at + 1, length - at - 1);
+	return cm_address_parse(plain, used + length - at - 1, address_r) &&
+	       address_r->local_length == used;
+}
+
 bool cm_address_parse_path(const char *path, struct cm_address *address_r)
 {
 	size_t length = strlen(path);
 
 	if (length >= 2 && path[0] == '<' && path[length - 1] == '>')
-		return cm_address_parse(path + 1, length - 2, address_r);
-	return cm_address_parse(path, length, address_r);
+		return cm_address_parse_quoted(path + 1, length - 2, address_r);
+	return cm_address_parse_quoted(path, length, address_r);
 }
 
 const char *cm_address_domain(const struct cm_address *address)

@@ -4,8 +4,9 @@
  * The normal form is lower case (ASCII letters only) without angle brackets. Accepted is what can
  * be an envelope address of an ordinary mail system: a local part of atoms and dots (RFC
  * 5321 4.1.2; well-formed UTF-8 too, RFC 6531) and a domain name or an address literal in brackets
- * (RFC 5321 4.1.3). Quoted local parts, '/', NUL, control bytes and white space are refused, so an
- * address is always usable as one component of a path.
+ * (RFC 5321 4.1.3). '/', NUL, control bytes and white space are refused, so an address is always
+ * usable as one component of a path. Where mail has quotes around a local part (RFC 5322 3.4.1),
+ * the normal form is without them.
  */
 #ifndef CM_ADDRESS_H
 #define CM_ADDRESS_H
@@ -25,7 +26,10 @@ struct cm_address {
 /* Parses exactly length bytes (no angle brackets). False if they are not an address. */
 bool cm_address_parse(const char *text, size_t length, struct cm_address *address_r);
 
-/* The same for an SMTP path: "<a@b>" or "a@b". The null path "<>" is no address. */
+/* The same where the local part may be in quotes, as "a..b"@c must be in a message. */
+bool cm_address_parse_quoted(const char *text, size_t length, struct cm_address *address_r);
+
+/* The same for an SMTP path: "<a@b>", "a@b" or "<"a"@b>". The null path "<>" is no address. */
 bool cm_address_parse_path(const char *path, struct cm_address *address_r);
 
 /* The domain in normal form, brackets of a literal included. Points into the address. */

@@ -105,6 +105,11 @@ bool cm_base64_decode(struct cm_base64 *decoder, const char *text, size_t length
 	return true;
 }
 
+bool cm_base64_complete(const struct cm_base64 *decoder)
+{
+	return decoder->count == 0 && decoder->padded == decoder->wanted;
+}
+
 bool cm_base64_end(struct cm_base64 *decoder, bool unpadded, unsigned char out[2],
 		   size_t *out_length_r)
 {

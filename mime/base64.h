@@ -29,6 +29,9 @@ void cm_base64_init(struct cm_base64 *decoder);
 bool cm_base64_decode(struct cm_base64 *decoder, const char *text, size_t length,
 		      unsigned char *out, size_t *out_length_r);
 
+/* True between two groups, where no '=' can be padding. */
+bool cm_base64_complete(const struct cm_base64 *decoder);
+
 /* After the last piece: false if a group is unfinished. unpadded: the padding may be missing, then
    its bytes (at most 2) are written to out now. */
 bool cm_base64_end(struct cm_base64 *decoder, bool unpadded, unsigned char out[2],

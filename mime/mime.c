@@ -22,22 +22,39 @@ static bool is_blank(const char *line, size_t length)
 	return length == 0;
 }
 
+/* The one line that programs write before the first part, whatever the message is. */
+static bool is_usual_preamble(const char *line, size_t length)
+{
+	static const char *const lines[] = {
+	    "This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)", /* Thunderbird */
+	    "This is an OpenPGP/MIME encrypted message (RFC 2440 and 3156)", /* old Enigmail */
+	    "This is a multi-part message in MIME format.",
+	};
+
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		if (length == strlen(lines[i]) && memcmp(line, lines[i], length) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Around the parts. RFC 2046 5.1.1 has readers ignore what stands there, which makes it a place for
-   cleartext: strict means nothing there; else incoming mail has a preamble ("This is an encrypted
-   message") and white space. */
+   cleartext: strict means nothing there but one line that is always the same. Incoming mail has
+   preambles of all sorts, and the footers of mailing lists. */
 static bool text_around(struct cm_mime *mime, const char *line, size_t length)
 {
 	if (length == 0)
 		return true;
-	if (mime->strict)
+	if (mime->strict) {
+		if (mime->state == CM_MIME_PREAMBLE && !mime->preamble &&
+		    is_usual_preamble(line, length))
+			return mime->preamble = true;
 		return cm_finding_set(mime->finding, CM_REASON_CLEARTEXT_IN_MIME,
 				      mime->state == CM_MIME_PREAMBLE ? "text before the first part"
 								      : "text after the last part");
+	}
 	if (memchr(line, '\0', length) != NULL || memchr(line, '\r', length) != NULL)
 		return refuse(mime, "a NUL or a bare CR outside the parts");
-	if (mime->state == CM_MIME_EPILOGUE && !is_blank(line, length))
-		return cm_finding_set(mime->finding, CM_REASON_CLEARTEXT_IN_MIME,
-				      "text after the last part");
 	return true;
 }
 
@@ -168,6 +185,7 @@ void cm_mime_init(struct cm_mime *mime, const struct cm_mime_format *format, voi
 	mime->context = context;
 	mime->strict = strict;
 	mime->state = CM_MIME_PREAMBLE;
+	mime->preamble = false;
 	mime->index = 0;
 	for (size_t i = 0; i < CM_MIME_PARTS_MAX; i++)
 		cm_part_init(&mime->part[i]);

@@ -45,6 +45,7 @@ struct cm_mime {
 	void *context;
 	bool strict; /* no text of anybody's choice around the parts and in their headers */
 	enum cm_mime_state state;
+	bool preamble;      /* strict: the one line that may stand before the first part did */
 	unsigned int index; /* of the part, from 0 */
 	struct cm_part part[CM_MIME_PARTS_MAX];
 	size_t boundary_length;

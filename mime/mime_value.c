@@ -7,7 +7,7 @@
 struct reader {
 	const char *at;
 	bool strict;
-	bool unusual; /* as in struct cm_mime_value */
+	bool unusual, comment; /* as in struct cm_mime_value */
 	const char *why;
 };
 
@@ -31,7 +31,7 @@ static bool skip_space(struct reader *reader)
 	if (!cm_skip_cfws(&reader->at, reader->strict ? CM_COMMENTS_NONE : CM_COMMENTS_ANY))
 		return refuse(reader, "a comment or a line break that is not allowed here");
 	if (memchr(start, '(', (size_t)(reader->at - start)) != NULL)
-		reader->unusual = true;
+		reader->unusual = reader->comment = true;
 	return true;
 }
 
@@ -89,8 +89,12 @@ static bool read_text(struct reader *reader, char *out, size_t size)
 
 	if (*reader->at == '"')
 		return read_quoted(reader, out, size);
-	while (is_token(reader->at[length]))
+	/* RFC 2045 5.1 wants quotes around a '/', and protocol= of some programs has none. */
+	while (is_token(reader->at[length]) ||
+	       (reader->at[length] == '/' && length > 0 && !reader->strict))
 		length++;
+	if (memchr(reader->at, '/', length) != NULL)
+		reader->unusual = true;
 	if (length == 0)
 		return refuse(reader, "a parameter without a value");
 	if (length >= size)
@@ -198,6 +202,7 @@ const char *cm_mime_value_parse(const char *text, bool slash, bool strict,
 	if (!skip_space(&reader) || !read_parameters(&reader, value_r))
 		return reader.why;
 	value_r->unusual = reader.unusual;
+	value_r->comment = reader.comment;
 	return NULL;
 }
 

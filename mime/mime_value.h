@@ -21,7 +21,9 @@
 
 struct cm_mime_value {
 	char value[2 * CM_MIME_NAME_MAX + 2]; /* "type/subtype" or a token, lower case */
-	bool unusual; /* has what not all readers know: comments, \, encoded words, ';' in quotes */
+	bool unusual; /* has what not all readers know: comments, \, encoded words, ';' in quotes,
+			 '/' without quotes */
+	bool comment;
 	size_t parameter_count;
 	struct {
 		char name[CM_MIME_NAME_MAX + 1]; /* lower case */

@@ -80,7 +80,10 @@ static bool content_type(struct cm_part *part, const char *text, bool strict,
 		return refuse(finding, "a second Content-Type header in a part");
 	if (why != NULL)
 		return refuse(finding, why);
-	memcpy(part->type, value.value, sizeof(part->type));
+	/* Python's email package takes "a/b (text/plain)" for text/plain. */
+	if (value.comment)
+		return refuse(finding, "a comment in a part's Content-Type");
+	memcpy(part->type, value.value, sizeof part->type);
 	/* Another character set could make other text of a text that is read as ASCII here. */
 	for (size_t i = 0; i < value.parameter_count; i++) {
 		if ((strict || strncmp(value.value, "text/", 5) == 0) &&
@@ -102,7 +105,7 @@ static bool transfer_encoding(struct cm_part *part, const char *text, bool stric
 	part->encoding_seen = true;
 	if (why != NULL || value.parameter_count > 0)
 		return refuse(finding, "a Content-Transfer-Encoding that is more than one word");
-	if (!cm_transfer_encoding_parse(value.value, &part->encoding))
+	if (!cm_transfer_encoding_parse(value.value, strict, &part->encoding))
 		return refuse(finding, "an unknown Content-Transfer-Encoding");
 	return true;
 }
@@ -154,6 +157,22 @@ static bool mime_version(struct cm_part *part, const char *text, bool strict,
 	       cleartext(finding, "a MIME-Version of a part that is not just 1.0");
 }
 
+/* Delta Chat 1.160 to 2.44 write the message's own one into the part of a secure-join request. */
+static bool message_id(struct cm_part *part, const char *text, bool strict,
+		       struct cm_finding *finding)
+{
+	size_t length = strlen(text);
+
+	if (!strict)
+		return true;
+	if (part->message_id_seen)
+		return refuse(finding, "a second Message-ID header in a part");
+	part->message_id_seen = true;
+	text = cm_trim(text, &length);
+	return (length > 0 && cm_message_id_length(text) == length) ||
+	       cleartext(finding, "a Message-ID of a part that is no identifier");
+}
+
 bool cm_part_header_decides(const char *field)
 {
 	static const char *const names[] = {"Content-Type", "Content-Transfer-Encoding"};
@@ -191,6 +210,8 @@ bool cm_part_header(struct cm_part *part, char *field, bool strict, struct cm_fi
 		return description(part, value, strict, finding);
 	if (strcasecmp(field, "MIME-Version") == 0)
 		return mime_version(part, value, strict, finding);
+	if (strcasecmp(field, "Message-ID") == 0)
+		return message_id(part, value, strict, finding);
 	if (strict)
 		return cleartext(finding, "a header in a part that needs none");
 	return true;

@@ -24,6 +24,7 @@ struct cm_part {
 	bool disposition_seen;
 	bool description_seen;
 	bool version_seen;
+	bool message_id_seen;
 	enum cm_transfer_encoding encoding;
 	unsigned int headers;
 	size_t header_bytes;

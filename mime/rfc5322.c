@@ -14,8 +14,7 @@ bool cm_is_alphanumeric(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* The length of the line break at c together with the white space after it; 0: none. */
-static size_t fold_length(const char *c)
+size_t cm_fold_length(const char *c)
 {
 	size_t length = c[0] == '\r' ? 1 : 0;
 
@@ -31,7 +30,7 @@ static bool skip_comment(const char **at, enum cm_comments comments)
 	unsigned int depth = 0;
 
 	for (;;) {
-		size_t fold = fold_length(c);
+		size_t fold = cm_fold_length(c);
 
 		if (fold > 0) {
 			c += fold;
@@ -56,7 +55,7 @@ static bool skip_comment(const char **at, enum cm_comments comments)
 bool cm_skip_cfws(const char **at, enum cm_comments comments)
 {
 	for (;;) {
-		size_t fold = fold_length(*at);
+		size_t fold = cm_fold_length(*at);
 
 		if (fold > 0) {
 			*at += fold;
@@ -95,6 +94,29 @@ bool cm_text_is(const char *text, const char *expected)
 
 	text = cm_trim(text, &length);
 	return length == strlen(expected) && strncasecmp(text, expected, length) == 0;
+}
+
+/* RFC 5322 3.2.3 atext and dots, and what stands in identifiers besides. */
+static bool is_id(char c)
+{
+	return cm_is_alphanumeric(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.:@[]", c));
+}
+
+size_t cm_message_id_length(const char *text)
+{
+	const char *at = NULL;
+	size_t length = 1;
+
+	if (*text != '<')
+		return 0;
+	for (; is_id(text[length]); length++) {
+		if (text[length] == '@' && at == NULL)
+			at = text + length;
+	}
+	if (text[length] != '>' || at == NULL || at == text + 1 || at == text + length - 1 ||
+	    length >= CM_MESSAGE_ID_MAX)
+		return 0;
+	return length + 1;
 }
 
 bool cm_header_name_valid(const char *name, size_t length)

@@ -20,6 +20,10 @@ enum cm_comments {
 	CM_COMMENTS_ANY,
 };
 
+/* The length of the line break at c together with the white space after it; 0: there is no folding
+   (RFC 5322 3.2.2). */
+size_t cm_fold_length(const char *c);
+
 /* Moves *at over folding white space (RFC 5322 3.2.2: a line break counts only with white space
    after it) and comments. False for a broken line break or comment, or for a comment that is not
    allowed. */
@@ -30,6 +34,11 @@ const char *cm_trim(const char *text, size_t *length);
 
 /* True if the trimmed text is `expected`, any case. */
 bool cm_text_is(const char *text, const char *expected);
+
+/* The bytes of an identifier "<left@right>" (RFC 5322 3.6.4) at the start of text, without white
+   space, comments and quoted strings; 0: something else, or over CM_MESSAGE_ID_MAX. */
+#define CM_MESSAGE_ID_MAX 250
+size_t cm_message_id_length(const char *text);
 
 /* A field name (RFC 5322 2.2) without anything that does not belong there. */
 bool cm_header_name_valid(const char *name, size_t length);

@@ -9,9 +9,11 @@ static const char *const names[] = {
     [CM_TRANSFER_BASE64] = "base64",
 };
 
-bool cm_transfer_encoding_parse(const char *name, enum cm_transfer_encoding *encoding_r)
+bool cm_transfer_encoding_parse(const char *name, bool strict,
+				enum cm_transfer_encoding *encoding_r)
 {
-	if (strcasecmp(name, "7bit") == 0 || strcasecmp(name, "8bit") == 0)
+	if (strcasecmp(name, "7bit") == 0 || strcasecmp(name, "8bit") == 0 ||
+	    (!strict && strcasecmp(name, "binary") == 0))
 		*encoding_r = CM_TRANSFER_IDENTITY;
 	else if (strcasecmp(name, names[CM_TRANSFER_QUOTED_PRINTABLE]) == 0)
 		*encoding_r = CM_TRANSFER_QUOTED_PRINTABLE;

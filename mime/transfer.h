@@ -15,7 +15,7 @@
 #include "lines.h"
 
 enum cm_transfer_encoding {
-	CM_TRANSFER_IDENTITY, /* 7bit, 8bit, or no header */
+	CM_TRANSFER_IDENTITY, /* 7bit, 8bit, binary, or no header */
 	CM_TRANSFER_QUOTED_PRINTABLE,
 	CM_TRANSFER_BASE64,
 };
@@ -31,8 +31,10 @@ struct cm_transfer {
 	struct cm_finding *finding;
 };
 
-/* "quoted-printable" and so on, any case. False for what is none of the above. */
-bool cm_transfer_encoding_parse(const char *name, enum cm_transfer_encoding *encoding_r);
+/* "quoted-printable" and so on, any case. strict: not "binary", for which our users would need
+   BINARYMIME (RFC 3030). False for any other name. */
+bool cm_transfer_encoding_parse(const char *name, bool strict,
+				enum cm_transfer_encoding *encoding_r);
 
 const char *cm_transfer_encoding_name(enum cm_transfer_encoding encoding);
 

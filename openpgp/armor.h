@@ -2,8 +2,8 @@
  * armor - OpenPGP ASCII armor, read line by line in constant memory (RFC 9580 6.2)
  *
  * One block "PGP MESSAGE" and nothing else: begin line, armor headers (incoming mail only), an
- * empty line, base64 of any line length that mail allows, an optional CRC24 line that is checked,
- * end line. Empty lines may stand before and after the block. What is decoded goes straight to the
+ * empty line, base64 of any line length that mail allows, an optional CRC-24 line that is not
+ * checked, end line. Empty lines may stand before and after the block. What is decoded goes straight to the
  * packet walker.
  */
 #ifndef CM_ARMOR_H
@@ -22,6 +22,8 @@
 #define CM_ARMOR_HEADERS_MAX 16
 /* RFC 9580 6.3: the encoded lines of what our own users send. */
 #define CM_ARMOR_COLUMNS_MAX 76
+/* Characters of a malformed CRC-24 in incoming mail; a proper one has four. */
+#define CM_ARMOR_CHECKSUM_MAX 16
 
 enum cm_armor_state {
 	CM_ARMOR_BEFORE,
@@ -32,11 +34,10 @@ enum cm_armor_state {
 };
 
 struct cm_armor {
-	bool strict; /* no headers, no trailing white space, at most 76 columns */
+	bool strict; /* no headers, no white space or empty line too many, at most 76 columns */
 	enum cm_armor_state state;
 	unsigned int headers;
 	bool checksum; /* a CRC24 line was there */
-	uint32_t crc;
 	struct cm_base64 base64;
 	struct cm_packets packets;
 	struct cm_finding *finding;

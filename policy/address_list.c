@@ -61,7 +61,7 @@ static void end_of_element(struct element *element, cm_address_found_fn *found, 
 {
 	struct cm_address address;
 
-	if (!element->words && cm_address_parse(element->text, element->length, &address))
+	if (!element->words && cm_address_parse_quoted(element->text, element->length, &address))
 		found(context, element->text, element->length);
 	*element = (struct element){0};
 }

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 /* One address as it was written, but without white space and comments; well-formed by
-   cm_address_parse(). */
+   cm_address_parse_quoted(). */
 typedef void cm_address_found_fn(void *context, const char *text, size_t length);
 
 /* value: folded or not, NUL-terminated. Calls found for each address. False if a quoted string, a

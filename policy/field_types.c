@@ -9,9 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Longest of the values that are a single word, and message identifier. */
-#define TOKEN_MAX      64
-#define MESSAGE_ID_MAX 250
+/* Longest of the values that are a single word. */
+#define TOKEN_MAX 64
 /* Most of them in References: more are no thread of messages. */
 #define MESSAGE_IDS_MAX 100
 
@@ -64,37 +63,13 @@ bool cm_field_recipients(const char *value, struct cm_field_writer *writer)
 	return writer->text != NULL || write(writer, HIDDEN_RECIPIENTS);
 }
 
-/* RFC 5322 3.2.3 atext and dots, and what stands in identifiers besides. */
-static bool is_id(char c)
-{
-	return cm_is_alphanumeric(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.:@[]", c));
-}
-
-/* The bytes of "<left@right>" at text; 0: something else. */
-static size_t message_id_length(const char *text)
-{
-	const char *at = NULL;
-	size_t length = 1;
-
-	if (*text != '<')
-		return 0;
-	for (; is_id(text[length]); length++) {
-		if (text[length] == '@' && at == NULL)
-			at = text + length;
-	}
-	if (text[length] != '>' || at == NULL || at == text + 1 || at == text + length - 1 ||
-	    length >= MESSAGE_ID_MAX)
-		return 0;
-	return length + 1;
-}
-
 /* Writes up to `most` identifiers. What is none is skipped up to the next '<'. */
 static bool write_message_ids(const char *value, size_t most, struct cm_field_writer *writer)
 {
 	const char *at = value;
 
 	while (most > 0 && (at = strchr(at, '<')) != NULL) {
-		size_t length = message_id_length(at);
+		size_t length = cm_message_id_length(at);
 
 		if (length > 0) {
 			cm_field_writer_word(writer, at, length);

@@ -2,14 +2,14 @@
  * from_header - the one address of a From header, if every reader would find the same one (RFC
  * 5322 3.4)
  *
- * Accepted are `address`, `<address>` and `display name <address>` with a display name of atoms,
- * quoted strings and, in incoming mail, comments (bounces have one) and raw UTF-8. Groups, lists,
- * routes, quoted local parts and addresses in a bare display name or in a comment are refused.
+ * Accepted are `address`, `<address>`, `display name <address>` with a display name of atoms,
+ * quoted strings, comments (bounces have one) and raw UTF-8, and `address <address>` if both are
+ * the same. Groups, lists, routes and other addresses in a bare display name or in a comment are
+ * refused. What leaves is the address alone (header_rewrite.h), so outgoing mail may have all of it
+ * too.
  */
 #ifndef CM_FROM_HEADER_H
 #define CM_FROM_HEADER_H
-
-#include <stdbool.h>
 
 #include "address.h"
 
@@ -17,6 +17,6 @@
 #define CM_FROM_MAX 2000
 
 /* value: folded or not, NUL-terminated. NULL on success, else what is wrong. */
-const char *cm_from_parse(const char *value, bool strict, struct cm_address *address_r);
+const char *cm_from_parse(const char *value, struct cm_address *address_r);
 
 #endif

@@ -136,7 +136,7 @@ bool cm_rule_one_from(struct cm_message *message)
 	const char *why = "no From header";
 
 	if (value != NULL)
-		why = cm_from_parse(value, message->rules->strict, &message->from);
+		why = cm_from_parse(value, &message->from);
 	if (why == NULL && !cm_second_reader_from(value, &message->from))
 		why = "GMime reads another address in From";
 	message->has_from = why == NULL;

@@ -2,6 +2,8 @@
 
 #include <gmime/gmime.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,22 +19,65 @@ void cm_second_reader_start(void)
 	pthread_once(&once, start);
 }
 
+/* The domain may be in A-labels or in U-labels (RFC 5890 2.3.2.1); GMime knows both forms of the
+   name that it read. */
+static bool same_mailbox(InternetAddressMailbox *mailbox, const struct cm_address *address)
+{
+	const char *const forms[] = {
+	    internet_address_mailbox_get_addr(mailbox),
+	    internet_address_mailbox_get_idn_addr(mailbox),
+	};
+	struct cm_address read;
+
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		if (forms[i] != NULL &&
+		    cm_address_parse_quoted(forms[i], strlen(forms[i]), &read) &&
+		    cm_address_equal(&read, address))
+			return true;
+	}
+	return false;
+}
+
+/* Dots where RFC 5322 3.2.3 has none: such local parts need quotes. */
+static bool has_odd_dots(const struct cm_address *address)
+{
+	const char *local = address->text;
+
+	return local[0] == '.' || local[address->local_length - 1] == '.' ||
+	       memmem(local, address->local_length, "..", 2) != NULL;
+}
+
+/* A copy of the value with quotes around the local part of the address, which is the last thing in
+   it that looks like it. NULL: it is quoted already, or no memory. The caller frees it. */
+static char *quote_local_part(const char *value, const struct cm_address *address)
+{
+	const char *at = value, *found = NULL;
+	char *quoted = NULL;
+
+	for (; (at = strcasestr(at, address->text)) != NULL; at++)
+		found = at;
+	if (found != NULL &&
+	    asprintf(&quoted, "%.*s\"%.*s\"%s", (int)(found - value), value,
+		     (int)address->local_length, found, found + address->local_length) < 0)
+		return NULL;
+	return quoted;
+}
+
 bool cm_second_reader_from(const char *value, const struct cm_address *address)
 {
-	InternetAddressList *list = internet_address_list_parse(NULL, value);
+	char *quoted = has_odd_dots(address) ? quote_local_part(value, address) : NULL;
+	InternetAddressList *list =
+	    internet_address_list_parse(NULL, quoted != NULL ? quoted : value);
 	bool same = false;
 
+	free(quoted);
 	if (list == NULL)
 		return false;
 	if (internet_address_list_length(list) == 1) {
 		InternetAddress *only = internet_address_list_get_address(list, 0);
 
-		if (INTERNET_ADDRESS_IS_MAILBOX(only)) {
-			const char *text =
-			    internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(only));
-
-			same = text != NULL && strcasecmp(text, address->text) == 0;
-		}
+		same = INTERNET_ADDRESS_IS_MAILBOX(only) &&
+		       same_mailbox(INTERNET_ADDRESS_MAILBOX(only), address);
 	}
 	g_object_unref(list);
 	return same;
@@ -44,6 +89,7 @@ static bool same_encoding(GMimePart *part, enum cm_transfer_encoding encoding)
 	case GMIME_CONTENT_ENCODING_DEFAULT:
 	case GMIME_CONTENT_ENCODING_7BIT:
 	case GMIME_CONTENT_ENCODING_8BIT:
+	case GMIME_CONTENT_ENCODING_BINARY:
 		return encoding == CM_TRANSFER_IDENTITY;
 	case GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE:
 		return encoding == CM_TRANSFER_QUOTED_PRINTABLE;
@@ -90,9 +136,8 @@ static bool same_multipart(GMimeObject *object, const struct cm_mime *mime, cons
 	seen = g_mime_object_get_content_type_parameter(object, "protocol");
 	if (protocol == NULL ? seen != NULL : seen == NULL || strcmp(seen, protocol) != 0)
 		return false;
-	if (mime->strict && !is_empty(g_mime_multipart_get_prologue(multipart)))
-		return false;
-	if (!is_empty(g_mime_multipart_get_epilogue(multipart)))
+	if (mime->strict && (!is_empty(g_mime_multipart_get_prologue(multipart)) ||
+			     !is_empty(g_mime_multipart_get_epilogue(multipart))))
 		return false;
 	if (g_mime_multipart_get_count(multipart) != (int)mime->format->parts)
 		return false;

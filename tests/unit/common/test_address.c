@@ -70,6 +70,44 @@ static const struct expectation addresses[] = {
     {"\xf4\x90\x80\x80@relay.test", NULL},
 };
 
+/* Quotes around a local part of which an address can be made without them. */
+static const struct expectation quoted[] = {
+    {"\"user\"@relay.test", "user@relay.test"},
+    {"\".a..B.\"@Relay.test", ".a..b.@relay.test"},
+    {"\"us\\er\"@relay.test", "user@relay.test"},
+    {"user@relay.test", "user@relay.test"},
+    {"", NULL},
+    {"\"", NULL},
+    {"\"user", NULL},
+    {"\"user\\", NULL},
+    {"\"user\\\"@relay.test", NULL},
+    {"\"user\"", NULL},
+    {"\"user\"relay.test", NULL},
+    {"\"\"@relay.test", NULL},
+    {"\"a b\"@relay.test", NULL},
+    {"\"a@b\"@relay.test", NULL},
+    {"\"a\\@b\"@relay.test", NULL},
+    {"\"a/b\"@relay.test", NULL},
+    {"\"a\"b@relay.test", NULL},
+    {"\"a\".\"b\"@relay.test", NULL},
+    {"\"a\"@b@relay.test", NULL},
+};
+
+static void test_parse_quoted(void **state)
+{
+	struct cm_address address;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(quoted) / sizeof(quoted[0]); i++) {
+		bool good =
+		    cm_address_parse_quoted(quoted[i].text, strlen(quoted[i].text), &address);
+
+		if (good != (quoted[i].normal != NULL) ||
+		    (good && strcmp(address.text, quoted[i].normal) != 0))
+			fail_msg("%s: %s", quoted[i].text, good ? address.text : "no address");
+	}
+}
+
 static void test_parse(void **state)
 {
 	struct cm_address address;
@@ -142,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_parse),
+	    cmocka_unit_test(test_parse_quoted),
 	    cmocka_unit_test(test_nul_and_length),
 	    cmocka_unit_test(test_path_and_parts),
 	};

@@ -77,7 +77,7 @@ static void envelope_senders_are_judged_at_once(void **state)
 	    {"", "Invalid from address <>"},
 	    {"<alice>", "Invalid from address <alice>"},
 	    {"<a b@relay.test>", "Invalid from address <a?b@relay.test>"},
-	    {"<\"a\"@relay.test>", "Invalid from address <\"a\"@relay.test>"},
+	    {"<\"a b\"@relay.test>", "Invalid from address <\"a?b\"@relay.test>"},
 	    {"<@x:a@relay.test>", "Invalid from address <@x:a@relay.test>"},
 	    {"<a/b@relay.test>", "Invalid from address <a/b@relay.test>"},
 	    {"<a%b\r\nc>", "Invalid from address <a%b??c>"},
@@ -440,7 +440,7 @@ static void threads_do_not_disturb_each_other(void **state)
 	struct worker workers[] = {
 	    {fixture->policy, usual, CM_REASON_ENCRYPTED, CM_REASON_ENCRYPTED, 0},
 	    {fixture->policy, preamble, CM_REASON_CLEARTEXT_IN_MIME, CM_REASON_ENCRYPTED, 0},
-	    {fixture->policy, comment, CM_REASON_FROM_HEADER, CM_REASON_ENCRYPTED, 0},
+	    {fixture->policy, comment, CM_REASON_ENCRYPTED, CM_REASON_ENCRYPTED, 0},
 	    {fixture->policy, SECURE_JOIN, CM_REASON_SECURE_JOIN, CM_REASON_SECURE_JOIN, 0},
 	};
 	pthread_t threads[COUNT(workers)];

@@ -21,6 +21,10 @@ static void one_recipient_that_refuses_cleartext_is_enough(void **state)
 	    /* what the mail server makes carol@relay.test of */
 	    {{"<carol>"}, CM_REASON_NOT_ENCRYPTED},
 	    {{"<\"carol\"@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<\"carol+a\"@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<\"carol@relay.test\"@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<\"relay.test!carol\"@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
+	    {{"<\"bob\"@relay.test>"}, CM_REASON_CLEARTEXT_ALLOWED},
 	    {{"<@relay.test:carol@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
 	    {{"<carol@relay.test.>"}, CM_REASON_NOT_ENCRYPTED},
 	    {{"<carol%relay.test@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
