@@ -9,6 +9,9 @@
 #include <strings.h>
 
 #define FIRST_SIZE 16
+/* Longer values never stay as they are: Postfix cuts what it shows to a milter at 60,000 bytes, and
+   what comes after them is not known. */
+#define UNCHANGED_MAX 50000
 
 void cm_header_rewrite_init(struct cm_header_rewrite *rewrite)
 {
@@ -75,7 +78,8 @@ static bool find_value(const char *name, const char *value, unsigned int index,
 		return false;
 	if (!leaves || writer->too_long || writer->text == NULL)
 		*value_r = NULL;
-	else if (same_words(value, writer->text) && !has_long_line(name, value))
+	else if (strlen(value) <= UNCHANGED_MAX && same_words(value, writer->text) &&
+		 !has_long_line(name, value))
 		*value_r = value;
 	else
 		*value_r = writer->text;
