@@ -3,8 +3,8 @@
  *
  * One block "PGP MESSAGE" and nothing else: begin line, armor headers (incoming mail only), an
  * empty line, base64 of any line length that mail allows, an optional CRC-24 line that is not
- * checked, end line. Empty lines may stand before and after the block. What is decoded goes straight to the
- * packet walker.
+ * checked, end line. Empty lines may stand before and after the block, in incoming mail also in it.
+ * What is decoded goes straight to the packet walker.
  */
 #ifndef CM_ARMOR_H
 #define CM_ARMOR_H
