@@ -31,7 +31,7 @@ static bool is_usual_preamble(const char *line, size_t length)
 	    "This is a multi-part message in MIME format.",
 	};
 
-	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		if (length == strlen(lines[i]) && memcmp(line, lines[i], length) == 0)
 			return true;
 	}

@@ -83,7 +83,7 @@ static bool content_type(struct cm_part *part, const char *text, bool strict,
 	/* Python's email package takes "a/b (text/plain)" for text/plain. */
 	if (value.comment)
 		return refuse(finding, "a comment in a part's Content-Type");
-	memcpy(part->type, value.value, sizeof part->type);
+	memcpy(part->type, value.value, sizeof(part->type));
 	/* Another character set could make other text of a text that is read as ASCII here. */
 	for (size_t i = 0; i < value.parameter_count; i++) {
 		if ((strict || strncmp(value.value, "text/", 5) == 0) &&

@@ -29,7 +29,7 @@ static bool same_mailbox(InternetAddressMailbox *mailbox, const struct cm_addres
 	};
 	struct cm_address read;
 
-	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		if (forms[i] != NULL &&
 		    cm_address_parse_quoted(forms[i], strlen(forms[i]), &read) &&
 		    cm_address_equal(&read, address))

@@ -97,7 +97,7 @@ static void text_around_the_parts_is_for_incoming_mail(void **state)
 	struct cm_finding finding;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		char *text = test_replaced(READ, changes[i].old, changes[i].new);
 
 		assert_true(agrees(text, false, &finding));
@@ -137,7 +137,7 @@ static void another_address_is_refused(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *text = cases[i].address != NULL ? cases[i].address : "alice@relay.test";
 		struct cm_address address;
 
