@@ -34,8 +34,10 @@ static void find_programs(struct cm_status *status)
 		struct cm_program *program = &status->programs[i];
 		if (program->state == CM_PROGRAM_RUNNING)
 			continue;
-		if (strcmp(program->key, "httpd") == 0 && status->config->metrics_listen[0] == '\0')
-			program->why = "metrics_listen is empty";
+		if (strcmp(program->key, "httpd") == 0 &&
+		    status->config->metrics_listen[0] == '\0' &&
+		    status->config->web_listen[0] == '\0')
+			program->why = "metrics_listen and web_listen are empty";
 		else if (strcmp(program->key, "opendkim") == 0 && status->config->mail_domain_is_ip)
 			program->why = "a relay without a domain name signs nothing";
 		else if (strcmp(program->key, "opendkim") == 0 &&
