@@ -342,7 +342,8 @@ static bool fill_keys(struct cm_settings *settings, const struct cm_config *conf
 	return true;
 }
 
-bool cm_settings_opendkim(const struct cm_config *config)
+/* True if OpenDKIM's daemon signs what leaves. */
+static bool opendkim_signs(const struct cm_config *config)
 {
 	return config->dkim_signing == CM_DKIM_SIGNING_OPENDKIM && !config->mail_domain_is_ip;
 }
@@ -353,7 +354,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 
 	derived[POSTFIX_HOSTNAME] = postfix_hostname(config);
 	derived[MAIL_DOMAIN_IS_IP] = format("%s", config->mail_domain_is_ip ? "true" : "false");
-	derived[OPENDKIM] = format("%s", cm_settings_opendkim(config) ? "true" : "false");
+	derived[OPENDKIM] = format("%s", opendkim_signs(config) ? "true" : "false");
 	derived[MAX_MESSAGE_BYTES] = format("%" PRIu64, config->max_message_size);
 	derived[QUOTA_TARGET_MB] = quota_target(config);
 	derived[SMTP_CONNECTIONS_PER_CLIENT] = format("%u", config->max_smtp_connections / 5);

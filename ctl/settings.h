@@ -43,7 +43,4 @@ typedef void cm_settings_visit_fn(const char *name, const char *value, const cha
 void cm_settings_each(const struct cm_settings *settings, cm_settings_visit_fn *visit,
 		      void *context);
 
-/* True if OpenDKIM's daemon signs what leaves. */
-bool cm_settings_opendkim(const struct cm_config *config);
-
 #endif

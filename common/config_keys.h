@@ -1,0 +1,70 @@
+/*
+ * config_keys - the keys of chatmail.ini: one row says all of a key
+ *
+ * For config.c and config_derive.c; the rest of the relay has struct cm_config.
+ */
+#ifndef CM_CONFIG_KEYS_H
+#define CM_CONFIG_KEYS_H
+
+#include <stddef.h>
+
+#include "config.h"
+
+enum cm_config_kind {
+	CM_CONFIG_TEXT,
+	CM_CONFIG_PATH,     /* "" or absolute */
+	CM_CONFIG_NUMBER,   /* unsigned int */
+	CM_CONFIG_DAYS,     /* the same; upstream's defaults of 2023 have a "d" behind it */
+	CM_CONFIG_BYTES,    /* a size in bytes */
+	CM_CONFIG_SIZE,     /* a size like upstream's: 500M, 2G; a bare number is in megabytes */
+	CM_CONFIG_REAL,     /* double */
+	CM_CONFIG_FLAG,     /* bool */
+	CM_CONFIG_MODE,     /* enum cm_registration_mode, see struct cm_config_choice */
+	CM_CONFIG_OUTBOUND, /* enum cm_outbound, see struct cm_config_choice */
+	CM_CONFIG_SIGNING,  /* enum cm_dkim_signing, see struct cm_config_choice */
+	CM_CONFIG_WORD,     /* letters, digits and dashes */
+	CM_CONFIG_URL,      /* https only */
+	CM_CONFIG_IROH,     /* "" or a URL, http too */
+	CM_CONFIG_HOST,     /* "", a domain name, or an IP address without brackets */
+	CM_CONFIG_LISTEN,   /* HOST:PORT */
+	CM_CONFIG_WEB,      /* "", HOST:PORT, or unix: and an absolute path */
+	CM_CONFIG_RESOLVER, /* ADDR[@PORT] */
+	CM_CONFIG_DOMAIN,   /* the mail domain */
+	CM_CONFIG_TLS,      /* two paths */
+};
+
+struct cm_config_row {
+	const char *name;
+	enum cm_config_kind kind;
+	size_t offset; /* into struct cm_config; unused by CM_CONFIG_TLS */
+	const char *default_text;
+	unsigned int min,
+	    max; /* of CM_CONFIG_NUMBER and CM_CONFIG_DAYS; min also of sizes, in their unit */
+};
+
+/* Most keys that the table can have. */
+#define CM_CONFIG_KEYS_MAX 64
+
+/* In the order of chatmail.ini(5); the last has a NULL name. */
+extern const struct cm_config_row cm_config_rows[];
+
+/* The row's place in the table, or -1. */
+int cm_config_index(const char *name);
+
+/* The values of a kind that is one word of a few, in the order of its enum. */
+struct cm_config_choice {
+	enum cm_config_kind kind;
+	const char *names[4];
+	const char *expected; /* for the error message */
+};
+
+/* NULL: not such a kind. */
+const struct cm_config_choice *cm_config_choice(enum cm_config_kind kind);
+
+/* Where the row's value is. */
+void *cm_config_field(struct cm_config *config, const struct cm_config_row *row);
+
+/* asprintf() into a field, replacing what is there; false if out of memory. */
+bool cm_config_print(char **text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
