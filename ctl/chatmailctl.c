@@ -11,6 +11,7 @@
 static const struct cm_command commands[] = {
     {"check", cm_command_check, "say whether the relay would take a message, and why"},
     {"config", cm_command_config, "render the configuration of the servers"},
+    {"certificate", cm_command_certificate, "check the certificate, have it read again"},
     {"invite", cm_command_invite, "make, list and revoke invitations"},
     {"status", cm_command_status, "show how the relay is doing"},
     {"report", cm_command_report, "show how full the mailboxes are and who uses them"},

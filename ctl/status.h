@@ -49,6 +49,8 @@ struct cm_status {
 	double load;
 	struct cm_amount postfix_active, postfix_deferred, postfix_hold;
 	struct cm_amount push_queue;
+	struct cm_amount certificate_seconds; /* how long it is still valid; 0: it has expired */
+	bool certificate_ends_soon;
 };
 
 /* Fills everything. config must outlive it; queue_directory is Postfix's. False with err filled if

@@ -13,6 +13,7 @@
 #include "push_queue.h"
 #include "registration.h"
 #include "status.h"
+#include "tls_pair.h"
 
 /* Postfix hashes its queues over one or two levels of directories (hash_queue_depth). */
 #define QUEUE_DEPTH_MAX 3
@@ -68,6 +69,19 @@ static bool judge_registration(struct cm_status *status)
 	status->registration = result < sizeof(words) / sizeof(words[0]) ? words[result] : "closed";
 	status->registration_why = strdup(why.text);
 	return status->registration_why != NULL;
+}
+
+static void measure_certificate(struct cm_status *status)
+{
+	struct cm_tls_pair pair;
+	struct cm_error ignored;
+	time_t now = time(NULL);
+
+	if (!cm_tls_pair_read(status->config, &pair, &ignored))
+		return;
+	status->certificate_seconds =
+	    (struct cm_amount){true, pair.not_after > now ? (uint64_t)(pair.not_after - now) : 0};
+	status->certificate_ends_soon = cm_tls_pair_ends_soon(&pair, now);
 }
 
 static void measure_disk(struct cm_status *status)
@@ -163,6 +177,7 @@ bool cm_status_gather(struct cm_status *status, const struct cm_config *config,
 	status->stats = cm_stats_open(config->run_dir, &status->stats_error);
 	find_programs(status);
 	measure_disk(status);
+	measure_certificate(status);
 	getloadavg(&status->load, 1);
 	if (judge_registration(status) && measure_queues(status, queue_directory))
 		return true;

@@ -122,6 +122,26 @@ static void print_amount(const struct page *page, const char *before, struct cm_
 		print_coloured(page, YELLOW, "unknown");
 }
 
+static void print_certificate(const struct page *page)
+{
+	const struct cm_status *status = page->status;
+	uint64_t seconds = status->certificate_seconds.value;
+
+	if (!status->certificate_seconds.known) {
+		print_coloured(page, YELLOW, "unknown");
+	} else if (seconds == 0) {
+		print_coloured(page, RED, "has expired");
+	} else {
+		fputs("valid for ", page->out);
+		print_seconds(page, seconds);
+		if (status->certificate_ends_soon) {
+			fputs("  ", page->out);
+			print_coloured(page, YELLOW, "must be renewed soon");
+		}
+	}
+	fputc('\n', page->out);
+}
+
 static void print_machine(const struct page *page)
 {
 	const struct cm_status *status = page->status;
@@ -143,6 +163,8 @@ static void print_machine(const struct page *page)
 		print_coloured(page, RED, " cannot be looked at");
 	}
 	fputc('\n', page->out);
+	begin_line(page, "certificate");
+	print_certificate(page);
 	begin_line(page, "load");
 	fprintf(page->out, "%.2f\n", status->load);
 	begin_line(page, "mail queue");

@@ -404,3 +404,32 @@ def test_text_files(pages):
     ahead = datetime.fromisoformat(expires) - datetime.now(timezone.utc).replace(tzinfo=None)
     assert timedelta(days=100) < ahead < timedelta(days=370)
     assert "Disallow: /invite" in request(pages, "GET", "/robots.txt").text
+
+
+# Certificates
+
+
+def serial(relay, alpn):
+    with tls(relay, alpn=alpn) as connection:
+        return connection.getpeercert(binary_form=True)
+
+
+@pytest.mark.skipif("config.getoption('--dovecot') != '2.3'", reason="doveadm is elsewhere")
+def test_a_new_certificate_is_used_at_once(make_relay):
+    relay = make_relay()
+    before = {alpn: serial(relay, alpn) for alpn in ("imap", "smtp", None)}
+    assert len(set(before.values())) == 1
+    names = "subjectAltName=DNS:relay.test"
+    renew = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    relay.inside(*renew, "-subj", "/CN=x", "-addext", names, "-keyout", "/etc/ssl/relay/key.pem", "-out", "/etc/ssl/relay/cert.pem")
+    done = relay.inside("chatmailctl", "certificate", "deployed")
+    assert [line for line in done.stdout.splitlines() if line.startswith("reloaded")] == [
+        "reloaded nginx", "reloaded Dovecot", "reloaded Postfix",
+    ]  # fmt: skip
+    for alpn in ("imap", "smtp", None):
+        eventually(lambda: serial(relay, alpn) != before[alpn])
+    # A pair that does not fit is used by nobody.
+    relay.inside("cp", "/etc/ssl/relay/cert.pem", "/etc/ssl/relay/key.pem")
+    done = relay.inside("chatmailctl", "certificate", "deployed", check=False)
+    assert done.returncode == 2 and "key.pem: not a private key" in done.stderr
+    assert serial(relay, None) != before[None]

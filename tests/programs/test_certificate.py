@@ -1,0 +1,129 @@
+"""chatmailctl certificate: is the pair right, and who is told of it."""
+
+import json
+import subprocess
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from support.web import CTL
+
+
+class Pair:
+    """A certificate and a key in a directory, and a chatmail.ini that names them."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.certificate, self.key = directory / "cert.pem", directory / "key.pem"
+        self.ini = directory / "chatmail.ini"
+        self.configure("relay.test")
+
+    def configure(self, domain):
+        self.ini.write_text(
+            f"[params]\nmail_domain = {domain}\nrun_dir = {self.directory}\n"
+            f"tls_external_cert_and_key = {self.certificate} {self.key}\n"
+        )
+
+    def make(self, name="DNS:relay.test", days=90, key=None):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+             "-days", str(days), "-subj", "/CN=x", "-addext", f"subjectAltName={name}",
+             "-keyout", key or self.key, "-out", self.certificate],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+    def make_between(self, begin, end):
+        """One that is valid from so many days from now until so many days from now."""
+
+        def date(days):
+            moment = datetime.now(timezone.utc) + timedelta(days=days)
+            return moment.strftime("%y%m%d%H%M%SZ")
+
+        def openssl(*arguments):
+            subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+        request, ca = self.directory / "request.pem", self.directory / "ca.cnf"
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                "-subj", "/CN=relay.test", "-keyout", self.key, "-out", request)  # fmt: skip
+        (self.directory / "index").write_text("")
+        ca.write_text(
+            f"[ca]\ndefault_ca = d\n[d]\ndatabase = {self.directory}/index\nnew_certs_dir = {self.directory}\n"
+            "default_md = sha256\npolicy = p\nrand_serial = yes\nunique_subject = no\n[p]\ncommonName = supplied\n"
+        )
+        openssl("ca", "-batch", "-config", ca, "-selfsign", "-keyfile", self.key, "-in", request,
+                "-out", self.certificate, "-startdate", date(begin), "-enddate", date(end), "-notext")  # fmt: skip
+
+    def run(self, verb="check"):
+        return subprocess.run(
+            [CTL, "certificate", verb, "-c", self.ini], capture_output=True, text=True, timeout=60
+        )
+
+    def status(self):
+        output = subprocess.run(
+            [CTL, "status", "--json", "-c", self.ini], capture_output=True, text=True, timeout=60
+        ).stdout
+        return json.loads(output)["certificate"]
+
+
+@pytest.fixture
+def pair(tmp_path):
+    return Pair(tmp_path)
+
+
+def test_a_good_pair(pair):
+    pair.make()
+    done = pair.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{pair.certificate}: valid until 20" in done.stdout
+
+
+@pytest.mark.parametrize("domain, name", [
+    ("192.0.2.1", "IP:192.0.2.1"), ("[2001:db8::25]", "IP:2001:db8::25"), ("a.relay.test", "DNS:*.relay.test"),
+])  # fmt: skip
+def test_names_that_fit(pair, domain, name):
+    pair.configure(domain.replace("[2001", "2001").rstrip("]"))
+    pair.make(name)
+    assert pair.run().returncode == 0
+
+
+@pytest.mark.parametrize("verb", ["check", "deployed"])
+@pytest.mark.parametrize("fault, words", [
+    ("absent", "cert.pem: No such file"), ("nonsense", "not a certificate in PEM format"), ("other name", "not for relay.test"),
+    ("other key", "not the key of"), ("no key", "key.pem: No such file"), ("nonsense key", "not a private key"),
+    ("expired", "has expired"),
+])  # fmt: skip
+def test_a_wrong_pair(pair, fault, words, verb):
+    if fault == "expired":
+        pair.make_between(-10, -1)
+    elif fault != "absent":
+        pair.make("DNS:other.test" if fault == "other name" else "DNS:relay.test")
+    if fault == "nonsense":
+        pair.certificate.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    elif fault == "other key":
+        pair.make(key=pair.directory / "other.pem")
+    elif fault == "no key":
+        pair.key.unlink()
+    elif fault == "nonsense key":
+        pair.key.write_text("nonsense")
+    done = pair.run(verb)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize("days, soon", [(90, False), (22, False), (6, False), (365, False)])
+def test_status(pair, days, soon):
+    pair.make(days=days)
+    status = pair.status()
+    assert (days - 1) * 86400 < status["seconds_left"] <= days * 86400
+    assert status["ends_soon"] is soon
+
+
+def test_status_warns_in_time(pair):
+    """Of a certificate for 90 days the last 21, of one for six days the last day and a half."""
+    for life, left in ((90, 20), (6, 1)):
+        pair.make_between(left - life, left)
+        assert pair.status()["ends_soon"] is True
+
+
+def test_status_without_a_certificate(pair):
+    assert pair.status() == {"seconds_left": None, "ends_soon": False}
