@@ -1,0 +1,144 @@
+"""What the APKBUILD makes, and the rules of aports that a machine can check."""
+
+import re
+import subprocess
+
+import pytest
+
+from alpine.conftest import APORT
+from support.relay import SOURCE
+
+TEXT = (APORT / "APKBUILD").read_text()
+SCRIPTS = sorted(path for path in APORT.iterdir() if path.name != "APKBUILD")
+FILES = {
+    "chatmail-common": {"usr/lib/sysctl.d/60-chatmail.conf"},
+    "chatmail-dovecot": {
+        "usr/lib/chatmail/dovecot/ABI/auth/libauthdb_chatmail.so",
+        "usr/lib/chatmail/dovecot/ABI/lib30_chatmail_plugin.so",
+        "usr/lib/chatmail/dovecot/ABI/lib31_imap_chatmail_plugin.so",
+        "usr/sbin/chatmail-dovecot-modules",
+        "usr/share/chatmail/appversions.json",
+    },
+    "chatmail-milter": {"usr/sbin/chatmail-milter"},
+    "chatmail-services": {
+        "etc/periodic/daily/chatmail-expire",
+        "usr/bin/chatmail-expire",
+        "usr/sbin/chatmail-httpd",
+        "usr/sbin/chatmail-notifyd",
+    },
+    "chatmailctl": {"usr/bin/chatmailctl"},
+    "chatmailctl-bash-completion": {"usr/share/bash-completion/completions/chatmailctl"},
+    "chatmailctl-zsh-completion": {"usr/share/zsh/site-functions/_chatmailctl"},
+    "chatmail-relay": set(),
+    "chatmail-relay-openrc": {
+        f"etc/{place}"
+        for place in (
+            "conf.d/chatmail-httpd",
+            "conf.d/chatmail-milter",
+            "conf.d/chatmail-notifyd",
+            "init.d/chatmail-httpd",
+            "init.d/chatmail-milter",
+            "init.d/chatmail-notifyd",
+            "init.d/chatmail-relay",
+        )
+    },
+}
+# What grows with the tree, by where it has to be.
+FOLDERS = {
+    "chatmail-services": "usr/share/chatmail/monitoring/",
+    "chatmailctl": "usr/share/chatmail/config/",
+}
+
+
+def files(packages, name):
+    tree = packages / name
+    found = (str(path.relative_to(tree)) for path in tree.rglob("*") if not path.is_dir())
+    return {re.sub(r"\d+\.\d+\.ABIv\d+", "ABI", path) for path in found}
+
+
+def information(packages, name):
+    text = (packages / f"{name}.info").read_text()
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_a_package(packages, name):
+    folder = FOLDERS.get(name)
+    found = files(packages, name)
+    if folder is not None:
+        assert any(path.startswith(folder) for path in found)
+        found = {path for path in found if not path.startswith(folder)}
+    assert found == FILES[name]
+
+
+def test_every_man_page_is_in_doc(packages):
+    pages = {path.name for path in (SOURCE / "docs/man").glob("*.[1-8]")}
+    found = {path.split("/")[-1] for path in files(packages, "chatmail-relay-doc")}
+    assert pages <= found
+    assert "LICENSE" in found
+
+
+def test_every_program_has_debug_information(packages):
+    found = files(packages, "chatmail-relay-dbg")
+    for program in ("sbin/chatmail-milter", "sbin/chatmail-httpd", "bin/chatmailctl"):
+        assert f"usr/lib/debug/usr/{program}.debug" in found
+
+
+def test_the_meta_package_brings_a_whole_relay(packages):
+    wanted, seen = ["chatmail-relay"], set()
+    while wanted:
+        name = wanted.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if (packages / f"{name}.info").exists():
+            depends = information(packages, name)["depends"].split()
+            wanted += [re.split("[=<>~]", word)[0] for word in depends]
+    assert {
+        "ca-certificates", "chatmail-common", "chatmail-dovecot", "chatmail-milter",
+        "chatmail-services", "chatmailctl", "dovecot", "dovecot-lmtpd", "nginx", "nginx-mod-stream",
+        "openssl", "postfix",
+    } <= seen  # fmt: skip
+
+
+def test_no_version_of_dovecot_is_held_back(packages):
+    for info in packages.glob("*.info"):
+        for word in information(packages, info.stem)["depends"].split():
+            assert not re.match(r"dovecot[a-z-]*[=<>~]", word), info.stem
+
+
+def test_version_is_the_tree_s():
+    version = re.search(r"version: '(.*)'", (SOURCE / "meson.build").read_text()).group(1)
+    assert f"pkgver={version}\n" in TEXT
+
+
+def test_rules_of_aports():
+    assert re.search(r"^# Maintainer: .+ <\S+@\S+\.\S+>$", TEXT, re.M)
+    assert len(re.search(r'^pkgdesc="(.*)"$', TEXT, re.M).group(1)) <= 128
+    subpackages = re.search(r'^subpackages="(.*?)"', TEXT, re.M | re.S).group(1).split()
+    assert subpackages[0] == "$pkgname-dbg"
+    assert subpackages[1:3] == ["$pkgname-doc", "$pkgname-openrc"]
+    for line in TEXT.splitlines():
+        assert line == line.rstrip()
+        assert not line.startswith("  "), "tabs, not spaces: " + line
+    assert "[[" not in TEXT and "function " not in TEXT and "source " not in TEXT
+
+
+def test_every_script_belongs_to_a_package_and_is_named(packages):
+    listed = re.search(r'^install="(.*?)"', TEXT, re.M | re.S).group(1).split()
+    listed += [word.split("=")[0] for word in re.search(r'^triggers="(.*)"', TEXT, re.M).group(1).split()]
+    assert sorted(listed) == [path.name for path in SCRIPTS]
+    for name in listed:
+        assert (packages / name.rsplit(".", 1)[0]).is_dir()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*SCRIPTS, *sorted((SOURCE / "packaging/openrc").iterdir()), SOURCE / "packaging/dovecot/chatmail-dovecot-modules"],
+    ids=lambda path: path.name,
+)
+def test_scripts_are_posix(path):
+    """As ash of busybox reads them, and without shellcheck's warnings."""
+    excluded = "SC2034,SC2154,SC2148"  # an init script's variables are read by OpenRC
+    subprocess.run(["busybox", "ash", "-n", path], check=True)
+    subprocess.run(["shellcheck", "-s", "dash", "--severity=warning", "-e", excluded, path], check=True)

@@ -1,0 +1,119 @@
+"""The scripts and services of the Alpine packages, run by busybox's ash and by OpenRC."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from alpine.conftest import APORT
+from support.wait import eventually
+
+DOMAIN = "relay.test"
+
+
+@pytest.fixture(scope="module")
+def installed(box, packages):
+    """All packages, with a configuration."""
+    box.install(
+        packages, "chatmail-common", "chatmail-milter", "chatmail-dovecot", "chatmail-services",
+        "chatmailctl", "chatmail-relay-openrc",
+    )  # fmt: skip
+    (box.root / "etc/chatmail.ini").write_text(
+        f"[params]\nmail_domain = {DOMAIN}\nnotify_url = https://127.0.0.1:9/notify\n"
+    )
+    box.run("install", "-d", "-o", "vmail", "-g", "vmail", "-m", "700", f"/home/vmail/mail/{DOMAIN}")
+    box.run("groupadd", "-f", "-r", "nginx")
+    return box
+
+
+def stat(box, path):
+    return box.run("stat", "-c", "%U %G %a", path).stdout.strip()
+
+
+def status(box, service):
+    return box.run("rc-service", service, "status", check=False).stdout
+
+
+def child(box, service):
+    """What supervise-daemon supervises; None if there is nothing."""
+    found = box.run("pgrep", "-u", "vmail", "-x", service[:15], check=False).stdout.split()
+    return int(found[0]) if found else None
+
+
+def test_installation_makes_the_user_and_directories(installed):
+    assert re.match(r"vmail:.*:/home/vmail:/sbin/nologin", installed.run("getent", "passwd", "vmail").stdout)
+    assert stat(installed, "/home/vmail/mail") == "vmail vmail 700"
+    assert 'rc_ulimit="-n 262144"' in (installed.root / "etc/conf.d/dovecot").read_text()
+
+
+def test_installing_twice_changes_nothing(installed, packages):
+    before = (installed.root / "etc/conf.d/dovecot").read_text(), installed.run("id", "vmail").stdout
+    installed.install(packages, "chatmail-common")
+    after = (installed.root / "etc/conf.d/dovecot").read_text(), installed.run("id", "vmail").stdout
+    assert before == after
+
+
+@pytest.mark.parametrize("service", ["chatmail-milter", "chatmail-notifyd", "chatmail-httpd"])
+def test_a_service_starts_is_supervised_and_stops(installed, service):
+    with open(installed.root / "etc/conf.d" / service, "a") as confd:
+        confd.write('rc_ulimit="-n 1234"\n')
+    installed.run("rc-service", "--nodeps", service, "start")
+    pid = eventually(lambda: child(installed, service), 60, message=f"{service} does not run")
+    assert "started" in status(installed, service)
+    assert stat(installed, "/run/chatmail") == "vmail vmail 750"
+    installed.run("kill", "-KILL", str(pid))
+    again = eventually(
+        lambda: child(installed, service) not in (None, pid) and child(installed, service),
+        60,
+        message=f"{service} is not started again",
+    )
+    installed.run("rc-service", "--nodeps", service, "reload")
+    text = installed.run("cat", f"/proc/{again}/status").stdout
+    assert re.search(r"^NoNewPrivs:\s1$", text, re.M)
+    assert re.search(r"^CapEff:\s0+$", text, re.M)
+    limits = installed.run("cat", f"/proc/{again}/limits").stdout
+    assert re.search(r"^Max open files\s+1234\b", limits, re.M)
+    installed.run("rc-service", "--nodeps", service, "stop")
+    eventually(lambda: child(installed, service) is None, 60, message=f"{service} goes on")
+
+
+def test_sockets_are_postfix_s_and_the_web_server_s(installed):
+    assert stat(installed, "/var/spool/postfix/chatmail") == "vmail postfix 2750"
+    assert stat(installed, "/run/chatmail-web") == "vmail nginx 2750"
+
+
+def test_the_relay_is_one_service(installed):
+    """Starting it starts what it needs. Alpine's services of Postfix and Dovecot are not here."""
+    for name in ("dovecot", "postfix"):
+        script = installed.root / "etc/init.d" / name
+        script.write_text("#!/sbin/openrc-run\nstart() { :; }\nstop() { :; }\n")
+        script.chmod(0o755)
+    installed.run("rc-service", "chatmail-relay", "start")
+    for service in ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd", "dovecot", "postfix"):
+        assert "started" in status(installed, service)
+    for service in ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd"):
+        eventually(lambda: child(installed, service), 60, message=f"{service} does not run")
+        installed.run("rc-service", service, "stop")
+
+
+def test_the_daily_job(installed):
+    job = "/etc/periodic/daily/chatmail-expire"
+    assert os.access(installed.root / job[1:], os.X_OK)
+    assert installed.run(job).stdout == ""
+
+
+def test_removal_leaves_no_link_in_dovecot_s_directory(installed):
+    modules = [installed.root / "usr/lib/dovecot/modules", installed.root / "usr/lib/dovecot/modules/auth"]
+
+    def links():
+        return [path for place in modules for path in place.glob("*chatmail*") if path.is_symlink()]
+
+    assert len(links()) == 3
+    installed.run("busybox", "ash", APORT / "chatmail-dovecot.pre-deinstall")
+    assert links() == []
+
+
+def test_scripts_name_no_place_of_this_tree(packages):
+    for path in Path(packages).glob("chatmail-relay-openrc/etc/*/*"):
+        assert "/work" not in path.read_text() and "/build" not in path.read_text()

@@ -1,0 +1,118 @@
+"""A point release of Dovecot arrives: the plugins for its ABI are chosen, and people can log in."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.messages import encrypted
+from support.relay import SOURCE, Relay, Stages, install
+
+TOOL = SOURCE / "packaging/dovecot/chatmail-dovecot-modules"
+ROOTS = {name: SOURCE / "build" / f"dovecot-{name}-root" for name in ("2.4", "2.4-newest")}
+BUILDS = {name: SOURCE / "build" / f"dovecot-{name}-abi" for name in ROOTS}
+ABI = {
+    name: re.search(
+        r'ABI_VERSION "(\S+?)[("]', (root / "usr/include/dovecot/config.h").read_text()
+    ).group(1)
+    for name, root in ROOTS.items()
+}
+
+
+def tool(*arguments):
+    return subprocess.run(["busybox", "ash", TOOL, *arguments], capture_output=True, text=True)
+
+
+class PointRelease:
+    """A Dovecot for Relay: its root, and what is installed over it."""
+
+    def __init__(self, name, build):
+        self.version = "2.4"
+        self.build = build
+        self.root = ROOTS[name]
+        self.plugin_build = BUILDS[name]
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory):
+    """The plugin package of both ABIs, as if one build had had both."""
+    stage = tmp_path_factory.mktemp("packaged")
+    for build in BUILDS.values():
+        install(build, stage)
+    return stage
+
+
+def dovecot_of(name, directory):
+    """Only what the tool looks at: Dovecot's auth and its directory of modules."""
+    shutil.rmtree(directory / "usr/lib/dovecot", ignore_errors=True)
+    (directory / "usr/lib/dovecot/modules/auth").mkdir(parents=True)
+    shutil.copy(ROOTS[name] / "usr/lib/dovecot/auth", directory / "usr/lib/dovecot/auth")
+
+
+def test_the_two_are_different():
+    assert ABI["2.4"] != ABI["2.4-newest"]
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_an_upgrade_is_followed_and_people_log_in(packaged, tmp_path, name):
+    """The links that the package's trigger makes after Dovecot was replaced by this version, over
+    this version."""
+    stage = tmp_path / "stage"
+    shutil.copytree(packaged, stage, symlinks=True)
+    other = next(one for one in ROOTS if one != name)
+    for installed in (other, name):
+        dovecot_of(installed, stage)
+        assert tool("--root", stage, "select").returncode == 0
+    check = tool("--root", stage, "check")
+    assert (check.returncode, check.stdout) == (0, f"Dovecot {ABI[name]}, plugins {ABI[name]}\n")
+    (stage / "usr/lib/dovecot/auth").unlink()
+
+    build = Path(os.environ["CHATMAIL_BUILD"]).resolve()
+    stages = Stages.__new__(Stages)
+    stages.dovecot = PointRelease(name, build)
+    stages.programs = install(build, tmp_path / "programs")
+    stages.plugins = stage
+    with Relay(stages) as relay:
+        alice, bob = relay.registered(), relay.registered()
+        assert relay.send(alice, bob.address, encrypted(alice.address, bob.address))[0] == 250
+        assert len(relay.messages(bob)) == 1
+
+
+def test_a_dovecot_without_plugins_is_said(packaged, tmp_path):
+    """And what was chosen stays: nothing is better than a wrong link."""
+    stage = tmp_path / "stage"
+    shutil.copytree(packaged, stage, symlinks=True)
+    dovecot_of("2.4", stage)
+    assert tool("--root", stage, "select").returncode == 0
+    shutil.rmtree(stage / "usr/lib/chatmail/dovecot" / ABI["2.4-newest"])
+    dovecot_of("2.4-newest", stage)
+    result = tool("--root", stage, "select")
+    assert result.returncode == 1
+    assert f"no plugins for Dovecot {ABI['2.4-newest']}" in result.stderr
+    check = tool("--root", stage, "check")
+    assert (check.returncode, check.stdout) == (
+        1, f"Dovecot {ABI['2.4-newest']}, plugins {ABI['2.4']}\n"
+    )  # fmt: skip
+
+
+def test_plugins_are_built_on_the_machine(box, packages):
+    """What the package's trigger does if Dovecot's ABI has no plugins and the kit is installed."""
+    box.install(packages, "chatmail-common", "chatmail-dovecot", "chatmail-dovecot-rebuild")
+    [abi] = (path.name for path in (packages / "chatmail-dovecot/usr/lib/chatmail/dovecot").iterdir())
+    box.run("rm", "-r", f"/usr/lib/chatmail/dovecot/{abi}")
+    box.run("chatmail-dovecot-modules", "select")
+    assert box.run("chatmail-dovecot-modules", "check").stdout == f"Dovecot {abi}, plugins {abi}\n"
+    modules = box.root / "usr/lib/dovecot/modules"
+    for plugin in ("lib30_chatmail_plugin.so", "auth/libauthdb_chatmail.so"):
+        assert os.readlink(modules / plugin).endswith(f"chatmail/dovecot/current/{plugin}")
+        box.run("readlink", "-e", f"/usr/lib/dovecot/modules/{plugin}")
+
+
+@pytest.mark.parametrize("arguments", [[], ["other"], ["select", "more"], ["--root"]])
+def test_usage(arguments):
+    result = tool(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith("usage: ")
