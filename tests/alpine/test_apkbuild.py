@@ -25,6 +25,7 @@ FILES = {
         "usr/bin/chatmail-expire",
         "usr/sbin/chatmail-httpd",
         "usr/sbin/chatmail-notifyd",
+        "usr/sbin/chatmail-transport",
     },
     "chatmailctl": {"usr/bin/chatmailctl"},
     "chatmailctl-bash-completion": {"usr/share/bash-completion/completions/chatmailctl"},
@@ -36,10 +37,12 @@ FILES = {
             "conf.d/chatmail-httpd",
             "conf.d/chatmail-milter",
             "conf.d/chatmail-notifyd",
+            "conf.d/chatmail-transport",
             "init.d/chatmail-httpd",
             "init.d/chatmail-milter",
             "init.d/chatmail-notifyd",
             "init.d/chatmail-relay",
+            "init.d/chatmail-transport",
         )
     },
 }

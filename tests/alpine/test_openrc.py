@@ -10,6 +10,7 @@ from alpine.conftest import APORT
 from support.wait import eventually
 
 DOMAIN = "relay.test"
+SERVICES = ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd", "chatmail-transport")
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,12 @@ def installed(box, packages):
     )
     box.run("install", "-d", "-o", "vmail", "-g", "vmail", "-m", "700", f"/home/vmail/mail/{DOMAIN}")
     box.run("groupadd", "-f", "-r", "nginx")
+    keys = box.root / "etc/dkimkeys"
+    keys.mkdir(exist_ok=True)
+    box.run("openssl", "genrsa", "-out", "/etc/dkimkeys/opendkim.private", "2048")
+    box.run("chown", "-R", "root:vmail", "/etc/dkimkeys")
+    box.run("chmod", "750", "/etc/dkimkeys")
+    box.run("chmod", "640", "/etc/dkimkeys/opendkim.private")
     return box
 
 
@@ -54,7 +61,7 @@ def test_installing_twice_changes_nothing(installed, packages):
     assert before == after
 
 
-@pytest.mark.parametrize("service", ["chatmail-milter", "chatmail-notifyd", "chatmail-httpd"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_service_starts_is_supervised_and_stops(installed, service):
     with open(installed.root / "etc/conf.d" / service, "a") as confd:
         confd.write('rc_ulimit="-n 1234"\n')
@@ -90,9 +97,9 @@ def test_the_relay_is_one_service(installed):
         script.write_text("#!/sbin/openrc-run\nstart() { :; }\nstop() { :; }\n")
         script.chmod(0o755)
     installed.run("rc-service", "chatmail-relay", "start")
-    for service in ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd", "dovecot", "postfix"):
+    for service in (*SERVICES, "dovecot", "postfix"):
         assert "started" in status(installed, service)
-    for service in ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd"):
+    for service in SERVICES:
         eventually(lambda: child(installed, service), 60, message=f"{service} does not run")
         installed.run("rc-service", service, "stop")
 

@@ -15,8 +15,9 @@ from support.relay import Account
 from support.wait import eventually
 
 DOMAIN = "relay.test"
-OURS = ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd", "chatmail-expire")
-RUNNING = ("chatmail-milter", "chatmail-notifyd", "dovecot", "opendkim", "postfix")
+SERVICES = ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd", "chatmail-transport")
+OURS = (*SERVICES, "chatmail-expire")
+RUNNING = (*SERVICES, "dovecot", "nginx", "postfix")
 ALICE, BOB = Account(DOMAIN), Account(DOMAIN)
 PACKAGES = (
     "chatmail-relay",
@@ -95,8 +96,8 @@ def failed_units(machine):
 
 def test_installation_asks_and_starts_nothing_of_ours(machine):
     update(machine)
-    machine.apt("install", "chatmail-relay", "opendkim")
-    for unit in OURS[:3]:
+    machine.apt("install", "chatmail-relay")
+    for unit in SERVICES:
         assert machine.output("systemctl", "is-enabled", unit) == "enabled"
         assert not machine.is_active(unit)
     assert machine.output("systemctl", "is-enabled", "chatmail-expire.timer") == "enabled"
@@ -128,10 +129,10 @@ def test_first_message(machine):
         "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={DOMAIN}",
         "-keyout", "/etc/ssl/private/relay.key", "-out", "/etc/ssl/relay.pem",
     )  # fmt: skip
-    machine.run("install", "-d", "-o", "opendkim", "-g", "opendkim", "-m", "700", "/etc/dkimkeys")
+    machine.run("install", "-d", "-g", "vmail", "-m", "750", "/etc/dkimkeys")
     machine.run("openssl", "genrsa", "-out", "/etc/dkimkeys/opendkim.private", "2048")
-    machine.run("chown", "opendkim:", "/etc/dkimkeys/opendkim.private")
-    machine.run("chmod", "600", "/etc/dkimkeys/opendkim.private")
+    machine.run("chown", "root:vmail", "/etc/dkimkeys/opendkim.private")
+    machine.run("chmod", "640", "/etc/dkimkeys/opendkim.private")
     machine.run("chatmailctl", "config", "apply")
     machine.run("systemctl", "restart", "chatmail-relay.target")
     everything_runs(machine)
@@ -146,7 +147,7 @@ def test_cleartext_is_refused(machine):
         send(ALICE, BOB, cleartext(ALICE.address, BOB.address))
 
 
-@pytest.mark.parametrize("unit", ["chatmail-milter", "chatmail-notifyd"])
+@pytest.mark.parametrize("unit", SERVICES)
 def test_a_killed_service_comes_back(machine, unit):
     pid = machine.main_pid(unit)
     machine.run("systemctl", "kill", "--signal=KILL", unit)
@@ -184,7 +185,7 @@ def test_dovecot_starts_where_postfix_never_ran(machine):
 
 def test_a_service_writes_nothing_below_etc_and_usr(machine):
     """Tried from inside the sandbox of each service that runs."""
-    for unit in ("chatmail-milter", "chatmail-notifyd"):
+    for unit in SERVICES:
         pid = str(machine.main_pid(unit))
         status = machine.output("cat", f"/proc/{pid}/status")
         assert re.search(r"^CapEff:\s0+$", status, re.M)
@@ -261,7 +262,7 @@ def test_removal_keeps_mail_and_configuration(machine):
 
 def test_installation_after_removal(machine):
     before = sum(len(list((mailbox(machine, BOB) / box).iterdir())) for box in ("new", "cur"))
-    machine.apt("install", "chatmail-relay", "opendkim")
+    machine.apt("install", "chatmail-relay")
     machine.run("systemctl", "restart", "chatmail-relay.target")
     everything_runs(machine)
     assert len(messages(BOB)) == before
