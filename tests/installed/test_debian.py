@@ -129,10 +129,9 @@ def test_first_message(machine):
         "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={DOMAIN}",
         "-keyout", "/etc/ssl/private/relay.key", "-out", "/etc/ssl/relay.pem",
     )  # fmt: skip
-    machine.run("install", "-d", "-g", "vmail", "-m", "750", "/etc/dkimkeys")
+    machine.run("install", "-d", "-m", "700", "/etc/dkimkeys")
     machine.run("openssl", "genrsa", "-out", "/etc/dkimkeys/opendkim.private", "2048")
-    machine.run("chown", "root:vmail", "/etc/dkimkeys/opendkim.private")
-    machine.run("chmod", "640", "/etc/dkimkeys/opendkim.private")
+    machine.run("chmod", "600", "/etc/dkimkeys/opendkim.private")
     machine.run("chatmailctl", "config", "apply")
     machine.run("systemctl", "restart", "chatmail-relay.target")
     everything_runs(machine)
