@@ -14,6 +14,7 @@
 #include "log.h"
 #include "pid_file.h"
 #include "privileges.h"
+#include "supervisor.h"
 
 /* The handlers' end and the program's. */
 static int signal_pipe[2] = {-1, -1};
@@ -147,6 +148,7 @@ void cm_daemon_ready(struct cm_daemon *daemon)
 {
 	int null;
 
+	cm_supervisor_notify("READY=1");
 	if (daemon->ready_fd < 0)
 		return;
 	cm_log_init(daemon->name, CM_LOG_SYSLOG);

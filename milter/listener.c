@@ -16,6 +16,7 @@
 
 #include <libmilter/mfapi.h>
 
+#include "self_check.h"
 #include "session.h"
 #include "worker_wakeup.h"
 
@@ -179,6 +180,11 @@ bool cm_listener_start(void (*on_end)(void), struct cm_error *err)
 	errno = error;
 	cm_error_set_errno(err, "cannot start a thread");
 	return false;
+}
+
+bool cm_listener_answers(int milliseconds)
+{
+	return cm_self_check_answers(&own_address, milliseconds);
 }
 
 void cm_listener_close(void)

@@ -32,6 +32,9 @@ bool cm_listener_open(const struct cm_listener_options *options, struct cm_error
    thread, should libmilter give up. */
 bool cm_listener_start(void (*on_end)(void), struct cm_error *err);
 
+/* True if libmilter answers on the socket within so long. */
+bool cm_listener_answers(int milliseconds);
+
 /* Takes away a Unix socket's name, so nobody connects any more. Sessions go on: libmilter's own way
    to stop would cut off those that wait for Postfix (its pool of workers ends at once). */
 void cm_listener_close(void);

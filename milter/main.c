@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/select.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -18,8 +19,18 @@
 #include "log.h"
 #include "options.h"
 #include "runtime.h"
+#include "self_check.h"
+#include "supervisor.h"
 
 #define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
+
+/* How often we look whether libmilter still answers, unless the service manager wants it more
+   often, and how often in a row it may not. */
+#define CHECK_MILLISECONDS 10000
+#define CHECK_FAILURES     3
+
+/* Fewer free descriptors than this are too few if libmilter uses select(). */
+#define SPARE_DESCRIPTORS 64
 
 /* What the reply to the last one may take to be sent. */
 #define REPLY_MILLISECONDS 500
@@ -132,19 +143,58 @@ static void on_listener_end(void)
 	kill(getpid(), SIGTERM);
 }
 
+/* Logs once for each time that libmilter comes near to what select() can serve. */
+static void watch_descriptors(void)
+{
+	static bool logged;
+	unsigned int open_count = cm_self_check_descriptors();
+	bool near = open_count + SPARE_DESCRIPTORS > FD_SETSIZE;
+
+	if (near && !logged)
+		cm_log(LOG_WARNING,
+		       "%u descriptors are open, and libmilter can serve %d: lower "
+		       "max_smtp_connections",
+		       open_count, FD_SETSIZE);
+	logged = near;
+}
+
+/* Serves until a signal ends the program, which is returned, or libmilter does not answer: 0. */
+static int wait_for_end(const struct program *program)
+{
+	bool selects = cm_self_check_selects();
+	int period = cm_supervisor_watchdog(CHECK_MILLISECONDS), failures = 0, number;
+
+	for (;;) {
+		number = next_signal(program, period);
+		if (number == SIGTERM || number == SIGINT)
+			return number;
+		if (number == SIGHUP)
+			reload(program);
+		if (number != 0)
+			continue;
+		if (selects)
+			watch_descriptors();
+		failures = cm_listener_answers(period) ? 0 : failures + 1;
+		if (failures == 0)
+			cm_supervisor_notify("WATCHDOG=1");
+		if (failures == CHECK_FAILURES)
+			return 0;
+	}
+}
+
 static int serve(const struct program *program)
 {
 	struct cm_error err;
-	int number;
 
 	if (!cm_listener_start(on_listener_end, &err))
 		return cm_daemon_fail(&err);
 	cm_log(LOG_INFO, "listening on %s", program->listener.socket);
-	do {
-		number = next_signal(program, -1);
-		if (number == SIGHUP)
-			reload(program);
-	} while (number != SIGTERM && number != SIGINT);
+	if (wait_for_end(program) == 0) {
+		cm_error_set(&err, "libmilter does not answer");
+		cm_daemon_fail(&err);
+		/* Not exit(): threads still use what that would take down. */
+		_exit(EXIT_FAILURE);
+	}
 	cm_listener_close();
 	if (listener_ended) {
 		cm_error_set(&err, "libmilter gave up");

@@ -1,0 +1,17 @@
+/*
+ * supervisor - what a program says to the service manager that started it (sd_notify(3))
+ *
+ * The protocol is one datagram to the Unix socket that NOTIFY_SOCKET names; nothing of systemd's is
+ * linked for it. Without that variable nothing is sent.
+ */
+#ifndef CM_SUPERVISOR_H
+#define CM_SUPERVISOR_H
+
+/* Sends a state: "READY=1", "WATCHDOG=1". Failures are ignored: the service manager notices. */
+void cm_supervisor_notify(const char *state);
+
+/* How often, in milliseconds, "WATCHDOG=1" has to be sent: half of what the service manager allows
+   (WATCHDOG_USEC), at least 100. otherwise: if it wants none. */
+int cm_supervisor_watchdog(int otherwise);
+
+#endif
