@@ -34,6 +34,13 @@ enum cm_outbound {
 	CM_OUTBOUND_HTTPS, /* over HTTPS alone, from a network without port 25 */
 };
 
+/* How messages are compressed in the mailboxes; all forms can always be read. */
+enum cm_mail_compress {
+	CM_MAIL_COMPRESS_ZSTD,
+	CM_MAIL_COMPRESS_GZ, /* as upstream has it */
+	CM_MAIL_COMPRESS_OFF,
+};
+
 /* What signs the mail that leaves. */
 enum cm_dkim_signing {
 	CM_DKIM_SIGNING_MILTER,
@@ -103,6 +110,7 @@ struct cm_config {
 	char *blocked_senders_file;
 	char *resolver; /* "ADDR[@PORT]"; "": the system's */
 	enum cm_outbound outbound;
+	enum cm_mail_compress mail_compress;
 	enum cm_dkim_signing dkim_signing;
 	char *dkim_selector;
 	char *dkim_keys_dir;

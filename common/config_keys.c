@@ -66,6 +66,7 @@ const struct cm_config_row cm_config_rows[] = {
     {"blocked_senders_file", CM_CONFIG_PATH, FIELD(blocked_senders_file), "", 0, 0},
     {"resolver", CM_CONFIG_RESOLVER, FIELD(resolver), "", 0, 0},
     {"outbound", CM_CONFIG_OUTBOUND, FIELD(outbound), "smtp", 0, 0},
+    {"mail_compress", CM_CONFIG_COMPRESS, FIELD(mail_compress), "zstd", 0, 0},
     {"dkim_signing", CM_CONFIG_SIGNING, FIELD(dkim_signing), "milter", 0, 0},
     {"dkim_selector", CM_CONFIG_WORD, FIELD(dkim_selector), "opendkim", 0, 0},
     {"dkim_keys_dir", CM_CONFIG_PATH, FIELD(dkim_keys_dir), "/etc/dkimkeys", 0, 0},
@@ -81,6 +82,7 @@ static_assert(ROWS <= CM_CONFIG_KEYS_MAX + 1, "no more keys than the reader has 
 static const struct cm_config_choice choices[] = {
     {CM_CONFIG_MODE, {"open", "invite", "closed"}, "open, invite or closed"},
     {CM_CONFIG_OUTBOUND, {"auto", "smtp", "https"}, "auto, smtp or https"},
+    {CM_CONFIG_COMPRESS, {"zstd", "gz", "off"}, "zstd, gz or off"},
     {CM_CONFIG_SIGNING, {"milter", "opendkim"}, "milter or opendkim"},
 };
 

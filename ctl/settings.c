@@ -81,6 +81,7 @@ enum derived {
 	POSTFIX_HOSTNAME,
 	MAIL_DOMAIN_IS_IP,
 	OPENDKIM,
+	COMPRESSES_MAIL,
 	MAX_MESSAGE_BYTES,
 	QUOTA_TARGET_MB,
 	SMTP_CONNECTIONS_PER_CLIENT,
@@ -100,6 +101,7 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [POSTFIX_HOSTNAME] = "postfix_hostname",
     [MAIL_DOMAIN_IS_IP] = "mail_domain_is_ip",
     [OPENDKIM] = "opendkim",
+    [COMPRESSES_MAIL] = "compresses_mail",
     [MAX_MESSAGE_BYTES] = "max_message_bytes",
     [QUOTA_TARGET_MB] = "quota_target_mb",
     [SMTP_CONNECTIONS_PER_CLIENT] = "smtp_connections_per_client",
@@ -355,6 +357,8 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[POSTFIX_HOSTNAME] = postfix_hostname(config);
 	derived[MAIL_DOMAIN_IS_IP] = format("%s", config->mail_domain_is_ip ? "true" : "false");
 	derived[OPENDKIM] = format("%s", opendkim_signs(config) ? "true" : "false");
+	derived[COMPRESSES_MAIL] =
+	    format("%s", config->mail_compress != CM_MAIL_COMPRESS_OFF ? "true" : "false");
 	derived[MAX_MESSAGE_BYTES] = format("%" PRIu64, config->max_message_size);
 	derived[QUOTA_TARGET_MB] = quota_target(config);
 	derived[SMTP_CONNECTIONS_PER_CLIENT] = format("%u", config->max_smtp_connections / 5);

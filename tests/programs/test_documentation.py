@@ -110,6 +110,7 @@ OTHER_VALUES = {
     "web_listen": "127.0.0.1:9",
     "outbound": "https",
     "resolver": "127.0.0.1",
+    "mail_compress": "off",
     "dkim_signing": "opendkim",
     "dkim_selector": "other",
 }

@@ -165,14 +165,6 @@ def test_what_is_stored_says_nothing_of_the_client(relay, alice):
     assert b"client.test" not in stored
 
 
-def test_message_is_compressed_on_disk(relay, alice):
-    carol = relay.registered()
-    accepted(relay.send(alice, carol.address, encrypted(alice.address, carol.address)))
-    relay.messages(carol)
-    [file] = [*relay.mailbox(carol).glob("new/*"), *relay.mailbox(carol).glob("cur/*")]
-    assert file.read_bytes()[:2] == b"\x1f\x8b"
-
-
 def test_setup_message_to_oneself_keeps_its_subject(relay):
     carol = relay.registered()
     subject = "Autocrypt Setup Message"
@@ -251,7 +243,15 @@ def test_without_opendkim_nothing_leaves_unsigned(make_relay):
         raise smtplib.SMTPResponseException(code, text)
     assert 400 <= error.value.smtp_code < 500
     relay.start_service("opendkim")
-    accepted(relay.send(alice, alice.address, encrypted(alice.address, alice.address)))
+
+    def passes():
+        try:
+            code, _ = relay.send(alice, alice.address, encrypted(alice.address, alice.address))
+        except smtplib.SMTPResponseException:
+            return False
+        return code == 250
+
+    eventually(passes)
     relay.messages(alice)
 
 
