@@ -1,0 +1,140 @@
+"""No log has a word of what users write, choose or keep secret, whatever happens to it."""
+
+import contextlib
+import imaplib
+import itertools
+import smtplib
+
+import pytest
+
+from support.messages import bounce, cleartext, encrypted, secure_join
+from support.peer import Peer
+from support.relay import trusting
+
+# A word for each place where one is planted: the one that is found says where it came from.
+numbers = itertools.count(1)
+planted = {}
+
+
+def word(place):
+    text = f"zwetschge{next(numbers):03}x"
+    planted[text] = place
+    return text
+
+
+# Fields that change no verdict, and those that may.
+FIELDS = [
+    "Subject: {}", "Subject: =?utf-8?q?{}?=", "subject : {}", "Subject:\r\n {}", "Subject: \u00fc{}",
+    "Sender: {} <carol@peer.test>", "Reply-To: \"{}\" <carol@peer.test>", "Cc: {}: carol@peer.test;",
+    "Keywords: {}", "Comments: {}", "Organization: {}", "X-Mailer: {}", "User-Agent: {}",
+    "X-Originating-IP: {}", "Received: from {} by phone; Thu, 1 Jan 1970 00:00:00 +0000",
+    "Authentication-Results: {}", "Autocrypt: addr={}", "Secure-Join-Invitenumber: {}",
+    "List-Id: <{}>", "Return-Path: <{}>", "Content-Description: {}", "Resent-Subject: {}",
+    "X-{}: x", "To: {}", "Date: {}", "In-Reply-To: <{}@localhost>", "Content-ID: <{}@localhost>",
+]  # fmt: skip
+DECIDING = [
+    "DKIM-Signature: v=1; a=rsa-sha256; d={}; s={}; b={}; h=from; bh={}", "DKIM-Signature: {}",
+    "Content-Transfer-Encoding: {}", "Content-Type: {}", "MIME-Version: {}", "Secure-Join: {}",
+    "From: {} <x@y.test>", "Content-Disposition: {}", "{} : x", "{}",
+]  # fmt: skip
+
+
+def field(line, where):
+    return line.replace("{}", word(f"{where}: {line}")).encode() + b"\r\n"
+
+
+def with_words(message, where):
+    """Variants of a message, with words in all places."""
+    yield b"".join(field(line, where) for line in FIELDS) + message
+    yield from (field(line, where) + message for line in DECIDING)
+    yield message.replace(b"From: <", f'From: "{word(f"{where}: From")}" <'.encode(), 1)
+    yield message.replace(b"boundary=", f"x-{word(f'{where}: parameter')}=a; boundary=".encode(), 1)
+    for old in (b"\r\n\r\n", b"\r\n\r\n--", b"--\r\n"):
+        yield message.replace(old, old + word(f"{where}: body").encode(), 1)
+    yield message.replace(b"\r\n\r\nVersion", b"\r\n" + field("X: {}", where) + b"\r\nVersion")
+
+
+@pytest.fixture(scope="module")
+def busy(make_relay, dns):
+    """A relay to which everything happened, with words in it."""
+    relay = make_relay()
+    alice, bob = relay.registered(), relay.registered(password=word("password"))
+    relay.mailbox(bob).joinpath("enforceE2EEincoming").touch()
+    peer = Peer(dns, "words.test")
+    submit(relay, alice, bob)
+    receive(relay, peer, alice, bob)
+    log_in(relay, bob)
+    relay.settle()
+    return relay
+
+
+def submit(relay, alice, bob):
+    kinds = {
+        "encrypted": encrypted(alice.address, bob.address),
+        "secure-join": secure_join(alice.address, bob.address),
+        "cleartext": cleartext(alice.address, bob.address, word("out: cleartext subject")),
+        "unknown": encrypted(alice.address, "nobody@relay.test"),
+    }
+    for kind, message in kinds.items():
+        for variant in with_words(message, f"out, {kind}"):
+            recipient = "nobody@relay.test" if kind == "unknown" else bob.address
+            relay.send(alice, recipient, variant)
+
+
+def receive(relay, peer, alice, bob):
+    sender = peer.address()
+    kinds = {
+        "encrypted": encrypted(sender, bob.address),
+        "cleartext": cleartext(sender, bob.address, word("in: cleartext subject")),
+        "bounce": bounce(bob.address, "<x@localhost>", f"mailer-daemon@{peer.domain}"),
+    }
+    for kind, message in kinds.items():
+        for number, variant in enumerate(with_words(message, f"in, {kind}")):
+            recipient = (alice, bob)[number % 2].address
+            relay.receive(sender, recipient, variant)
+            with contextlib.suppress(Exception):  # what dkimpy cannot sign
+                relay.receive(sender, recipient, peer.sign(variant))
+
+
+def log_in(relay, bob):
+    for secret in (word("wrong password"), "zu kurz"):
+        with pytest.raises(imaplib.IMAP4.error):
+            relay.imap(bob, secret)
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            with relay.submission(bob, secret):
+                pass
+    with pytest.raises(imaplib.IMAP4.error):
+        relay.imap(relay.account(password=word("x")[:3]))
+    client = relay.imap(bob, select=True)
+    client.xatom("SETMETADATA", "INBOX", f'(/private/devicetoken "{word("token")}")')
+    client.xatom("SETMETADATA", "INBOX", f'(/private/{word("entry")} "x")')
+    client.xatom("ID", f'("name" "{word("client name")}")')
+    client.append("INBOX", None, None, cleartext("a@b.test", "c@d.test", word("appended")))
+    client.search(None, "TEXT", word("search"))
+    client.search("X", "TEXT", word("search in an unknown character set"))
+    client.create(word("folder"))
+    with contextlib.suppress(imaplib.IMAP4.error):
+        client.xatom("NOOP", word("superfluous argument"))
+    client.logout()
+    with smtplib.SMTP("127.0.0.1", relay.ports["submission_port"], timeout=60) as client:
+        client.starttls(context=trusting())
+        client.docmd("AUTH", f"PLAIN {word('AUTH argument')}")
+
+
+def test_no_word_is_in_a_log(busy):
+    logs = [file for file in busy.path("/var/log/x").parent.rglob("*") if file.is_file()]
+    assert {"mail.log", "dovecot.log", "milter.log"} <= {file.name for file in logs}
+    assert len(planted) > 250
+    found = []
+    for file in logs:
+        for line in file.read_text(errors="replace").splitlines():
+            found += [(planted[text], file.name, line) for text in planted if text in line]
+    assert found == []
+
+
+def test_what_was_done_is_in_the_logs(busy):
+    """Or else nothing could be found."""
+    for reason in ("cleartext-in-mime", "not-encrypted", "no-dkim", "invalid-dkim"):
+        assert reason in busy.log("milter"), reason
+    assert "status=sent" in busy.log("mail")
+    assert "milter-reject" in busy.log("mail")
