@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gcra.h"
@@ -117,6 +118,14 @@ static bool lock_file(int fd)
 }
 
 /* Rates */
+
+uint64_t cm_limits_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 static uint64_t hash_source(const struct table *table, const struct cm_source *source)
 {

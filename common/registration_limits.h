@@ -50,8 +50,11 @@ enum cm_rate {
 	CM_RATE_TROUBLE, /* the file could not be locked: err is filled */
 };
 
-/* Takes one account from both rates, or from none. now_ms: milliseconds of the clock that all
-   processes share. A source of unknown length counts for the total only. */
+/* Milliseconds of the clock that all processes share. */
+uint64_t cm_limits_now(void);
+
+/* Takes one account from both rates, or from none. now_ms: cm_limits_now(), or a test's time. A
+ * source of unknown length counts for the total only. */
 enum cm_rate cm_limits_take(struct cm_limits *limits, const struct cm_config *config,
 			    const struct cm_source *source, uint64_t now_ms, struct cm_error *err);
 

@@ -30,14 +30,6 @@
 /* One kind of refusal is logged once in so many seconds by each worker. */
 #define LOG_INTERVAL 60
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static struct cm_source request_source(const struct auth_request *request)
 {
 	const struct ip_addr *ip = &request->fields.remote_ip;
@@ -179,7 +171,8 @@ static enum passdb_result register_account(const struct cm_config *config,
 	enum passdb_result result;
 	struct cm_error err;
 
-	allowed = cm_registration_check(config, limits, address, password, &source, now_ms(), &err);
+	allowed = cm_registration_check(config, limits, address, password, &source, cm_limits_now(),
+					&err);
 	if (allowed == CM_REGISTRATION_TROUBLE)
 		return trouble(&err, CM_STAT_REGISTRATION_TROUBLE);
 	if (allowed != CM_REGISTRATION_ALLOWED)

@@ -11,14 +11,6 @@
 /* Names that are taken; a second one is improbable, a third one means another fault. */
 #define ATTEMPTS 5
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Before anything is taken from the rates. */
 static enum cm_registration check_mode(const struct cm_config *config, const char *token,
 				       struct cm_error *err)
@@ -95,7 +87,7 @@ static enum cm_registration make(const struct cm_httpd_context *context,
 
 	if (result == CM_REGISTRATION_ALLOWED)
 		result = cm_registration_check_limits(config, context->limits, &request->source,
-						      now_ms(), err);
+						      cm_limits_now(), err);
 	if (result != CM_REGISTRATION_ALLOWED)
 		return result;
 	status = create_any(config, request->token, signup, err);

@@ -16,6 +16,7 @@ PROGRAMS = {
     "chatmail-httpd": BUILD / "services/httpd/chatmail-httpd",
     "chatmail-milter": BUILD / "milter/chatmail-milter",
     "chatmail-notifyd": BUILD / "services/notifyd/chatmail-notifyd",
+    "chatmail-transport": BUILD / "services/transport/chatmail-transport",
 }
 
 
@@ -26,7 +27,10 @@ class Daemon:
         self.directory = directory
         self.ini = directory / "chatmail.ini"
         self.pid_file = directory / "pid"
-        self.options = ["-s", directory / "sock"] if name == "chatmail-milter" else []
+        self.options = {
+            "chatmail-milter": ["-s", directory / "sock"],
+            "chatmail-transport": ["-s", directory / "mail"],
+        }.get(name, [])
         (directory / "mail").mkdir()
         self.configure()
 
@@ -136,7 +140,7 @@ def test_relative_paths_in_the_foreground(daemon):
         process = subprocess.Popen(command, cwd=daemon.directory, stderr=stream)
     try:
         eventually(lambda: daemon.pid_file.exists() and daemon.pid_file.read_text() != "")
-        if daemon.name != "chatmail-httpd":
+        if daemon.name in ("chatmail-milter", "chatmail-notifyd"):
             daemon.configure(max_user_send_per_minute="many")
             before = log.read_text()
             os.kill(process.pid, signal.SIGHUP)
