@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -337,7 +338,10 @@ enum cm_account_status cm_account_seen(const struct cm_config *config,
 	status = open_mailbox(config, address, &mailbox, err);
 	if (status != CM_ACCOUNT_OK)
 		return status;
-	status = password_status(mailbox, &st, err);
+	if (cm_file_lock(mailbox, LOCK_SH))
+		status = password_status(mailbox, &st, err);
+	else
+		status = trouble(err, "the mailbox cannot be locked");
 	if (status == CM_ACCOUNT_OK && st.st_mtime != day &&
 	    utimensat(mailbox, CM_ACCOUNT_PASSWORD_FILE, times, AT_SYMLINK_NOFOLLOW) < 0)
 		status =

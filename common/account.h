@@ -77,7 +77,9 @@ enum cm_account_status cm_account_set_password(const struct cm_config *config,
 enum cm_account_status cm_account_lookup(const struct cm_config *config,
 					 const struct cm_address *address, struct cm_error *err);
 
-/* Remembers that the account was used on the day of now: at most one utime a day. */
+/* Remembers that the account was used on the day of now: at most one utime a day. What deletes
+   unused accounts holds an exclusive flock() on the mailbox directory while it looks and takes the
+   password away, and this a shared one: an account is either found absent, or seen and kept. */
 enum cm_account_status cm_account_seen(const struct cm_config *config,
 				       const struct cm_address *address, time_t now,
 				       struct cm_error *err);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -171,4 +172,13 @@ bool cm_file_make_directories(const char *path, mode_t mode)
 	free(copy);
 	errno = saved_errno;
 	return good;
+}
+
+bool cm_file_lock(int fd, int operation)
+{
+	int result;
+
+	while ((result = flock(fd, operation)) < 0 && errno == EINTR)
+		;
+	return result == 0;
 }

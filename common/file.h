@@ -32,6 +32,9 @@ bool cm_file_read(int directory, const char *name, size_t max, char **data_r, si
 bool cm_file_write(int directory, const char *name, const char *tmp_prefix, const void *data,
 		   size_t length, mode_t mode, int flags);
 
+/* flock() with LOCK_SH or LOCK_EX, perhaps LOCK_NB: repeated if a signal interrupts it. */
+bool cm_file_lock(int fd, int operation);
+
 /* mkdir -p: makes the missing directories of a path. */
 bool cm_file_make_directories(const char *path, mode_t mode);
 

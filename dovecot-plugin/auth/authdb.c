@@ -10,6 +10,7 @@
 #include "userdb.h"
 
 #include "authdb.h"
+#include "log_privacy.h"
 #include "relay.h"
 
 struct module;
@@ -23,6 +24,7 @@ const char *authdb_chatmail_version = DOVECOT_ABI_VERSION;
 
 void authdb_chatmail_init(struct module *module ATTR_UNUSED)
 {
+	cm_log_privacy_start();
 	passdb_register_module(&cm_passdb);
 	userdb_register_module(&cm_userdb);
 }
@@ -31,5 +33,6 @@ void authdb_chatmail_deinit(void)
 {
 	passdb_unregister_module(&cm_passdb);
 	userdb_unregister_module(&cm_userdb);
+	cm_log_privacy_stop();
 	cm_relay_deinit();
 }

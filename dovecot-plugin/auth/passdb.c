@@ -41,13 +41,6 @@ static struct cm_source request_source(const struct auth_request *request)
 	return (struct cm_source){.length = 0};
 }
 
-static enum passdb_result trouble(const struct cm_error *err, enum cm_stat counter)
-{
-	e_error(cm_relay_event(), "%s", err->text);
-	cm_stats_add(cm_relay_stats(), counter, 1);
-	return PASSDB_RESULT_INTERNAL_FAILURE;
-}
-
 /* A flood of refused attempts must not become a flood of lines. */
 static void log_refusal(enum cm_registration why, const struct auth_request *request)
 {
@@ -62,28 +55,31 @@ static void log_refusal(enum cm_registration why, const struct auth_request *req
 	       cm_log_address(net_ip2addr(&request->fields.remote_ip)), cm_registration_name(why));
 }
 
-/* Dovecot passes on a reason only of a login that is right but not allowed: "nologin". Its own
-   login process for IMAP then answers NO with the reason, which clients show. Postfix knows no such
-   field and would let the client in, so nobody else is answered like that. */
-static bool explain(enum cm_registration why, struct auth_request *request)
+/* A refusal with a reason for the user. Dovecot keeps the reason only if another passdb follows,
+   which the templates have for that: it knows nobody. Dovecot has a text of its own for what it
+   calls temporary, so our refusals are final, and the sentence says whether to try later. */
+static enum passdb_result fail(struct auth_request *request, const char *reason)
 {
-	if (null_strcmp(CM_AUTH_PROTOCOL(request), "imap") != 0)
-		return FALSE;
-	auth_request_set_field(request, "nologin", "", NULL);
-	auth_request_set_field(request, "reason", cm_registration_sentence(why), NULL);
-	return TRUE;
+	auth_request_set_field(request, "reason", reason, NULL);
+	return PASSDB_RESULT_NEXT;
+}
+
+/* Postfix knows no temporary failure of Dovecot's: a client of SMTP gets the sentence. */
+static enum passdb_result trouble(struct auth_request *request, const struct cm_error *err,
+				  enum cm_stat counter)
+{
+	e_error(cm_relay_event(), "%s", err->text);
+	cm_stats_add(cm_relay_stats(), counter, 1);
+	if (null_strcmp(CM_AUTH_PROTOCOL(request), "imap") == 0)
+		return PASSDB_RESULT_INTERNAL_FAILURE;
+	return fail(request, cm_registration_sentence(CM_REGISTRATION_TROUBLE));
 }
 
 static enum passdb_result refuse(enum cm_registration why, struct auth_request *request)
 {
 	log_refusal(why, request);
 	cm_stats_add(cm_relay_stats(), cm_registration_stat(why), 1);
-	if (explain(why, request))
-		return PASSDB_RESULT_OK;
-	if (cm_registration_is_temporary(why))
-		return PASSDB_RESULT_INTERNAL_FAILURE;
-	CM_AUTH_LOG_UNKNOWN_USER(request);
-	return PASSDB_RESULT_USER_UNKNOWN;
+	return fail(request, cm_registration_sentence(why));
 }
 
 static bool generate_hash(const char *user, const char *password, const char **hash_r)
@@ -112,19 +108,66 @@ static enum cm_account_status create_account(const struct cm_config *config,
 	return cm_account_create(config, address, hash, err);
 }
 
-static enum passdb_result verify_hash(struct auth_request *request, const char *password,
-				      const char *hash)
+/* 1: it is the password; 0: it is not; -1: the hash cannot be used, err is filled. */
+static int matches(const char *user, const char *password, const char *hash, struct cm_error *err)
 {
-	const char *scheme = password_get_scheme(&hash);
-	enum passdb_result result;
+	const struct password_generate_params params = {.user = user};
+	const char *scheme = password_get_scheme(&hash), *error;
+	const unsigned char *raw;
+	int result = -1;
+	size_t size;
 
 	/* Upstream's hashes have their scheme's prefix; a bare "$6$…" is crypt()'s. */
 	if (scheme == NULL)
 		scheme = "CRYPT";
-	result = CM_AUTH_PASSWORD_VERIFY(request, password, hash, scheme);
-	cm_stats_add(cm_relay_stats(),
-		     result == PASSDB_RESULT_OK ? CM_STAT_LOGINS : CM_STAT_LOGIN_WRONG_PASSWORD, 1);
+	switch (password_decode(hash, scheme, &raw, &size, &error)) {
+	case 1:
+		result = password_verify(password, &params, scheme, raw, size, &error);
+		break;
+	case 0:
+		error = "unknown scheme";
+		break;
+	}
+	if (result < 0)
+		cm_error_set(err, "a stored password cannot be verified: %s", error);
 	return result;
+}
+
+/* Seen before the client learns that it is logged in: an account is never deleted after that. */
+static enum cm_account_status remember_login(const struct cm_config *config,
+					     const struct cm_address *address)
+{
+	struct cm_error err;
+	enum cm_account_status status = cm_account_seen(config, address, time(NULL), &err);
+
+	if (status == CM_ACCOUNT_TROUBLE)
+		e_error(cm_relay_event(), "last seen: %s", err.text);
+	return status == CM_ACCOUNT_ABSENT ? CM_ACCOUNT_ABSENT : CM_ACCOUNT_OK;
+}
+
+static enum cm_account_status verify_hash(const struct cm_config *config,
+					  const struct cm_address *address,
+					  struct auth_request *request, const char *password,
+					  const char *hash, enum passdb_result *result_r)
+{
+	struct cm_error err;
+
+	switch (matches(address->text, password, hash, &err)) {
+	case -1:
+		*result_r = trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
+		break;
+	case 0:
+		cm_stats_add(cm_relay_stats(), CM_STAT_LOGIN_WRONG_PASSWORD, 1);
+		*result_r = PASSDB_RESULT_PASSWORD_MISMATCH;
+		break;
+	default:
+		if (remember_login(config, address) == CM_ACCOUNT_ABSENT)
+			return CM_ACCOUNT_ABSENT;
+		cm_stats_add(cm_relay_stats(), CM_STAT_LOGINS, 1);
+		*result_r = PASSDB_RESULT_OK;
+		break;
+	}
+	return CM_ACCOUNT_OK;
 }
 
 /* The account has a password, perhaps only since a moment ago. CM_ACCOUNT_ABSENT is left to the
@@ -138,10 +181,11 @@ static enum cm_account_status verify_existing(const struct cm_config *config,
 	struct cm_error err;
 	char *hash;
 
+	*result_r = PASSDB_RESULT_USER_UNKNOWN;
 	status = cm_account_password(config, address, &hash, &err);
 	switch (status) {
 	case CM_ACCOUNT_OK:
-		*result_r = verify_hash(request, password, hash);
+		status = verify_hash(config, address, request, password, hash, result_r);
 		explicit_bzero(hash, strlen(hash));
 		free(hash);
 		break;
@@ -150,11 +194,10 @@ static enum cm_account_status verify_existing(const struct cm_config *config,
 		*result_r = PASSDB_RESULT_USER_DISABLED;
 		break;
 	case CM_ACCOUNT_TROUBLE:
-		*result_r = trouble(&err, CM_STAT_LOGIN_TROUBLE);
+		*result_r = trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
 		break;
 	case CM_ACCOUNT_ABSENT:
 	case CM_ACCOUNT_EXISTS:
-		*result_r = PASSDB_RESULT_USER_UNKNOWN;
 		break;
 	}
 	return status;
@@ -174,7 +217,7 @@ static enum passdb_result register_account(const struct cm_config *config,
 	allowed = cm_registration_check(config, limits, address, password, &source, cm_limits_now(),
 					&err);
 	if (allowed == CM_REGISTRATION_TROUBLE)
-		return trouble(&err, CM_STAT_REGISTRATION_TROUBLE);
+		return trouble(request, &err, CM_STAT_REGISTRATION_TROUBLE);
 	if (allowed != CM_REGISTRATION_ALLOWED)
 		return refuse(allowed, request);
 	status = create_account(config, address, password, &err);
@@ -192,21 +235,9 @@ static enum passdb_result register_account(const struct cm_config *config,
 	if (limits != NULL)
 		cm_limits_give_back(limits, config, &source);
 	if (status == CM_ACCOUNT_TROUBLE)
-		return trouble(&err, CM_STAT_REGISTRATION_TROUBLE);
+		return trouble(request, &err, CM_STAT_REGISTRATION_TROUBLE);
 	(void)verify_existing(config, address, request, password, &result);
 	return result;
-}
-
-/* IMAP's logins are seen by the mail plugin. */
-static void remember_login(const struct cm_config *config, const struct cm_address *address,
-			   const struct auth_request *request)
-{
-	struct cm_error err;
-
-	if (null_strcmp(CM_AUTH_PROTOCOL(request), "imap") == 0)
-		return;
-	if (cm_account_seen(config, address, time(NULL), &err) == CM_ACCOUNT_TROUBLE)
-		e_error(cm_relay_event(), "last seen: %s", err.text);
 }
 
 static enum passdb_result log_in(struct auth_request *request, const char *password)
@@ -225,8 +256,6 @@ static enum passdb_result log_in(struct auth_request *request, const char *passw
 		auth_request_set_field(request, "user", address.text, NULL);
 	if (verify_existing(config, &address, request, password, &result) == CM_ACCOUNT_ABSENT)
 		result = register_account(config, &address, request, password);
-	if (result == PASSDB_RESULT_OK)
-		remember_login(config, &address, request);
 	return result;
 }
 
@@ -255,7 +284,7 @@ static void lookup_credentials(struct auth_request *request,
 		if (status == CM_ACCOUNT_OK)
 			result = PASSDB_RESULT_OK;
 		else if (status == CM_ACCOUNT_TROUBLE)
-			result = trouble(&err, CM_STAT_LOGIN_TROUBLE);
+			result = trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
 		else if (status == CM_ACCOUNT_BLOCKED)
 			result = PASSDB_RESULT_USER_DISABLED;
 		else

@@ -13,9 +13,6 @@
 
 #define CM_AUTH_PROTOCOL(request)         ((request)->fields.protocol)
 #define CM_AUTH_LOG_UNKNOWN_USER(request) auth_request_db_log_unknown_user(request)
-/* An enum passdb_result. */
-#define CM_AUTH_PASSWORD_VERIFY(request, password, hash, scheme)                                   \
-	auth_request_db_password_verify(request, password, hash, scheme)
 /* The fields of the passdb and userdb blocks in dovecot.conf. Negative: trouble. */
 #define CM_AUTH_SET_PASSDB_FIELDS(request) auth_request_set_passdb_fields(request, NULL)
 #define CM_AUTH_SET_USERDB_FIELDS(request) auth_request_set_userdb_fields(request, NULL)
@@ -24,12 +21,8 @@
 
 #else
 
-#define CM_AUTH_PROTOCOL(request)         ((request)->fields.service)
-#define CM_AUTH_LOG_UNKNOWN_USER(request) auth_request_log_unknown_user(request, AUTH_SUBSYS_DB)
-#define CM_AUTH_PASSWORD_VERIFY(request, password, hash, scheme)                                   \
-	(auth_request_password_verify(request, password, hash, scheme, AUTH_SUBSYS_DB) > 0         \
-	     ? PASSDB_RESULT_OK                                                                    \
-	     : PASSDB_RESULT_PASSWORD_MISMATCH)
+#define CM_AUTH_PROTOCOL(request)          ((request)->fields.service)
+#define CM_AUTH_LOG_UNKNOWN_USER(request)  auth_request_log_unknown_user(request, AUTH_SUBSYS_DB)
 #define CM_AUTH_SET_PASSDB_FIELDS(request) 0
 #define CM_AUTH_SET_USERDB_FIELDS(request) 0
 

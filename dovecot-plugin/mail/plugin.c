@@ -1,9 +1,8 @@
 /*
  * plugin - Dovecot's mail plugin `chatmail`
  *
- * Loaded by imap, lmtp and doveadm processes. Remembers here when an account was last used; its
- * other parts are in the files beside this one, and what only the imap program can do is the plugin
- * `imap_chatmail`.
+ * Loaded by imap, lmtp and doveadm processes. Its parts are in the files beside this one; what only
+ * the imap program can do is the plugin `imap_chatmail`.
  */
 #include "lib.h"
 
@@ -13,11 +12,9 @@
 #include "mail-user.h"
 #include "module-context.h"
 
-#include "account.h"
+#include "log_privacy.h"
 #include "plugin.h"
 #include "relay.h"
-
-#include <time.h>
 
 struct module;
 
@@ -65,28 +62,11 @@ static void add_context(struct mail_user *user)
 	MODULE_CONTEXT_SET(user, user_module, chatmail);
 }
 
-/* A login over IMAP; not a return from hibernation, not doveadm, not a delivery. SMTP's logins are
-   seen by the passdb. */
-static void remember_login(struct mail_user *user)
-{
-	const struct cm_config *config = cm_relay_config();
-	struct cm_address address;
-	struct cm_error err;
-
-	if (config == NULL || !cm_relay_address(config, user->username, &address))
-		return;
-	if (cm_account_seen(config, &address, time(NULL), &err) == CM_ACCOUNT_TROUBLE)
-		e_error(cm_user_event(user), "last seen: %s", err.text);
-}
-
 static void mail_user_created(struct mail_user *user)
 {
 	add_context(user);
-	if (user->autocreated)
-		return;
-	if (strcmp(user->service, "imap") == 0 && !user->session_restored)
-		remember_login(user);
-	else if (strcmp(user->service, "lmtp") == 0)
+	cm_log_privacy_start();
+	if (!user->autocreated && strcmp(user->service, "lmtp") == 0)
 		cm_overfull_trim(user);
 }
 
@@ -97,6 +77,7 @@ static const struct mail_storage_hooks hooks = {
 
 void chatmail_plugin_init(struct module *module)
 {
+	cm_log_privacy_start();
 	mail_storage_hooks_add(module, &hooks);
 	cm_metadata_init();
 	cm_push_init();
@@ -107,5 +88,6 @@ void chatmail_plugin_deinit(void)
 	cm_push_deinit();
 	cm_metadata_deinit();
 	mail_storage_hooks_remove(&hooks);
+	cm_log_privacy_stop();
 	cm_relay_deinit();
 }

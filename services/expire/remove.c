@@ -8,9 +8,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "account.h"
+#include "file.h"
 #include "log.h"
 #include "maildir_walk.h"
 
@@ -177,18 +180,26 @@ int expire_trash_open(int mailboxes_fd, struct cm_error *err)
 	return fd;
 }
 
-/* True if the account in the trash shows a sign of life. */
-static bool seen_again(int trash_fd, const char *name, const struct expire_rules *rules)
+/* True if the account shows a sign of life. */
+static bool seen_again(int fd, const struct expire_rules *rules)
 {
-	int fd = cm_directory_open(trash_fd, name);
 	time_t seen;
-	bool alive;
 
-	if (fd < 0)
-		return false;
-	alive = cm_maildir_last_seen(fd, &seen) && !expire_account(rules, seen);
-	close(fd);
-	return alive;
+	return cm_maildir_last_seen(fd, &seen) && !expire_account(rules, seen);
+}
+
+/* What is in the trash without a password is nobody's account. */
+static bool forget_password(int fd, struct expire_tree *tree, struct cm_error *err)
+{
+	struct stat st;
+
+	if (fstatat(fd, CM_ACCOUNT_PASSWORD_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    unlinkat(fd, CM_ACCOUNT_PASSWORD_FILE, 0) == 0) {
+		tree->bytes += (uint64_t)st.st_size;
+		return true;
+	}
+	cm_error_set_errno(err, "cannot delete a password");
+	return errno == ENOENT;
 }
 
 /* Deletes an account in the trash, or puts it back. */
@@ -196,7 +207,12 @@ static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *na
 				  const struct expire_rules *rules, struct expire_tree *tree,
 				  struct cm_error *err)
 {
-	if (seen_again(trash_fd, name, rules)) {
+	int fd = cm_directory_open(trash_fd, name);
+	bool alive = fd >= 0 && seen_again(fd, rules);
+
+	if (fd >= 0)
+		close(fd);
+	if (alive) {
 		/* A directory replaces only an empty one: an account registered in this moment
 		   under the same name is not harmed, and then the old one goes. */
 		if (renameat(trash_fd, name, mailboxes_fd, name) == 0)
@@ -214,11 +230,25 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 					  const struct expire_rules *rules,
 					  struct expire_tree *tree, struct cm_error *err)
 {
-	if (renameat(mailboxes_fd, name, trash_fd, name) < 0) {
-		cm_error_set_errno(err, "cannot move an account to " EXPIRE_TRASH_DIR);
+	int fd = cm_directory_open(mailboxes_fd, name);
+	enum expire_removal removal = EXPIRE_FAILED;
+
+	if (fd < 0) {
+		cm_error_set_errno(err, "cannot open an account");
 		return EXPIRE_FAILED;
 	}
-	return settle(mailboxes_fd, trash_fd, name, rules, tree, err);
+	/* Whoever holds the lock is about to be seen. */
+	if (!cm_file_lock(fd, LOCK_EX | LOCK_NB) || seen_again(fd, rules))
+		removal = EXPIRE_SEEN_AGAIN;
+	else if (renameat(mailboxes_fd, name, trash_fd, name) < 0)
+		cm_error_set_errno(err, "cannot move an account to " EXPIRE_TRASH_DIR);
+	else if (forget_password(fd, tree, err))
+		removal = EXPIRE_REMOVED;
+	close(fd);
+	if (removal != EXPIRE_REMOVED)
+		return removal;
+	return expire_tree_remove(trash_fd, name, false, tree, err) ? EXPIRE_REMOVED
+								    : EXPIRE_FAILED;
 }
 
 /* Says whose remains they are, to those who may know. */

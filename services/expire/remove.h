@@ -1,9 +1,10 @@
 /*
  * remove - whole directory trees: counted, deleted, and accounts out of sight first
  *
- * An account is not deleted where it stands: it is renamed into EXPIRE_TRASH_DIR, looked at once
- * more, and deleted there. So nobody ever sees half an account, and one that was used at the last
- * moment goes back untouched. What a killed run left there is settled by the next one.
+ * An account is not deleted where it stands: it is renamed into EXPIRE_TRASH_DIR and deleted there,
+ * so nobody ever sees half an account. The lock of cm_account_seen() is held from a last look at
+ * the account until its password is gone, so a login either keeps it or finds it absent. What a
+ * killed run left there is settled by the next one.
  */
 #ifndef EXPIRE_REMOVE_H
 #define EXPIRE_REMOVE_H
