@@ -46,6 +46,7 @@ struct cm_status {
 	const char *registration; /* "open", "invite" or "closed" */
 	char *registration_why;   /* "": nothing to say */
 	struct cm_amount disk_free, disk_size;
+	struct cm_amount inodes_free; /* unknown also where the file system counts none */
 	double load;
 	struct cm_amount postfix_active, postfix_deferred, postfix_hold;
 	struct cm_amount push_queue;

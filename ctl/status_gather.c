@@ -92,6 +92,7 @@ static void measure_disk(struct cm_status *status)
 		return;
 	status->disk_free = (struct cm_amount){true, (uint64_t)st.f_bavail * st.f_frsize};
 	status->disk_size = (struct cm_amount){true, (uint64_t)st.f_blocks * st.f_frsize};
+	status->inodes_free = (struct cm_amount){st.f_files > 0, st.f_favail};
 }
 
 /* Counts the entries of a directory that are not hidden, and those of its directories. dir is

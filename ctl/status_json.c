@@ -100,16 +100,16 @@ static json_t *metrics(const struct cm_status *status)
 
 json_t *cm_status_json(const struct cm_status *status)
 {
-	return json_pack("{s:s, s:b, s:o, s:{s:s, s:s}, s:{s:o, s:o}, s:{s:o, s:b}, s:f, s:{s:o, "
-			 "s:o, s:o, s:o}, s:o}",
-			 "mail_domain", status->config->mail_domain, "good",
-			 cm_status_is_good(status), "programs", programs(status), "registration",
-			 "state", status->registration, "why", status->registration_why, "disk",
-			 "free", amount(status->disk_free), "size", amount(status->disk_size),
-			 "certificate", "seconds_left", amount(status->certificate_seconds),
-			 "ends_soon", status->certificate_ends_soon, "load", status->load, "queues",
-			 "postfix_active", amount(status->postfix_active), "postfix_deferred",
-			 amount(status->postfix_deferred), "postfix_hold",
-			 amount(status->postfix_hold), "push", amount(status->push_queue),
-			 "metrics", metrics(status));
+	return json_pack(
+	    "{s:s, s:b, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:b}, s:f, s:{s:o, "
+	    "s:o, s:o, s:o}, s:o}",
+	    "mail_domain", status->config->mail_domain, "good", cm_status_is_good(status),
+	    "programs", programs(status), "registration", "state", status->registration, "why",
+	    status->registration_why, "disk", "free", amount(status->disk_free), "size",
+	    amount(status->disk_size), "inodes_free", amount(status->inodes_free), "certificate",
+	    "seconds_left", amount(status->certificate_seconds), "ends_soon",
+	    status->certificate_ends_soon, "load", status->load, "queues", "postfix_active",
+	    amount(status->postfix_active), "postfix_deferred", amount(status->postfix_deferred),
+	    "postfix_hold", amount(status->postfix_hold), "push", amount(status->push_queue),
+	    "metrics", metrics(status));
 }

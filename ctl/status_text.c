@@ -158,6 +158,8 @@ static void print_machine(const struct page *page)
 		print_bytes(page, status->disk_free.value);
 		fputs(" free of ", page->out);
 		print_bytes(page, status->disk_size.value);
+		if (status->inodes_free.known)
+			fprintf(page->out, ", %" PRIu64 " inodes free", status->inodes_free.value);
 	} else {
 		print_coloured(page, RED, status->config->mailboxes_dir);
 		print_coloured(page, RED, " cannot be looked at");

@@ -153,8 +153,9 @@ def test_disk(place):
     disk = place.json()["disk"]
     assert disk["size"] == space.f_blocks * space.f_frsize
     assert 0 < disk["free"] <= disk["size"]
+    assert (disk["inodes_free"] is None) == (space.f_files == 0)
     place.mail.rmdir()
-    assert place.json()["disk"] == {"free": None, "size": None}
+    assert place.json()["disk"] == {"free": None, "size": None, "inodes_free": None}
     assert f"{place.mail} cannot be looked at" in place.run().stdout
 
 

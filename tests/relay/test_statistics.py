@@ -67,6 +67,7 @@ def test_accounts(counting):
         counting.imap(account, password="not the password")
     assert grown(counting, before) == {
         ("chatmail_registrations_total",): 1,
+        ("chatmail_registrations_by_origin_total", "chosen"): 1,
         ("chatmail_logins_total",): 2,
         ("chatmail_registration_refusals_total", "name"): 1,
         ("chatmail_registration_refusals_total", "password"): 1,
