@@ -1,6 +1,9 @@
 #include "message.h"
 
+#include "rfc5322.h"
+
 #include <inttypes.h>
+#include <string.h>
 
 /* What the readers remember of a message, for `chatmailctl check -v`. Types and parameters were
    checked to be printable before they were kept. */
@@ -45,11 +48,33 @@ static void explain_parts(const struct cm_message *message, FILE *stream)
 		explain_armor(&message->body.pgp.armor, stream);
 }
 
+/* Names of fields are a sender's text: what is no name is not shown. */
+static void explain_header(const struct cm_header_rewrite *rewrite, FILE *stream)
+{
+	size_t changed = 0, removed = 0;
+
+	for (size_t i = 0; i < rewrite->count; i++) {
+		removed += rewrite->field[i].value == NULL;
+		changed += rewrite->field[i].value != NULL && rewrite->field[i].changed;
+	}
+	fprintf(stream, "header: %zu fields stay, %zu change, %zu go\n",
+		rewrite->count - changed - removed, changed, removed);
+	for (size_t i = 0; i < rewrite->count; i++) {
+		const struct cm_rewritten_field *field = &rewrite->field[i];
+
+		if (field->changed && cm_header_name_valid(field->name, strlen(field->name)))
+			fprintf(stream, "  %s %s\n", field->name,
+				field->value == NULL ? "goes" : "changes");
+	}
+}
+
 void cm_message_explain(const struct cm_message *message, FILE *stream)
 {
 	fprintf(stream, "direction: %s, %zu recipients, %zu headers, %" PRIu64 " bytes of body\n",
 		message->direction == CM_DIRECTION_OUT ? "out" : "in", message->recipients,
 		message->headers.count, message->body_bytes);
+	if (message->direction == CM_DIRECTION_OUT)
+		explain_header(&message->rewrite, stream);
 	if (message->has_from)
 		fprintf(stream, "from: %s\n", message->from.text);
 	if (message->content_type.value[0] != '\0') {
