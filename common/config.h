@@ -102,8 +102,10 @@ struct cm_config {
 	char *privacy_supervisor;
 
 	char *notify_url;
-	char *metrics_listen; /* "HOST:PORT"; "": off */
-	char *web_listen;     /* "HOST:PORT" or "unix:PATH"; "": off */
+	char *metrics_listen;      /* "HOST:PORT"; "": off */
+	char *mxdeliv_listen;      /* the same, for mail from other relays */
+	unsigned int mxdeliv_port; /* on 127.0.0.1, where Postfix takes that mail */
+	char *web_listen;          /* "HOST:PORT" or "unix:PATH"; "": off */
 	bool
 	    instant_idle; /* tell idling clients of mail at once, not after Dovecot's half second */
 	bool log_addresses;

@@ -4,6 +4,7 @@
 #ifndef CM_HTTPD_FORWARDED_H
 #define CM_HTTPD_FORWARDED_H
 
+#include <netinet/in.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -14,6 +15,10 @@
    the proxy. peer is the other end of the connection: only a proxy of this machine (a Unix socket,
    loopback) is believed. From one that forwards no address every client is 127.0.0.1, so that the
    limits hold. */
+void cm_httpd_client_address(const struct sockaddr *peer, const char *field,
+			     char address[INET6_ADDRSTRLEN]);
+
+/* The same as the rates count it. */
 struct cm_source cm_httpd_source(const struct sockaddr *peer, const char *field);
 
 #endif

@@ -18,19 +18,24 @@
 #include "server.h"
 
 static const struct cm_httpd_route metrics_routes[] = {
-    {"GET", "/metrics", 0, cm_httpd_metrics},
-    {NULL, NULL, 0, NULL},
+    {"GET", "/metrics", 0, cm_httpd_metrics, NULL},
+    {NULL, NULL, 0, NULL, NULL},
 };
 
 /* Clients send an empty body; one that sends a little is not turned away for it. */
 static const struct cm_httpd_route web_routes[] = {
-    {"POST", "/new", 1024, cm_httpd_new},
-    {"GET", "/new", 0, cm_httpd_new_redirect},
-    {"POST", "/invite/qr", 64, cm_httpd_invite_qr},
+    {"POST", "/new", 1024, cm_httpd_new, NULL},
+    {"GET", "/new", 0, cm_httpd_new_redirect, NULL},
+    {"POST", "/invite/qr", 64, cm_httpd_invite_qr, NULL},
     /* Upstream's old path, in links that are still around. */
-    {"POST", "/cgi-bin/newemail.py", 1024, cm_httpd_new},
-    {"GET", "/cgi-bin/newemail.py", 0, cm_httpd_new_redirect},
-    {NULL, NULL, 0, NULL},
+    {"POST", "/cgi-bin/newemail.py", 1024, cm_httpd_new, NULL},
+    {"GET", "/cgi-bin/newemail.py", 0, cm_httpd_new_redirect, NULL},
+    {NULL, NULL, 0, NULL, NULL},
+};
+
+static const struct cm_httpd_route mxdeliv_routes[] = {
+    {"POST", "/mxdeliv", 0, NULL, &cm_httpd_mxdeliv},
+    {NULL, NULL, 0, NULL, NULL},
 };
 
 static const struct cm_httpd_limits metrics_limits = {
@@ -50,9 +55,17 @@ struct listener {
 	int fd; /* -1 once the server has it */
 };
 
+/* Each waits for Postfix. */
+static const struct cm_httpd_limits mxdeliv_limits = {.connections = 128,
+						      .blocks = true,
+						      .header_bytes = 65536,
+						      .idle_seconds = 60,
+						      .life_seconds = 600};
+
 enum {
 	METRICS,
 	WEB,
+	MXDELIV,
 	LISTENER_COUNT,
 };
 
@@ -76,6 +89,7 @@ static bool start_listening(void *context, const struct cm_daemon *daemon, struc
 	cm_log_show_addresses(program->config->log_addresses);
 	program->listeners[METRICS].where = program->config->metrics_listen;
 	program->listeners[WEB].where = program->config->web_listen;
+	program->listeners[MXDELIV].where = program->config->mxdeliv_listen;
 	for (size_t i = 0; i < LISTENER_COUNT; i++) {
 		struct listener *listener = &program->listeners[i];
 		bool local;
@@ -141,9 +155,11 @@ static int run(struct program *program)
 {
 	struct cm_error err;
 
-	if (program->listeners[METRICS].fd < 0 && program->listeners[WEB].fd < 0) {
+	if (program->listeners[METRICS].fd < 0 && program->listeners[WEB].fd < 0 &&
+	    program->listeners[MXDELIV].fd < 0) {
 		cm_log(LOG_INFO,
-		       "%s: metrics_listen and web_listen are empty: there is nothing to serve",
+		       "%s: metrics_listen, web_listen and mxdeliv_listen are empty: there is "
+		       "nothing to serve",
 		       program->config->path);
 		return EXIT_SUCCESS;
 	}
@@ -154,6 +170,8 @@ static int run(struct program *program)
 		cm_log(LOG_INFO, "serving metrics on %s", program->listeners[METRICS].where);
 	if (program->listeners[WEB].server != NULL)
 		cm_log(LOG_INFO, "making accounts on %s", program->listeners[WEB].where);
+	if (program->listeners[MXDELIV].server != NULL)
+		cm_log(LOG_INFO, "taking mail on %s", program->listeners[MXDELIV].where);
 	serve(program);
 	cm_log(LOG_INFO, "stopped");
 	return EXIT_SUCCESS;
@@ -197,6 +215,13 @@ int main(int argc, char **argv)
 			    .limits = &web_limits,
 			    .exposed =
 				"web_listen = %s: passwords would cross the network unencrypted",
+			    .fd = -1,
+			},
+		    [MXDELIV] =
+			{
+			    .routes = mxdeliv_routes,
+			    .limits = &mxdeliv_limits,
+			    .exposed = "mxdeliv_listen = %s: others than this machine can connect",
 			    .fd = -1,
 			},
 		},

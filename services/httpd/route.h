@@ -8,6 +8,7 @@
 #ifndef CM_HTTPD_ROUTE_H
 #define CM_HTTPD_ROUTE_H
 
+#include <netinet/in.h>
 #include <stddef.h>
 
 #include "config.h"
@@ -49,12 +50,39 @@ typedef void cm_httpd_handler_fn(const struct cm_httpd_context *context,
 				 const struct cm_httpd_request *request,
 				 struct cm_httpd_reply *reply);
 
+/* Recipients of one request. */
+#define CM_HTTPD_RECIPIENTS_MAX 1000
+
+/* What a streamed request says in its header. */
+struct cm_httpd_envelope {
+	char peer[INET6_ADDRSTRLEN]; /* numeric: who posts, by the proxy's word as above */
+	const char *sender;          /* X-MAIL-FROM; "" if absent */
+	const char *recipients[CM_HTTPD_RECIPIENTS_MAX];
+	size_t recipient_count; /* of X-MAIL-TO; larger than the array: too many */
+};
+
+/* A request whose body is passed on as it comes. */
+struct cm_httpd_stream {
+	/* NULL: refused, and reply is filled. */
+	void *(*begin)(const struct cm_httpd_context *context,
+		       const struct cm_httpd_envelope *envelope, struct cm_httpd_reply *reply);
+	void (*data)(void *stream, const char *data, size_t length);
+	/* The body is complete: fills reply and frees. */
+	void (*end)(void *stream, struct cm_httpd_reply *reply);
+	/* The client is gone: frees. */
+	void (*cancel)(void *stream);
+};
+
 struct cm_httpd_route {
 	const char *method; /* "GET" answers HEAD, too */
 	const char *path;   /* the whole path, without the query */
 	size_t body_max;    /* a longer request body is answered 413 */
 	cm_httpd_handler_fn *handle;
+	const struct cm_httpd_stream *stream; /* instead of handle; body_max is max_message_size */
 };
+
+/* POST /mxdeliv: mail from another relay. */
+extern const struct cm_httpd_stream cm_httpd_mxdeliv;
 
 /* GET /metrics: the statistics as OpenMetrics text. */
 cm_httpd_handler_fn cm_httpd_metrics;

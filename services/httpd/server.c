@@ -48,6 +48,7 @@ struct exchange {
 	const struct cm_httpd_route *route;
 	char *body;
 	size_t body_length;
+	void *stream; /* of a route that streams */
 };
 
 static time_t monotonic_now(void)
@@ -125,55 +126,6 @@ static const struct cm_httpd_route *find_route(const struct cm_httpd_route *rout
 	return NULL;
 }
 
-/* A request that says beforehand that it is too long need not be sent at all. */
-static bool announces_too_much(struct MHD_Connection *connection,
-			       const struct cm_httpd_route *route)
-{
-	const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-						       MHD_HTTP_HEADER_CONTENT_LENGTH);
-
-	return text != NULL && strtoull(text, NULL, 10) > route->body_max;
-}
-
-static enum MHD_Result begin(const struct cm_httpd *server, struct MHD_Connection *connection,
-			     const char *method, const char *path, void **state)
-{
-	struct exchange *exchange;
-	char allow[ALLOW_SIZE];
-	const struct cm_httpd_route *route = find_route(server->routes, method, path, allow);
-
-	if (route == NULL && allow[0] != '\0')
-		return send_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed\n",
-				  allow);
-	if (route == NULL)
-		return send_error(connection, MHD_HTTP_NOT_FOUND, "not found\n", NULL);
-	if (announces_too_much(connection, route))
-		return send_error(connection, MHD_HTTP_CONTENT_TOO_LARGE, "request too large\n",
-				  NULL);
-	exchange = calloc(1, sizeof(*exchange));
-	if (exchange == NULL)
-		return MHD_NO;
-	exchange->route = route;
-	*state = exchange;
-	return MHD_YES;
-}
-
-/* False: the body is longer than the route takes, or there is no memory. */
-static bool append(struct exchange *exchange, const char *data, size_t length)
-{
-	char *grown;
-
-	if (length > exchange->route->body_max - exchange->body_length)
-		return false;
-	grown = realloc(exchange->body, exchange->body_length + length);
-	if (grown == NULL)
-		return false;
-	memcpy(grown + exchange->body_length, data, length);
-	exchange->body = grown;
-	exchange->body_length += length;
-	return true;
-}
-
 /* Keeps the last field of this name. */
 static enum MHD_Result see_header(void *context, enum MHD_ValueKind kind, const char *name,
 				  const char *value)
@@ -184,6 +136,122 @@ static enum MHD_Result see_header(void *context, enum MHD_ValueKind kind, const 
 	if (strcasecmp(name, "X-Forwarded-For") == 0)
 		*forwarded = value != NULL ? value : "";
 	return MHD_YES;
+}
+
+static size_t body_max_of(const struct cm_httpd *server, const struct cm_httpd_route *route)
+{
+	return route->stream != NULL ? (size_t)server->context->config->max_message_size
+				     : route->body_max;
+}
+
+/* A request that says beforehand that it is too long need not be sent at all. */
+static bool announces_too_much(struct MHD_Connection *connection, size_t body_max)
+{
+	const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+						       MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return text != NULL && strtoull(text, NULL, 10) > body_max;
+}
+
+static enum MHD_Result see_envelope(void *context, enum MHD_ValueKind kind, const char *name,
+				    const char *value)
+{
+	struct cm_httpd_envelope *envelope = context;
+
+	(void)kind;
+	if (value == NULL)
+		return MHD_YES;
+	if (strcasecmp(name, "X-MAIL-FROM") == 0)
+		envelope->sender = value;
+	else if (strcasecmp(name, "X-MAIL-TO") == 0 &&
+		 envelope->recipient_count++ < CM_HTTPD_RECIPIENTS_MAX)
+		envelope->recipients[envelope->recipient_count - 1] = value;
+	return MHD_YES;
+}
+
+/* Who asks: the other end of the connection, and the field of a proxy; both may be NULL. */
+static const struct sockaddr *find_peer(struct MHD_Connection *connection, const char **field_r)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	*field_r = NULL;
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, see_header, field_r);
+	return info != NULL ? info->client_addr : NULL;
+}
+
+/* False: the route refused, and has been answered with *result_r. */
+static bool begin_stream(const struct cm_httpd *server, struct MHD_Connection *connection,
+			 struct exchange *exchange, enum MHD_Result *result_r)
+{
+	struct cm_httpd_reply reply = {.status = MHD_HTTP_OK, .content_type = TEXT_PLAIN};
+	struct cm_httpd_envelope *envelope = calloc(1, sizeof(*envelope));
+	const struct sockaddr *peer;
+	const char *forwarded;
+
+	*result_r = MHD_NO;
+	if (envelope == NULL)
+		return false;
+	peer = find_peer(connection, &forwarded);
+	cm_httpd_client_address(peer, forwarded, envelope->peer);
+	envelope->sender = "";
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, see_envelope, envelope);
+	exchange->stream = exchange->route->stream->begin(server->context, envelope, &reply);
+	free(envelope);
+	if (exchange->stream != NULL)
+		return true;
+	*result_r = send_reply(connection, &reply, NULL);
+	return false;
+}
+
+static enum MHD_Result begin(const struct cm_httpd *server, struct MHD_Connection *connection,
+			     const char *method, const char *path, void **state)
+{
+	struct exchange *exchange;
+	char allow[ALLOW_SIZE];
+	const struct cm_httpd_route *route = find_route(server->routes, method, path, allow);
+	enum MHD_Result result;
+
+	if (route == NULL && allow[0] != '\0')
+		return send_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed\n",
+				  allow);
+	if (route == NULL)
+		return send_error(connection, MHD_HTTP_NOT_FOUND, "not found\n", NULL);
+	if (announces_too_much(connection, body_max_of(server, route)))
+		return send_error(connection, MHD_HTTP_CONTENT_TOO_LARGE, "request too large\n",
+				  NULL);
+	exchange = calloc(1, sizeof(*exchange));
+	if (exchange == NULL)
+		return MHD_NO;
+	exchange->route = route;
+	if (route->stream != NULL && !begin_stream(server, connection, exchange, &result)) {
+		free(exchange);
+		return result;
+	}
+	*state = exchange;
+	return MHD_YES;
+}
+
+/* False: the body is longer than the route takes, or there is no memory. */
+static bool append(const struct cm_httpd *server, struct exchange *exchange, const char *data,
+		   size_t length)
+{
+	char *grown;
+
+	if (length > body_max_of(server, exchange->route) - exchange->body_length)
+		return false;
+	if (exchange->stream != NULL) {
+		exchange->body_length += length;
+		exchange->route->stream->data(exchange->stream, data, length);
+		return true;
+	}
+	grown = realloc(exchange->body, exchange->body_length + length);
+	if (grown == NULL)
+		return false;
+	memcpy(grown + exchange->body_length, data, length);
+	exchange->body = grown;
+	exchange->body_length += length;
+	return true;
 }
 
 /* Keeps the first "t=TOKEN" or bare "TOKEN". */
@@ -201,22 +269,29 @@ static enum MHD_Result see_argument(void *context, enum MHD_ValueKind kind, cons
 	return MHD_NO;
 }
 
+static enum MHD_Result finish_stream(struct MHD_Connection *connection, struct exchange *exchange)
+{
+	struct cm_httpd_reply reply = {.status = MHD_HTTP_OK, .content_type = TEXT_PLAIN};
+
+	exchange->route->stream->end(exchange->stream, &reply);
+	exchange->stream = NULL;
+	return send_reply(connection, &reply, NULL);
+}
+
 static enum MHD_Result finish(const struct cm_httpd *server, struct MHD_Connection *connection,
 			      const struct exchange *exchange)
 {
-	const union MHD_ConnectionInfo *info =
-	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	struct cm_httpd_request request = {exchange->body, exchange->body_length, .host = "",
 					   .token = ""};
 	struct cm_httpd_reply reply = {.status = MHD_HTTP_OK, .content_type = TEXT_PLAIN};
-	const char *forwarded = NULL, *host;
-
-	host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	const struct sockaddr *peer;
+	const char *forwarded,
+	    *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 	if (host != NULL)
 		request.host = host;
-	MHD_get_connection_values(connection, MHD_HEADER_KIND, see_header, &forwarded);
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, see_argument, &request.token);
-	request.source = cm_httpd_source(info != NULL ? info->client_addr : NULL, forwarded);
+	peer = find_peer(connection, &forwarded);
+	request.source = cm_httpd_source(peer, forwarded);
 	exchange->route->handle(server->context, &request, &reply);
 	return send_reply(connection, &reply, NULL);
 }
@@ -231,10 +306,12 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 	(void)version;
 	if (exchange == NULL)
 		return begin(server, connection, method, path, state);
+	if (*length == 0 && exchange->stream != NULL)
+		return finish_stream(connection, exchange);
 	if (*length == 0)
 		return finish(server, connection, exchange);
 	/* A body of unannounced length: libmicrohttpd takes no reply before its end, so hang up. */
-	if (!append(exchange, data, *length))
+	if (!append(server, exchange, data, *length))
 		return MHD_NO;
 	*length = 0;
 	return MHD_YES;
@@ -250,6 +327,8 @@ static void forget(void *context, struct MHD_Connection *connection, void **stat
 	(void)code;
 	if (exchange == NULL)
 		return;
+	if (exchange->stream != NULL)
+		exchange->route->stream->cancel(exchange->stream);
 	free(exchange->body);
 	free(exchange);
 	*state = NULL;
@@ -333,9 +412,13 @@ struct cm_httpd *cm_httpd_start(int listen_fd, const struct cm_httpd_route *rout
 	server->limits = *limits;
 	pthread_mutex_init(&server->lock, NULL);
 	server->daemon = MHD_start_daemon(
-	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, answer, server,
-	    MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, limits->connections,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CM_HTTPD_HEADERS_MAX,
+	    (limits->blocks
+		 ? MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_THREAD_PER_CONNECTION
+		 : MHD_USE_EPOLL_INTERNAL_THREAD) |
+		MHD_USE_ITC,
+	    0, NULL, NULL, answer, server, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+	    MHD_OPTION_CONNECTION_LIMIT, limits->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    limits->header_bytes > 0 ? limits->header_bytes : (size_t)CM_HTTPD_HEADERS_MAX,
 	    MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_seconds, MHD_OPTION_THREAD_POOL_SIZE,
 	    limits->threads, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL,
 	    MHD_OPTION_NOTIFY_CONNECTION, client_changed, server, MHD_OPTION_UNESCAPE_CALLBACK,

@@ -8,6 +8,9 @@
 #ifndef CM_HTTPD_SERVER_H
 #define CM_HTTPD_SERVER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "error.h"
 #include "route.h"
 
@@ -16,6 +19,8 @@
 struct cm_httpd_limits {
 	unsigned int connections;
 	unsigned int threads;      /* 0: one */
+	bool blocks;               /* its handlers wait for long: a thread for each connection */
+	size_t header_bytes;       /* 0: CM_HTTPD_HEADERS_MAX */
 	unsigned int idle_seconds; /* nothing heard */
 	unsigned int life_seconds; /* the whole connection */
 };

@@ -108,6 +108,7 @@ OTHER_VALUES = {
     "notify_url": "https://other.test/",
     "metrics_listen": "127.0.0.1:9",
     "web_listen": "127.0.0.1:9",
+    "mxdeliv_listen": "127.0.0.1:9",
     "outbound": "https",
     "resolver": "127.0.0.1",
     "mail_compress": "off",

@@ -496,8 +496,8 @@ def test_terminating_waits_for_answers_but_not_long(notifyd, backend):
 
 
 def test_killed_fifty_times(make_notifyd, push_server, backend):
-    """10,000 notifications in 40 s, kill -9 at 50 random moments: all arrive, and less than one
-    in a hundred twice."""
+    """10,000 notifications in 40 s, kill -9 at 50 random moments: all arrive, and only what
+    was in flight at a kill arrives twice."""
     wanted = tokens(10000)
     kills = sorted(random.uniform(0, 40) for _ in range(50))
     notifyd = make_notifyd(push_server.url).start()
@@ -514,7 +514,8 @@ def test_killed_fifty_times(make_notifyd, push_server, backend):
     assert counts.keys() == set(wanted)
     repeated = sum(counts.values()) - len(wanted)
     print(f"repeated over 50 kills: {repeated} of {len(wanted)}")
-    assert repeated < len(wanted) // 100
+    # What is in flight at a kill, at most SENDER_WINDOW_HTTP2, is sent again.
+    assert repeated <= 50 * 100
 
 
 # --- The machine's limits

@@ -32,6 +32,7 @@ class Check:
         mailbox = directory / "mail/bob@relay.test"
         mailbox.mkdir(parents=True)
         (mailbox / "enforceE2EEincoming").touch()
+        (mailbox / "password").write_text("{PLAIN}x")
         self.ini.write_text(
             f"[params]\nmail_domain = relay.test\nmailboxes_dir = {directory / 'mail'}\n"
         )

@@ -129,6 +129,7 @@ class Relay:
         }
         self.ini = {
             "mail_domain": domain,
+            "mxdeliv_port": free_ports(1)[0],
             "tls_external_cert_and_key": "/etc/ssl/relay/cert.pem /etc/ssl/relay/key.pem",
             **QUIET_LIMITS,
             **(ini or {}),

@@ -1,0 +1,49 @@
+/*
+ * smtp_client - hands one message to Postfix on this machine (RFC 5321)
+ *
+ * Speaks for a peer that is elsewhere: XCLIENT gives Postfix the peer's address, so that limits,
+ * logs and chatmail-milter see it as on port 25. Every call blocks for at most SMTP_CLIENT_SECONDS
+ * a reply.
+ */
+#ifndef CM_SMTP_CLIENT_H
+#define CM_SMTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* chatmail-milter waits for the DNS before the last reply. */
+#define SMTP_CLIENT_SECONDS 60
+
+#define SMTP_REPLY_SIZE 512
+
+/* A reply: its code and, as one line, "550 5.1.1 text". */
+struct smtp_reply {
+	int code; /* 0: no answer */
+	char text[SMTP_REPLY_SIZE];
+};
+
+struct smtp_client;
+
+/* Connects to 127.0.0.1 and introduces the peer with that numeric address. NULL with *reply_r set
+   on failure: Postfix's refusal, or code 0. */
+struct smtp_client *smtp_client_open(unsigned int port, const char *peer,
+				     struct smtp_reply *reply_r);
+/* Hangs up: a message without its end is forgotten by Postfix. Sets the pointer to NULL. */
+void smtp_client_close(struct smtp_client **client);
+
+/* Each of these is true if Postfix goes on. Addresses are without angle brackets; one that cannot
+   stand in a command is a 553. */
+bool smtp_client_mail(struct smtp_client *client, const char *sender, struct smtp_reply *reply_r);
+bool smtp_client_recipient(struct smtp_client *client, const char *recipient,
+			   struct smtp_reply *reply_r);
+bool smtp_client_data(struct smtp_client *client, struct smtp_reply *reply_r);
+
+/* A piece of the message in SMTP's wire form. Lines that begin with a dot may be doubled (RFC 5321
+   4.5.2) or not, the last line may be the lone dot that ends a message: no piece can end it early.
+ */
+bool smtp_client_write(struct smtp_client *client, const char *data, size_t length);
+
+/* The end of the message: true if Postfix accepted it. */
+bool smtp_client_end(struct smtp_client *client, struct smtp_reply *reply_r);
+
+#endif

@@ -1,0 +1,176 @@
+"""Mail from other relays over HTTPS: nginx, chatmail-httpd, Postfix at its own port."""
+
+import http.client
+import random
+
+import pytest
+
+from support.messages import cleartext, encrypted
+from support.peer import Peer
+from support.relay import trusting
+
+
+@pytest.fixture(scope="module")
+def peer(dns):
+    return Peer(dns, "mxdeliv.test")
+
+
+@pytest.fixture
+def bob(relay):
+    account = relay.registered()
+    (relay.mailbox(account) / "enforceE2EEincoming").touch()
+    return account
+
+
+def post(relay, message, sender, recipients, method="POST", headers=()):
+    """(HTTP status, text)."""
+    client = http.client.HTTPSConnection(
+        "127.0.0.1", relay.ports["https_port"], context=trusting(), timeout=120
+    )
+    client.putrequest(method, "/mxdeliv")
+    if sender is not None:
+        client.putheader("X-MAIL-FROM", sender)
+    for recipient in recipients:
+        client.putheader("X-MAIL-TO", recipient)
+    for name, value in headers:
+        client.putheader(name, value)
+    if isinstance(message, bytes):
+        client.putheader("Content-Length", str(len(message)))
+        client.endheaders(message)
+    else:
+        client.putheader("Transfer-Encoding", "chunked")
+        client.endheaders(message, encode_chunked=True)
+    reply = client.getresponse()
+    text = reply.read().decode()
+    client.close()
+    return reply.status, text
+
+
+def stuffed(message):
+    return message.replace(b"\r\n.", b"\r\n..")
+
+
+def test_a_message_is_delivered(relay, peer, bob):
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    status, text = post(relay, message, peer.address(), [bob.address])
+    assert (status, text[:4]) == (200, "250 "), text
+    [stored] = relay.messages(bob)
+    assert b"BEGIN PGP MESSAGE" in stored
+
+
+def test_a_message_in_pieces_of_unknown_length(relay, peer, bob):
+    message = peer.sign(encrypted(peer.address(), bob.address, size=200000))
+    pieces = (message[i : i + 5000] for i in range(0, len(message), 5000))
+    assert post(relay, pieces, peer.address(), [bob.address])[0] == 200
+    relay.messages(bob)
+
+
+def test_a_bounce_has_no_sender(relay, peer, bob):
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    assert post(relay, message, None, [bob.address])[0] == 200
+    relay.messages(bob)
+
+
+def test_what_port_25_refuses(relay, peer, bob):
+    sender, nobody = peer.address(), relay.account().address
+    unsigned = encrypted(sender, bob.address)
+    clear = peer.sign(cleartext(sender, bob.address))
+    unknown = peer.sign(encrypted(sender, nobody))
+    for message, to, expected in (
+        (unsigned, bob.address, "554 5.7.1 No DKIM signature found"),
+        (clear, bob.address, "523 "),
+        (unknown, nobody, "550 5.1.1 "),
+        (unknown, "someone@elsewhere.test", "554 5.7.1 "),
+    ):
+        status, text = post(relay, message, sender, [to])
+        assert (status, text[: len(expected)]) == (400, expected), text
+    relay.settle()
+    assert relay.fetch(bob) == [] and relay.queue() == []
+
+
+@pytest.mark.parametrize(
+    "recipients, expected",
+    [
+        ([], "501 "),
+        (["a b@relay.test"], "553 "),
+        (["<bob@relay.test>"], "553 "),
+        (["bob@relay.test> SIZE=1"], "553 "),
+        (["x" * 400 + "@relay.test"], "553 "),
+    ],
+)
+def test_malformed_recipients(relay, peer, bob, recipients, expected):
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    status, text = post(relay, message, peer.address(), recipients)
+    assert (status, text[:4]) == (400, expected), text
+
+
+def test_only_post(relay):
+    assert post(relay, b"", None, [], method="GET")[0] == 405
+    assert post(relay, b"", None, [], method="PUT")[0] == 405
+
+
+def test_the_size_limit(make_relay, dns):
+    relay = make_relay(ini={"max_message_size": "100000"})
+    peer, bob = Peer(dns, "large.test"), relay.registered()
+    message = peer.sign(encrypted(peer.address(), bob.address, size=90000))
+    assert post(relay, message, peer.address(), [bob.address])[0] == 413
+    small = peer.sign(encrypted(peer.address(), bob.address, size=50000))
+    assert post(relay, small, peer.address(), [bob.address])[0] == 200
+
+
+def test_no_body_ends_a_message_early(relay, peer, bob):
+    """A lone dot within the body, doubled dots, bare line feeds: one message, or none."""
+    other = relay.registered()
+    evil = f"MAIL FROM:<>\r\nRCPT TO:<{other.address}>\r\nDATA\r\n".encode()
+    evil += encrypted("x@[192.0.2.7]", other.address)
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    for end in (b"\r\n.\r\n", b"\n.\r\n", b"\n.\n", b"\r\n.\n", b"\r.\r", b"\r\n..\r\n"):
+        status, _ = post(relay, message + end + evil, peer.address(), [bob.address])
+        assert status == 400, end
+    relay.settle()
+    assert relay.fetch(other) == relay.fetch(bob) == []
+
+
+@pytest.mark.parametrize("end", (b"", b".", b".\r\n"))
+def test_the_wire_forms_end_is_no_part_of_the_message(relay, peer, bob, end):
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    assert post(relay, stuffed(message) + end, peer.address(), [bob.address])[0] == 200
+    [stored] = relay.messages(bob)
+    assert not stored.rstrip().endswith(b".")
+
+
+def test_the_peers_address_counts(relay, bob):
+    """From a literal, mail is believed from that very address only: nginx says which it is, and
+    nobody else."""
+    for headers in ((), (("X-Forwarded-For", "192.0.2.77"),)):
+        sender = "x@[192.0.2.77]"
+        message = encrypted(sender, bob.address)
+        status, _ = post(
+            relay, message, sender, [bob.address, relay.account().address], headers=headers
+        )
+        assert status == 200
+    relay.settle()
+    assert [e for e in relay.queue() if e["sender"] == "MAILER-DAEMON"] == []
+
+
+def test_without_postfix_the_peer_tries_smtp(make_relay, dns):
+    relay = make_relay()
+    peer, bob = Peer(dns, "later.test"), relay.registered()
+    relay.stop_service("postfix")
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    assert post(relay, message, peer.address(), [bob.address])[0] == 503
+
+
+def test_a_client_that_hangs_up_sends_nothing(relay, peer, bob):
+    message = peer.sign(encrypted(peer.address(), bob.address, size=50000))
+    for _ in range(20):
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", relay.ports["https_port"], context=trusting(), timeout=60
+        )
+        connection.putrequest("POST", "/mxdeliv")
+        connection.putheader("X-MAIL-TO", bob.address)
+        connection.putheader("Content-Length", str(len(message)))
+        connection.endheaders(message[: random.randrange(len(message) - 1)])
+        connection.close()
+    relay.settle()
+    assert relay.fetch(bob) == []
