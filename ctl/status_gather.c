@@ -37,8 +37,9 @@ static void find_programs(struct cm_status *status)
 			continue;
 		if (strcmp(program->key, "httpd") == 0 &&
 		    status->config->metrics_listen[0] == '\0' &&
-		    status->config->web_listen[0] == '\0')
-			program->why = "metrics_listen and web_listen are empty";
+		    status->config->web_listen[0] == '\0' &&
+		    status->config->mxdeliv_listen[0] == '\0')
+			program->why = "metrics_listen, web_listen and mxdeliv_listen are empty";
 		else if (strcmp(program->key, "opendkim") == 0 && status->config->mail_domain_is_ip)
 			program->why = "a relay without a domain name signs nothing";
 		else if (strcmp(program->key, "opendkim") == 0 &&

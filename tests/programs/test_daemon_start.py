@@ -41,6 +41,7 @@ class Daemon:
             "run_dir": self.directory,
             "metrics_listen": f"127.0.0.1:{free_ports(1)[0]}",
             "web_listen": "",
+            "mxdeliv_listen": "",
             **keys,
         }
         lines = [f"{name} = {value}" for name, value in values.items()]

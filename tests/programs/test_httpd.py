@@ -42,7 +42,7 @@ class Httpd:
         self.ini = directory / "chatmail.ini"
         self.log = directory / "log"
         self.process = None
-        self.configure(f"metrics_listen = 127.0.0.1:{self.port}", "web_listen =")
+        self.configure(f"metrics_listen = 127.0.0.1:{self.port}", "web_listen =", "mxdeliv_listen =")
 
     def configure(self, *lines):
         self.ini.write_text(
@@ -310,10 +310,10 @@ def run(*arguments):
 
 
 def test_metrics_off(httpd):
-    httpd.configure("web_listen =")
+    httpd.configure("web_listen =", "mxdeliv_listen =")
     result = run("-c", httpd.ini, "-u", pwd.getpwuid(os.getuid()).pw_name)
     assert result.returncode == 0
-    assert f"{httpd.ini}: metrics_listen and web_listen are empty" in result.stderr
+    assert f"{httpd.ini}: metrics_listen, web_listen and mxdeliv_listen are empty" in result.stderr
 
 
 def test_busy_port(httpd):
@@ -338,7 +338,7 @@ def test_no_run_directory(httpd):
 def test_other_ways_to_name_the_place(httpd, host):
     if host == "[::1]" and not Path("/proc/net/if_inet6").read_text().strip():
         pytest.skip("no IPv6 here")
-    httpd.configure(f"metrics_listen = {host}:{httpd.port}", "web_listen =")
+    httpd.configure(f"metrics_listen = {host}:{httpd.port}", "web_listen =", "mxdeliv_listen =")
     httpd.connects = lambda: f"serving metrics on {host}:{httpd.port}" in httpd.log.read_text()
     httpd.start()
     assert "others than this machine" not in httpd.log.read_text()
@@ -346,7 +346,7 @@ def test_other_ways_to_name_the_place(httpd, host):
 
 
 def test_warns_when_not_loopback(httpd):
-    httpd.configure(f"metrics_listen = 0.0.0.0:{httpd.port}", "web_listen =")
+    httpd.configure(f"metrics_listen = 0.0.0.0:{httpd.port}", "web_listen =", "mxdeliv_listen =")
     httpd.start()
     warning = "others than this machine can read the metrics"
     wait_for(lambda: warning in httpd.log.read_text(), "the warning")

@@ -602,7 +602,7 @@ def test_one_line_for_a_refusal_and_none_for_the_rest(daemon):
 
 def test_counters(tmp_path):
     port = free_ports(1)[0]
-    with new_daemon(tmp_path, metrics_listen=f"127.0.0.1:{port}", web_listen="") as daemon:
+    with new_daemon(tmp_path, metrics_listen=f"127.0.0.1:{port}", web_listen="", mxdeliv_listen="") as daemon:
         for _ in range(3):
             send(daemon)
         for _ in range(2):

@@ -292,7 +292,7 @@ def test_logs_name_nobody(notifyd, backend):
 def metrics(notifyd):
     """What chatmail-httpd tells of chatmail_push_ from the same run directory: values by name."""
     port = free_ports(1)[0]
-    notifyd.configure(metrics_listen=f"127.0.0.1:{port}", web_listen="")
+    notifyd.configure(metrics_listen=f"127.0.0.1:{port}", web_listen="", mxdeliv_listen="")
     httpd = subprocess.Popen([HTTPD, "-f", "-c", notifyd.ini, "-u", USER])
 
     def answer():

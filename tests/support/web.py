@@ -55,6 +55,7 @@ class Web:
             "mailboxes_dir": self.mailboxes,
             "run_dir": directory,
             "web_listen": f"unix:{self.socket}",
+            "mxdeliv_listen": "",
             **QUIET_LIMITS,
             **ini,
         }
