@@ -244,3 +244,12 @@ def test_keys_exist():
     assert assigned <= keys
     quoted = set(re.findall(r"`((?:max|min|delete|username|password|log|turn|tls|metrics)_\w+)`", MANUAL.read_text()))
     assert quoted and quoted <= keys
+
+
+def test_the_manual_lists_the_fields_that_leave():
+    rows = re.findall(r'^    \{"([\w-]+)", cm_field_', (SOURCE / "policy/outgoing_fields.c").read_text(), re.M)
+    manual = (SOURCE / "docs/manual.md").read_text()
+    table = manual.partition("## What leaves of a header\n")[2].partition("\n## ")[0]
+    first_column = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert len(rows) > 20
+    assert sorted(rows) == sorted(re.findall(r"`([\w-]+)`", " ".join(first_column)))
