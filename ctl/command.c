@@ -5,16 +5,29 @@
 
 #include "options.h"
 
+/* The longest name's. */
+static int name_width(const struct cm_command *table)
+{
+	size_t width = 0;
+
+	for (; table->name != NULL; table++)
+		if (strlen(table->name) > width)
+			width = strlen(table->name);
+	return (int)width;
+}
+
 static void print_usage(const struct cm_command *table, const char *summary, const char *program,
 			FILE *stream)
 {
+	int width = name_width(table);
+
 	fprintf(stream,
 		"usage: %s COMMAND [OPTION]...\n"
 		"       %s COMMAND --help\n"
 		"\n%s\n\n",
 		program, program, summary);
 	for (; table->name != NULL; table++)
-		fprintf(stream, "  %-9s %s\n", table->name, table->summary);
+		fprintf(stream, "  %-*s  %s\n", width, table->name, table->summary);
 }
 
 static bool is_option(const char *word, const char *name, const char *letter)
