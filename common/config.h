@@ -60,6 +60,8 @@ struct cm_config {
 	unsigned int max_user_send_burst_size;
 	unsigned int max_recipients; /* what METADATA announces as maxsmtprecipients; 1000 */
 	uint64_t max_mailbox_size;
+	unsigned int max_mailbox_messages; /* 0: no limit */
+	unsigned int max_mailbox_folders;  /* 0: no limit */
 	uint64_t max_message_size;
 
 	unsigned int delete_mails_after;

@@ -159,7 +159,7 @@ static bool write_metadata(int mailbox, const json_t *root, struct cm_error *err
 
 static int open_mailbox(const char *path, struct cm_error *err)
 {
-	int mailbox = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int mailbox = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (mailbox < 0)
 		cm_error_set_errno(err, "mailbox directory: cannot be opened");

@@ -49,11 +49,15 @@ static void set_fields(struct auth_request *request, const struct cm_config *con
 	auth_request_set_userdb_field(request, "mail_path", path);
 	auth_request_set_userdb_field(request, "quota_storage_size",
 				      t_strdup_printf("%" PRIu64 "B", config->max_mailbox_size));
+	if (config->max_mailbox_messages > 0)
+		auth_request_set_userdb_field(request, "quota_message_count",
+					      dec2str(config->max_mailbox_messages));
 #else
 	auth_request_set_userdb_field(request, "mail", maildir_location(path));
-	auth_request_set_userdb_field(
-	    request, "quota_rule",
-	    t_strdup_printf("*:storage=%" PRIu64 "B", config->max_mailbox_size));
+	auth_request_set_userdb_field(request, "quota_rule",
+				      t_strdup_printf("*:storage=%" PRIu64 "B:messages=%u",
+						      config->max_mailbox_size,
+						      config->max_mailbox_messages));
 #endif
 }
 

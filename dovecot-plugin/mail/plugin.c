@@ -70,9 +70,15 @@ static void mail_user_created(struct mail_user *user)
 		cm_overfull_trim(user);
 }
 
+static void mailbox_allocated(struct mailbox *box)
+{
+	cm_disk_quota_mailbox_allocated(box);
+	cm_folders_mailbox_allocated(box);
+}
+
 static const struct mail_storage_hooks hooks = {
     .mail_user_created = mail_user_created,
-    .mailbox_allocated = cm_disk_quota_mailbox_allocated,
+    .mailbox_allocated = mailbox_allocated,
 };
 
 void chatmail_plugin_init(struct module *module)

@@ -23,6 +23,9 @@ void cm_push_deinit(void);
 /* disk_quota.c: LMTP's mail is tried again when the disk's quota is used up */
 void cm_disk_quota_mailbox_allocated(struct mailbox *box);
 
+/* folders.c: how many folders an account may make */
+void cm_folders_mailbox_allocated(struct mailbox *box);
+
 /* overfull.c: old mail makes room before mail is delivered to this user */
 void cm_overfull_trim(struct mail_user *user);
 
