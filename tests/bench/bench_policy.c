@@ -169,7 +169,7 @@ static void measure_size(struct cm_policy *policy, const char *name, size_t size
 	measure(&work, "floor: line ends with memchr", find_line_ends);
 	measure(&work, "floor: base64 with OpenSSL", decode_with_openssl);
 	measure(&work, "packets alone", walk_packets);
-	measure(&work, "armor: base64, checksum, packets", read_armor);
+	measure(&work, "armor: base64, packets", read_armor);
 	work.direction = CM_DIRECTION_OUT;
 	measure(&work, "the whole policy, outgoing", judge);
 	work.direction = CM_DIRECTION_IN;
