@@ -38,6 +38,8 @@ struct session {
 	enum cm_direction direction;
 	struct cm_judge *judge;         /* NULL: Postfix's own, which is signed and nothing else */
 	struct cm_signature *signature; /* outgoing, if the milter signs */
+	size_t recipients;
+	bool refuses_all; /* recipients: the verdict was in with the first one */
 	uint64_t bytes;
 	uint64_t nanoseconds; /* spent in here */
 };
@@ -152,13 +154,28 @@ static sfsistat pass(SMFICTX *context, struct session *session)
 	return SMFIS_CONTINUE;
 }
 
+/* Gives the verdict, a refusal, to Postfix. */
+static sfsistat reply(SMFICTX *context, const struct cm_verdict *verdict)
+{
+	char text[REPLY_SIZE], code[4];
+
+	snprintf(code, sizeof(code), "%d", verdict->code);
+	format_reply(verdict->text, text);
+	if (smfi_setreply(context, code,
+			  verdict->enhanced[0] != '\0' ? (char *)verdict->enhanced : NULL,
+			  text) != MI_SUCCESS) {
+		/* Without its text a refusal explains nothing to the user. */
+		cm_log(LOG_ERR, "libmilter does not take reply code %s %s", code,
+		       verdict->enhanced);
+		return SMFIS_TEMPFAIL;
+	}
+	return verdict->code >= 500 ? SMFIS_REJECT : SMFIS_TEMPFAIL;
+}
+
 /* Says the verdict and ends the message. */
 static sfsistat conclude(SMFICTX *context, struct session *session,
 			 const struct cm_verdict *verdict)
 {
-	bool refused_for_good = verdict->code >= 500 && verdict->code <= 599;
-	char reply[REPLY_SIZE], code[4];
-
 	if (verdict->code == 250 && cm_reason_accepts(verdict->reason)) {
 		if (verdict->drops_sender &&
 		    smfi_chgfrom(context, (char *)"<>", NULL) != MI_SUCCESS)
@@ -171,17 +188,7 @@ static sfsistat conclude(SMFICTX *context, struct session *session,
 	count(session, verdict);
 	log_refusal(context, session, verdict);
 	end_message(session);
-	snprintf(code, sizeof(code), "%d", verdict->code);
-	format_reply(verdict->text, reply);
-	if (smfi_setreply(context, code,
-			  verdict->enhanced[0] != '\0' ? (char *)verdict->enhanced : NULL,
-			  reply) != MI_SUCCESS) {
-		/* Without its text a refusal explains nothing to the user. */
-		cm_log(LOG_ERR, "libmilter does not take reply code %s %s", code,
-		       verdict->enhanced);
-		return SMFIS_TEMPFAIL;
-	}
-	return refused_for_good ? SMFIS_REJECT : SMFIS_TEMPFAIL;
+	return reply(context, verdict);
 }
 
 static sfsistat conclude_early(SMFICTX *context, struct session *session)
@@ -244,8 +251,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		return SMFIS_REJECT;
 	}
 	/* What is never refused at once needs no reply, which costs both sides a wake-up. */
-	session->unanswered =
-	    steps & (SMFIP_NR_CONN | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_BODY);
+	session->unanswered = steps & (SMFIP_NR_CONN | SMFIP_NR_HDR | SMFIP_NR_BODY);
 	*actions_r = SMFIF_SETSYMLIST | SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGFROM;
 	*steps_r = needed | session->unanswered |
 		   (steps & (SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA));
@@ -320,6 +326,8 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	}
 	session->direction = login != NULL && *login != '\0' ? CM_DIRECTION_OUT : CM_DIRECTION_IN;
 	session->bytes = 0;
+	session->recipients = 0;
+	session->refuses_all = false;
 	if (session->direction == CM_DIRECTION_IN && is_internal(context, session))
 		return begin_internal(context, session);
 	if (!begin(context, session, arguments[0]))
@@ -329,20 +337,38 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	return verdict.code == 0 ? SMFIS_CONTINUE : conclude(context, session, &verdict);
 }
 
-/* Recipients, header fields and pieces of the body are never refused at once: clients expect one
-   answer for all recipients (README), and the rest comes in one go. Events without a message are
-   passed over: without a beginning there is no accepted end. */
+/* Clients expect one answer for all recipients (README). So a verdict that is in with the first one
+   is given to each; one that comes later waits for the end of the header. */
+static sfsistat answer_recipient(SMFICTX *context, struct session *session, bool goes_on)
+{
+	struct cm_verdict verdict;
+	bool first = session->recipients++ == 0;
+
+	if (first)
+		session->refuses_all = !goes_on;
+	if (!session->refuses_all)
+		return SMFIS_CONTINUE;
+	cm_judge_verdict(session->judge, &verdict);
+	if (first) {
+		count(session, &verdict);
+		log_refusal(context, session, &verdict);
+	}
+	return reply(context, &verdict);
+}
+
+/* Events without a message are passed over: without a beginning there is no accepted end. */
 static sfsistat on_recipient(SMFICTX *context, char **arguments)
 {
 	struct session *session = get_session(context);
 
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
-	if (session->judge != NULL)
-		cm_judge_recipient(session->judge, arguments[0]);
-	return go_on(session, SMFIP_NR_RCPT);
+	if (session->judge == NULL)
+		return SMFIS_CONTINUE;
+	return answer_recipient(context, session, cm_judge_recipient(session->judge, arguments[0]));
 }
 
+/* Header fields and pieces of the body are never refused at once, because they come in one go. */
 static sfsistat on_header(SMFICTX *context, char *name, char *value)
 {
 	struct session *session = get_session(context);

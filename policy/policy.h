@@ -70,12 +70,13 @@ void cm_message_free(struct cm_message **message);
    literal as sender is not believed. False if out of memory. */
 bool cm_message_client(struct cm_message *message, const char *address);
 
+/* The first one counts against an outgoing sender's rate: with it Postfix has compared the sender
+   with the login. A verdict that is in with the first one is the answer to all. */
 bool cm_message_recipient(struct cm_message *message, const char *path);
 
 /* value as libmilter gives it: without the line's end, leading space kept, folding as "\n" or
    "\r\n" plus white space. */
 bool cm_message_header(struct cm_message *message, const char *name, const char *value);
-/* Counts against the sender's rate: only now has Postfix compared the sender with the login. */
 bool cm_message_end_of_headers(struct cm_message *message);
 bool cm_message_body(struct cm_message *message, const void *data, size_t length);
 

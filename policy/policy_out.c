@@ -12,8 +12,8 @@ static cm_rule_fn plain_sender, note_self, within_rate, from_is_sender, setup_me
 static const struct cm_rule rules[] = {
     {CM_PHASE_SENDER, plain_sender},               /* 500 Invalid from address */
     {CM_PHASE_RECIPIENT, cm_rule_recipient_limit}, /* 452 Too many recipients */
+    {CM_PHASE_RECIPIENT, within_rate},             /* 450 Too much mail */
     {CM_PHASE_RECIPIENT, note_self},
-    {CM_PHASE_HEADER, within_rate},            /* 450 Too much mail */
     {CM_PHASE_HEADER, cm_rule_one_from},       /* 500 Invalid FROM header */
     {CM_PHASE_HEADER, from_is_sender},         /* 500 Invalid FROM <a> for <b> */
     {CM_PHASE_CONTENT, cm_rule_content_type},  /* 523 */
@@ -53,13 +53,14 @@ static bool note_self(struct cm_message *message)
 	return true;
 }
 
-/* At the end of the headers, when Postfix has taken a recipient: only then has it compared the
+/* Once a message, with the first recipient that Postfix has taken: only then has it compared the
    envelope sender with the login, and nobody can use up another one's rate. */
 static bool within_rate(struct cm_message *message)
 {
 	const struct cm_config *config = message->policy->config;
 
-	return cm_rate_limit_take(message->policy->rate_limit, message->envelope.text,
+	return message->recipients > 1 ||
+	       cm_rate_limit_take(message->policy->rate_limit, message->envelope.text,
 				  config->max_user_send_per_minute,
 				  config->max_user_send_burst_size, cm_rate_limit_now()) ||
 	       cm_message_refuse(message, CM_REASON_RATE_LIMIT, "the sender is over its rate");

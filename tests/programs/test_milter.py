@@ -142,6 +142,31 @@ def test_nothing_is_changed_in_mail_of_others(daemon, tmp_path):
         assert connection.sender == "<>", "nothing proves the literal"
 
 
+def test_the_rate_is_refused_to_every_recipient(tmp_path):
+    many = [f"x{number}@peer.test" for number in range(5)]
+    with (
+        MilterDaemon(tmp_path, max_user_send_per_minute=1, max_user_send_burst_size=2) as daemon,
+        Connection(daemon.socket) as connection,
+    ):
+        # What has no recipient does not count: Postfix has not compared sender and login yet.
+        for _ in range(5):
+            connection.mail(f"<{USER}>", USER)
+            connection.abort()
+        for _ in range(2):
+            connection.message(encrypted(), USER, many, USER)
+        connection.mail(f"<{USER}>", USER)
+        for recipient in many:
+            with pytest.raises(Reply) as refusal:
+                connection.recipient(f"<{recipient}>")
+            assert refusal.value.code == 450
+            assert refusal.value.text == f"4.7.1: Too much mail from <{USER}>"
+        connection.abort()
+        with pytest.raises(Reply) as refusal:
+            connection.message(encrypted(), USER, many, USER)
+        assert refusal.value.code == 450
+        assert daemon.log().count("out refused: rate-limit") == 2
+
+
 def test_many_messages_on_one_connection(daemon):
     with Connection(daemon.socket) as connection:
         for number in range(50):

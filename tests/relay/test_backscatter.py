@@ -1,9 +1,13 @@
 """No mail goes to who did not ask for it: unknown recipients, forged senders, bounces."""
 
+import email
+import smtplib
+
 import pytest
 
 from support.messages import cleartext, encrypted
 from support.peer import Peer
+from support.relay import trusting
 from support.wait import eventually
 
 LITERAL = "stranger@[192.0.2.77]"
@@ -136,3 +140,78 @@ def test_a_bounce_has_no_body(stuck, peer):
     text = relay.inside("postcat", "-qbh", bounce["queue_id"], text=False).stdout
     assert b"text/rfc822-headers" in text
     assert body.strip().splitlines()[0] not in text
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "<{name}@{domain}>",
+        "<{name}+x@{domain}>",
+        '<"{name}"@{domain}>',
+        '<"{name}+x"@{domain}>',
+        "<{name}>",
+        "<@{domain}:{name}@{domain}>",
+        "<{name}@[127.0.0.1]>",
+        "<{name}@[IPv6:::1]>",
+    ],
+)
+@pytest.mark.parametrize("envelope", ["bob", "own", "null"])
+def test_no_spelling_of_nobody_brings_cleartext_back(
+    relay, peer, sender, bob, nobody, envelope, spelling
+):
+    name, domain = nobody.split("@")
+    to = spelling.format(name=name, domain=domain)
+    envelope = {"bob": bob.address, "own": sender, "null": "<>"}[envelope]
+    code, text = relay.receive(envelope, to, message_of("cleartext", sender, to, peer))
+    assert code == 523 or (code == 554 and "Relay access denied" in text), text
+    nothing_arrived(relay, bob)
+    assert relay.queue() == []
+
+
+def check_parts(bounce, message):
+    """The third part is the header alone; Delta Chat finds the Message-ID there."""
+    bounce = email.message_from_bytes(bounce)
+    parts = bounce.get_payload()
+    assert [part.get_content_type() for part in parts] == [
+        "text/plain", "message/delivery-status", "text/rfc822-headers",
+    ]  # fmt: skip
+    assert email.message_from_bytes(message)["Message-ID"] in parts[2].get_payload()
+    assert b"BEGIN PGP" not in bounce.as_bytes()
+
+
+def test_a_proven_sender_gets_the_header_back(stuck, peer):
+    carol, nobody = stuck.registered(), stuck.account()
+    message = peer.sign(encrypted(peer.address(), carol.address))
+    assert stuck.receive(peer.address(), [carol.address, nobody.address], message)[0] == 250
+    [entry] = eventually(lambda: bounces_of(stuck), message="no bounce")
+    assert [recipient["address"] for recipient in entry["recipients"]] == [peer.address()]
+    text = stuck.inside("postcat", "-qbh", entry["queue_id"], text=False).stdout
+    check_parts(text, message)
+
+
+def test_a_user_gets_the_header_back(relay, nobody):
+    alice = relay.registered()
+    message = encrypted(alice.address, nobody.address)
+    assert relay.send(alice, nobody.address, message)[0] == 250
+    [bounce] = relay.messages(alice)
+    check_parts(bounce, message)
+
+
+@pytest.mark.parametrize("port", ["smtp_port", "submission_port", "smtps_port"])
+def test_nobody_asks_for_more_than_the_header(relay, port):
+    """RET=FULL would have the body in the bounce; NOTIFY=SUCCESS would report each mailbox."""
+    alice = relay.registered()
+    secure = port == "smtps_port"
+    kind = smtplib.SMTP_SSL if secure else smtplib.SMTP
+    options = {"context": trusting()} if secure else {}
+    with kind("127.0.0.1", relay.ports[port], timeout=60, **options) as client:
+        if not secure:
+            client.starttls(context=trusting())
+        if port != "smtp_port":
+            client.login(alice.address, alice.password)
+        client.ehlo_or_helo_if_needed()
+        assert not client.has_extn("dsn")
+        assert client.mail(alice.address, ["RET=FULL"])[0] >= 500
+        sender = "somebody@peer.test" if port == "smtp_port" else alice.address
+        assert client.mail(sender)[0] == 250
+        assert client.rcpt(alice.address, ["NOTIFY=SUCCESS,FAILURE"])[0] >= 500
