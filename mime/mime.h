@@ -20,7 +20,7 @@
 #include "skeleton.h"
 #include "transfer.h"
 
-#define CM_MIME_PARTS_MAX 2
+#define CM_MIME_PARTS_MAX 3
 
 /* What the parts of one kind of message must be; implemented by pgp_mime.h and secure_join.h. Each
    returns false with the finding set if the message is not of this kind. */

@@ -108,6 +108,23 @@ bool cm_rule_secure_join(struct cm_message *message)
 			  &message->body.join);
 }
 
+bool cm_rule_report(struct cm_message *message)
+{
+	const char *type = cm_mime_value_parameter(&message->content_type, "report-type");
+
+	if (strcmp(message->content_type.value, "multipart/report") != 0)
+		return true;
+	if (type == NULL || strcasecmp(type, "delivery-status") != 0)
+		return not_encrypted(message, CM_REASON_NOT_ENCRYPTED,
+				     "a report that is not about a delivery");
+	if (*message->envelope_text != '\0')
+		return not_encrypted(message, CM_REASON_NOT_ENCRYPTED,
+				     "a report that does not come from the null sender");
+	cm_report_init(&message->body.report, &message->finding);
+	message->has_report = true;
+	return begin_body(message, CM_BODY_REPORT, &cm_report_format, &message->body.report);
+}
+
 bool cm_rule_not_encrypted(struct cm_message *message)
 {
 	return not_encrypted(message, CM_REASON_NOT_ENCRYPTED,
@@ -127,8 +144,15 @@ bool cm_content_end(struct cm_message *message)
 	    !cm_second_reader_structure(&message->skeleton, &message->mime,
 					message->content_type.value, protocol, &message->finding))
 		return cm_message_judge_finding(message);
-	cm_message_accept_content(message, message->body_rule == CM_BODY_PGP_MIME
-					       ? CM_REASON_ENCRYPTED
-					       : CM_REASON_SECURE_JOIN);
+	switch (message->body_rule) {
+	case CM_BODY_PGP_MIME:
+		cm_message_accept_content(message, CM_REASON_ENCRYPTED);
+		break;
+	case CM_BODY_SECURE_JOIN:
+		cm_message_accept_content(message, CM_REASON_SECURE_JOIN);
+		break;
+	default:
+		cm_message_accept_content(message, CM_REASON_BOUNCE);
+	}
 	return true;
 }

@@ -137,3 +137,13 @@ bool cm_header_rewrite_add(struct cm_header_rewrite *rewrite, const char *name, 
 	cm_field_writer_free(&writer);
 	return added;
 }
+
+bool cm_header_rewrite_set(struct cm_header_rewrite *rewrite, const char *name, const char *value)
+{
+	struct cm_rewritten_field field = {.index = 1, .changed = true};
+
+	if (!make_room(rewrite) || !copy(&field, name, value))
+		return false;
+	rewrite->field[rewrite->count++] = field;
+	return true;
+}

@@ -32,4 +32,7 @@ void cm_header_rewrite_free(struct cm_header_rewrite *rewrite);
 /* The next field, which is copied. False if out of memory. */
 bool cm_header_rewrite_add(struct cm_header_rewrite *rewrite, const char *name, const char *value);
 
+/* The first field of this name becomes value, whatever it was. False if out of memory. */
+bool cm_header_rewrite_set(struct cm_header_rewrite *rewrite, const char *name, const char *value);
+
 #endif

@@ -94,6 +94,8 @@ void cm_message_free(struct cm_message **message)
 	cm_headers_free(&(*message)->headers);
 	cm_header_rewrite_free(&(*message)->rewrite);
 	cm_skeleton_free(&(*message)->skeleton);
+	if ((*message)->has_report)
+		cm_report_free(&(*message)->body.report);
 	free((*message)->client);
 	free((*message)->envelope_text);
 	free(*message);

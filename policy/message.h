@@ -15,6 +15,7 @@
 #include "pgp_mime.h"
 #include "policy.h"
 #include "policy_state.h"
+#include "report.h"
 #include "secure_join.h"
 #include "skeleton.h"
 
@@ -57,6 +58,7 @@ enum cm_body_rule {
 	CM_BODY_IGNORED,     /* the content is accepted whatever the body says */
 	CM_BODY_PGP_MIME,    /* must be an encrypted message */
 	CM_BODY_SECURE_JOIN, /* must be a secure-join request */
+	CM_BODY_REPORT,      /* must be a bounce */
 };
 
 enum cm_verdict_state {
@@ -93,6 +95,7 @@ struct cm_message {
 	struct cm_skeleton skeleton;
 	uint64_t body_bytes;
 	bool body_ended;
+	bool has_report; /* body.report is in use */
 
 	/* Large, and set when it is needed: see cm_message_begin(). */
 	struct cm_mime_value content_type;
@@ -100,6 +103,7 @@ struct cm_message {
 	union {
 		struct cm_pgp_mime pgp;
 		struct cm_secure_join join;
+		struct cm_report report;
 	} body;
 };
 
@@ -116,7 +120,7 @@ bool cm_message_judge_finding(struct cm_message *message);
 
 /* Rules of both directions. */
 cm_rule_fn cm_rule_recipient_limit, cm_rule_one_from, cm_rule_content_type, cm_rule_encrypted,
-    cm_rule_secure_join, cm_rule_not_encrypted;
+    cm_rule_secure_join, cm_rule_report, cm_rule_not_encrypted;
 
 /* A piece of the body, and its end; the content's kind is known. False if it is refused. */
 bool cm_content_write(struct cm_message *message, const void *data, size_t length);

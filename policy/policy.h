@@ -97,7 +97,7 @@ void cm_message_verdict(const struct cm_message *message, struct cm_verdict *ver
 const char *cm_message_from_domain(const struct cm_message *message);
 
 /* What the header of an outgoing message becomes, complete after end_of_headers returned true.
-   Points into the message; of an incoming one it is empty. */
+   Points into the message; of an incoming one it is what changes of a bounce. */
 const struct cm_header_rewrite *cm_message_header_rewrite(const struct cm_message *message);
 
 /* Writes what was seen (MIME parts, packets, the rule that decided) for a person. */

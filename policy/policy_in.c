@@ -7,11 +7,12 @@
 #include "rfc5322.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 static cm_rule_fn sender_not_blocked, look_into_mailbox, from_not_blocked, bounce, signed_by_from,
-    recipient_exists;
+    recipient_exists, bare_from;
 static bool takes_cleartext(const struct cm_message *message);
 static bool needs_dkim(const struct cm_message *message);
 static bool proves_sender(const struct cm_message *message);
@@ -23,12 +24,13 @@ static const struct cm_rule rules[] = {
     {CM_PHASE_HEADER, cm_rule_one_from},           /* 500 Invalid FROM header */
     {CM_PHASE_HEADER, from_not_blocked},           /* 554 Mail from this sender */
     {CM_PHASE_CONTENT, cm_rule_content_type},      /* 523 */
-    {CM_PHASE_CONTENT, bounce},                    /* accept */
+    {CM_PHASE_CONTENT, bounce},                    /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_encrypted},         /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_secure_join},       /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_not_encrypted},     /* 523, or accept: takes_cleartext() */
     {CM_PHASE_END, signed_by_from},                /* 554 No (valid) DKIM signature found */
     {CM_PHASE_END, recipient_exists},              /* 550 No such user here */
+    {CM_PHASE_END, bare_from},
 };
 
 const struct cm_rules cm_rules_in = {
@@ -114,13 +116,9 @@ static bool is_automatic(const struct cm_message *message)
 
 static bool bounce(struct cm_message *message)
 {
-	if (!is_automatic(message) ||
-	    strcmp(message->content_type.value, "multipart/report") != 0 ||
-	    message->from.local_length != strlen("mailer-daemon") ||
-	    strncasecmp(message->from.text, "mailer-daemon", message->from.local_length) != 0)
-		return true;
-	message->body_rule = CM_BODY_IGNORED;
-	return cm_message_accept_content(message, CM_REASON_BOUNCE);
+	return !is_automatic(message) || message->from.local_length != strlen("mailer-daemon") ||
+	       strncasecmp(message->from.text, "mailer-daemon", message->from.local_length) != 0 ||
+	       cm_rule_report(message);
 }
 
 /* An address literal has no DNS to publish a key in. If it is our own, its users send by logging
@@ -152,6 +150,18 @@ static bool recipient_exists(struct cm_message *message)
 {
 	return message->has_mailbox ||
 	       cm_message_refuse(message, CM_REASON_NO_SUCH_USER, "none of the recipients exists");
+}
+
+/* The display name of a bounce is anybody's text under the name of a mail system. */
+static bool bare_from(struct cm_message *message)
+{
+	char value[CM_ADDRESS_MAX + sizeof(" <>")];
+
+	if (message->finding.reason != CM_REASON_BOUNCE)
+		return true;
+	snprintf(value, sizeof(value), " <%s>", message->from.text);
+	return cm_header_rewrite_set(&message->rewrite, "From", value) ||
+	       cm_message_refuse(message, CM_REASON_INTERNAL, "out of memory");
 }
 
 /* A literal says nothing but an address, so the connection must come from there. */

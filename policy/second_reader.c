@@ -112,8 +112,12 @@ static bool same_type(GMimeObject *object, const char *type)
 
 static bool same_part(GMimeObject *object, const struct cm_part *part)
 {
-	return GMIME_IS_PART(object) && same_type(object, part->type) &&
-	       same_encoding(GMIME_PART(object), part->encoding);
+	if (!same_type(object, part->type[0] != '\0' ? part->type : "text/plain"))
+		return false;
+	/* Its text is not in the skeleton, and it is not encoded: RFC 2046 5.2.1 */
+	if (GMIME_IS_MESSAGE_PART(object))
+		return part->encoding == CM_TRANSFER_IDENTITY;
+	return GMIME_IS_PART(object) && same_encoding(GMIME_PART(object), part->encoding);
 }
 
 static bool is_empty(const char *text)

@@ -1,7 +1,7 @@
 /*
  * fuzz_message - a whole message through the policy, in pieces and in one
  *
- * The first byte chooses: bit 0 the direction.
+ * The first byte chooses: bit 0 the direction, bit 2 the null sender of incoming mail.
  */
 #include "fuzz.h"
 
@@ -19,11 +19,14 @@ static struct cm_config config = {
     .blocked_senders_file = "",
 };
 
+static const char *incoming_sender;
+
 static enum cm_reason judge(struct cm_policy *policy, enum cm_direction direction, const char *data,
 			    size_t size, size_t piece)
 {
-	struct test_delivery delivery = {
-	    .message = cm_message_begin(policy, direction, "<alice@relay.test>"), .piece = piece};
+	const char *sender = direction == CM_DIRECTION_IN ? incoming_sender : "<alice@relay.test>";
+	struct test_delivery delivery = {.message = cm_message_begin(policy, direction, sender),
+					 .piece = piece};
 	struct cm_verdict verdict;
 
 	require(delivery.message != NULL);
@@ -57,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	size--;
+	incoming_sender = data[0] & 4 ? "<>" : "<alice@relay.test>";
 	direction = data[0] & 1 ? CM_DIRECTION_OUT : CM_DIRECTION_IN;
 	reason = judge(policy, direction, text, size, CM_MESSAGE_FILE_CHUNK);
 	require(judge(policy, direction, text, size, 1) == reason);

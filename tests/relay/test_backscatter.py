@@ -191,8 +191,8 @@ def test_a_proven_sender_gets_the_header_back(stuck, peer):
 
 def test_a_user_gets_the_header_back(relay, nobody):
     alice = relay.registered()
-    message = encrypted(alice.address, nobody.address)
-    assert relay.send(alice, nobody.address, message)[0] == 250
+    message = encrypted(alice.address, nobody)
+    assert relay.send(alice, nobody, message)[0] == 250
     [bounce] = relay.messages(alice)
     check_parts(bounce, message)
 

@@ -159,9 +159,34 @@ def test_bounce_from_a_peer(relay, peer, bob):
     daemon = peer.address("mailer-daemon")
     message = peer.sign(bounce(bob.address, "<1@localhost>", daemon))
     assert receive(relay, message, bob, sender="")[0] == 250
-    relay.messages(bob)
+    [stored] = relay.messages(bob)
+    assert message.split(b"\r\n\r\n", 1)[1] == stored.split(b"\r\n\r\n", 1)[1]
     unsigned = bounce(bob.address, "<2@localhost>", daemon)
     assert receive(relay, unsigned, bob, sender="")[0] == 554
+
+
+def test_advertisement_as_a_bounce(relay, peer, bob):
+    """Somebody with a domain and a key writes under the name of a mail system."""
+    (relay.mailbox(bob) / "enforceE2EEincoming").touch()
+    daemon = peer.address("mailer-daemon")
+    plain = bounce(bob.address, "<1@localhost>", daemon)
+    name = f'From: "Your bank" <{daemon}>'.encode()
+    named = plain.replace(f"From: <{daemon}>".encode(), name)
+    assert name in named
+    refused = [
+        plain.replace(b"Content-Type: text/plain", b"Content-Type: text/html"),
+        plain.replace(b"message/delivery-status", b"text/plain"),
+        plain.replace(b"Message-ID: <1@localhost>", b"Visit us at once"),
+        bounce(bob.address, "<1@localhost>", daemon, text="Buy!\r\n" * 2000),
+    ]
+    for message in refused:
+        assert receive(relay, peer.sign(message), bob, sender="")[0] == 523
+    assert receive(relay, peer.sign(named), bob, sender=daemon)[0] == 523
+    assert_not_delivered(relay, bob)
+    assert receive(relay, peer.sign(named), bob, sender="")[0] == 250
+    [stored] = relay.messages(bob)
+    assert values(stored, "From") == [f"<{daemon}>"]
+    assert b"Your bank" not in stored
 
 
 def test_envelope_sender_may_be_a_mailing_list(relay, peer, bob):

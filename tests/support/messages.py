@@ -103,7 +103,7 @@ def secure_join(sender, recipient, step="vc-request"):
     return "\r\n".join(lines).encode()
 
 
-def bounce(recipient, original_id, sender):
+def bounce(recipient, original_id, sender, text="The mail system could not deliver the message."):
     """A delivery status notification as another system sends it (RFC 3464)."""
     boundary = uuid.uuid4().hex
     lines = [
@@ -114,12 +114,16 @@ def bounce(recipient, original_id, sender):
         f"--{boundary}",
         "Content-Type: text/plain",
         "",
-        "The mail system could not deliver the message.",
+        text,
         "",
         f"--{boundary}",
         "Content-Type: message/delivery-status",
         "",
         "Reporting-MTA: dns; peer.test",
+        "",
+        "Final-Recipient: rfc822; nobody@peer.test",
+        "Action: failed",
+        "Status: 5.1.1",
         "",
         f"--{boundary}",
         "Content-Type: text/rfc822-headers",

@@ -236,34 +236,6 @@ static void nobody_else_sends_from_our_own_literal(void **state)
 	free(path);
 }
 
-#define BOUNCE                                                                                     \
-	"From: MAILER-DAEMON@peer.test (Mail Delivery System)\n"                                   \
-	"Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"                                        \
-	"Content-Type: multipart/report; report-type=delivery-status; boundary=\"x\"\n\n--x\n"
-
-static const struct change bounces[] = {
-    {IN, CM_REASON_BOUNCE, "", ""},
-    {IN, CM_REASON_BOUNCE, "MAILER-DAEMON@peer.test (Mail Delivery System)",
-     "\"Mail Delivery System\" <Mailer-Daemon@peer.test>"},
-    {IN, CM_REASON_BOUNCE, "auto-replied", "auto-generated (failure)"},
-    {IN, CM_REASON_NOT_ENCRYPTED, "Auto-Submitted: auto-replied\n", ""},
-    {IN, CM_REASON_NOT_ENCRYPTED, "auto-replied", "no"},
-    {IN, CM_REASON_NOT_ENCRYPTED, "auto-replied", ""},
-    {IN, CM_REASON_NOT_ENCRYPTED, "MAILER-DAEMON", "postmaster"},
-    {IN, CM_REASON_NOT_ENCRYPTED, "MAILER-DAEMON", "mailer-daemonx"},
-    {IN, CM_REASON_NOT_ENCRYPTED, "MAILER-DAEMON", "mailer-daemo"},
-    {IN, CM_REASON_NOT_ENCRYPTED, "MAILER-DAEMON@peer.test (", "\"mailer-daemon\" <x@peer.test> ("},
-    {IN, CM_REASON_NOT_ENCRYPTED, "multipart/report", "text/plain"},
-    {IN, CM_REASON_AMBIGUOUS_HEADER, "Content-Type:", "Content-Type: text/plain\nContent-Type:"},
-    {OUT, CM_REASON_NOT_ENCRYPTED, "MAILER-DAEMON@peer.test (Mail Delivery System)",
-     "alice@relay.test"},
-};
-
-static void bounces_pass_inwards(void **state)
-{
-	test_check_table(*state, BOUNCE, bounces, COUNT(bounces));
-}
-
 #define SETUP                                                                                      \
 	"From: alice@relay.test\nSubject: Autocrypt Setup Message\nMIME-Version: 1.0\n"            \
 	"Content-Type: multipart/mixed; boundary=\"x\"\n\n--x\n\nHello\n--x--\n"
@@ -545,7 +517,6 @@ int main(void)
 	    cmocka_unit_test(a_mailbox_that_cannot_be_read_is_trouble),
 	    cmocka_unit_test(incoming_mail_needs_a_signature),
 	    cmocka_unit_test(nobody_else_sends_from_our_own_literal),
-	    cmocka_unit_test(bounces_pass_inwards),
 	    cmocka_unit_test(setup_messages_go_to_oneself),
 	    cmocka_unit_test(only_so_many_recipients),
 	    cmocka_unit_test(senders_have_a_rate),

@@ -1,0 +1,31 @@
+/*
+ * report - a bounce: multipart/report with a delivery status (RFC 3464, RFC 6522)
+ *
+ * Three parts and nothing for a reader to render: a short text/plain, message/delivery-status with
+ * the required fields, and the header of the message that failed, or the message, if it is one that
+ * we would have let out.
+ */
+#ifndef CM_REPORT_H
+#define CM_REPORT_H
+
+#include "delivery_status.h"
+#include "mime.h"
+#include "returned_message.h"
+
+#define CM_REPORT_TEXT_MAX 8192 /* bytes of the first part */
+
+struct cm_report {
+	size_t text_bytes;
+	struct cm_delivery_status status;
+	struct cm_returned_message returned;
+	struct cm_finding *finding;
+};
+
+/* For cm_mime_init(), with a struct cm_report as context. */
+extern const struct cm_mime_format cm_report_format;
+
+/* finding is borrowed. */
+void cm_report_init(struct cm_report *report, struct cm_finding *finding);
+void cm_report_free(struct cm_report *report);
+
+#endif
