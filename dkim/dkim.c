@@ -175,7 +175,7 @@ static enum cm_dkim_status judge(struct cm_dkim_check *check, const char **why_r
 
 	*why_r = cm_dkim_message_why(check->message);
 	for (size_t i = 0; i < cm_dkim_message_candidates(check->message); i++) {
-		const char *why;
+		const char *why = "no usable key in the DNS";
 
 		switch (verify(check, i, &why)) {
 		case CM_DKIM_VALID:
