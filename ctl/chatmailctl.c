@@ -12,9 +12,11 @@ static const struct cm_command commands[] = {
     {"check", cm_command_check, "say whether the relay would take a message, and why"},
     {"config", cm_command_config, "render the configuration of the servers"},
     {"certificate", cm_command_certificate, "check the certificate, have it read again"},
+    {"init", cm_command_init, "make chatmail.ini, keys and directories of a new relay"},
     {"invite", cm_command_invite, "make, list and revoke invitations"},
     {"status", cm_command_status, "show how the relay is doing"},
     {"report", cm_command_report, "show how full the mailboxes are and who uses them"},
+    {"dns", cm_command_dns, "print the relay's DNS records, or check them"},
     {"expire", cm_command_expire, "delete what is old now: runs chatmail-expire"},
     {NULL, NULL, NULL},
 };

@@ -185,11 +185,8 @@ enum expire_status expire_run(const struct cm_config *config, const struct expir
 		return EXPIRE_TROUBLE;
 	state.mailboxes_fd = cm_mailboxes_fd(mailboxes);
 	status = run(&state, mailboxes, err);
-	/* It stays as long as something is in it. */
-	if (state.trash_fd >= 0) {
+	if (state.trash_fd >= 0)
 		close(state.trash_fd);
-		unlinkat(state.mailboxes_fd, EXPIRE_TRASH_DIR, AT_REMOVEDIR);
-	}
 	cm_mailboxes_close(&mailboxes);
 	return status;
 }

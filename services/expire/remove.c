@@ -92,7 +92,7 @@ static bool remove_directory(struct removal *removal, int parent_fd, const char 
 
 	if (depth > CM_MAILDIR_DEPTH_MAX) {
 		errno = ENAMETOOLONG;
-		removal_trouble(removal, "directories are nested too deeply");
+		removal_trouble(removal, "Directories are nested too deeply");
 		return false;
 	}
 	fd = cm_directory_open(parent_fd, name);

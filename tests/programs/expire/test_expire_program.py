@@ -127,6 +127,7 @@ def test_root_becomes_the_owner_of_the_mailboxes():
         tree.run(status=2)  # what belongs to root in there is out of its reach
         assert not path.exists()
         assert roots.exists()
+        assert (tree.mail / ".expired").stat().st_uid == owner.pw_uid
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")

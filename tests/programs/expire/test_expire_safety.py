@@ -132,7 +132,7 @@ def test_what_a_killed_run_left(tree):
     assert not (tree.mail / "dead@relay.test").exists()
     assert (tree.mail / "alive@relay.test/cur/old").exists()
     assert os.listdir(tree.mail / "again@relay.test/cur") == ["new"]
-    assert not trash.exists()
+    assert os.listdir(trash) == []
 
 
 def test_remains_that_cannot_be_deleted_are_named(tree):
@@ -142,9 +142,9 @@ def test_remains_that_cannot_be_deleted_are_named(tree):
         deep /= "d"
         deep.mkdir()
     tree.run(status=2)
-    named = ".expired/user@relay.test: directories are nested too deeply"
+    named = ".expired/user@relay.test: Directories are nested too deeply"
     assert named in tree.run("-v", status=2).stderr
-    assert ".expired/(hidden): directories" in tree.run(status=2).stderr
+    assert ".expired/(hidden): Directories" in tree.run(status=2).stderr
 
 
 def test_kill_at_any_moment(tree):
@@ -165,7 +165,7 @@ def test_kill_at_any_moment(tree):
             assert len(list(mailbox.rglob("*.host"))) == 12
     tree.run("--force")
     assert len(list(tree.mail.glob("*@*"))) == 200
-    assert not (tree.mail / ".expired").exists()
+    assert os.listdir(tree.mail / ".expired") == []
 
 
 def deliver(mailbox, now):

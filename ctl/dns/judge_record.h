@@ -1,0 +1,16 @@
+/*
+ * judge_record - is an answer of the DNS what a relay needs?
+ */
+#ifndef CM_JUDGE_RECORD_H
+#define CM_JUDGE_RECORD_H
+
+#include "query.h"
+#include "verify.h"
+#include "zone.h"
+
+/* Judges what a server answered for a record of the zone: CM_RIGHT, CM_MISSING, CM_WRONG or
+   CM_UNKNOWN. *why_r is what is wrong, a string constant, or NULL. */
+enum cm_finding_state cm_judge_record(const struct cm_zone *zone, const struct cm_record *record,
+				      const struct cm_answer *answer, const char **why_r);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * verify - are the relay's records in the DNS, and right?
+ *
+ * Each authoritative server is asked, and then the local resolver, which may remember an old
+ * record: missing, wrong and stale are different faults with different remedies.
+ */
+#ifndef CM_VERIFY_H
+#define CM_VERIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "error.h"
+#include "query.h"
+#include "zone.h"
+
+/* Authoritative servers beyond these are not asked. */
+#define CM_VERIFY_SERVERS_MAX 8
+
+enum cm_finding_state {
+	CM_RIGHT,
+	CM_MISSING,
+	CM_WRONG,
+	CM_STALE,   /* right where it is made, not yet where it is read */
+	CM_UNKNOWN, /* no answer */
+};
+
+/* "ok", "missing", ... */
+extern const char *const cm_finding_names[];
+
+struct cm_finding {
+	enum cm_finding_state state;
+	bool needed;
+	enum cm_record_type type;
+	char *name, *found;
+	char *fix; /* what to do, a sentence; NULL if right */
+};
+
+struct cm_findings {
+	struct cm_finding *list;
+	size_t count, room;
+};
+
+struct cm_server {
+	char *name; /* "ns1.example." */
+	struct cm_query *query;
+};
+
+struct cm_servers {
+	struct cm_server list[CM_VERIFY_SERVERS_MAX];
+	size_t count;
+	struct cm_query *local;
+};
+
+/* Finds the servers of the zone that domain is in; server, unless it is "", is the only one
+   instead. resolver is the local one, as for cm_query_new(). False with err filled if libunbound
+   cannot be used. */
+bool cm_servers_find(struct cm_servers *servers_r, const char *domain, const char *server,
+		     const char *resolver, struct cm_error *err);
+void cm_servers_free(struct cm_servers *servers);
+
+/* The host that the domain's only MX names, if that is another and one of the addresses, or any if
+   there are none, is its: malloc'd, NULL if not. */
+char *cm_verify_find_host(const struct cm_servers *servers, const char *domain,
+			  char *const *addresses);
+
+/* Checks all records of the zone. False with err filled if out of memory. */
+bool cm_verify(const struct cm_servers *servers, const struct cm_zone *zone,
+	       struct cm_findings *findings_r, struct cm_error *err);
+void cm_findings_free(struct cm_findings *findings);
+
+#endif

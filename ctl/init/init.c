@@ -1,0 +1,404 @@
+/*
+ * init - chatmailctl init: everything that a new relay needs before it is configured
+ *
+ * SYNOPSIS
+ *	chatmailctl init [--root DIR] [--json] DOMAIN|ADDRESS
+ *
+ * Keys and directories come first and what exists is kept, so a run that was killed can be
+ *repeated; chatmail.ini comes last, and only if there is none.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <idn2.h>
+#include <jansson.h>
+
+#include "certificate.h"
+#include "command.h"
+#include "config_value.h"
+#include "file.h"
+#include "options.h"
+#include "secrets.h"
+#include "settings.h"
+#include "template.h"
+
+#define PROGRAM "chatmailctl init"
+
+#define MAX_FILE 65536
+
+/* A certificate that nobody renews. */
+#define CERTIFICATE_DAYS 36500
+
+#define TURN_SECRET "/etc/chatmail-turn.secret"
+
+struct job {
+	const char *root, *templates;
+	bool json;
+	char *domain; /* an IP address without brackets, or a name in ASCII */
+	struct cm_config *config;
+	struct cm_settings *settings;
+	uid_t uid; /* vmail's, or ours if there is no such user */
+	gid_t gid;
+	json_t *made; /* path: "created" or "kept" */
+	struct cm_error err;
+};
+
+static bool set_root(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	(void)err;
+	*(const char **)option->value = strcmp(text, "/") == 0 ? "" : text;
+	return true;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct job *job, char ***words_r)
+{
+	const struct cm_option options[] = {
+	    {"root", 0, "DIR", "work below DIR instead of /", set_root, &job->root, 0, 0},
+	    {"templates", 0, "DIR", "take the templates from DIR", cm_option_text, &job->templates,
+	     0, 0},
+	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = PROGRAM,
+	    .synopsis = "[OPTION]... DOMAIN|ADDRESS",
+	    .summary = "Makes " CM_CONFIG_DEFAULT_PATH " for a relay of this domain or IP address, "
+		       "its keys and its\n"
+		       "directories, and prints what to do next. Nothing that exists is changed.",
+	    .options = options,
+	    .arguments_min = 1,
+	    .arguments_max = 1,
+	};
+
+	return cm_options_parse(&line, argc, argv, words_r);
+}
+
+/* The domain as the DNS has it. */
+static bool read_domain(struct job *job, const char *text)
+{
+	uint8_t *ascii = NULL;
+	size_t length = strlen(text);
+
+	if (length > 2 && text[0] == '[' && text[length - 1] == ']' &&
+	    cm_value_is_ip(text + 1, length - 2)) {
+		job->domain = strndup(text + 1, length - 2);
+	} else if (cm_value_is_ip(text, length)) {
+		job->domain = strdup(text);
+	} else {
+		int error = IDN2_OK;
+
+		/* Test relays begin with an underscore, which is no letter of a host's name. */
+		if (text[0] != '_')
+			error = idn2_lookup_u8((const uint8_t *)text, &ascii,
+					       IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+		if (error != IDN2_OK) {
+			cm_error_set(&job->err, "%s: not a domain name: %s", text,
+				     idn2_strerror(error));
+			return false;
+		}
+		job->domain = strdup(ascii != NULL ? (const char *)ascii : text);
+		idn2_free(ascii);
+	}
+	if (job->domain == NULL) {
+		cm_error_set(&job->err, "out of memory");
+		return false;
+	}
+	if (cm_value_is_host(job->domain) && strchr(job->domain, '.') != NULL)
+		return true;
+	if (cm_value_is_ip(job->domain, strlen(job->domain)))
+		return true;
+	cm_error_set(&job->err, "%s: not a domain name or an IP address", text);
+	return false;
+}
+
+/* --- chatmail.ini --------------------------------------------------------------------------- */
+
+static const char *setting(const char *name, void *context)
+{
+	struct job *job = context;
+
+	return strcmp(name, "mail_domain") == 0 ? job->domain : NULL;
+}
+
+static char *render_ini(struct job *job)
+{
+	char *path, *text = NULL, *result = NULL;
+	size_t length;
+
+	if (asprintf(&path, "%s/init/chatmail.ini", job->templates) < 0) {
+		cm_error_set(&job->err, "out of memory");
+		return NULL;
+	}
+	if (cm_file_read(AT_FDCWD, path, MAX_FILE, &text, &length))
+		result = cm_template_render(path, text, setting, job, &job->err);
+	else
+		cm_error_set_errno(&job->err, "%s: cannot be read", path);
+	free(text);
+	free(path);
+	return result;
+}
+
+/* Reads the new configuration, which has no name yet. */
+static bool load(struct job *job, const char *ini)
+{
+	char path[64];
+	int fd = memfd_create("chatmail.ini", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, ini, strlen(ini)) != (ssize_t)strlen(ini)) {
+		cm_error_set_errno(&job->err, "no memory for chatmail.ini");
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	job->config = cm_config_load(path, cm_command_warn, PROGRAM, &job->err);
+	close(fd);
+	if (job->config != NULL)
+		job->settings = cm_settings_init(job->config, job->root, &job->err);
+	return job->settings != NULL;
+}
+
+/* --- Files ---------------------------------------------------------------------------------- */
+
+static bool note(struct job *job, const char *path, bool created)
+{
+	if (json_object_set_new(job->made, path, json_string(created ? "created" : "kept")) == 0)
+		return true;
+	cm_error_set(&job->err, "out of memory");
+	return false;
+}
+
+static char *below_root(struct job *job, const char *path)
+{
+	char *joined;
+
+	if (asprintf(&joined, "%s%s", job->root, path) >= 0)
+		return joined;
+	cm_error_set(&job->err, "out of memory");
+	return NULL;
+}
+
+/* mkdir -p; the last one gets mode and owner, if it is new. */
+static bool make_directory(struct job *job, const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+	char *full = below_root(job, path), *parent;
+	bool good = full != NULL, created = false;
+	struct stat st;
+
+	if (good && lstat(full, &st) < 0) {
+		parent = strndup(full, (size_t)(strrchr(full, '/') - full));
+		good = parent != NULL &&
+		       (parent[0] == '\0' || cm_file_make_directories(parent, 0755)) &&
+		       mkdir(full, mode) == 0;
+		created = good;
+		free(parent);
+		if (good && geteuid() == 0)
+			good = lchown(full, uid, gid) == 0 && chmod(full, mode) == 0;
+		if (!good)
+			cm_error_set_errno(&job->err, "%s: cannot be made", full);
+	}
+	good = good && note(job, full, created);
+	free(full);
+	return good;
+}
+
+/* Writes a file of root's, readable for a group, unless there is one. */
+static bool make_file(struct job *job, const char *path, const char *text, mode_t mode, gid_t gid)
+{
+	char *full = below_root(job, path), *parent = NULL;
+	const char *name = full != NULL ? strrchr(full, '/') + 1 : NULL;
+	bool good = false, created = false;
+	int directory = -1;
+
+	if (full == NULL)
+		return false;
+	parent = strndup(full, (size_t)(name - full));
+	if (parent != NULL && cm_file_make_directories(parent, 0755))
+		directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory >= 0) {
+		created = cm_file_write(directory, name, ".chatmailctl-", text, strlen(text), 0600,
+					CM_FILE_NO_REPLACE | CM_FILE_DURABLE);
+		good = created || errno == EEXIST;
+	}
+	if (good && created && geteuid() == 0)
+		good = fchownat(directory, name, 0, gid, AT_SYMLINK_NOFOLLOW) == 0;
+	if (good && created)
+		good = fchmodat(directory, name, mode, 0) == 0;
+	if (!good)
+		cm_error_set_errno(&job->err, "%s: cannot be written", full);
+	if (directory >= 0)
+		close(directory);
+	good = good && note(job, full, created);
+	free(parent);
+	free(full);
+	return good;
+}
+
+static bool exists(struct job *job, const char *path)
+{
+	char *full = below_root(job, path);
+	bool found = full != NULL && access(full, F_OK) == 0;
+
+	free(full);
+	return found;
+}
+
+static bool make_dkim_key(struct job *job)
+{
+	const struct cm_config *config = job->config;
+	char *path = NULL, *text = NULL;
+	bool good;
+
+	if (config->mail_domain_is_ip)
+		return true;
+	if (asprintf(&path, "%s/%s.private", config->dkim_keys_dir, config->dkim_selector) < 0) {
+		cm_error_set(&job->err, "out of memory");
+		return false;
+	}
+	good = make_directory(job, config->dkim_keys_dir, 0700, 0, 0);
+	if (good && !exists(job, path))
+		good = (text = cm_secrets_dkim_key(&job->err)) != NULL;
+	good = good && make_file(job, path, text != NULL ? text : "", 0600, 0);
+	cm_secrets_wipe(text);
+	free(path);
+	return good;
+}
+
+static bool make_certificate(struct job *job)
+{
+	const struct cm_config *config = job->config;
+	char *certificate = NULL, *key = NULL;
+	bool good;
+
+	if (!config->tls_self_signed)
+		return true;
+	if (exists(job, config->tls_certificate) || exists(job, config->tls_key))
+		return note(job, config->tls_certificate, false);
+	good = cm_certificate_make(config->mail_host, CERTIFICATE_DAYS, &certificate, &key,
+				   &job->err) &&
+	       make_file(job, config->tls_key, key, 0600, 0) &&
+	       make_file(job, config->tls_certificate, certificate, 0644, 0);
+	free(certificate);
+	cm_secrets_wipe(key);
+	return good;
+}
+
+static bool make_turn_secret(struct job *job)
+{
+	char *text = cm_secrets_shared(&job->err);
+	bool good = text != NULL && make_file(job, TURN_SECRET, text, 0640, job->gid);
+
+	cm_secrets_wipe(text);
+	return good;
+}
+
+static bool make_directories(struct job *job)
+{
+	return make_directory(job, "/home/vmail", 0700, job->uid, job->gid) &&
+	       make_directory(job, "/home/vmail/mail", 0700, job->uid, job->gid) &&
+	       make_directory(job, job->config->mailboxes_dir, 0700, job->uid, job->gid) &&
+	       make_directory(job, cm_settings_get(job->settings, "www_root"), 0755, 0, 0) &&
+	       make_directory(job, cm_settings_get(job->settings, "acme_webroot"), 0755, 0, 0);
+}
+
+/* --- Result --------------------------------------------------------------------------------- */
+
+static void print_steps(const struct job *job)
+{
+	const struct cm_config *config = job->config;
+	const char *path;
+	json_t *word;
+
+	json_object_foreach(job->made, path, word)
+	    printf("%-8s %s\n", json_string_value(word), path);
+	puts("\nWhat to do next:\n");
+	if (!config->mail_domain_is_ip)
+		puts(
+		    "  chatmailctl dns              the records for your domain; then `chatmailctl "
+		    "dns --check`");
+	if (!config->tls_self_signed)
+		printf("  get a certificate            %s\n", config->tls_certificate);
+	puts("  chatmailctl config diff      what the servers' configuration becomes\n"
+	     "  chatmailctl config apply     put it in place\n"
+	     "  start the services           and look at `chatmailctl status`");
+}
+
+static int print_json(const struct job *job)
+{
+	json_t *object = json_pack("{s:s, s:O}", "domain", job->domain, "files", job->made);
+	int status = object != NULL ? CM_EXIT_OK : CM_EXIT_TROUBLE;
+
+	if (object != NULL)
+		json_dumpf(object, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(object);
+	return status;
+}
+
+static void find_owner(struct job *job)
+{
+	const struct passwd *vmail = getpwnam("vmail");
+
+	job->uid = vmail != NULL ? vmail->pw_uid : geteuid();
+	job->gid = vmail != NULL ? vmail->pw_gid : getegid();
+	if (vmail == NULL)
+		fputs(PROGRAM ": warning: there is no user vmail yet: give it the mailboxes and "
+			      "the TURN secret\n",
+		      stderr);
+}
+
+static int run(struct job *job, const char *domain)
+{
+	int status = CM_EXIT_TROUBLE;
+	char *ini = NULL;
+
+	if (!read_domain(job, domain))
+		return status;
+	if (exists(job, CM_CONFIG_DEFAULT_PATH)) {
+		cm_error_set(&job->err, "%s" CM_CONFIG_DEFAULT_PATH ": exists: nothing was changed",
+			     job->root);
+		return CM_EXIT_NO;
+	}
+	umask(022);
+	find_owner(job);
+	job->made = json_object();
+	ini = render_ini(job);
+	if (ini != NULL && load(job, ini) && make_dkim_key(job) && make_certificate(job) &&
+	    make_turn_secret(job) && make_directories(job) &&
+	    make_file(job, CM_CONFIG_DEFAULT_PATH, ini, 0644, 0)) {
+		status = CM_EXIT_OK;
+		if (job->json)
+			status = print_json(job);
+		else
+			print_steps(job);
+	}
+	free(ini);
+	return status;
+}
+
+int cm_command_init(int argc, char **argv)
+{
+	struct job job = {.root = "", .templates = CM_TEMPLATE_DIR};
+	char **words;
+	int status = parse_options(argc, argv, &job, &words);
+
+	if (status >= 0)
+		return status;
+	status = run(&job, words[0]);
+	if (job.err.text[0] != '\0')
+		(void)cm_command_fail(PROGRAM, &job.err);
+	json_decref(job.made);
+	cm_settings_deinit(&job.settings);
+	cm_config_free(&job.config);
+	free(job.domain);
+	return status;
+}

@@ -1,0 +1,130 @@
+"""chatmailctl init: what a new relay gets, and what is never overwritten."""
+
+import json
+import re
+import stat
+import subprocess
+
+import pytest
+from support.config import PROGRAM, TEMPLATES
+
+
+def init(root, *arguments):
+    return subprocess.run(
+        [PROGRAM, "init", "--root", root, "--templates", TEMPLATES, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def openssl(*arguments):
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def settings(root, *arguments):
+    command = [PROGRAM, "config", "show", "--settings", "--json", "--root", root, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def test_relay_with_a_name(tmp_path):
+    done = init(tmp_path, "relay.example")
+    assert done.returncode == 0, done.stderr
+    assert "chatmailctl dns" in done.stdout
+    ini = tmp_path / "etc/chatmail.ini"
+    assert "mail_domain = relay.example\n" in ini.read_text()
+    assert mode(ini) == 0o644
+    key = tmp_path / "etc/dkimkeys/opendkim.private"
+    assert "Private-Key: (2048 bit" in openssl("pkey", "-in", key, "-noout", "-text")
+    assert mode(key) == 0o600
+    assert mode(key.parent) == 0o700
+    secret = tmp_path / "etc/chatmail-turn.secret"
+    assert re.fullmatch("[0-9a-f]{64}\n", secret.read_text())
+    assert mode(secret) == 0o640
+    assert mode(tmp_path / "home/vmail/mail/relay.example") == 0o700
+    assert not (tmp_path / "etc/ssl").exists()
+    assert not list(tmp_path.rglob(".chatmailctl-*"))
+
+
+def test_it_can_be_applied(tmp_path):
+    """The commands of a new relay, one after the other."""
+    assert init(tmp_path, "relay.example").returncode == 0
+    done = subprocess.run(
+        [PROGRAM, "config", "apply", "--root", tmp_path, "--templates", TEMPLATES, "--dovecot", "2.3"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "domain, host", [("192.0.2.1", "192.0.2.1"), ("[192.0.2.1]", "192.0.2.1"), ("2001:db8::1", "2001:DB8:0:0:0:0:0:1"), ("_test.example", "_test.example")]
+)
+def test_self_signed_certificate(tmp_path, domain, host):
+    assert init(tmp_path, domain).returncode == 0
+    certificate = tmp_path / "etc/ssl/certs/mailserver.pem"
+    key = tmp_path / "etc/ssl/private/mailserver.key"
+    assert mode(key) == 0o600
+    text = openssl("x509", "-in", certificate, "-noout", "-text")
+    assert f"IP Address:{host}" in text or f"DNS:{host}" in text
+    public = openssl("pkey", "-in", key, "-pubout")
+    assert openssl("x509", "-in", certificate, "-noout", "-pubkey") == public
+    has_key = (tmp_path / "etc/dkimkeys/opendkim.private").exists()
+    assert has_key == domain.startswith("_")
+
+
+def test_nothing_is_overwritten(tmp_path):
+    assert init(tmp_path, "relay.example").returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    done = init(tmp_path, "other.example")
+    assert done.returncode == 1
+    assert "exists: nothing was changed" in done.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    # A run that was killed before its end is repeated: what it made stays.
+    (tmp_path / "etc/chatmail.ini").unlink()
+    done = init(tmp_path, "--json", "relay.example")
+    made = json.loads(done.stdout)["files"]
+    assert made[str(tmp_path / "etc/dkimkeys/opendkim.private")] == "kept"
+    assert made[str(tmp_path / "etc/chatmail.ini")] == "created"
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_name_in_another_script(tmp_path):
+    assert init(tmp_path, "Bücher.Example").returncode == 0
+    assert "mail_domain = xn--bcher-kva.example\n" in (tmp_path / "etc/chatmail.ini").read_text()
+
+
+@pytest.mark.parametrize("domain", ["relay", "a b.example", "a.-b.example", "a..example", "a@b.example", "[192.0.2]", "", "x" * 64 + ".example", "_a b.example"])
+def test_what_is_no_domain(tmp_path, domain):
+    done = init(tmp_path, domain)
+    assert done.returncode == 2
+    assert "not a domain name" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_commented_keys_are_the_defaults(tmp_path):
+    """What stands behind a '#' is what is in force."""
+    assert init(tmp_path, "relay.example").returncode == 0
+    ini = tmp_path / "etc/chatmail.ini"
+    before = settings(tmp_path)
+    text = ini.read_text()
+    examples = ("tls_external_cert_and_key", "turn_secret_file")
+    keys = re.findall(r"^#(\w+) =", text, re.MULTILINE)
+    assert len(keys) > 20
+    for key in keys:
+        if key not in examples:
+            text = text.replace(f"#{key} =", f"{key} =")
+    ini.write_text(text)
+    assert settings(tmp_path) == before
+    for key in examples:
+        text = text.replace(f"#{key} =", f"{key} =")
+    ini.write_text(text)
+    settings(tmp_path)
