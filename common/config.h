@@ -15,7 +15,7 @@
 
 #define CM_CONFIG_DEFAULT_PATH "/etc/chatmail.ini"
 
-/* The environment variable that tells the Dovecot plugins where chatmail.ini is. */
+/* The environment variable with the path of chatmail.ini, for the Dovecot plugins. */
 #define CM_CONFIG_ENVIRONMENT "CHATMAIL_INI"
 
 /* Existing: no new accounts. Upstream's name. */
@@ -108,8 +108,7 @@ struct cm_config {
 	char *mxdeliv_listen;      /* the same, for mail from other relays */
 	unsigned int mxdeliv_port; /* on 127.0.0.1, where Postfix takes that mail */
 	char *web_listen;          /* "HOST:PORT" or "unix:PATH"; "": off */
-	bool
-	    instant_idle; /* tell idling clients of mail at once, not after Dovecot's half second */
+	bool instant_idle; /* notify idling clients at once, not after Dovecot's half second */
 	bool log_addresses;
 	char *blocked_senders_file;
 	char *resolver; /* "ADDR[@PORT]"; "": the system's */
@@ -121,7 +120,7 @@ struct cm_config {
 	char *run_dir; /* absolute: the shared statistics, lost at a reboot */
 };
 
-/* Told about each unknown key or questionable value; text as in struct cm_error. */
+/* Called for each unknown key or questionable value; text as in struct cm_error. */
 typedef void cm_config_warning_fn(const char *text, void *context);
 
 /* The one that daemons use: a warning in the log. */

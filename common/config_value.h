@@ -40,7 +40,7 @@ bool cm_value_is_url(const char *text, const char *scheme);
 /* ADDRESS or ADDRESS@PORT. */
 bool cm_value_is_resolver(const char *text);
 
-/* unix: and an absolute path that a socket can have and nginx can be told, or HOST:PORT. */
+/* unix: and an absolute path that a socket and nginx accept, or HOST:PORT. */
 bool cm_value_is_web(const char *text);
 
 /* An absolute path that every server reads as it stands: no blanks, no byte that means something in

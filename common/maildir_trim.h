@@ -5,7 +5,7 @@
  * its folders, each with the size in its name (",S="), else the size of the file. Their age is the
  * time of delivery in the name, else the file's modification time. A message delivered within the
  * last 24 hours stays even if the mailbox remains too full: then something is wrong with that
- * account, and the quota warning is what tells its owner.
+ * account, and its owner learns of it by the quota warning.
  */
 #ifndef CM_MAILDIR_TRIM_H
 #define CM_MAILDIR_TRIM_H
@@ -27,7 +27,7 @@
 /* Messages remembered at a time; a mailbox with more is trimmed in several rounds. */
 #define CM_MAILDIR_TRIM_ROUND 65536
 
-/* Told about each deleted message. */
+/* Called for each deleted message. */
 typedef void cm_maildir_deleted_fn(const char *directory, const char *name, void *context);
 
 /* Whether a message is to be taken for gone already. */
@@ -59,7 +59,7 @@ bool cm_maildir_measure(const struct cm_maildir_file *file, uint64_t *size_r, ti
 bool cm_maildir_trim(const struct cm_maildir_trim *quota, struct cm_maildir_trim_result *result,
 		     struct cm_error *err);
 
-/* Makes Dovecot count the mailbox anew after messages were deleted. */
+/* Makes Dovecot recount the mailbox after messages were deleted. */
 bool cm_maildir_recount(int mailbox_fd, struct cm_error *err);
 
 #endif

@@ -117,7 +117,8 @@ bool cm_registration_name_valid(const struct cm_config *config, const struct cm_
 		   address->local_length;
 }
 
-/* Like upstream's, the minimum counts characters, not bytes: UTF-8's continuation bytes are none.
+/* Like upstream's, the minimum counts characters, not bytes: UTF-8's continuation bytes do not
+ * count.
  */
 static bool is_password_valid(const struct cm_config *config, const char *password)
 {

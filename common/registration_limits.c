@@ -34,7 +34,7 @@ struct table {
 struct cm_limits {
 	struct table *table;
 	int fd;
-	pthread_mutex_t mutex; /* flock() does not tell the threads of one process apart */
+	pthread_mutex_t mutex; /* flock() does not separate the threads of one process */
 };
 
 /* Sources */

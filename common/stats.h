@@ -55,8 +55,8 @@ struct cm_stat_description {
 };
 
 /* Histograms have one bucket per power of two from 1 to 2^(CM_STATS_BUCKETS - 2), and +Inf last.
-   Durations are observed in microseconds (and told in seconds: their metrics end in "_seconds"),
-   sizes in bytes. */
+   Durations are observed in microseconds (and reported in seconds: their metrics end in
+   "_seconds"), sizes in bytes. */
 #define CM_STATS_BUCKETS 34
 
 struct cm_histogram {

@@ -11,7 +11,7 @@
    length > 0, starts with; 0 if there is none. C1 control characters count as malformed. */
 size_t cm_utf8_length(const unsigned char *text, size_t length);
 
-/* True if all of it is UTF-8 without control characters; a tab is none. */
+/* True if all of it is UTF-8 without control characters; a tab is allowed. */
 bool cm_utf8_printable(const char *text);
 
 #endif

@@ -26,7 +26,7 @@ struct cm_settings *cm_settings_init(const struct cm_config *config, const char 
 void cm_settings_deinit(struct cm_settings **settings);
 
 /* Overrides one of the site's settings: "name=value". False with err filled if there is no such
-   name or the value is none for it. */
+   name or the value is not valid for it. */
 bool cm_settings_override(struct cm_settings *settings, const char *assignment,
 			  struct cm_error *err);
 

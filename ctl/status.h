@@ -26,7 +26,7 @@ struct cm_program {
 	const char *name; /* as people call it */
 	const char *key;  /* as JSON calls it */
 	const char *file; /* the program file's name */
-	const char *path; /* part of its path that tells it from namesakes; NULL: none */
+	const char *path; /* part of its path that namesakes do not have; NULL: none */
 	enum cm_program_state state;
 	pid_t pid;       /* the oldest, if running */
 	const char *why; /* if it is off */

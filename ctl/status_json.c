@@ -42,7 +42,7 @@ static json_t *labels(const char *text)
 	return object;
 }
 
-/* What was observed in microseconds is told in seconds, as on /metrics. */
+/* What was observed in microseconds is reported in seconds, as on /metrics. */
 static json_t *measured(uint64_t value, bool seconds)
 {
 	if (value == UINT64_MAX)

@@ -1,5 +1,5 @@
 /*
- * status_programs - which of the relay's programs run, as /proc tells
+ * status_programs - which of the relay's programs run, from /proc
  *
  * No pid file is asked: their places differ between distributions, and one that a crash left behind
  * names a stranger. What counts is the program file of a process and, where others use the same

@@ -43,7 +43,7 @@ bool cm_dkim_message_failed(const struct cm_dkim_message *message);
 /* True if there was a DKIM-Signature field, of whatever worth. */
 bool cm_dkim_message_is_signed(const struct cm_dkim_message *message);
 
-/* Why the last signature that is no candidate is none: a constant sentence, or NULL. */
+/* Why the last rejected signature was rejected: a string constant, or NULL. */
 const char *cm_dkim_message_why(const struct cm_dkim_message *message);
 
 size_t cm_dkim_message_candidates(const struct cm_dkim_message *message);

@@ -13,7 +13,7 @@
 /* Seconds that two mail servers' clocks may differ. */
 #define CLOCK_DRIFT 300
 
-/* Copies a domain name, NUL-terminated. False if it is none, or an address literal. */
+/* Copies a domain name, NUL-terminated. False if it is not a domain name, or an address literal. */
 static bool copy_name(const struct cm_tag *tag, char name_r[CM_DKIM_NAME_SIZE])
 {
 	if (tag->value_length >= CM_DKIM_NAME_SIZE || tag->value_length == 0 ||

@@ -185,7 +185,7 @@ static bool configure(struct ub_ctx *context, const char *server, struct cm_erro
 {
 	int error;
 
-	/* It would tell standard error whose names it was asked for. */
+	/* It would print the names that it looks up to standard error. */
 	ub_ctx_debugout(context, NULL);
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		error = ub_ctx_set_option(context, options[i].name, options[i].value);

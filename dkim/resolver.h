@@ -1,7 +1,7 @@
 /*
  * resolver - TXT records, asked through libunbound without blocking others
  *
- * One libunbound context with its cache and its thread, and one thread of ours that hands answers
+ * One libunbound context with its cache and its thread, and one thread here that hands answers
  * out. Any number of threads may have questions under way; each waits for its own answer only.
  */
 #ifndef CM_RESOLVER_H

@@ -28,7 +28,7 @@ struct cm_tag_list {
 	size_t count;
 };
 
-/* Parses exactly length bytes. False if they are not a tag list; an empty text is none. */
+/* Parses exactly length bytes. False if they are not a tag list; an empty text is not one. */
 bool cm_tag_list_parse(const char *text, size_t length, struct cm_tag_list *list_r);
 
 /* The tag of that name, or NULL. */

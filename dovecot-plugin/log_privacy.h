@@ -12,7 +12,7 @@
 
 #define CM_LOG_ADDRESSES_ENVIRONMENT "CHATMAIL_LOG_ADDRESSES"
 
-/* May be called again; does so whenever Dovecot may have set up its log anew. */
+/* May be called again; does so whenever Dovecot may have set up its log again. */
 void cm_log_privacy_start(void);
 void cm_log_privacy_stop(void);
 

@@ -13,7 +13,7 @@
 /* RFC 5322 2.1.1: without its end. */
 #define CM_LINE_MAX 998
 
-/* Told each line, without its end. False: stop. */
+/* Called for each line, without its end. False: stop. */
 typedef bool cm_line_fn(void *context, const char *line, size_t length);
 
 struct cm_lines {

@@ -71,7 +71,7 @@ static int hex(char c, bool strict)
 	return -1;
 }
 
-/* The byte of an escape "=XY" of which rest bytes are there. -1: it is none. */
+/* The byte of an escape "=XY" of which rest bytes are there. -1: it is not an escape. */
 static int escaped(const char *text, size_t rest, bool strict)
 {
 	int high = rest > 2 ? hex(text[1], strict) : -1;

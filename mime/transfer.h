@@ -38,7 +38,7 @@ bool cm_transfer_encoding_parse(const char *name, bool strict,
 
 const char *cm_transfer_encoding_name(enum cm_transfer_encoding encoding);
 
-/* line(context, ...) is told each decoded line. It reports its own findings. */
+/* line(context, ...) is called for each decoded line. It reports its own findings. */
 void cm_transfer_init(struct cm_transfer *transfer, enum cm_transfer_encoding encoding, bool strict,
 		      cm_line_fn *line, void *context, struct cm_finding *finding);
 

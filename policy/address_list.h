@@ -2,7 +2,7 @@
  * address_list - the addresses of a To, Cc or similar field, without anything else that stands
  * there (RFC 5322 3.4 with the obsolete forms of 4.4)
  *
- * For fields that are written anew from what is found here, so this reader is lenient: display
+ * For fields that are rewritten from what is found here, so this reader is lenient: display
  * names, comments, group names and whatever is no address are skipped.
  */
 #ifndef CM_ADDRESS_LIST_H

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A file's times tell no more than the last tick of a slow clock: two changes within a few
+/* A file's times are as coarse as the ticks of a slow clock: two changes within a few
    milliseconds may leave the same. Until the last one is so long ago the file is read each time. */
 #define SETTLED_SECONDS 2
 

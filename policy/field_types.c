@@ -63,7 +63,7 @@ bool cm_field_recipients(const char *value, struct cm_field_writer *writer)
 	return writer->text != NULL || write(writer, HIDDEN_RECIPIENTS);
 }
 
-/* Writes up to `most` identifiers. What is none is skipped up to the next '<'. */
+/* Writes up to `most` identifiers. Anything else is skipped up to the next '<'. */
 static bool write_message_ids(const char *value, size_t most, struct cm_field_writer *writer)
 {
 	const char *at = value;

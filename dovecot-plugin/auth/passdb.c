@@ -87,7 +87,7 @@ static bool generate_hash(const char *user, const char *password, const char **h
 	const struct password_generate_params params = {.user = user};
 	const char *hash;
 
-	/* crypt() tells of its trouble by a result that is no hash. */
+	/* crypt() reports trouble by a result that is not a hash. */
 	if (!password_generate_encoded(password, &params, SCHEME, &hash) ||
 	    strncmp(hash, SCHEME_TAG, strlen(SCHEME_TAG)) != 0)
 		return FALSE;

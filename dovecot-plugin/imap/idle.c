@@ -1,5 +1,5 @@
 /*
- * idle - a mailbox that tells of changes at once
+ * idle - a mailbox that reports changes at once
  *
  * Dovecot waits half a second after inotify says that a mailbox changed, lest a burst of changes
  * makes a burst of work. Here a second inotify descriptor on the same files, which Dovecot itself
@@ -52,7 +52,7 @@ struct idle_mailbox {
 	union mailbox_module_context module_ctx;
 	struct io *io;
 	struct timeout *to_notify;
-	unsigned int locked_looks; /* since the last change was told of */
+	unsigned int locked_looks; /* since the last change was reported */
 	int fd;                    /* -1: none yet, or none to be had */
 };
 

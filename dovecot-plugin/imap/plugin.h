@@ -6,7 +6,7 @@
 
 struct mailbox;
 
-/* idle.c: a mailbox that tells of changes at once */
+/* idle.c: a mailbox that reports changes at once */
 void cm_idle_mailbox_allocated(struct mailbox *box);
 
 /* metadata_limit.c: caps the size of one SETMETADATA */

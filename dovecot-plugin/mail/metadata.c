@@ -30,7 +30,7 @@
 
 /* Push tokens: /private/devicetoken of INBOX */
 
-/* The account's directory, to be freed; NULL if the user is none of ours. */
+/* The account's directory, to be freed; NULL if the user is not one of the relay. */
 static char *mailbox_dir(const struct mailbox *box)
 {
 	const struct cm_config *config = cm_relay_config();
@@ -106,7 +106,7 @@ static const char *read_value(const struct mail_attribute_value *value, size_t m
 	return value->value_stream->stream_errno == 0 ? str_c(text) : "";
 }
 
-/* RFC 5464 4.3: the response code that tells the longest value. */
+/* RFC 5464 4.3: the response code with the longest value. */
 static const char *token_error(const char *token)
 {
 	return token != NULL ? "Not a device token"

@@ -23,7 +23,7 @@
 /* As in the templates: what LMTP may fill INBOX to, in terms of max_mailbox_size. */
 #define LMTP_FACTOR 2
 
-/* Dovecot begins anew when the file has 5120 bytes. */
+/* Dovecot starts over when the file has 5120 bytes. */
 #define SIZE_FILE_MAX 8192
 
 /* Adds up Maildir++'s maildirsize: the limit in the first line, then "BYTES MESSAGES" of each

@@ -132,7 +132,7 @@ static bool expire_all(struct expire_state *state, struct cm_mailboxes *mailboxe
 	uint64_t done;
 	bool ok;
 
-	/* The names that go would be written into the bar, and tell enough. */
+	/* The names of deleted files would be printed into the bar. */
 	if (!state->options->verbose)
 		cm_progress_begin(&progress, "accounts", total);
 	for (done = 0;; done++) {

@@ -40,7 +40,7 @@ struct expire_result {
 	uint64_t pushes_deleted;
 	uint64_t temporary_deleted;
 	uint64_t bytes;    /* of everything deleted */
-	uint64_t troubles; /* what could not be read or deleted, told on the way through cm_log() */
+	uint64_t troubles; /* what could not be read or deleted, logged on the way */
 };
 
 enum expire_status {

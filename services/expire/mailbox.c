@@ -13,7 +13,7 @@ struct visit {
 	struct expire_state *state;
 	const char *name;
 	uint64_t quota_bytes; /* what quota counts of the messages that stay */
-	bool changed;         /* quota must be counted anew */
+	bool changed;         /* the quota must be recounted */
 };
 
 static void delete_file(struct visit *visit, const struct cm_maildir_file *file, const char *what,

@@ -13,7 +13,8 @@
  *	finds the configuration of its relay.
  *
  * DIAGNOSTICS
- *	Exit status 0: done. 1: refused, nothing was deleted. 2: trouble, told on standard error.
+ *	Exit status 0: done. 1: refused, nothing was deleted. 2: trouble, reported on standard
+ *error.
  */
 #include <errno.h>
 #include <fcntl.h>

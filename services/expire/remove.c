@@ -27,7 +27,7 @@ struct removal {
 static bool remove_directory(struct removal *removal, int parent_fd, const char *name,
 			     unsigned int depth);
 
-/* The names of files are not told: they lie in somebody's mailbox. */
+/* Names of files are not logged: they lie in somebody's mailbox. */
 static void removal_trouble(struct removal *removal, const char *what)
 {
 	if (removal->ok)
@@ -188,7 +188,7 @@ static bool seen_again(int fd, const struct expire_rules *rules)
 	return cm_maildir_last_seen(fd, &seen) && !expire_account(rules, seen);
 }
 
-/* What is in the trash without a password is nobody's account. */
+/* A directory in the trash without a password is not an account. */
 static bool forget_password(int fd, struct expire_tree *tree, struct cm_error *err)
 {
 	struct stat st;

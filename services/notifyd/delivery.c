@@ -261,7 +261,7 @@ static void take_failed(struct notifier *notifier, struct target *target, int64_
 	}
 }
 
-/* Whether the answer tells that the service itself works (chatmail/notifiers, server.rs). Below 400
+/* Whether the answer shows that the service itself works (chatmail/notifiers, server.rs). Below 400
    it passes on what the push server that the token names has said, and it answers 500 if that
    server or the token is at fault: an account with such tokens must not hold up the others. */
 static bool service_works(const struct sender_answer *answer)

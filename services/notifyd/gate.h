@@ -43,7 +43,7 @@ void gate_init(struct gate *gate, unsigned int window_max, unsigned int total_ma
 void gate_set_bounds(struct gate *gate, unsigned int window_max, unsigned int total_max);
 
 /* How many requests may be started now. in_flight counts all that are out, slow those of them that
-   are. Each probe that is started must be told with gate_probe_started(). */
+   are. Call gate_probe_started() for each probe that is started. */
 unsigned int gate_allowance(const struct gate *gate, unsigned int in_flight, unsigned int slow,
 			    int64_t now);
 void gate_probe_started(struct gate *gate, int64_t now, uint32_t random);

@@ -10,7 +10,7 @@
 
 #define WALK_STEPS       256   /* names between looking after other work */
 #define WALK_SAFETY      60000 /* milliseconds between walks without a reason */
-#define WALK_UNWATCHED   1000  /* the same while inotify tells nothing */
+#define WALK_UNWATCHED   1000  /* the same while inotify is silent */
 #define WALK_SPACING     1000  /* least time between walks */
 #define WALK_SPACING_MAX 600000
 #define WALK_SHARE       20 /* a walk takes at most one part in this many of the time */
@@ -134,7 +134,7 @@ static void take_new(void *context, const char *name)
 
 static void lose_directory(struct notifier *notifier)
 {
-	cm_log(LOG_WARNING, "the queue directory was removed or replaced: opening it anew");
+	cm_log(LOG_WARNING, "the queue directory was removed or replaced: reopening it");
 	notifier->broken = true;
 }
 

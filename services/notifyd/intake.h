@@ -13,7 +13,7 @@
 
 /* Begins to watch the directory, if it is not watched yet. */
 void intake_watch(struct notifier *notifier);
-/* Reads what inotify has to tell. */
+/* Reads the events of inotify. */
 void intake_events(struct notifier *notifier);
 /* Whether the directory is still the one that was opened; if not, the notifier is broken. */
 void intake_check(struct notifier *notifier);

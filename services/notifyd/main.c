@@ -1,5 +1,5 @@
 /*
- * chatmail-notifyd - wakes phones: tells the push service about new messages
+ * chatmail-notifyd - sends push notifications for new messages
  *
  * SYNOPSIS
  *	chatmail-notifyd [-f] [-c INI] [-p PIDFILE] [-u USER]
@@ -19,7 +19,7 @@
 #include "notifier.h"
 #include "stats.h"
 
-/* Milliseconds to wait for answers before the end, and before starting anew with another
+/* Milliseconds to wait for answers before the end, and before restarting with another
    configuration: there is no hurry then, and a request lasts 30 s at most. */
 #define DRAIN_TERMINATE 3000
 #define DRAIN_RESTART   35000
@@ -34,7 +34,7 @@ struct program {
 };
 
 /* Reads the configuration again, for the notifier if there is one just now. True if it has to start
-   anew with it. */
+   with it. */
 static bool reload(struct program *program, struct notifier *notifier)
 {
 	struct cm_error err;
@@ -59,7 +59,7 @@ static bool reload(struct program *program, struct notifier *notifier)
 	return restart;
 }
 
-/* Opens the queue, however long that takes. NULL if told to end. */
+/* Opens the queue, however long that takes. NULL on a signal to end. */
 static struct notifier *open_notifier(struct program *program)
 {
 	struct pollfd wait = {.fd = program->daemon.signals, .events = POLLIN};

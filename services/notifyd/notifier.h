@@ -30,7 +30,7 @@ enum notifier_event {
 	NOTIFIER_DONE,      /* what was to be done is done */
 	NOTIFIER_TERMINATE, /* SIGTERM or SIGINT */
 	NOTIFIER_HANGUP,    /* SIGHUP */
-	NOTIFIER_LOST,      /* the directory went away, or the network library failed: start anew */
+	NOTIFIER_LOST,      /* the directory went away, or the network library failed: restart */
 };
 
 /* Works until something happens, never NOTIFIER_DONE; may be called again. signals is from

@@ -25,10 +25,10 @@ struct notifier {
 	struct targets *targets;
 	struct sender *sender;
 	struct gate gate;
-	bool broken; /* cannot go on: start anew */
+	bool broken; /* cannot go on: restart */
 
 	/* intake: entries that are on disk only, and when to walk the directory for them */
-	bool unwatched;          /* and the log was told */
+	bool unwatched;          /* and it was logged */
 	uint64_t left;           /* best knowledge of their number */
 	int64_t walk_due;        /* next walk */
 	int64_t walk_not_before; /* so that walking a large directory is not all there is */

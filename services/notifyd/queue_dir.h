@@ -23,21 +23,21 @@ struct queue_dir;
 struct queue_dir *queue_dir_open(const char *path, struct cm_error *err);
 void queue_dir_close(struct queue_dir **dir);
 
-/* Whether the path still leads to the directory that was opened. No event tells that it was removed
-   while it is open here, or that a file system was mounted over it. */
+/* Whether the path still leads to the directory that was opened. No event reports that it was
+   removed while it is open here, or that a file system was mounted over it. */
 bool queue_dir_is_current(const struct queue_dir *dir);
 
-/* Begins to watch: what appears from now on is told by queue_dir_events(). False with err filled if
+/* Begins to watch: queue_dir_events() reports what appears from now on. False with err filled if
    that is impossible now; trying again later makes sense. */
 bool queue_dir_watch(struct queue_dir *dir, struct cm_error *err);
 
-/* Readable when queue_dir_events() has something to tell; -1 while nothing is watched. */
+/* Readable when queue_dir_events() has something to report; -1 while nothing is watched. */
 int queue_dir_fd(const struct queue_dir *dir);
 
 #define QUEUE_DIR_MISSED 1U /* events were lost: walk the directory */
-#define QUEUE_DIR_GONE   2U /* the directory was moved away: open it anew */
+#define QUEUE_DIR_GONE   2U /* the directory was moved away: reopen it */
 
-/* Tells about the names that appeared, one buffer of events at a time. Returns QUEUE_DIR_... bits.
+/* Reports the names that appeared, one buffer of events at a time. Returns QUEUE_DIR_... bits.
  */
 unsigned int queue_dir_events(struct queue_dir *dir,
 			      void (*appeared)(void *context, const char *name), void *context);

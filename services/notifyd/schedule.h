@@ -36,7 +36,7 @@ bool schedule_expired(time_t arrival, time_t now);
 bool schedule_exhausted(unsigned int failures);
 
 struct schedule_state {
-	unsigned int failures; /* so far; 0: never tried, or the file does not tell */
+	unsigned int failures; /* so far; 0: never tried, or unknown from the file */
 	time_t due;            /* never later than the longest delay from now */
 };
 

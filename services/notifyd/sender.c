@@ -339,8 +339,8 @@ static void set_connections(struct sender *sender, bool http2)
 			  http2 ? CONNECTIONS_HTTP2 : (long)SENDER_WINDOW_HTTP1);
 }
 
-/* Tells what became of a request; the caller has taken it off the list of those in flight. */
-static void tell(struct sender *sender, const struct request *request, CURLcode result)
+/* Reports the result of a request; the caller has removed it from those in flight. */
+static void report(struct sender *sender, const struct request *request, CURLcode result)
 {
 	struct sender_answer answer = {.started = request->started};
 
@@ -360,7 +360,7 @@ static void tell_answered(struct sender *sender)
 			continue;
 		unlink_from(&sender->in_flight, request);
 		append(&sender->ending, request);
-		tell(sender, request, CURLE_OK);
+		report(sender, request, CURLE_OK);
 	}
 }
 
@@ -375,7 +375,7 @@ static void finish(struct sender *sender, CURL *easy, CURLcode result)
 		unlink_from(&sender->ending, request);
 	} else {
 		unlink_from(&sender->in_flight, request);
-		tell(sender, request, result);
+		report(sender, request, result);
 	}
 	curl_multi_remove_handle(sender->multi, easy);
 	give_back(sender, request);

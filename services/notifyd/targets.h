@@ -77,7 +77,7 @@ enum target_admission targets_add(struct targets *targets, const struct target_i
 				  int64_t now);
 
 /* The next target that is ready, now in flight; NULL if none of the classes (bits 1 << class) has
-   one. class_r tells its class. */
+   one. class_r gets its class. */
 struct target *targets_next(struct targets *targets, unsigned int classes, int64_t now,
 			    enum target_class *class_r);
 
@@ -87,7 +87,7 @@ int64_t targets_next_due(const struct targets *targets, unsigned int classes, in
 /* The entries that the request for a target in flight stands for. */
 struct target_entry *target_entries(const struct target *target);
 
-/* The class targets_next() told. */
+/* The class that targets_next() returned. */
 enum target_class target_class(const struct target *target);
 
 /* Forgets one entry of a target in flight (its file is gone). */
@@ -104,7 +104,7 @@ void targets_defer(struct targets *targets, struct target *target, int64_t due);
 /* Drops a target in flight with all its entries from memory; the files are still there. */
 void targets_forget(struct targets *targets, struct target *target);
 
-/* Tells about each entry that arrived before and is not in flight, and forgets it. */
+/* Reports each entry that arrived before and is not in flight, and forgets it. */
 void targets_expire(struct targets *targets, time_t before,
 		    void (*expired)(void *context, const char *name), void *context);
 

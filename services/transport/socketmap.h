@@ -1,5 +1,5 @@
 /*
- * socketmap - tells Postfix which way a recipient's mail goes (socketmap_table(5))
+ * socketmap - answers Postfix which way a recipient's mail goes (socketmap_table(5))
  *
  * Asked for "user@domain" it answers a transport(5) entry, `chatmail:unix:PATH`, if the domain is
  * to get its mail over HTTPS, else that it has no entry, so that Postfix's own rules (SMTP) apply.
