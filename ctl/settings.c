@@ -35,6 +35,9 @@ enum shape {
 	DURATION,
 };
 
+/* Clients that are at work at the same moment on the smallest machine. */
+#define IMAP_PROCESSES_MIN 100
+
 /* What a machine or a test may want different; nothing here is policy. */
 static const struct site {
 	const char *name;
@@ -86,6 +89,7 @@ enum derived {
 	QUOTA_TARGET_MB,
 	SMTP_CONNECTIONS_PER_CLIENT,
 	DOVECOT_CLIENT_LIMIT,
+	IMAP_PROCESSES,
 	TLS_CERTIFICATE,
 	TLS_KEY,
 	TLS_SELF_SIGNED,
@@ -106,6 +110,7 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [QUOTA_TARGET_MB] = "quota_target_mb",
     [SMTP_CONNECTIONS_PER_CLIENT] = "smtp_connections_per_client",
     [DOVECOT_CLIENT_LIMIT] = "dovecot_client_limit",
+    [IMAP_PROCESSES] = "imap_processes",
     [TLS_CERTIFICATE] = "tls_certificate",
     [TLS_KEY] = "tls_key",
     [TLS_SELF_SIGNED] = "tls_self_signed",
@@ -350,6 +355,21 @@ static bool opendkim_signs(const struct cm_config *config)
 	return config->dkim_signing == CM_DKIM_SIGNING_OPENDKIM && !config->mail_domain_is_ip;
 }
 
+/* An imap process has up to 2 MB of its own, and half of the memory is for other things: the kernel
+   must never have to kill one, or the login process that serves hundreds of clients. */
+static char *imap_processes(const struct cm_config *config)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
+	uint64_t fit = UINT64_MAX;
+
+	if (pages > 0 && page_size > 0)
+		fit = (uint64_t)pages * (uint64_t)page_size / (4 * 1024 * 1024);
+	if (fit < IMAP_PROCESSES_MIN)
+		fit = IMAP_PROCESSES_MIN;
+	return format("%" PRIu64,
+		      fit < config->max_imap_connections ? fit : config->max_imap_connections);
+}
+
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config)
 {
 	char **derived = settings->derived;
@@ -365,6 +385,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	/* Some of Dovecot's processes have a connection of each session; 20000 is upstream's. */
 	derived[DOVECOT_CLIENT_LIMIT] = format(
 	    "%u", config->max_imap_connections > 10000 ? config->max_imap_connections * 2 : 20000);
+	derived[IMAP_PROCESSES] = imap_processes(config);
 	derived[TLS_CERTIFICATE] = format("%s", config->tls_certificate);
 	derived[TLS_KEY] = format("%s", config->tls_key);
 	derived[TLS_SELF_SIGNED] = format("%s", config->tls_self_signed ? "true" : "false");
