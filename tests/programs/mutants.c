@@ -1,0 +1,318 @@
+/*
+ * mutants - changed messages that the policy accepts, for other readers to look at
+ *
+ * usage: mutants COUNT SEED FILE...
+ *
+ * Each FILE is a message after one byte, a seed of fuzz_message. Prints for every changed message
+ * that is accepted as encrypted or as a secure-join request its length in decimal digits, a line
+ * end and the message. GMime, given the whole message, must find no text in it but the request.
+ */
+#include <gmime/gmime.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "delivery.h"
+#include "mailboxes.h"
+#include "policy.h"
+
+#define SIZE_MAX_OF_SEED 65536
+
+struct text {
+	char data[2 * SIZE_MAX_OF_SEED];
+	size_t length;
+};
+
+static const char *const pieces[] = {
+    "Content-Type: text/plain\n",
+    "Content-Type: text/html; charset=utf-8\n",
+    "Content-Type: multipart/mixed; boundary=abc\n",
+    "Content-Type: application/octet-stream (text/plain)\n",
+    "Content-Transfer-Encoding: base64\n",
+    "Content-Transfer-Encoding: quoted-printable\n",
+    "Content-Disposition: inline\n",
+    "MIME-Version: 1.0\n",
+    "Secure-Join: vc-request\n",
+    "\n",
+    "\r\n",
+    "--abc\n",
+    "--abc--\n",
+    "--abc \n",
+    "Buy my pills\n",
+    "secure-join: vc-request\n",
+    "; boundary=\"xyz\"",
+    "; charset=utf-7",
+    "boundary*0=ab; boundary*1=c",
+    "=?utf-8?q?boundary?=",
+    " (comment) ",
+    "\"",
+    "\\",
+    ";",
+    "\t",
+    "\r",
+};
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+static unsigned long long state;
+
+/* xorshift: the same run for the same seed, everywhere. */
+static size_t below(size_t bound)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return bound > 0 ? (size_t)(state % bound) : 0;
+}
+
+static void splice(struct text *text, size_t at, size_t removed, const char *data, size_t length)
+{
+	if (at + removed > text->length)
+		removed = text->length - at;
+	if (text->length - removed + length > sizeof(text->data))
+		return;
+	memmove(text->data + at + length, text->data + at + removed, text->length - at - removed);
+	memcpy(text->data + at, data, length);
+	text->length += length - removed;
+}
+
+/* The start of a line, of the first ones more often: there the structure is. */
+static size_t line_start(const struct text *text)
+{
+	size_t lines = below(40), at = 0;
+
+	while (lines-- > 0) {
+		const char *end = memchr(text->data + at, '\n', text->length - at);
+
+		if (end == NULL)
+			break;
+		at = (size_t)(end - text->data) + 1;
+	}
+	return at;
+}
+
+static size_t line_length(const struct text *text, size_t at)
+{
+	const char *end = memchr(text->data + at, '\n', text->length - at);
+
+	return end != NULL ? (size_t)(end - text->data) + 1 - at : text->length - at;
+}
+
+static void mutate(struct text *text, const struct text *other)
+{
+	size_t start = line_start(text), length = line_length(text, start);
+	const char *piece = pieces[below(COUNT(pieces))];
+	char line[1000];
+	size_t from;
+
+	switch (below(6)) {
+	case 0: /* a byte */
+		if (length > 0)
+			text->data[start + below(length)] = (char)below(256);
+		break;
+	case 1: /* a piece at the start of a line */
+		splice(text, start, 0, piece, strlen(piece));
+		break;
+	case 2: /* or within it */
+		splice(text, start + below(length), 0, piece, strlen(piece));
+		break;
+	case 3: /* a line gone */
+		splice(text, start, length, "", 0);
+		break;
+	case 4: /* or twice */
+		if (length < sizeof(line)) {
+			memcpy(line, text->data + start, length);
+			splice(text, line_start(text), 0, line, length);
+		}
+		break;
+	default: /* or another message's */
+		from = line_start(other);
+		splice(text, start, 0, other->data + from, line_length(other, from));
+	}
+}
+
+static enum cm_reason judge(struct cm_policy *policy, enum cm_direction direction,
+			    const struct text *text)
+{
+	struct test_delivery delivery = {
+	    .message = cm_message_begin(policy, direction, "<alice@relay.test>"),
+	    .piece = CM_MESSAGE_FILE_CHUNK};
+	struct cm_verdict verdict;
+
+	if (delivery.message == NULL)
+		abort();
+	cm_message_recipient(delivery.message, "<\"carol\"@relay.test>");
+	test_deliver(&delivery, text->data, text->length);
+	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
+	cm_message_free(&delivery.message);
+	return verdict.reason;
+}
+
+/* The text without its white space, or nothing. */
+static bool is_request(const char *text)
+{
+	char words[sizeof("secure-join:vc-request")];
+	size_t length = 0;
+
+	for (; *text != '\0'; text++) {
+		if (strchr(" \t\r\n", *text) != NULL)
+			continue;
+		if (length == sizeof(words) - 1)
+			return false;
+		words[length++] = *text;
+	}
+	words[length] = '\0';
+	return length == 0 || strcasecmp(words, "secure-join:vc-request") == 0 ||
+	       strcasecmp(words, "secure-join:vg-request") == 0;
+}
+
+static void look_at(GMimeObject *parent, GMimeObject *part, gpointer context)
+{
+	char *text;
+
+	(void)parent;
+	if (!GMIME_IS_TEXT_PART(part))
+		return;
+	text = g_mime_text_part_get_text(GMIME_TEXT_PART(part));
+	if (text != NULL && !is_request(text))
+		*(bool *)context = false;
+	g_free(text);
+}
+
+static bool gmime_sees_no_text(const struct text *text)
+{
+	GMimeStream *stream = g_mime_stream_mem_new_with_buffer(text->data, text->length);
+	GMimeParser *parser = g_mime_parser_new_with_stream(stream);
+	GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
+	bool good = message != NULL;
+
+	if (message != NULL) {
+		g_mime_message_foreach(message, look_at, &good);
+		g_object_unref(message);
+	}
+	g_object_unref(parser);
+	g_object_unref(stream);
+	return good;
+}
+
+static void read_seed(const char *path, struct text *text)
+{
+	FILE *file = fopen(path, "rb");
+
+	text->length = 0;
+	if (file == NULL)
+		abort();
+	fgetc(file);
+	text->length = fread(text->data, 1, SIZE_MAX_OF_SEED, file);
+	fclose(file);
+}
+
+static bool passes(struct cm_policy *policy, enum cm_direction direction, const struct text *text)
+{
+	enum cm_reason reason = judge(policy, direction, text);
+
+	return reason == CM_REASON_ENCRYPTED || reason == CM_REASON_SECURE_JOIN;
+}
+
+static void add(struct text *text, const char *data, size_t length)
+{
+	splice(text, text->length, 0, data, length);
+}
+
+static bool add_header(void *context, const char *name, const char *value)
+{
+	add(context, name, strlen(name));
+	add(context, ":", 1);
+	add(context, value, strlen(value));
+	add(context, "\n", 1);
+	return true;
+}
+
+static bool add_end_of_headers(void *context)
+{
+	add(context, "\n", 1);
+	return true;
+}
+
+static bool add_body(void *context, const void *data, size_t length)
+{
+	add(context, data, length);
+	return true;
+}
+
+/* The message as Postfix hands it on: with an empty line after the header, if there was none. */
+static void relay(const struct text *text, struct text *relayed)
+{
+	const struct cm_message_file_reader reader = {relayed, add_header, add_end_of_headers,
+						      add_body};
+
+	relayed->length = 0;
+	if (cm_message_file_read(&reader, text->data, text->length) == CM_MESSAGE_FILE_NO_MEMORY)
+		abort();
+}
+
+/* Moves those that pass as they are to the front. Returns how many they are: the others only give
+   lines to them. */
+static size_t sort_seeds(struct cm_policy *policy, struct text *seed, size_t seeds,
+			 struct text *swap)
+{
+	size_t good = 0;
+
+	for (size_t i = 0; i < seeds; i++) {
+		if (!passes(policy, CM_DIRECTION_IN, &seed[i]) &&
+		    !passes(policy, CM_DIRECTION_OUT, &seed[i]))
+			continue;
+		*swap = seed[good];
+		seed[good++] = seed[i];
+		seed[i] = *swap;
+	}
+	return good;
+}
+
+int main(int argc, char **argv)
+{
+	static struct cm_config config = {
+	    .mail_domain = "relay.test",
+	    .mail_host = "relay.test",
+	    .max_recipients = 1000,
+	    .blocked_senders_file = "",
+	};
+	size_t seeds = argc > 3 ? (size_t)argc - 3 : 0, good, rounds, bad = 0;
+	struct cm_policy *policy;
+	struct text *seed, *text, *relayed;
+
+	if (seeds == 0)
+		return 2;
+	rounds = strtoul(argv[1], NULL, 10);
+	state = strtoul(argv[2], NULL, 10) * 2 + 1;
+	config.mailboxes_dir = (char *)test_mailboxes();
+	policy = cm_policy_new(&config, NULL);
+	seed = calloc(seeds + 2, sizeof(*seed));
+	if (policy == NULL || seed == NULL)
+		return 2;
+	text = &seed[seeds];
+	relayed = &seed[seeds + 1];
+	for (size_t i = 0; i < seeds; i++)
+		read_seed(argv[3 + i], &seed[i]);
+	good = sort_seeds(policy, seed, seeds, text);
+	for (size_t i = 0; i < rounds; i++) {
+		enum cm_direction direction = i % 2 == 0 ? CM_DIRECTION_IN : CM_DIRECTION_OUT;
+
+		*text = seed[below(good)];
+		for (size_t k = 1 + below(3); k > 0; k--)
+			mutate(text, &seed[below(seeds)]);
+		if (!passes(policy, direction, text))
+			continue;
+		relay(text, relayed);
+		printf("%zu\n", relayed->length);
+		fwrite(relayed->data, 1, relayed->length, stdout);
+		if (!gmime_sees_no_text(relayed)) {
+			fprintf(stderr, "GMime sees text:\n%.*s\n", (int)text->length, text->data);
+			bad++;
+		}
+	}
+	cm_policy_free(&policy);
+	free(seed);
+	return bad > 0 ? 1 : 0;
+}
