@@ -10,6 +10,8 @@ from support.relay import SOURCE
 
 TEXT = (APORT / "APKBUILD").read_text()
 SCRIPTS = sorted(path for path in APORT.iterdir() if path.name != "APKBUILD")
+OPENRC = sorted((SOURCE / "packaging/openrc").iterdir())
+MODULES = SOURCE / "packaging/dovecot/chatmail-dovecot-modules"
 FILES = {
     "chatmail-common": {"usr/lib/sysctl.d/60-chatmail.conf"},
     "chatmail-dovecot": {
@@ -129,19 +131,17 @@ def test_rules_of_aports():
 
 def test_every_script_belongs_to_a_package_and_is_named(packages):
     listed = re.search(r'^install="(.*?)"', TEXT, re.M | re.S).group(1).split()
-    listed += [word.split("=")[0] for word in re.search(r'^triggers="(.*)"', TEXT, re.M).group(1).split()]
+    triggers = re.search(r'^triggers="(.*)"', TEXT, re.M).group(1)
+    listed += [word.split("=")[0] for word in triggers.split()]
     assert sorted(listed) == [path.name for path in SCRIPTS]
     for name in listed:
         assert (packages / name.rsplit(".", 1)[0]).is_dir()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [*SCRIPTS, *sorted((SOURCE / "packaging/openrc").iterdir()), SOURCE / "packaging/dovecot/chatmail-dovecot-modules"],
-    ids=lambda path: path.name,
-)
+@pytest.mark.parametrize("path", [*SCRIPTS, *OPENRC, MODULES], ids=lambda path: path.name)
 def test_scripts_are_posix(path):
     """As ash of busybox reads them, and without shellcheck's warnings."""
     excluded = "SC2034,SC2154,SC2148"  # an init script's variables are read by OpenRC
     subprocess.run(["busybox", "ash", "-n", path], check=True)
-    subprocess.run(["shellcheck", "-s", "dash", "--severity=warning", "-e", excluded, path], check=True)
+    check = ["shellcheck", "-s", "dash", "--severity=warning", "-e", excluded]
+    subprocess.run([*check, path], check=True)

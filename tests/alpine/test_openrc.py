@@ -23,7 +23,8 @@ def installed(box, packages):
     (box.root / "etc/chatmail.ini").write_text(
         f"[params]\nmail_domain = {DOMAIN}\nnotify_url = https://127.0.0.1:9/notify\n"
     )
-    box.run("install", "-d", "-o", "vmail", "-g", "vmail", "-m", "700", f"/home/vmail/mail/{DOMAIN}")
+    mailboxes = f"/home/vmail/mail/{DOMAIN}"
+    box.run("install", "-d", "-o", "vmail", "-g", "vmail", "-m", "700", mailboxes)
     box.run("groupadd", "-f", "-r", "nginx")
     keys = box.root / "etc/dkimkeys"
     keys.mkdir(exist_ok=True)
@@ -49,7 +50,8 @@ def child(box, service):
 
 
 def test_installation_makes_the_user_and_directories(installed):
-    assert re.match(r"vmail:.*:/home/vmail:/sbin/nologin", installed.run("getent", "passwd", "vmail").stdout)
+    user = installed.run("getent", "passwd", "vmail").stdout
+    assert re.match(r"vmail:.*:/home/vmail:/sbin/nologin", user)
     assert stat(installed, "/home/vmail/mail") == "vmail vmail 700"
     assert 'rc_ulimit="-n 262144"' in (installed.root / "etc/conf.d/dovecot").read_text()
 

@@ -32,6 +32,10 @@ def machine(suite, repository):
             "deb [signed-by=/etc/apt/keyrings/chatmail-relay.asc]"
             f" file:/srv/repository {suite} main\n"
         )
+        # What is recommended is not in the cache, and there is no network.
+        instance.path("/etc/apt/apt.conf.d/50no-recommends").write_text(
+            'APT::Install-Recommends "false";\n'
+        )
         instance.path("/etc/hosts").write_text("127.0.0.1 localhost relay relay.test\n")
         instance.boot()
         yield instance
