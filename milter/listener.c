@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,12 +52,32 @@ static bool find_unix_address(struct cm_error *err)
 	return true;
 }
 
+/* What libmilter is given: its own look-up of names knows IPv4 alone where the C library is musl,
+   so that it gets an address in brackets, which it need not look up. */
+static char libmilter_socket[sizeof("inet6:65535@[]") + INET6_ADDRSTRLEN];
+
+static bool name_for_libmilter(struct cm_error *err)
+{
+	char host[INET6_ADDRSTRLEN], port[sizeof("65535")];
+	const struct sockaddr *address = (const struct sockaddr *)&own_address.storage;
+
+	if (getnameinfo(address, own_address.length, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+		cm_error_set(err, "cannot write the socket's address as text");
+		return false;
+	}
+	snprintf(libmilter_socket, sizeof(libmilter_socket), "%s:%s@[%s]",
+		 address->sa_family == AF_INET6 ? "inet6" : "inet", port, host);
+	return true;
+}
+
 /* socket is inet:PORT, inet:PORT@HOST or inet:PORT@[HOST], or the same with inet6; without a host
    it is at every address, ours of this machine among them. */
 static bool find_internet_address(const char *socket, struct cm_error *err)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
 	char *port = strdup(strchr(socket, ':') + 1), *host;
+	bool has_host;
 	int error;
 
 	if (port == NULL) {
@@ -65,7 +86,8 @@ static bool find_internet_address(const char *socket, struct cm_error *err)
 	}
 	hints.ai_family = strncmp(socket, "inet6:", 6) == 0 ? AF_INET6 : AF_INET;
 	host = strchr(port, '@');
-	if (host != NULL) {
+	has_host = host != NULL;
+	if (has_host) {
 		*host++ = '\0';
 		host += *host == '[';
 		host[strcspn(host, "]")] = '\0';
@@ -79,7 +101,7 @@ static bool find_internet_address(const char *socket, struct cm_error *err)
 	memcpy(&own_address.storage, found->ai_addr, found->ai_addrlen);
 	own_address.length = found->ai_addrlen;
 	freeaddrinfo(found);
-	return true;
+	return !has_host || name_for_libmilter(err);
 }
 
 static bool find_owner(const struct cm_listener_options *options, uid_t *uid_r, gid_t *gid_r,
@@ -129,6 +151,7 @@ static bool give_socket(const struct cm_listener_options *options, struct cm_err
 
 bool cm_listener_open(const struct cm_listener_options *options, struct cm_error *err)
 {
+	char *socket;
 	mode_t mask;
 	int opened;
 
@@ -140,9 +163,9 @@ bool cm_listener_open(const struct cm_listener_options *options, struct cm_error
 		cm_error_set(err, "socket %s: another process listens there", unix_path);
 		return false;
 	}
+	socket = libmilter_socket[0] != '\0' ? libmilter_socket : (char *)options->socket;
 	if (smfi_register(*cm_session_filter()) != MI_SUCCESS ||
-	    smfi_setconn((char *)options->socket) != MI_SUCCESS ||
-	    smfi_setbacklog(BACKLOG) != MI_SUCCESS) {
+	    smfi_setconn(socket) != MI_SUCCESS || smfi_setbacklog(BACKLOG) != MI_SUCCESS) {
 		cm_error_set(err, "libmilter does not take socket %s", options->socket);
 		return false;
 	}
