@@ -155,7 +155,11 @@ def test_first_message(machine, five):
         "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={DOMAIN}",
         "-addext", f"subjectAltName=DNS:{DOMAIN}", "-keyout", key, "-out", certificate,
     )  # fmt: skip
-    for command in five[2:]:
+    # As diff(1), it ends with 1 if there are differences.
+    assert five[2] == "chatmailctl config diff"
+    difference = machine.run(*five[2].split(), check=False)
+    assert difference.returncode == 1 and "/etc/postfix/main.cf" in difference.stdout
+    for command in five[3:]:
         shell(machine, command)
     everything_runs(machine)
     login(ALICE).logout()
