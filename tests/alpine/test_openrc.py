@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 
 import pytest
 
@@ -121,8 +120,3 @@ def test_removal_leaves_no_link_in_dovecot_s_directory(installed):
     assert len(links()) == 3
     installed.run("busybox", "ash", APORT / "chatmail-dovecot.pre-deinstall")
     assert links() == []
-
-
-def test_scripts_name_no_place_of_this_tree(packages):
-    for path in Path(packages).glob("chatmail-relay-openrc/etc/*/*"):
-        assert "/work" not in path.read_text() and "/build" not in path.read_text()
