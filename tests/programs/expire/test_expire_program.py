@@ -1,5 +1,6 @@
 """chatmail-expire as a program: its options, what it tells, whom it runs as, what it counts."""
 
+import contextlib
 import json
 import os
 import pty
@@ -102,10 +103,15 @@ def on_a_terminal(tree, *options):
     master, slave = pty.openpty()
     try:
         subprocess.run(tree.command("--now", NOW, *options), stdout=slave, stderr=slave, check=True)
-        return os.read(master, 65536).decode()
     finally:
         os.close(slave)
-        os.close(master)
+    # A terminal hands its output over in pieces, and EIO at the end.
+    seen = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(master, 65536):
+            seen += piece
+    os.close(master)
+    return seen.decode()
 
 
 def give_away(tree, owner, but=None):
