@@ -38,10 +38,10 @@ static bool apply(struct load *load);
 
 static bool is_string_kind(enum cm_config_kind kind)
 {
-	return kind == CM_CONFIG_TEXT || kind == CM_CONFIG_PATH || kind == CM_CONFIG_URL ||
-	       kind == CM_CONFIG_IROH || kind == CM_CONFIG_HOST || kind == CM_CONFIG_LISTEN ||
-	       kind == CM_CONFIG_WEB || kind == CM_CONFIG_RESOLVER || kind == CM_CONFIG_DOMAIN ||
-	       kind == CM_CONFIG_WORD;
+	return kind == CM_CONFIG_TEXT || kind == CM_CONFIG_PATH || kind == CM_CONFIG_MAILS ||
+	       kind == CM_CONFIG_URL || kind == CM_CONFIG_IROH || kind == CM_CONFIG_HOST ||
+	       kind == CM_CONFIG_LISTEN || kind == CM_CONFIG_WEB || kind == CM_CONFIG_RESOLVER ||
+	       kind == CM_CONFIG_DOMAIN || kind == CM_CONFIG_WORD;
 }
 
 void cm_config_warn_log(const char *text, void *context)
@@ -200,6 +200,8 @@ static const char *check_text(const struct cm_config_row *key, const char *text)
 	switch (key->kind) {
 	case CM_CONFIG_PATH:
 		return absent || cm_value_is_path(text) ? NULL : CM_VALUE_PATH;
+	case CM_CONFIG_MAILS:
+		return absent || cm_value_is_mail_path(text) ? NULL : CM_VALUE_PATH;
 	case CM_CONFIG_URL:
 		return cm_value_is_url(text, "https://") ? NULL : "an https:// URL";
 	case CM_CONFIG_IROH:

@@ -49,7 +49,7 @@ const struct cm_config_row cm_config_rows[] = {
     {"privacy_mail", CM_CONFIG_TEXT, FIELD(privacy_mail), "", 0, 0},
     {"privacy_pdo", CM_CONFIG_TEXT, FIELD(privacy_pdo), "", 0, 0},
     {"privacy_supervisor", CM_CONFIG_TEXT, FIELD(privacy_supervisor), "", 0, 0},
-    {"mailboxes_dir", CM_CONFIG_PATH, FIELD(mailboxes_dir), NULL, 0, 0},
+    {"mailboxes_dir", CM_CONFIG_MAILS, FIELD(mailboxes_dir), NULL, 0, 0},
     /* our own */
     {"registration", CM_CONFIG_MODE, FIELD(registration), "open", 0, 0},
     {"automatic_accounts", CM_CONFIG_FLAG, FIELD(automatic_accounts), "true", 0, 0},

@@ -13,6 +13,7 @@
 enum cm_config_kind {
 	CM_CONFIG_TEXT,
 	CM_CONFIG_PATH,     /* "" or absolute */
+	CM_CONFIG_MAILS,    /* the same; the last component may be an address literal */
 	CM_CONFIG_NUMBER,   /* unsigned int */
 	CM_CONFIG_DAYS,     /* the same; upstream's defaults of 2023 have a "d" behind it */
 	CM_CONFIG_BYTES,    /* a size in bytes */

@@ -180,6 +180,25 @@ bool cm_value_is_path(const char *text)
 	return component;
 }
 
+bool cm_value_is_mail_path(const char *text)
+{
+	const char *slash = strrchr(text, '/');
+	size_t length = strlen(text);
+	char *parent;
+	bool good;
+
+	if (slash == NULL || slash[1] != '[')
+		return cm_value_is_path(text);
+	slash += strncasecmp(slash, "/[ipv6:", 7) == 0 ? 5 : 0;
+	if (text[length - 1] != ']' ||
+	    !cm_value_is_ip(slash + 2, (size_t)(text + length - 1 - (slash + 2))))
+		return false;
+	parent = strndup(text, (size_t)(strrchr(text, '/') - text));
+	good = parent != NULL && cm_value_is_path(parent);
+	free(parent);
+	return good;
+}
+
 bool cm_value_is_plain(const char *text)
 {
 	for (const char *c = text; *c != '\0'; c++)

@@ -48,6 +48,10 @@ bool cm_value_is_web(const char *text);
 #define CM_VALUE_PATH "an absolute path of letters, digits and ._+@=~:-, without . or .."
 bool cm_value_is_path(const char *text);
 
+/* The same, or such a path and an address literal below it, as the mailboxes of a relay without a
+   name have it: "/home/vmail/mail/[192.0.2.1]". */
+bool cm_value_is_mail_path(const char *text);
+
 /* Text that can stand in the configuration of any server: nothing that one of them would take for
    a variable, a comment, a quote, a file to read or the end of a word or statement. */
 bool cm_value_is_plain(const char *text);

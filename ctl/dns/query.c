@@ -228,16 +228,6 @@ void cm_answer_free(struct cm_answer *answer)
 	answer->count = 0;
 }
 
-bool cm_answer_equal(const struct cm_answer *a, const struct cm_answer *b)
-{
-	if (a->status != b->status || a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++)
-		if (strcmp(a->values[i], b->values[i]) != 0)
-			return false;
-	return true;
-}
-
 char *cm_answer_text(const struct cm_answer *answer)
 {
 	char *text = NULL;

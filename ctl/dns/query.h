@@ -41,9 +41,6 @@ void cm_query_ask(struct cm_query *query, const char *name, enum cm_record_type 
 		  struct cm_answer *answer_r);
 void cm_answer_free(struct cm_answer *answer);
 
-/* True if both have the same records. */
-bool cm_answer_equal(const struct cm_answer *a, const struct cm_answer *b);
-
 /* "10 a.", "10 b." or "nothing", malloc'd. */
 char *cm_answer_text(const struct cm_answer *answer);
 

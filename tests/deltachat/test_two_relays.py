@@ -45,11 +45,23 @@ def test_clients_of_two_relays_talk(core, relays, tmp_path):
 
 
 def test_bounce_of_the_other_relay_arrives(relays):
-    """It is cleartext, but a bounce, and signed by the relay that sends it."""
+    """It is cleartext, but a bounce, and signed by the relay that sends it. The other relay accepted
+    the message for bob."""
+    north, south = relays
+    alice, bob, nobody = north.registered(), south.registered(), south.account()
+    message = encrypted(alice.address, nobody.address)
+    assert north.send(alice, [bob.address, nobody.address], message)[0] == 250
+    [bounce] = north.messages(alice, timeout=60)
+    assert b"mailer-daemon@south.test" in bounce.lower()
+    assert nobody.address.encode() in bounce
+
+
+def test_bounce_of_ones_own_relay(relays):
+    """The other relay refuses a message whose only recipient does not exist."""
     north, south = relays
     alice, nobody = north.registered(), south.account()
     message = encrypted(alice.address, nobody.address)
     assert north.send(alice, nobody.address, message)[0] == 250
     [bounce] = north.messages(alice, timeout=60)
-    assert b"MAILER-DAEMON@south.test" in bounce
-    assert nobody.address.encode() in bounce
+    assert b"mailer-daemon@north.test" in bounce.lower()
+    assert b"No such user here" in bounce
