@@ -39,7 +39,7 @@ static bool read_record(const char *data, size_t length, struct cm_dns_record *r
 static enum cm_resolver_status read_records(const struct ub_result *result,
 					    struct cm_dns_answer *answer)
 {
-	for (size_t i = 0; result->data[i] != NULL && i < CM_RESOLVER_RECORDS_MAX; i++) {
+	for (size_t i = 0; i < CM_RESOLVER_RECORDS_MAX && result->data[i] != NULL; i++) {
 		if (result->len[i] < 0 ||
 		    !read_record(result->data[i], (size_t)result->len[i], &answer->records[i]))
 			return CM_RESOLVER_TROUBLE;

@@ -57,7 +57,7 @@ const struct cm_config *cm_relay_config(void)
 		return relay_config;
 	if (path == NULL || *path == '\0')
 		path = CM_CONFIG_DEFAULT_PATH;
-	/* Unknown keys are told of by chatmailctl and by the daemons at their start: here it would
+	/* chatmailctl and the daemons report unknown keys at their start: here it would
 	   be at every login. */
 	relay_config = cm_config_load(path, NULL, NULL, &err);
 	if (relay_config == NULL)

@@ -138,6 +138,11 @@ static bool print_address(int family, const unsigned char *data, FILE *stream)
 	return inet_ntop(family, data, text, sizeof(text)) != NULL && fputs(text, stream) >= 0;
 }
 
+static unsigned int read_16(const unsigned char *data)
+{
+	return (unsigned int)data[0] << 8 | data[1];
+}
+
 static bool print_record(enum cm_record_type type, const unsigned char *data, size_t length,
 			 FILE *stream)
 {
@@ -156,13 +161,12 @@ static bool print_record(enum cm_record_type type, const unsigned char *data, si
 	case CM_RECORD_MX:
 		if (length < 3)
 			return false;
-		fprintf(stream, "%u ", data[0] << 8 | data[1]);
+		fprintf(stream, "%u ", read_16(data));
 		return print_name(data + 2, length - 2, stream);
 	case CM_RECORD_SRV:
 		if (length < 7)
 			return false;
-		fprintf(stream, "%u %u %u ", data[0] << 8 | data[1], data[2] << 8 | data[3],
-			data[4] << 8 | data[5]);
+		fprintf(stream, "%u %u %u ", read_16(data), read_16(data + 2), read_16(data + 4));
 		return print_name(data + 6, length - 6, stream);
 	}
 	return false;

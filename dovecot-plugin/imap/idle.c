@@ -14,8 +14,8 @@
  * closed.
  *
  * Hibernation has a gap: a change that inotify has reported to the imap process, but that the
- * process has not looked at when it hands the client over, is told to nobody (in stock Dovecot that
- * is any change in the half second before). So a process that goes to sleep with such a change
+ * process has not looked at when it hands the client over, is reported to nobody (in stock Dovecot
+ * that is any change in the half second before). So a process that goes to sleep with such a change
  * wakes its successor, by a change of its own.
  *
  * When the descriptor cannot be had (fs.inotify.max_user_instances), or on a file system without

@@ -1,9 +1,9 @@
 /*
  * push - one queue entry per token for each message that LMTP delivered
  *
- * The entries are written after the message is stored and before the MTA is told so: a message that
- * is not stored is not announced, and one that is announced can be fetched. What cannot be written
- * is logged and forgotten, for the delivery is more important than its announcement.
+ * The entries are written after the message is stored and before LMTP replies to the MTA: a message
+ * that is not stored is not announced, and one that is announced can be fetched. What cannot be
+ * written is logged and forgotten, for the delivery is more important than its announcement.
  */
 #include "lib.h"
 

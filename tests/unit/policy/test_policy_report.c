@@ -131,82 +131,82 @@ static void bounces_of_mail_servers_pass(void **state)
 #define R CM_REASON_MIME_STRUCTURE
 #define N CM_REASON_NOT_ENCRYPTED
 
+static const struct {
+	const char *base, *old, *new;
+	enum cm_reason reason;
+} impostors[] = {
+    {POSTFIX, "Auto-Submitted: auto-replied\n", "", N},
+    {POSTFIX, "auto-replied", "no", N},
+    {POSTFIX, "MAILER-DAEMON@", "postmaster@", N},
+    {POSTFIX, "MAILER-DAEMON@", "mailer-daemonx@", N},
+    {POSTFIX, "MAILER-DAEMON@peer.test (", "\"mailer-daemon\" <x@peer.test> (", N},
+    {POSTFIX, "multipart/report", "multipart/mixed", N},
+    {POSTFIX, "Content-Type: multipart", "Content-Type: text/html\nContent-Type: multipart",
+     CM_REASON_AMBIGUOUS_HEADER},
+    {POSTFIX, " report-type=delivery-status;", "", N},
+    {POSTFIX, "report-type=delivery-status", "report-type=x", N},
+    {POSTFIX, "report-type=delivery-status", "report-type=disposition-notification", N},
+    {POSTFIX, "text/plain", "text/html", R},
+    {POSTFIX, "text/plain", "multipart/alternative; boundary=y", R},
+    {POSTFIX, "text/plain", "image/png", R},
+    {POSTFIX, "text/plain; charset=us-ascii", "text/plain; charset=utf-7",
+     CM_REASON_AMBIGUOUS_HEADER},
+    {HEADER TEXT RETURNED END_OF_REPORT, "", "", R},
+    {HEADER TEXT STATUS END_OF_REPORT, "", "", R},
+    {HEADER STATUS RETURNED END_OF_REPORT, "", "", R},
+    {HEADER TEXT STATUS RETURNED RETURNED END_OF_REPORT, "", "", R},
+    {HEADER TEXT STATUS RETURNED, "", "", R},
+    {POSTFIX, "message/delivery-status", "text/plain", R},
+    {POSTFIX, "message/delivery-status\n",
+     "message/delivery-status\nContent-Transfer-Encoding: base64\n", R},
+    {POSTFIX, "Reporting-MTA: dns; peer.test\n", "", R},
+    {POSTFIX, "Reporting-MTA: dns; peer.test", "Reporting-MTA: Hello", R},
+    {POSTFIX, "Reporting-MTA: dns; peer.test\n", "Buy my pills\n", R},
+    {POSTFIX, "Reporting-MTA: dns; peer.test\n", " Buy my pills\n", R},
+    {POSTFIX, "Final-Recipient: rfc822; nobody@peer.test\n", "", R},
+    {POSTFIX, "Final-Recipient: rfc822; nobody@peer.test", "Final-Recipient: rfc822;", R},
+    {POSTFIX, "Action: failed\n", "", R},
+    {POSTFIX, "Action: failed", "Action: Buy my pills", R},
+    {POSTFIX, "Action: failed", "Action: failed\nAction: failed", R},
+    {POSTFIX, "Status: 5.1.1\n", "", R},
+    {POSTFIX, "Status: 5.1.1", "Status: 5.1", R},
+    {POSTFIX, "Status: 5.1.1", "Status: 5.1.1000", R},
+    {POSTFIX, "Status: 5.1.1", "Status: 5.1.1 Buy my pills", R},
+    {POSTFIX, "Status: 5.1.1", "Status: 3.1.1", R},
+    {POSTFIX, RECIPIENT, "", R},
+    {POSTFIX, "text/rfc822-headers", "text/plain", R},
+    {POSTFIX, "text/rfc822-headers", "text/html", R},
+    {POSTFIX, "Message-ID: <1@localhost>\n", "", R},
+    {POSTFIX, "Message-ID: <1@localhost>\n", "Buy my pills\nMessage-ID: <1@localhost>\n", R},
+    {POSTFIX, "Subject: [...]\n\n--x--", "Subject: [...]\n\nBuy my pills\n--x--", R},
+    {GMAIL, "Subject: [...]\n\n", "Subject: [...]\n\nBuy my pills\n", R},
+    {GMAIL, "Subject: [...]\n\n",
+     "Content-Type: text/html\nMIME-Version: 1.0\n\n<b>Buy my pills</b>\n", R},
+    {EXIM, "Content-Type: multipart/encrypted", "Content-Type: multipart/mixed", R},
+    {EXIM, "-----BEGIN PGP MESSAGE-----\n\n", "-----BEGIN PGP MESSAGE-----\n\nBuy my pills\n",
+     CM_REASON_ARMOR},
+    {EXIM, "-----BEGIN PGP MESSAGE-----\n", "-----BEGIN PGP MESSAGE-----\nComment: Buy\n",
+     CM_REASON_ARMOR},
+    {EXIM, "--inner\nContent-Type: application/octet",
+     "--inner\nX-Text: Buy\nContent-Type: "
+     "application/octet",
+     CM_REASON_CLEARTEXT_IN_MIME},
+    {HEADER TEXT STATUS RETURNED_JOIN END_OF_REPORT, "secure-join: vc-request\n\n--inner",
+     "Buy my pills\n\n--inner", N},
+    {HEADER TEXT STATUS RETURNED_JOIN END_OF_REPORT, "Secure-Join: vc-request\n", "", R},
+};
+
 static void what_only_looks_like_a_bounce_does_not_pass(void **state)
 {
-	static const struct {
-		const char *base, *old, *new;
-		enum cm_reason reason;
-	} cases[] = {
-	    {POSTFIX, "Auto-Submitted: auto-replied\n", "", N},
-	    {POSTFIX, "auto-replied", "no", N},
-	    {POSTFIX, "MAILER-DAEMON@", "postmaster@", N},
-	    {POSTFIX, "MAILER-DAEMON@", "mailer-daemonx@", N},
-	    {POSTFIX, "MAILER-DAEMON@peer.test (", "\"mailer-daemon\" <x@peer.test> (", N},
-	    {POSTFIX, "multipart/report", "multipart/mixed", N},
-	    {POSTFIX, "Content-Type: multipart", "Content-Type: text/html\nContent-Type: multipart",
-	     CM_REASON_AMBIGUOUS_HEADER},
-	    {POSTFIX, " report-type=delivery-status;", "", N},
-	    {POSTFIX, "report-type=delivery-status", "report-type=x", N},
-	    {POSTFIX, "report-type=delivery-status", "report-type=disposition-notification", N},
-	    {POSTFIX, "text/plain", "text/html", R},
-	    {POSTFIX, "text/plain", "multipart/alternative; boundary=y", R},
-	    {POSTFIX, "text/plain", "image/png", R},
-	    {POSTFIX, "text/plain; charset=us-ascii", "text/plain; charset=utf-7",
-	     CM_REASON_AMBIGUOUS_HEADER},
-	    {HEADER TEXT RETURNED END_OF_REPORT, "", "", R},
-	    {HEADER TEXT STATUS END_OF_REPORT, "", "", R},
-	    {HEADER STATUS RETURNED END_OF_REPORT, "", "", R},
-	    {HEADER TEXT STATUS RETURNED RETURNED END_OF_REPORT, "", "", R},
-	    {HEADER TEXT STATUS RETURNED, "", "", R},
-	    {POSTFIX, "message/delivery-status", "text/plain", R},
-	    {POSTFIX, "message/delivery-status\n",
-	     "message/delivery-status\nContent-Transfer-Encoding: base64\n", R},
-	    {POSTFIX, "Reporting-MTA: dns; peer.test\n", "", R},
-	    {POSTFIX, "Reporting-MTA: dns; peer.test", "Reporting-MTA: Hello", R},
-	    {POSTFIX, "Reporting-MTA: dns; peer.test\n", "Buy my pills\n", R},
-	    {POSTFIX, "Reporting-MTA: dns; peer.test\n", " Buy my pills\n", R},
-	    {POSTFIX, "Final-Recipient: rfc822; nobody@peer.test\n", "", R},
-	    {POSTFIX, "Final-Recipient: rfc822; nobody@peer.test", "Final-Recipient: rfc822;", R},
-	    {POSTFIX, "Action: failed\n", "", R},
-	    {POSTFIX, "Action: failed", "Action: Buy my pills", R},
-	    {POSTFIX, "Action: failed", "Action: failed\nAction: failed", R},
-	    {POSTFIX, "Status: 5.1.1\n", "", R},
-	    {POSTFIX, "Status: 5.1.1", "Status: 5.1", R},
-	    {POSTFIX, "Status: 5.1.1", "Status: 5.1.1000", R},
-	    {POSTFIX, "Status: 5.1.1", "Status: 5.1.1 Buy my pills", R},
-	    {POSTFIX, "Status: 5.1.1", "Status: 3.1.1", R},
-	    {POSTFIX, RECIPIENT, "", R},
-	    {POSTFIX, "text/rfc822-headers", "text/plain", R},
-	    {POSTFIX, "text/rfc822-headers", "text/html", R},
-	    {POSTFIX, "Message-ID: <1@localhost>\n", "", R},
-	    {POSTFIX, "Message-ID: <1@localhost>\n", "Buy my pills\nMessage-ID: <1@localhost>\n",
-	     R},
-	    {POSTFIX, "Subject: [...]\n\n--x--", "Subject: [...]\n\nBuy my pills\n--x--", R},
-	    {GMAIL, "Subject: [...]\n\n", "Subject: [...]\n\nBuy my pills\n", R},
-	    {GMAIL, "Subject: [...]\n\n",
-	     "Content-Type: text/html\nMIME-Version: 1.0\n\n<b>Buy my pills</b>\n", R},
-	    {EXIM, "Content-Type: multipart/encrypted", "Content-Type: multipart/mixed", R},
-	    {EXIM, "-----BEGIN PGP MESSAGE-----\n\n",
-	     "-----BEGIN PGP MESSAGE-----\n\nBuy my pills\n", CM_REASON_ARMOR},
-	    {EXIM, "-----BEGIN PGP MESSAGE-----\n", "-----BEGIN PGP MESSAGE-----\nComment: Buy\n",
-	     CM_REASON_ARMOR},
-	    {EXIM, "--inner\nContent-Type: application/octet",
-	     "--inner\nX-Text: Buy\nContent-Type: "
-	     "application/octet",
-	     CM_REASON_CLEARTEXT_IN_MIME},
-	    {HEADER TEXT STATUS RETURNED_JOIN END_OF_REPORT, "secure-join: vc-request\n\n--inner",
-	     "Buy my pills\n\n--inner", N},
-	    {HEADER TEXT STATUS RETURNED_JOIN END_OF_REPORT, "Secure-Join: vc-request\n", "", R},
-	};
 	const char *from;
 
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		char *text = test_replaced(cases[i].base, cases[i].old, cases[i].new);
+	for (size_t i = 0; i < COUNT(impostors); i++) {
+		char *text = test_replaced(impostors[i].base, impostors[i].old, impostors[i].new);
 		enum cm_reason reason = judge(*state, "<>", text, &from);
 
-		if (reason != cases[i].reason)
+		if (reason != impostors[i].reason)
 			fail_msg("case %zu: %s, not %s\n%s", i, cm_reason_name(reason),
-				 cm_reason_name(cases[i].reason), text);
+				 cm_reason_name(impostors[i].reason), text);
 		assert_null(from);
 		/* Who takes cleartext takes it. */
 		test_expect(((struct fixture *)*state)->policy, CM_DIRECTION_IN, "<bob@relay.test>",
