@@ -11,6 +11,9 @@ bool cm_message_refuse(struct cm_message *message, enum cm_reason reason, const 
 {
 	if (message->state != CM_VERDICT_DECIDED) {
 		message->state = CM_VERDICT_DECIDED;
+		/* Whatever went wrong here, it must not pass by the rules at the end. */
+		if (cm_reason_accepts(reason))
+			reason = CM_REASON_INTERNAL;
 		message->finding = (struct cm_finding){reason, why};
 	}
 	return false;
@@ -106,6 +109,9 @@ bool cm_message_recipient(struct cm_message *message, const char *path)
 {
 	if (message->state == CM_VERDICT_DECIDED)
 		return false;
+	if (message->headers_ended)
+		return cm_message_refuse(message, CM_REASON_INTERNAL,
+					 "a recipient after the end of the headers");
 	message->recipients++;
 	message->recipient = path;
 	return ask(message, CM_PHASE_RECIPIENT);
@@ -124,6 +130,9 @@ bool cm_message_header(struct cm_message *message, const char *name, const char 
 
 	if (message->state == CM_VERDICT_DECIDED)
 		return false;
+	if (message->headers_ended)
+		return cm_message_refuse(message, CM_REASON_INTERNAL,
+					 "a header after the end of the headers");
 	if (!cm_headers_add(&message->headers, name, value, strict, &message->finding))
 		return cm_message_refuse(message, message->finding.reason, message->finding.why);
 	if (message->direction == CM_DIRECTION_OUT &&
@@ -149,6 +158,9 @@ bool cm_message_end_of_headers(struct cm_message *message)
 {
 	if (message->state == CM_VERDICT_DECIDED)
 		return false;
+	if (message->headers_ended)
+		return cm_message_refuse(message, CM_REASON_INTERNAL,
+					 "a second end of the headers");
 	message->headers_ended = true;
 	return ask(message, CM_PHASE_HEADER) && ask(message, CM_PHASE_CONTENT);
 }
