@@ -12,6 +12,7 @@ import ssl
 import string
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from support.ports import free_ports
@@ -295,7 +296,8 @@ class Relay:
     @contextlib.contextmanager
     def peer(self, source="127.0.0.1"):
         """Another relay, connected to port 25 from an address and under TLS."""
-        client = smtplib.SMTP(
+        client = connected(
+            smtplib.SMTP,
             "127.0.0.1",
             self.ports["smtp_port"],
             "peer.test",
@@ -363,6 +365,18 @@ class Relay:
             lambda: all(entry["queue_name"] == "deferred" for entry in self.queue()),
             message="Postfix did not become idle",
         )
+
+
+def connected(kind, *arguments, **options):
+    """A client of this kind; asked to come back later, it does, as other servers do."""
+    for _ in range(10):
+        try:
+            return kind(*arguments, **options)
+        except smtplib.SMTPConnectError as error:
+            if error.smtp_code // 100 != 4:
+                raise
+            time.sleep(1)
+    return kind(*arguments, **options)
 
 
 def transact(client, sender, recipients, message):
