@@ -35,11 +35,14 @@ static bool skip_space(const char **at)
 	return cm_skip_cfws(at, CM_COMMENTS_PLAIN);
 }
 
-/* Moves *at over a display name to its '<'. False if that is not what stands there. */
+/* Moves *at over a display name to its '<'. False if that is not what stands there. A phrase begins
+   with a word, not with a dot (RFC 5322 4.1): GMime loses its way at such a dot, and memory. */
 static bool skip_display_name(const char **at)
 {
 	const char *c = *at;
 
+	if (*c == '.')
+		return false;
 	while (*c != '<') {
 		if (*c == '"') {
 			c = skip_quoted(c);
