@@ -23,10 +23,10 @@ def dclogin(relay, account):
     parameters = {
         "p": account.password,
         "v": "1",
-        "ih": "127.0.0.1",
+        "ih": relay.address,
         "ip": relay.ports["imaps_port"],
         "is": "ssl",
-        "sh": "127.0.0.1",
+        "sh": relay.address,
         "sp": relay.ports["smtps_port"],
         "ss": "ssl",
         "ic": "3",

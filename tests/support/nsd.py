@@ -1,26 +1,32 @@
 """NSD, an authoritative name server, with zones of a test's own."""
 
 import os
+import signal
 import socket
 import subprocess
+
+from dnslib import DNSRecord
 
 from support.ports import free_ports
 from support.wait import eventually
 
 HEAD = """$ORIGIN {zone}.
-{zone}. 3600 IN SOA ns.{zone}. admin.{zone}. 1 3600 600 86400 60
-{zone}. 3600 IN NS ns.{zone}.
-ns.{zone}. 3600 IN A 127.0.0.1
+@ 3600 IN SOA {name}. admin.{name}. {serial} 3600 600 86400 60
+@ 3600 IN NS {name}.
 """
 
 
 class Nsd:
-    """Serves zones ({name: lines}) on a port of 127.0.0.1 until stop()."""
+    """Serves zones ({name: lines}) until stop(), at one address and port: a free one of 127.0.0.1
+    if none is given. The zone "" is the root."""
 
-    def __init__(self, directory, zones):
+    def __init__(self, directory, zones, address="127.0.0.1", port=None):
         directory.mkdir(parents=True)
-        [self.port] = free_ports(1)
-        self.address = f"127.0.0.1@{self.port}"
+        self.directory = directory
+        self.ip = address
+        self.port = port or free_ports(1)[0]
+        self.address = f"{address}@{self.port}"
+        self.serial = {}
         lines = [
             "server:",
             f"ip-address: {self.address}",
@@ -37,9 +43,8 @@ class Nsd:
             "control-enable: no",
         ]
         for name, records in zones.items():
-            text = HEAD.format(zone=name) + "\n".join(records) + "\n"
-            (directory / f"{name}.zone").write_text(text)
-            lines += ["zone:", f'name: "{name}"', f'zonefile: "{name}.zone"']
+            self.write(name, records)
+            lines += ["zone:", f'name: "{name}."', f'zonefile: "{name}.zone"']
         (directory / "nsd.conf").write_text("\n".join(lines) + "\n")
         path = os.environ["PATH"] + ":/usr/sbin"
         self.process = subprocess.Popen(
@@ -47,10 +52,27 @@ class Nsd:
         )
         eventually(self.listens, message="nsd does not start")
 
+    def write(self, zone, records):
+        self.serial[zone] = self.serial.get(zone, 0) + 1
+        name = f"ns.{zone}".rstrip(".")
+        text = HEAD.format(zone=zone, name=name, serial=self.serial[zone])
+        text += f"{name}. 3600 IN A {self.ip}\n" + "\n".join(records) + "\n"
+        (self.directory / f"{zone}.zone").write_text(text)
+
+    def publish(self, zone, records):
+        """Serves other records for one of the zones; returns when it does."""
+        self.write(zone, records)
+        self.process.send_signal(signal.SIGHUP)
+        eventually(lambda: self.served(zone) == self.serial[zone], message="nsd does not reload")
+
+    def served(self, zone):
+        answer = DNSRecord.question(f"{zone}.", "SOA").send(self.ip, self.port, timeout=10)
+        return DNSRecord.parse(answer).rr[0].rdata.times[0]
+
     def listens(self):
         assert self.process.poll() is None, "nsd ended"
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.ip, self.port)) == 0
 
     def stop(self):
         self.process.terminate()

@@ -137,6 +137,8 @@ class Relay:
         }
         self.without = without
         self.entrance = []  # words that lead a command to its network, if that is not ours
+        self.address = "127.0.0.1"  # where clients reach it
+        self.etc = None  # a directory whose files lie over its /etc
         self.process = None
 
     # --- Its life
@@ -147,6 +149,8 @@ class Relay:
         command += ["--stage", self.stages.programs, "--config", self.directory / "chatmail.ini"]
         for name, value in self.settings.items():
             command += ["--set", f"{name}={value}"]
+        if self.etc is not None:
+            command += ["--etc", self.etc]
         if self.stages.dovecot.root is not None:
             command += ["--dovecot-root", self.stages.dovecot.root]
             command += ["--dovecot-stage", self.stages.plugins]
@@ -265,7 +269,7 @@ class Relay:
     def imap(self, account, password=None, select=False):
         """A client that has logged in. Raises imaplib.IMAP4.error if it was refused."""
         client = imaplib.IMAP4_SSL(
-            "127.0.0.1", self.ports["imaps_port"], ssl_context=trusting(), timeout=60
+            self.address, self.ports["imaps_port"], ssl_context=trusting(), timeout=60
         )
         try:
             client.login(account.address, password or account.password)
@@ -281,11 +285,11 @@ class Relay:
         """A client of port 465, or 587 if not wrapped, that has logged in if account is given."""
         if wrapped:
             client = smtplib.SMTP_SSL(
-                "127.0.0.1", self.ports["smtps_port"], "client.test", context=trusting(), timeout=60
+                self.address, self.ports["smtps_port"], "client.test", context=trusting(), timeout=60
             )
         else:
             client = smtplib.SMTP(
-                "127.0.0.1", self.ports["submission_port"], "client.test", timeout=60
+                self.address, self.ports["submission_port"], "client.test", timeout=60
             )
             client.starttls(context=trusting())
         with client:
@@ -294,11 +298,11 @@ class Relay:
             yield client
 
     @contextlib.contextmanager
-    def peer(self, source="127.0.0.1"):
+    def peer(self, source=""):
         """Another relay, connected to port 25 from an address and under TLS."""
         client = connected(
             smtplib.SMTP,
-            "127.0.0.1",
+            self.address,
             self.ports["smtp_port"],
             "peer.test",
             timeout=60,
@@ -313,7 +317,7 @@ class Relay:
         with self.submission(account, **how) as client:
             return transact(client, sender or account.address, recipients, message)
 
-    def receive(self, sender, recipients, message, source="127.0.0.1"):
+    def receive(self, sender, recipients, message, source=""):
         """Hands a message to port 25; (code, text) of the last reply."""
         with self.peer(source) as client:
             return transact(client, sender, recipients, message)

@@ -1,0 +1,59 @@
+"""A private internet: hosts in network namespaces of their own, joined by a bridge.
+
+Its addresses are those of documentation (RFC 5737, RFC 3849), which programs take for public ones.
+All of it ends with the process that made it."""
+
+import subprocess
+
+from support.namespace import Network
+
+IPV4, IPV6 = "198.51.100.", "2001:db8::"
+
+
+def run(*words):
+    subprocess.run([str(word) for word in words], check=True)
+
+
+class Host(Network):
+    """One host: name.example at IPV4 and IPV6 with the same last number."""
+
+    def __init__(self, internet, number):
+        super().__init__()
+        self.ipv4, self.ipv6 = f"{IPV4}{number}", f"{IPV6}{number}"
+        self.link = f"host{number}"
+        self.hub = internet.hub
+        run(*self.hub.command("ip", "link", "add", self.link, "type", "veth", "peer", "name",
+                              "eth0", "netns", self.process.pid))  # fmt: skip
+        run(*self.hub.command("ip", "link", "set", self.link, "master", "bridge", "up"))
+        run(*self.command("ip", "address", "add", f"{self.ipv4}/24", "dev", "eth0"))
+        run(*self.command("ip", "address", "add", f"{self.ipv6}/64", "dev", "eth0", "nodad"))
+        run(*self.command("ip", "link", "set", "eth0", "up"))
+
+    def unplug(self):
+        """What is sent to it is lost, as to a host without power."""
+        run(*self.hub.command("ip", "link", "set", self.link, "down"))
+
+    def plug(self):
+        run(*self.hub.command("ip", "link", "set", self.link, "up"))
+
+    def shape(self, *netem):
+        """Loss and delay of what it receives, in words of tc-netem(8), which not every kernel has."""
+        run(*self.hub.command("tc", "qdisc", "replace", "dev", self.link, "root", "netem", *netem))
+
+
+class Internet:
+    def __init__(self):
+        self.hub = Network()
+        self.hosts = {}
+        run(*self.hub.command("ip", "link", "add", "bridge", "type", "bridge"))
+        run(*self.hub.command("ip", "link", "set", "bridge", "up"))
+
+    def host(self, name, number):
+        """Adds a host."""
+        self.hosts[name] = Host(self, number)
+        return self.hosts[name]
+
+    def stop(self):
+        for host in self.hosts.values():
+            host.stop()
+        self.hub.stop()

@@ -1,0 +1,149 @@
+"""A world of relays on a private internet: two with names, two by address, a stock mail server, a
+DNS server with the zones that `chatmailctl dns` prints, and a certificate authority."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from support.certificates import Authority
+from support.internet import IPV4, Internet
+from support.namespace import USUAL_PORTS, OwnCore
+from support.network import network_of
+from support.nsd import Nsd
+from support.relay import Relay
+from support.stock_postfix import StockPostfix
+
+DNS = 2
+NUMBERS = {"north": 10, "south": 20, "literal": 30, "literal6": 31, "stock": 40, "clients": 50}
+NAMED = ("north", "south")
+
+
+class WorldRelay(Relay):
+    """A relay at its usual ports, at a host of the internet."""
+
+    def __init__(self, stages, host, domain, etc, ini=None, **options):
+        by_address = not domain[0].isalpha()
+        if by_address:
+            ini = {"tls_external_cert_and_key": "", **(ini or {})}
+        ini = {"mxdeliv_port": "10025", **(ini or {})}
+        super().__init__(stages, domain, ini, **options)
+        self.host = host
+        self.address = host.ipv6 if ":" in domain else host.ipv4
+        self.entrance = host.command()
+        self.etc = etc
+        self.ports = dict(USUAL_PORTS)
+        web = f"[{domain}]" if ":" in domain else domain
+        self.settings.update(self.ports, listen="", web_url=f"https://{web}")
+        if by_address:
+            # What is configured is the bare address, what users have is the literal.
+            literal = f"IPv6:{domain}" if ":" in domain else domain
+            self.domain = f"[{literal}]"
+
+
+class World:
+    """ini: keys of chatmail.ini for all relays."""
+
+    def __init__(self, stages, relays=(*NAMED, "literal"), ini=None):
+        self.stages = stages
+        self.ini = ini or {}
+        # Not below pytest's directory, which other users, such as vmail, cannot read.
+        self.directory = Path(tempfile.mkdtemp(prefix="chatmail-world-"))
+        self.directory.chmod(0o755)
+        self.internet = Internet()
+        self.authority = Authority(self.directory / "ca")
+        self.relays = {}
+        self.dns = self.stock = None
+        try:
+            self.make_hosts(relays)
+        except BaseException:
+            self.stop()
+            raise
+
+    # --- Its life
+
+    def make_hosts(self, relays):
+        for name in (*relays, "stock", "clients"):
+            self.internet.host(name, NUMBERS[name])
+        self.etc = self.directory / "etc"
+        (self.etc / "ssl" / "certs").mkdir(parents=True)
+        (self.etc / "resolv.conf").write_text(f"nameserver {IPV4}{DNS}\n")
+        authorities = Path("/etc/ssl/certs/ca-certificates.crt").read_text()
+        (self.etc / "ssl/certs/ca-certificates.crt").write_text(
+            authorities + self.authority.certificate.read_text()
+        )
+        for name in relays:
+            self.relays[name] = self.make_relay(name)
+
+    def make_relay(self, name, ini=None, **options):
+        """A relay at a host, not started; named ones get a certificate."""
+        host = self.internet.hosts[name]
+        domain = {"literal": host.ipv4, "literal6": host.ipv6}.get(name, f"{name}.example")
+        etc = self.directory / f"etc-{name}"
+        shutil.copytree(self.etc, etc, dirs_exist_ok=True)
+        if domain[0].isalpha():
+            names = [f"DNS:{prefix}{domain}" for prefix in ("", "www.", "mta-sts.", "autoconfig.")]
+            pair = self.authority.issue(name, names=",".join(names))
+            (etc / "ssl" / "relay").mkdir(exist_ok=True)
+            for path, to in zip(pair, ("cert.pem", "key.pem")):
+                shutil.copy(path, etc / "ssl" / "relay" / to)
+        return WorldRelay(
+            self.stages, host, domain, etc, ini={**self.ini, **(ini or {})}, **options
+        )
+
+    def start(self):
+        try:
+            hub = self.internet.hub
+            address = f"{IPV4}{DNS}"
+            subprocess.run(
+                hub.command("ip", "address", "add", f"{address}/24", "dev", "bridge"), check=True
+            )
+            zones = {f"{name}.example": [] for name in (*NAMED, "stock", "other")}
+            with network_of(hub.process.pid):
+                self.dns = Nsd(self.directory / "dns", {"": [], **zones}, address, 53)
+            self.stock = self.make_stock().start()
+            self.publish("stock", self.stock.zone)
+            for name, relay in self.relays.items():
+                relay.start()
+                if name in NAMED:
+                    self.publish(name, self.zone(relay))
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def make_stock(self):
+        pair = self.authority.issue("stock", names="DNS:stock.example")
+        return StockPostfix(
+            self.directory / "stock", self.internet.hosts["stock"], "stock.example", self.etc, pair
+        )
+
+    def stop(self):
+        for relay in self.relays.values():
+            relay.stop()
+        if self.stock is not None:
+            self.stock.stop()
+        if self.dns is not None:
+            self.dns.stop()
+        self.internet.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # --- What tests do with it
+
+    @staticmethod
+    def zone(relay):
+        """The zone that `chatmailctl dns` prints for a relay."""
+        return relay.inside("chatmailctl", "dns").stdout.splitlines()
+
+    def publish(self, name, records):
+        """Serves records as the zone of name.example."""
+        with network_of(self.internet.hub.process.pid):
+            self.dns.publish(f"{name}.example", records)
+
+    def at(self, name):
+        """Inside, this thread and the programs that it starts are at a host."""
+        return network_of(self.internet.hosts[name].process.pid)
+
+    def core(self, directory):
+        """Real clients, at the host of the clients."""
+        return OwnCore(self.internet.hosts["clients"], directory, ())

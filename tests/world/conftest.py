@@ -1,0 +1,34 @@
+"""One world for all tests; a test's own thread is at the host of the clients."""
+
+import pytest
+
+from support.world import World
+
+
+@pytest.fixture(scope="session")
+def the_world(stages):
+    world = World(stages)
+    world.start()
+    yield world
+    world.stop()
+
+
+@pytest.fixture
+def world(the_world):
+    with the_world.at("clients"):
+        yield the_world
+
+
+@pytest.fixture
+def north(world):
+    return world.relays["north"]
+
+
+@pytest.fixture
+def south(world):
+    return world.relays["south"]
+
+
+@pytest.fixture
+def literal(world):
+    return world.relays["literal"]
