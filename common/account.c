@@ -120,6 +120,28 @@ enum cm_account_status cm_account_lookup(const struct cm_config *config,
 	return status;
 }
 
+enum cm_account_status cm_account_recipient(const struct cm_config *config,
+					    const struct cm_address *address,
+					    bool *refuses_cleartext_r, struct cm_error *err)
+{
+	enum cm_account_status status, flag;
+	struct stat st;
+	int mailbox;
+
+	status = open_mailbox(config, address, &mailbox, err);
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	status = password_status(mailbox, &st, err);
+	if (status == CM_ACCOUNT_OK) {
+		flag = flag_status(mailbox, CM_ACCOUNT_ENFORCE_FILE, err);
+		*refuses_cleartext_r = flag != CM_ACCOUNT_ABSENT;
+		if (flag == CM_ACCOUNT_TROUBLE)
+			status = flag;
+	}
+	close(mailbox);
+	return status;
+}
+
 static void trim(char *text, size_t length)
 {
 	const char *blanks = " \t\r\n";
@@ -366,21 +388,6 @@ enum cm_account_status cm_account_last_seen(const struct cm_config *config,
 	else
 		status =
 		    errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
-	close(mailbox);
-	return status;
-}
-
-enum cm_account_status cm_account_enforces_encryption(const struct cm_config *config,
-						      const struct cm_address *address,
-						      struct cm_error *err)
-{
-	enum cm_account_status status;
-	int mailbox;
-
-	status = open_mailbox(config, address, &mailbox, err);
-	if (status != CM_ACCOUNT_OK)
-		return status;
-	status = flag_status(mailbox, CM_ACCOUNT_ENFORCE_FILE, err);
 	close(mailbox);
 	return status;
 }

@@ -77,6 +77,11 @@ enum cm_account_status cm_account_set_password(const struct cm_config *config,
 enum cm_account_status cm_account_lookup(const struct cm_config *config,
 					 const struct cm_address *address, struct cm_error *err);
 
+/* The same, and of CM_ACCOUNT_OK whether the account refuses cleartext. */
+enum cm_account_status cm_account_recipient(const struct cm_config *config,
+					    const struct cm_address *address,
+					    bool *refuses_cleartext_r, struct cm_error *err);
+
 /* Remembers that the account was used on the day of now: at most one utime a day. What deletes
    unused accounts holds an exclusive flock() on the mailbox directory while it looks and takes the
    password away, and this a shared one: an account is either found absent, or seen and kept. */
@@ -88,11 +93,6 @@ enum cm_account_status cm_account_seen(const struct cm_config *config,
 enum cm_account_status cm_account_last_seen(const struct cm_config *config,
 					    const struct cm_address *address, time_t *day_r,
 					    struct cm_error *err);
-
-/* CM_ACCOUNT_OK: refuse cleartext. CM_ACCOUNT_ABSENT: no such flag (or account): accept. */
-enum cm_account_status cm_account_enforces_encryption(const struct cm_config *config,
-						      const struct cm_address *address,
-						      struct cm_error *err);
 
 enum cm_account_status cm_account_set_blocked(const struct cm_config *config,
 					      const struct cm_address *address, bool blocked,

@@ -21,7 +21,26 @@ static bool refuse(struct reader *reader, const char *why)
 /* RFC 2045 5.1: token characters. */
 static bool is_token(char c)
 {
-	return c > ' ' && c < 0x7f && strchr("()<>@,;:\\\"/[]?=", c) == NULL;
+	switch (c) {
+	case '(':
+	case ')':
+	case '<':
+	case '>':
+	case '@':
+	case ',':
+	case ';':
+	case ':':
+	case '\\':
+	case '"':
+	case '/':
+	case '[':
+	case ']':
+	case '?':
+	case '=':
+		return false;
+	default:
+		return c > ' ' && c < 0x7f;
+	}
 }
 
 static bool skip_space(struct reader *reader)
@@ -30,7 +49,7 @@ static bool skip_space(struct reader *reader)
 
 	if (!cm_skip_cfws(&reader->at, reader->strict ? CM_COMMENTS_NONE : CM_COMMENTS_ANY))
 		return refuse(reader, "a comment or a line break that is not allowed here");
-	if (memchr(start, '(', (size_t)(reader->at - start)) != NULL)
+	if (reader->at != start && memchr(start, '(', (size_t)(reader->at - start)) != NULL)
 		reader->unusual = reader->comment = true;
 	return true;
 }

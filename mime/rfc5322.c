@@ -55,8 +55,11 @@ static bool skip_comment(const char **at, enum cm_comments comments)
 bool cm_skip_cfws(const char **at, enum cm_comments comments)
 {
 	for (;;) {
-		size_t fold = cm_fold_length(*at);
+		size_t fold;
 
+		if ((unsigned char)**at > '(')
+			return true; /* most bytes are such */
+		fold = cm_fold_length(*at);
 		if (fold > 0) {
 			*at += fold;
 		} else if (**at == ' ' || **at == '\t') {
@@ -96,10 +99,23 @@ bool cm_text_is(const char *text, const char *expected)
 	return length == strlen(expected) && strncasecmp(text, expected, length) == 0;
 }
 
-/* RFC 5322 3.2.3 atext and dots, and what stands in identifiers besides. */
+/* RFC 5322 3.2.3 atext and dots, and what stands in identifiers besides: all that is printable but
+   these. */
 static bool is_id(char c)
 {
-	return cm_is_alphanumeric(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.:@[]", c));
+	switch (c) {
+	case '"':
+	case '(':
+	case ')':
+	case ',':
+	case ';':
+	case '<':
+	case '>':
+	case '\\':
+		return false;
+	default:
+		return c > ' ' && c < 0x7f;
+	}
 }
 
 size_t cm_message_id_length(const char *text)

@@ -19,7 +19,7 @@ static bool not_encrypted(struct cm_message *message, enum cm_reason reason, con
 bool cm_rule_content_type(struct cm_message *message)
 {
 	const struct cm_headers *headers = &message->headers;
-	const char *value = headers->value[CM_HEADER_CONTENT_TYPE];
+	const char *value = cm_headers_get(headers, "Content-Type");
 	const char *why;
 
 	if (value == NULL)
@@ -32,20 +32,16 @@ bool cm_rule_content_type(struct cm_message *message)
 	return true;
 }
 
-/* The kept headers that say how to read the body, for GMime. */
+/* The fields that say how to read the body, for GMime. */
 static bool begin_skeleton(struct cm_message *message)
 {
-	static const enum cm_header structural[] = {
-	    CM_HEADER_CONTENT_TYPE,
-	    CM_HEADER_CONTENT_TRANSFER_ENCODING,
-	};
+	static const char *const structural[] = {"Content-Type", "Content-Transfer-Encoding"};
 
 	for (size_t i = 0; i < sizeof(structural) / sizeof(structural[0]); i++) {
-		const char *value = message->headers.value[structural[i]];
+		const char *value = cm_headers_get(&message->headers, structural[i]);
 
-		if (value != NULL &&
-		    !cm_skeleton_header(&message->skeleton, cm_header_name(structural[i]), value,
-					&message->finding))
+		if (value != NULL && !cm_skeleton_header(&message->skeleton, structural[i], value,
+							 &message->finding))
 			return false;
 	}
 	return cm_skeleton_line(&message->skeleton, "", 0, &message->finding);
@@ -95,7 +91,7 @@ bool cm_rule_encrypted(struct cm_message *message)
 
 bool cm_rule_secure_join(struct cm_message *message)
 {
-	const char *header = cm_headers_get(&message->headers, CM_HEADER_SECURE_JOIN);
+	const char *header = cm_headers_get(&message->headers, "Secure-Join");
 	const char *step = cm_secure_join_step(header);
 
 	if (strcmp(message->content_type.value, "multipart/mixed") != 0)

@@ -39,7 +39,7 @@ static void write_attribute(struct cm_field_writer *writer, enum attribute attri
 	memcpy(word, names[attribute], name_length);
 	word[name_length] = '=';
 	memcpy(word + name_length + 1, text, length);
-	if (writer->text != NULL)
+	if (writer->length > 0)
 		cm_field_writer_append(writer, ";");
 	cm_field_writer_word(writer, word, name_length + 1 + length);
 }

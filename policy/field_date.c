@@ -2,7 +2,6 @@
 
 #include "rfc5322.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -41,7 +40,8 @@ static bool read_word(const char **at, const char *const *words, const char **wo
 	for (; *words != NULL; words++) {
 		size_t length = strlen(*words);
 
-		if (strncasecmp(*at, *words, length) == 0 && !cm_is_alphanumeric((*at)[length])) {
+		if (cm_lower(**at) == cm_lower(**words) && strncasecmp(*at, *words, length) == 0 &&
+		    !cm_is_alphanumeric((*at)[length])) {
 			*at += length;
 			*word_r = *words;
 			return true;
@@ -69,19 +69,24 @@ static bool read_zone(const char **at, char *zone_r)
 	return true;
 }
 
+static void write(struct cm_field_writer *writer, const char *word)
+{
+	cm_field_writer_word(writer, word, strlen(word));
+}
+
 bool cm_field_date(const char *value, struct cm_field_writer *writer)
 {
 	static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", NULL};
 	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
 					     "Aug", "Sep", "Oct", "Nov", "Dec", NULL};
 	char day[TOKEN_SIZE], year[TOKEN_SIZE], hour[TOKEN_SIZE], minute[TOKEN_SIZE];
-	char second[TOKEN_SIZE] = "", zone[TOKEN_SIZE], date[64];
-	const char *day_name = NULL, *month, *at = value, *start = value;
+	char second[TOKEN_SIZE] = "", zone[TOKEN_SIZE];
+	const char *day_name = NULL, *month, *at = value;
 
-	if (!read_word(&at, days, &day_name) || !skip_mark(&at, ','))
-		at = start;
-	else
-		start = NULL;
+	if (!read_word(&at, days, &day_name) || !skip_mark(&at, ',')) {
+		at = value;
+		day_name = NULL;
+	}
 	if (!read_digits(&at, 1, 2, day) || !read_word(&at, months, &month) ||
 	    !read_digits(&at, 2, 4, year) || !read_digits(&at, 1, 2, hour) ||
 	    !skip_mark(&at, ':') || !read_digits(&at, 1, 2, minute))
@@ -90,9 +95,20 @@ bool cm_field_date(const char *value, struct cm_field_writer *writer)
 		return false;
 	if (!read_zone(&at, zone) || !cm_skip_cfws(&at, CM_COMMENTS_ANY) || *at != '\0')
 		return false;
-	snprintf(date, sizeof(date), "%s%s%s %s %s %s:%s%s%s %s", start == NULL ? day_name : "",
-		 start == NULL ? ", " : "", day, month, year, hour, minute,
-		 second[0] != '\0' ? ":" : "", second, zone);
-	cm_field_writer_word(writer, date, strlen(date));
+	if (day_name != NULL) {
+		write(writer, day_name);
+		cm_field_writer_append(writer, ",");
+	}
+	write(writer, day);
+	write(writer, month);
+	write(writer, year);
+	write(writer, hour);
+	cm_field_writer_append(writer, ":");
+	cm_field_writer_append(writer, minute);
+	if (second[0] != '\0') {
+		cm_field_writer_append(writer, ":");
+		cm_field_writer_append(writer, second);
+	}
+	write(writer, zone);
 	return true;
 }

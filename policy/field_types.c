@@ -5,7 +5,6 @@
 #include "mime_value.h"
 #include "rfc5322.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -32,7 +31,7 @@ static void write_address(void *context, const char *text, size_t length)
 	word[0] = '<';
 	memcpy(word + 1, text, length);
 	word[length + 1] = '>';
-	if (writer->text != NULL)
+	if (writer->length > 0)
 		cm_field_writer_append(writer, ",");
 	cm_field_writer_word(writer, word, length + 2);
 }
@@ -47,7 +46,7 @@ static void write_first_address(void *context, const char *text, size_t length)
 {
 	struct cm_field_writer *writer = context;
 
-	if (writer->text == NULL)
+	if (writer->length == 0)
 		write_address(writer, text, length);
 }
 
@@ -60,7 +59,7 @@ bool cm_field_address(const char *value, struct cm_field_writer *writer)
 bool cm_field_recipients(const char *value, struct cm_field_writer *writer)
 {
 	cm_address_list_read(value, write_address, writer);
-	return writer->text != NULL || write(writer, HIDDEN_RECIPIENTS);
+	return writer->length > 0 || write(writer, HIDDEN_RECIPIENTS);
 }
 
 /* Writes up to `most` identifiers. Anything else is skipped up to the next '<'. */
@@ -107,10 +106,10 @@ bool cm_field_mime_version(const char *value, struct cm_field_writer *writer)
 static void write_parameter(struct cm_field_writer *writer, const char *name, const char *text)
 {
 	char word[CM_MIME_NAME_MAX + CM_MIME_TEXT_MAX + sizeof("=\"\"")];
-	int length = snprintf(word, sizeof(word), "%s=\"%s\"", name, text);
+	const char *end = stpcpy(stpcpy(stpcpy(stpcpy(word, name), "=\""), text), "\"");
 
 	cm_field_writer_append(writer, ";");
-	cm_field_writer_word(writer, word, (size_t)length);
+	cm_field_writer_word(writer, word, (size_t)(end - word));
 }
 
 bool cm_field_content_type(const char *value, struct cm_field_writer *writer)

@@ -6,16 +6,17 @@
 #define LINE_LENGTH 78
 #define FIRST_SIZE  256
 
-void cm_field_writer_init(struct cm_field_writer *writer, size_t name_length)
+void cm_field_writer_begin(struct cm_field_writer *writer, size_t name_length)
 {
-	*writer = (struct cm_field_writer){.column = name_length + 1};
+	writer->length = 0;
+	writer->column = name_length + 1;
+	writer->too_long = writer->failed = false;
 }
 
 void cm_field_writer_free(struct cm_field_writer *writer)
 {
 	free(writer->text);
-	writer->text = NULL;
-	writer->length = writer->size = 0;
+	*writer = (struct cm_field_writer){0};
 }
 
 static void append(struct cm_field_writer *writer, const char *text, size_t length)

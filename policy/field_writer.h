@@ -17,15 +17,15 @@
 #define CM_WRITTEN_MAX 60000
 
 struct cm_field_writer {
-	char *text; /* NUL-terminated, or NULL: nothing was written, or failed */
+	char *text; /* NUL-terminated if length is not 0 */
 	size_t length, size;
 	size_t column; /* of the line being written, the field's name and colon included */
 	bool too_long; /* a word or the value is beyond its bound */
 	bool failed;   /* out of memory */
 };
 
-/* name_length: bytes of the field's name. */
-void cm_field_writer_init(struct cm_field_writer *writer, size_t name_length);
+/* Begins a value with a zeroed writer, or another one. name_length: bytes of the field's name. */
+void cm_field_writer_begin(struct cm_field_writer *writer, size_t name_length);
 void cm_field_writer_free(struct cm_field_writer *writer);
 
 /* Appends a space, or a line break and a space, and the word. */

@@ -3,6 +3,7 @@
 #include "field_writer.h"
 #include "lines.h"
 #include "outgoing_fields.h"
+#include "rfc5322.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,9 @@ void cm_header_rewrite_init(struct cm_header_rewrite *rewrite)
 void cm_header_rewrite_free(struct cm_header_rewrite *rewrite)
 {
 	for (size_t i = 0; i < rewrite->count; i++)
-		free((char *)rewrite->field[i].name);
+		free(rewrite->field[i].written);
 	free(rewrite->field);
+	cm_field_writer_free(&rewrite->writer);
 	cm_header_rewrite_init(rewrite);
 }
 
@@ -53,6 +55,8 @@ static bool has_long_line(const char *name, const char *value)
 {
 	size_t before = strlen(name) + 1;
 
+	if (before + strlen(value) <= CM_LINE_MAX)
+		return false;
 	for (;;) {
 		size_t length = strcspn(value, "\r\n");
 
@@ -66,24 +70,30 @@ static bool has_long_line(const char *name, const char *value)
 	}
 }
 
-/* Sets *value_r to what leaves: value itself, what the writer holds, or NULL. False if out of
-   memory. */
-static bool find_value(const char *name, const char *value, unsigned int index,
-		       struct cm_field_writer *writer, const char **value_r)
+/* Sets what leaves: the value itself, what its type writes, or nothing. False if out of memory. */
+static bool set_value(struct cm_rewritten_field *field, const char *value,
+		      struct cm_field_writer *writer)
 {
-	cm_field_type_fn *type = cm_outgoing_field_type(name);
-	bool leaves = type != NULL && index == 1 && type(value, writer);
+	cm_field_type_fn *type = cm_outgoing_field_type(field->name);
+	bool leaves;
 
+	field->changed = true;
+	if (type == NULL || field->index > 1)
+		return true;
+	cm_field_writer_begin(writer, strlen(field->name));
+	leaves = type(value, writer);
 	if (writer->failed)
 		return false;
-	if (!leaves || writer->too_long || writer->text == NULL)
-		*value_r = NULL;
-	else if (strlen(value) <= UNCHANGED_MAX && same_words(value, writer->text) &&
-		 !has_long_line(name, value))
-		*value_r = value;
-	else
-		*value_r = writer->text;
-	return true;
+	if (!leaves || writer->too_long || writer->length == 0)
+		return true;
+	if (strlen(value) <= UNCHANGED_MAX && same_words(value, writer->text) &&
+	    !has_long_line(field->name, value)) {
+		field->value = value;
+		field->changed = false;
+		return true;
+	}
+	field->value = field->written = strdup(writer->text);
+	return field->written != NULL;
 }
 
 static bool make_room(struct cm_header_rewrite *rewrite)
@@ -101,49 +111,31 @@ static bool make_room(struct cm_header_rewrite *rewrite)
 	return true;
 }
 
-/* One block for both, which the name owns. */
-static bool copy(struct cm_rewritten_field *field, const char *name, const char *value)
+/* Most names differ in their first letter. */
+static bool same_name(const char *a, const char *b)
 {
-	size_t name_size = strlen(name) + 1;
-	size_t value_size = value != NULL ? strlen(value) + 1 : 0;
-	char *block = malloc(name_size + value_size);
-
-	if (block == NULL)
-		return false;
-	memcpy(block, name, name_size);
-	if (value != NULL)
-		memcpy(block + name_size, value, value_size);
-	field->name = block;
-	field->value = value != NULL ? block + name_size : NULL;
-	return true;
+	return cm_lower(*a) == cm_lower(*b) && strcasecmp(a, b) == 0;
 }
 
 bool cm_header_rewrite_add(struct cm_header_rewrite *rewrite, const char *name, const char *value)
 {
-	struct cm_rewritten_field field = {.index = 1};
-	struct cm_field_writer writer;
-	const char *leaves = NULL;
-	bool added;
+	struct cm_rewritten_field field = {.name = name, .index = 1};
 
 	for (size_t i = 0; i < rewrite->count; i++)
-		field.index += strcasecmp(rewrite->field[i].name, name) == 0;
-	cm_field_writer_init(&writer, strlen(name));
-	added = make_room(rewrite) && find_value(name, value, field.index, &writer, &leaves) &&
-		copy(&field, name, leaves);
-	if (added) {
-		field.changed = leaves != value;
-		rewrite->field[rewrite->count++] = field;
-	}
-	cm_field_writer_free(&writer);
-	return added;
+		field.index += same_name(rewrite->field[i].name, name);
+	if (!make_room(rewrite) || !set_value(&field, value, &rewrite->writer))
+		return false;
+	rewrite->field[rewrite->count++] = field;
+	return true;
 }
 
 bool cm_header_rewrite_set(struct cm_header_rewrite *rewrite, const char *name, const char *value)
 {
-	struct cm_rewritten_field field = {.index = 1, .changed = true};
+	struct cm_rewritten_field field = {.name = name, .index = 1, .changed = true};
 
-	if (!make_room(rewrite) || !copy(&field, name, value))
+	if (!make_room(rewrite) || (field.written = strdup(value)) == NULL)
 		return false;
+	field.value = field.written;
 	rewrite->field[rewrite->count++] = field;
 	return true;
 }

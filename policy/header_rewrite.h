@@ -11,28 +11,33 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "field_writer.h"
+
 struct cm_rewritten_field {
-	const char *name;   /* as it came */
+	const char *name;   /* as it came; borrowed */
 	const char *value;  /* what leaves, in the form that policy.h describes: leading white
 			       space kept, folded with "\n" or "\r\n"; NULL: the field is deleted */
 	unsigned int index; /* among the fields of this name in any case, from 1, as
 			       smfi_chgheader() counts in the header as it came */
 	bool changed;       /* value is not what came */
+	char *written;      /* holds value if that was written; or NULL */
 };
 
 /* All fields of the header, in the order in which they came. */
 struct cm_header_rewrite {
 	size_t count, size;
 	struct cm_rewritten_field *field;
+	struct cm_field_writer writer;
 };
 
 void cm_header_rewrite_init(struct cm_header_rewrite *rewrite);
 void cm_header_rewrite_free(struct cm_header_rewrite *rewrite);
 
-/* The next field, which is copied. False if out of memory. */
+/* The next field. name and value must outlive the list. False if out of memory. */
 bool cm_header_rewrite_add(struct cm_header_rewrite *rewrite, const char *name, const char *value);
 
-/* The first field of this name becomes value, whatever it was. False if out of memory. */
+/* The first field of this name becomes value, which is copied, whatever it was. name must outlive
+   the list. False if out of memory. */
 bool cm_header_rewrite_set(struct cm_header_rewrite *rewrite, const char *name, const char *value);
 
 #endif

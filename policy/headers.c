@@ -6,21 +6,22 @@
 #include <string.h>
 #include <strings.h>
 
-/* RFC 5322 3.6 lets most of them come once; only those count that decide what we read: of the
-   others, one at most leaves (header_rewrite.h). */
+/* The fields that decide how we or others read the message. RFC 5322 3.6 lets most of them come
+   once, and so do we where two would matter: of other fields one at most leaves
+   (header_rewrite.h). */
 static const struct {
 	const char *name;
 	bool once;
-} fields[CM_HEADER_COUNT] = {
-    [CM_HEADER_FROM] = {"From", true},
-    [CM_HEADER_MIME_VERSION] = {"MIME-Version", true},
-    [CM_HEADER_CONTENT_TYPE] = {"Content-Type", true},
-    [CM_HEADER_CONTENT_TRANSFER_ENCODING] = {"Content-Transfer-Encoding", true},
-    [CM_HEADER_SECURE_JOIN] = {"Secure-Join", true},
-    [CM_HEADER_SUBJECT] = {"Subject", false},
-    [CM_HEADER_AUTO_SUBMITTED] = {"Auto-Submitted", false},
-    [CM_HEADER_CONTENT_DISPOSITION] = {"Content-Disposition", true},
+	bool printable; /* in incoming mail, too */
+	bool bounded;   /* by CM_HEADER_DECIDING_MAX */
+} deciding[] = {
+    {"From", true, true, true},         {"MIME-Version", true, true, true},
+    {"Content-Type", true, true, true}, {"Content-Transfer-Encoding", true, true, true},
+    {"Secure-Join", true, true, true},  {"Auto-Submitted", false, true, true},
+    {"Subject", false, true, false},    {"Content-Disposition", true, false, false},
 };
+
+#define DECIDING_COUNT (sizeof(deciding) / sizeof(deciding[0]))
 
 void cm_headers_init(struct cm_headers *headers)
 {
@@ -29,19 +30,25 @@ void cm_headers_init(struct cm_headers *headers)
 
 void cm_headers_free(struct cm_headers *headers)
 {
-	for (size_t i = 0; i < CM_HEADER_KEPT; i++)
-		free(headers->value[i]);
+	while (headers->first != NULL) {
+		struct cm_header_field *field = headers->first;
+
+		headers->first = field->next;
+		free(field);
+	}
 	cm_headers_init(headers);
 }
 
-const char *cm_header_name(enum cm_header header)
+const char *cm_headers_get(const struct cm_headers *headers, const char *name)
 {
-	return fields[header].name;
-}
+	size_t length = strlen(name);
 
-const char *cm_headers_get(const struct cm_headers *headers, enum cm_header header)
-{
-	return headers->value[header] != NULL ? headers->value[header] : "";
+	for (const struct cm_header_field *field = headers->first; field != NULL;
+	     field = field->next) {
+		if (field->key_length == length && strncasecmp(field->key, name, length) == 0)
+			return field->value;
+	}
+	return NULL;
 }
 
 /* RFC 5322 3.2.2 forbids to write a folded line of nothing but white space: some readers take it
@@ -57,78 +64,89 @@ static bool has_blank_line(const char *value)
 	return false;
 }
 
-/* Which one; CM_HEADER_COUNT: one that does not matter. "From " with white space before the colon
-   counts as From here: some readers read it so. */
-static enum cm_header find(const char *name)
+/* An index of deciding[]; DECIDING_COUNT: another field. */
+static size_t find(const struct cm_header_field *field)
 {
-	size_t length = strlen(name);
-
-	name = cm_trim(name, &length);
-	for (size_t i = 0; i < CM_HEADER_COUNT; i++) {
-		if (length == strlen(fields[i].name) &&
-		    strncasecmp(name, fields[i].name, length) == 0)
-			return (enum cm_header)i;
+	for (size_t i = 0; i < DECIDING_COUNT; i++) {
+		if (field->key_length == strlen(deciding[i].name) &&
+		    strncasecmp(field->key, deciding[i].name, field->key_length) == 0)
+			return i;
 	}
-	return CM_HEADER_COUNT;
+	return DECIDING_COUNT;
 }
 
-static const char *find_ambiguity(const struct cm_headers *headers, enum cm_header header,
-				  const char *value, bool strict)
+/* In no field may a reader find another one, or the end of the header; the rest is of no interest
+   in incoming fields that decide nothing. */
+static const char *find_ambiguity(const struct cm_header_field *field, size_t which, bool again,
+				  bool strict)
 {
-	if (header != CM_HEADER_COUNT && headers->seen[header] > 1 && fields[header].once)
-		return "a header that may come once and came twice";
-	if (strict && has_blank_line(value))
-		return "a folded line in a header that is blank";
-	return strict || header < CM_HEADER_KEPT ? cm_header_value_check(value) : NULL;
-}
+	const char *why = cm_header_line_breaks_check(field->value);
 
-/* In no header may a reader find another one, or the end of them all; the rest is of no interest in
-   incoming headers that decide nothing. */
-static void note_ambiguities(struct cm_headers *headers, enum cm_header header, const char *name,
-			     const char *value, bool strict)
-{
-	const char *why = cm_header_line_breaks_check(value);
-
-	if (!cm_header_name_valid(name, strlen(name)))
-		why = "a malformed header name";
-	else if (why == NULL && (strict || header != CM_HEADER_COUNT))
-		why = find_ambiguity(headers, header, value, strict);
+	if (!cm_header_name_valid(field->name, strlen(field->name)))
+		return "a malformed header name";
 	if (why != NULL)
-		cm_finding_set(&headers->ambiguous, CM_REASON_AMBIGUOUS_HEADER, why);
+		return why;
+	if (again && deciding[which].once)
+		return "a header that may come once and came twice";
+	if (strict && has_blank_line(field->value))
+		return "a folded line in a header that is blank";
+	return strict || (which < DECIDING_COUNT && deciding[which].printable)
+		   ? cm_header_value_check(field->value)
+		   : NULL;
 }
 
-static bool keep(struct cm_headers *headers, enum cm_header header, const char *value,
-		 struct cm_finding *finding)
+/* One block for the field and both texts. False if out of memory. */
+static bool append(struct cm_headers *headers, const char *name, size_t name_size,
+		   const char *value, size_t value_size)
 {
-	if (header >= CM_HEADER_KEPT || headers->value[header] != NULL)
-		return true;
-	if (strlen(value) > CM_HEADER_KEPT_MAX) {
-		/* A long Subject decides nothing. */
-		if (header == CM_HEADER_SUBJECT)
-			return true;
-		return cm_finding_set(finding, CM_REASON_MIME_BOUNDS, "a header that is too long");
-	}
-	headers->value[header] = strdup(value);
-	if (headers->value[header] == NULL)
-		return cm_finding_set(finding, CM_REASON_INTERNAL, "out of memory");
+	struct cm_header_field *field = malloc(sizeof(*field) + name_size + value_size);
+	char *texts;
+
+	if (field == NULL)
+		return false;
+	texts = (char *)(field + 1);
+	memcpy(texts, name, name_size);
+	memcpy(texts + name_size, value, value_size);
+	*field = (struct cm_header_field){
+	    .name = texts,
+	    .value = texts + name_size,
+	    .key_length = name_size - 1,
+	};
+	field->key = cm_trim(texts, &field->key_length);
+	if (headers->last != NULL)
+		headers->last->next = field;
+	else
+		headers->first = field;
+	headers->last = field;
 	return true;
 }
 
 bool cm_headers_add(struct cm_headers *headers, const char *name, const char *value, bool strict,
 		    struct cm_finding *finding)
 {
-	enum cm_header header = find(name);
+	size_t name_size = strlen(name) + 1, value_size = strlen(value) + 1, which;
+	const char *why;
+	bool again;
 
-	headers->bytes += strlen(name) + strlen(value) + 3;
+	headers->bytes += name_size + value_size + 1;
 	if (++headers->count > CM_HEADERS_MAX || headers->bytes > CM_HEADERS_BYTES_MAX)
 		return cm_finding_set(finding, CM_REASON_MIME_BOUNDS,
 				      "too many headers or too large");
-	if (header != CM_HEADER_COUNT)
-		headers->seen[header]++;
-	if (headers->seen[CM_HEADER_FROM] > 1)
+	if (!append(headers, name, name_size, value, value_size))
+		return cm_finding_set(finding, CM_REASON_INTERNAL, "out of memory");
+	which = find(headers->last);
+	again = which < DECIDING_COUNT && (headers->seen & 1U << which) != 0;
+	if (again && strcmp(deciding[which].name, "From") == 0)
 		return cm_finding_set(finding, CM_REASON_FROM_HEADER, "a second From header");
-	note_ambiguities(headers, header, name, value, strict);
-	return keep(headers, header, value, finding);
+	if (which < DECIDING_COUNT)
+		headers->seen |= 1U << which;
+	why = find_ambiguity(headers->last, which, again, strict);
+	if (why != NULL)
+		cm_finding_set(&headers->ambiguous, CM_REASON_AMBIGUOUS_HEADER, why);
+	if (which < DECIDING_COUNT && deciding[which].bounded && !again &&
+	    value_size - 1 > CM_HEADER_DECIDING_MAX)
+		return cm_finding_set(finding, CM_REASON_MIME_BOUNDS, "a header that is too long");
+	return true;
 }
 
 /* "1.0" with or without comments. */
@@ -144,8 +162,8 @@ static bool is_mime_version(const char *value, bool strict)
 
 const char *cm_headers_check_mime(const struct cm_headers *headers, bool strict)
 {
-	const char *version = headers->value[CM_HEADER_MIME_VERSION];
-	const char *encoding = headers->value[CM_HEADER_CONTENT_TRANSFER_ENCODING];
+	const char *version = cm_headers_get(headers, "MIME-Version");
+	const char *encoding = cm_headers_get(headers, "Content-Transfer-Encoding");
 
 	if (version == NULL && strict)
 		return "no MIME-Version header";

@@ -136,14 +136,15 @@ bool cm_message_header(struct cm_message *message, const char *name, const char 
 	if (!cm_headers_add(&message->headers, name, value, strict, &message->finding))
 		return cm_message_refuse(message, message->finding.reason, message->finding.why);
 	if (message->direction == CM_DIRECTION_OUT &&
-	    !cm_header_rewrite_add(&message->rewrite, name, value))
+	    !cm_header_rewrite_add(&message->rewrite, message->headers.last->name,
+				   message->headers.last->value))
 		return cm_message_refuse(message, CM_REASON_INTERNAL, "out of memory");
 	return true;
 }
 
 bool cm_rule_one_from(struct cm_message *message)
 {
-	const char *value = message->headers.value[CM_HEADER_FROM];
+	const char *value = cm_headers_get(&message->headers, "From");
 	const char *why = "no From header";
 
 	if (value != NULL)

@@ -1,6 +1,7 @@
 #include "outgoing_fields.h"
 
 #include "field_types.h"
+#include "rfc5322.h"
 
 #include <stddef.h>
 #include <strings.h>
@@ -39,7 +40,8 @@ static const struct {
 cm_field_type_fn *cm_outgoing_field_type(const char *name)
 {
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (strcasecmp(name, fields[i].name) == 0)
+		if (cm_lower(*name) == cm_lower(*fields[i].name) &&
+		    strcasecmp(name, fields[i].name) == 0)
 			return fields[i].type;
 	}
 	return NULL;

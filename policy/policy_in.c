@@ -75,20 +75,16 @@ static bool look_into_mailbox(struct cm_message *message)
 	const struct cm_config *config = message->policy->config;
 	enum cm_account_status status = CM_ACCOUNT_ABSENT;
 	struct cm_address mailbox;
+	bool refuses = true;
 
 	if (!find_mailbox(message->recipient, &mailbox)) {
 		message->refuses_clear = message->has_mailbox = true;
 		return true;
 	}
 	if (cm_account_is_local(config, &mailbox))
-		status = cm_account_lookup(config, &mailbox, NULL);
-	if (status == CM_ACCOUNT_OK) {
-		message->has_mailbox = true;
-		status = cm_account_enforces_encryption(config, &mailbox, NULL);
-		message->refuses_clear |= status == CM_ACCOUNT_OK;
-	} else {
-		message->refuses_clear = true;
-	}
+		status = cm_account_recipient(config, &mailbox, &refuses, NULL);
+	message->has_mailbox |= status == CM_ACCOUNT_OK;
+	message->refuses_clear |= status != CM_ACCOUNT_OK || refuses;
 	return status != CM_ACCOUNT_TROUBLE ||
 	       cm_message_refuse(message, CM_REASON_INTERNAL,
 				 "cannot look into a recipient's mailbox");
@@ -109,7 +105,7 @@ static bool from_not_blocked(struct cm_message *message)
 /* RFC 3834 5: set, and not to "no". */
 static bool is_automatic(const struct cm_message *message)
 {
-	const char *value = message->headers.value[CM_HEADER_AUTO_SUBMITTED];
+	const char *value = cm_headers_get(&message->headers, "Auto-Submitted");
 
 	return value != NULL && !cm_text_is(value, "") && !cm_text_is(value, "no");
 }

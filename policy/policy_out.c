@@ -75,10 +75,10 @@ static bool from_is_sender(struct cm_message *message)
 
 static bool setup_message(struct cm_message *message)
 {
-	const char *subject = cm_headers_get(&message->headers, CM_HEADER_SUBJECT);
+	const char *subject = cm_headers_get(&message->headers, "Subject");
 
 	if (message->recipients != 1 || !message->only_to_self ||
-	    strcmp(message->content_type.value, "multipart/mixed") != 0 ||
+	    strcmp(message->content_type.value, "multipart/mixed") != 0 || subject == NULL ||
 	    !cm_text_is(subject, "Autocrypt Setup Message"))
 		return true;
 	message->body_rule = CM_BODY_IGNORED;

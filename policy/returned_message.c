@@ -3,12 +3,11 @@
 #include "rfc5322.h"
 
 #include <string.h>
-#include <strings.h>
 
 void cm_returned_message_init(struct cm_returned_message *returned, struct cm_finding *finding)
 {
 	returned->may_have_body = false;
-	returned->header_ended = returned->reads_body = returned->message_id = false;
+	returned->header_ended = returned->reads_body = false;
 	cm_headers_init(&returned->headers);
 	cm_skeleton_init(&returned->skeleton);
 	returned->finding = finding;
@@ -40,7 +39,6 @@ static bool end_of_field(struct cm_returned_message *returned)
 	    !cm_header_name_valid(returned->field, (size_t)(colon - returned->field)))
 		return refuse(returned, "a returned header with other text");
 	*colon = '\0';
-	returned->message_id |= strcasecmp(returned->field, "Message-ID") == 0;
 	return cm_headers_add(&returned->headers, returned->field, colon + 1, false,
 			      returned->finding);
 }
@@ -70,15 +68,15 @@ static bool header_line(struct cm_returned_message *returned, const char *line, 
 static bool begin_body(struct cm_returned_message *returned)
 {
 	const struct cm_headers *headers = &returned->headers;
-	const char *step = cm_secure_join_step(cm_headers_get(headers, CM_HEADER_SECURE_JOIN));
-	const char *type = cm_headers_get(headers, CM_HEADER_CONTENT_TYPE);
+	const char *step = cm_secure_join_step(cm_headers_get(headers, "Secure-Join"));
+	const char *type = cm_headers_get(headers, "Content-Type");
 	const struct cm_mime_format *format = &cm_pgp_mime_format;
 	const char *boundary;
 
 	if (!returned->may_have_body)
 		return refuse(returned, "a returned header with a body");
 	if (headers->ambiguous.why != NULL || cm_headers_check_mime(headers, true) != NULL ||
-	    cm_mime_value_parse(type, true, true, &returned->content_type) != NULL)
+	    type == NULL || cm_mime_value_parse(type, true, true, &returned->content_type) != NULL)
 		return refuse(returned, "a returned message that we do not send");
 	boundary = cm_mime_value_parameter(&returned->content_type, "boundary");
 	if (boundary == NULL || !cm_mime_boundary_valid(boundary, true))
@@ -131,5 +129,6 @@ bool cm_returned_message_line(struct cm_returned_message *returned, const char *
 bool cm_returned_message_end(struct cm_returned_message *returned)
 {
 	return end_of_field(returned) &&
-	       (returned->message_id || refuse(returned, "a returned header without Message-ID"));
+	       (cm_headers_get(&returned->headers, "Message-ID") != NULL ||
+		refuse(returned, "a returned header without Message-ID"));
 }

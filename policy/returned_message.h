@@ -19,7 +19,6 @@
 struct cm_returned_message {
 	bool may_have_body;
 	bool header_ended, reads_body;
-	bool message_id;
 	size_t empty_lines; /* of the body, that may be its last ones */
 	struct cm_headers headers;
 	struct cm_skeleton skeleton;

@@ -1,5 +1,7 @@
 #include "second_reader.h"
 
+#include "rfc5322.h"
+
 #include <gmime/gmime.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -19,23 +21,20 @@ void cm_second_reader_start(void)
 	pthread_once(&once, start);
 }
 
+static bool is_address(const char *text, const struct cm_address *address)
+{
+	struct cm_address read;
+
+	return text != NULL && cm_address_parse_quoted(text, strlen(text), &read) &&
+	       cm_address_equal(&read, address);
+}
+
 /* The domain may be in A-labels or in U-labels (RFC 5890 2.3.2.1); GMime knows both forms of the
    name that it read. */
 static bool same_mailbox(InternetAddressMailbox *mailbox, const struct cm_address *address)
 {
-	const char *const forms[] = {
-	    internet_address_mailbox_get_addr(mailbox),
-	    internet_address_mailbox_get_idn_addr(mailbox),
-	};
-	struct cm_address read;
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		if (forms[i] != NULL &&
-		    cm_address_parse_quoted(forms[i], strlen(forms[i]), &read) &&
-		    cm_address_equal(&read, address))
-			return true;
-	}
-	return false;
+	return is_address(internet_address_mailbox_get_addr(mailbox), address) ||
+	       is_address(internet_address_mailbox_get_idn_addr(mailbox), address);
 }
 
 /* Dots where RFC 5322 3.2.3 has none: such local parts need quotes. */
@@ -63,13 +62,38 @@ static char *quote_local_part(const char *value, const struct cm_address *addres
 	return quoted;
 }
 
+/* The address and nothing else, in angle brackets or not, of bytes that mean nothing besides: every
+   reader reads it so. */
+static bool is_bare(const char *value, const struct cm_address *address)
+{
+	size_t length = strlen(value);
+
+	value = cm_trim(value, &length);
+	if (length > 2 && value[0] == '<' && value[length - 1] == '>') {
+		value++;
+		length -= 2;
+	}
+	if (length != strlen(address->text) || strncasecmp(value, address->text, length) != 0)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		if (!cm_is_alphanumeric(value[i]) && strchr("+-._", value[i]) == NULL &&
+		    i != address->local_length)
+			return false;
+	}
+	return true;
+}
+
 bool cm_second_reader_from(const char *value, const struct cm_address *address)
 {
-	char *quoted = has_odd_dots(address) ? quote_local_part(value, address) : NULL;
-	InternetAddressList *list =
-	    internet_address_list_parse(NULL, quoted != NULL ? quoted : value);
+	InternetAddressList *list;
+	char *quoted = NULL;
 	bool same = false;
 
+	if (is_bare(value, address))
+		return true;
+	if (has_odd_dots(address))
+		quoted = quote_local_part(value, address);
+	list = internet_address_list_parse(NULL, quoted != NULL ? quoted : value);
 	free(quoted);
 	if (list == NULL)
 		return false;

@@ -13,6 +13,8 @@ static bool refuse(struct cm_secure_join *join, const char *why)
 
 const char *cm_secure_join_step(const char *value)
 {
+	if (value == NULL)
+		return NULL;
 	if (cm_text_is(value, "vc-request"))
 		return "vc-request";
 	if (cm_text_is(value, "vg-request"))

@@ -22,7 +22,7 @@ struct cm_secure_join {
 /* For cm_mime_init(), with a struct cm_secure_join as context. */
 extern const struct cm_mime_format cm_secure_join_format;
 
-/* The request that the header's value names, or NULL. */
+/* The request that the header's value names. NULL: it names none, or value is NULL. */
 const char *cm_secure_join_step(const char *value);
 
 /* step is what cm_secure_join_step() gave; finding is borrowed. */

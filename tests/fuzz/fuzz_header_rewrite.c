@@ -4,6 +4,7 @@
 #include "fuzz.h"
 
 #include "header_rewrite.h"
+#include "headers.h"
 #include "lines.h"
 #include "message_file.h"
 
@@ -34,11 +35,20 @@ static void check_value(const char *name, const char *value, bool changed)
 	cm_header_rewrite_free(&again);
 }
 
+struct fuzzed {
+	struct cm_headers headers;
+	struct cm_header_rewrite rewrite;
+};
+
 static bool add(void *context, const char *name, const char *value)
 {
-	struct cm_header_rewrite *rewrite = context;
+	struct fuzzed *fuzzed = context;
+	struct cm_finding finding;
 
-	require(cm_header_rewrite_add(rewrite, name, value));
+	if (!cm_headers_add(&fuzzed->headers, name, value, true, &finding))
+		return false;
+	require(cm_header_rewrite_add(&fuzzed->rewrite, fuzzed->headers.last->name,
+				      fuzzed->headers.last->value));
 	return true;
 }
 
@@ -58,22 +68,25 @@ static bool body(void *context, const void *data, size_t length)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct cm_header_rewrite rewrite;
-	const struct cm_message_file_reader reader = {&rewrite, add, end_of_headers, body};
+	struct fuzzed fuzzed;
+	const struct cm_header_rewrite *rewrite = &fuzzed.rewrite;
+	const struct cm_message_file_reader reader = {&fuzzed, add, end_of_headers, body};
 
-	cm_header_rewrite_init(&rewrite);
+	cm_headers_init(&fuzzed.headers);
+	cm_header_rewrite_init(&fuzzed.rewrite);
 	cm_message_file_read(&reader, (const char *)data, size);
-	for (size_t i = 0; i < rewrite.count; i++) {
-		const struct cm_rewritten_field *field = &rewrite.field[i];
+	for (size_t i = 0; i < rewrite->count; i++) {
+		const struct cm_rewritten_field *field = &rewrite->field[i];
 
 		for (size_t k = 0; k < i; k++)
-			require(field->index != rewrite.field[k].index ||
-				strcasecmp(field->name, rewrite.field[k].name) != 0);
+			require(field->index != rewrite->field[k].index ||
+				strcasecmp(field->name, rewrite->field[k].name) != 0);
 		require(field->value == NULL || field->index == 1);
 		require(field->changed || field->value != NULL);
 		if (field->value != NULL)
 			check_value(field->name, field->value, field->changed);
 	}
-	cm_header_rewrite_free(&rewrite);
+	cm_header_rewrite_free(&fuzzed.rewrite);
+	cm_headers_free(&fuzzed.headers);
 	return 0;
 }

@@ -27,16 +27,18 @@ static void test_create_and_read(void **state)
 	struct cm_address user = address("user12345@relay.test");
 	struct cm_error err = {""};
 	struct stat st;
+	bool refuses;
 	char *hash, *text;
 
 	assert_int_equal(cm_account_lookup(config, &user, &err), CM_ACCOUNT_ABSENT);
 	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_ABSENT);
-	assert_int_equal(cm_account_enforces_encryption(config, &user, &err), CM_ACCOUNT_ABSENT);
+	assert_int_equal(cm_account_recipient(config, &user, &refuses, &err), CM_ACCOUNT_ABSENT);
 	assert_int_equal(cm_account_create(config, &user, "{PLAIN}first", &err), CM_ACCOUNT_OK);
 	assert_int_equal(cm_account_create(config, &user, "{PLAIN}second", &err),
 			 CM_ACCOUNT_EXISTS);
 	assert_int_equal(cm_account_lookup(config, &user, &err), CM_ACCOUNT_OK);
-	assert_int_equal(cm_account_enforces_encryption(config, &user, &err), CM_ACCOUNT_OK);
+	assert_int_equal(cm_account_recipient(config, &user, &refuses, &err), CM_ACCOUNT_OK);
+	assert_true(refuses);
 	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_OK);
 	assert_string_equal(hash, "{PLAIN}first");
 	free(hash);
@@ -57,6 +59,7 @@ static void test_upstream_password_file(void **state)
 	struct cm_address user = address("user12345@relay.test");
 	char long_hash[CM_ACCOUNT_HASH_MAX + 2];
 	struct cm_error err = {""};
+	bool refuses;
 	char *hash, *path;
 
 	path = test_path(*state, "mail/user12345@relay.test");
@@ -66,7 +69,8 @@ static void test_upstream_password_file(void **state)
 	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_OK);
 	assert_string_equal(hash, "{SHA512-CRYPT}$6$a$b");
 	free(hash);
-	assert_int_equal(cm_account_enforces_encryption(config, &user, &err), CM_ACCOUNT_ABSENT);
+	assert_int_equal(cm_account_recipient(config, &user, &refuses, &err), CM_ACCOUNT_OK);
+	assert_false(refuses);
 
 	test_write_text(*state, "mail/user12345@relay.test/password", "");
 	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_BLOCKED);
@@ -115,12 +119,14 @@ static void test_blocked(void **state)
 	struct cm_config *config = test_config(*state, "");
 	struct cm_address user = address("user12345@relay.test");
 	struct cm_error err = {""};
+	bool refuses;
 	char *hash;
 
 	assert_int_equal(cm_account_set_blocked(config, &user, true, &err), CM_ACCOUNT_ABSENT);
 	assert_int_equal(cm_account_create(config, &user, "{PLAIN}x", &err), CM_ACCOUNT_OK);
 	assert_int_equal(cm_account_set_blocked(config, &user, true, &err), CM_ACCOUNT_OK);
 	assert_int_equal(cm_account_lookup(config, &user, &err), CM_ACCOUNT_BLOCKED);
+	assert_int_equal(cm_account_recipient(config, &user, &refuses, &err), CM_ACCOUNT_BLOCKED);
 	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_BLOCKED);
 	assert_null(hash);
 	assert_int_equal(cm_account_create(config, &user, "{PLAIN}y", &err), CM_ACCOUNT_BLOCKED);
@@ -218,6 +224,7 @@ static void assert_unreachable(const struct cm_config *config, const struct cm_a
 {
 	struct cm_error err = {""};
 	time_t seen;
+	bool refuses;
 	char *hash;
 
 	assert_int_equal(cm_account_lookup(config, user, &err), CM_ACCOUNT_TROUBLE);
@@ -226,7 +233,7 @@ static void assert_unreachable(const struct cm_config *config, const struct cm_a
 	assert_int_equal(cm_account_create(config, user, "{PLAIN}x", &err), CM_ACCOUNT_TROUBLE);
 	assert_int_equal(cm_account_seen(config, user, 0, &err), CM_ACCOUNT_TROUBLE);
 	assert_int_equal(cm_account_last_seen(config, user, &seen, &err), CM_ACCOUNT_TROUBLE);
-	assert_int_equal(cm_account_enforces_encryption(config, user, &err), CM_ACCOUNT_TROUBLE);
+	assert_int_equal(cm_account_recipient(config, user, &refuses, &err), CM_ACCOUNT_TROUBLE);
 }
 
 /* Without CAP_DAC_OVERRIDE nobody writes to a directory of mode 0500; root would. */
