@@ -4,6 +4,7 @@
 #include "message.h"
 
 #include "second_reader.h"
+#include "usual_form.h"
 
 #include <string.h>
 #include <strings.h>
@@ -132,13 +133,21 @@ bool cm_content_write(struct cm_message *message, const void *data, size_t lengt
 	return cm_mime_write(&message->mime, data, length) || cm_message_judge_finding(message);
 }
 
-bool cm_content_end(struct cm_message *message)
+/* False with the finding set if another reader might see another structure. */
+static bool is_unambiguous(struct cm_message *message)
 {
 	const char *protocol = cm_mime_value_parameter(&message->content_type, "protocol");
 
-	if (!cm_mime_end(&message->mime) ||
-	    !cm_second_reader_structure(&message->skeleton, &message->mime,
-					message->content_type.value, protocol, &message->finding))
+	if (cm_usual_structure(&message->skeleton, &message->mime))
+		return true;
+	message->asked_gmime = true;
+	return cm_second_reader_structure(&message->skeleton, &message->mime,
+					  message->content_type.value, protocol, &message->finding);
+}
+
+bool cm_content_end(struct cm_message *message)
+{
+	if (!cm_mime_end(&message->mime) || !is_unambiguous(message))
 		return cm_message_judge_finding(message);
 	switch (message->body_rule) {
 	case CM_BODY_PGP_MIME:

@@ -82,6 +82,9 @@ void cm_message_explain(const struct cm_message *message, FILE *stream)
 		if (message->mime.format != NULL)
 			explain_parts(message, stream);
 	}
+	if (message->body_ended)
+		fprintf(stream, "second reader: %s\n",
+			message->asked_gmime ? "GMime" : "none needed, the usual form");
 	if (message->finding.why != NULL)
 		fprintf(stream, "found: %s\n", message->finding.why);
 	fprintf(stream, "rule: %s\n", cm_reason_name(message->finding.reason));

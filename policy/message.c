@@ -3,6 +3,7 @@
 #include "from_header.h"
 #include "reply.h"
 #include "second_reader.h"
+#include "usual_form.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -149,8 +150,11 @@ bool cm_rule_one_from(struct cm_message *message)
 
 	if (value != NULL)
 		why = cm_from_parse(value, &message->from);
-	if (why == NULL && !cm_second_reader_from(value, &message->from))
-		why = "GMime reads another address in From";
+	if (why == NULL && !cm_usual_from(value, &message->from)) {
+		message->asked_gmime = true;
+		if (!cm_second_reader_from(value, &message->from))
+			why = "GMime reads another address in From";
+	}
 	message->has_from = why == NULL;
 	return why == NULL || cm_message_refuse(message, CM_REASON_FROM_HEADER, why);
 }

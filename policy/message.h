@@ -80,6 +80,7 @@ struct cm_message {
 	struct cm_address envelope;
 	struct cm_address from;
 	bool has_from;
+	bool asked_gmime; /* about From or the structure */
 	size_t recipients;
 	const char *recipient; /* the path that is being judged */
 	bool only_to_self;     /* outgoing: every recipient so far is the sender */

@@ -3,8 +3,9 @@
  *
  * Our own readers are strict; GMime is a reader as mail programs have them. A message passes only
  * if both see the same: one level of parts, their number, types and encodings, the same boundary,
- * the same address in From. GMime is given the skeleton alone (skeleton.h) and only what our
- * readers accepted, so its work, its memory and its recursion are bounded.
+ * the same address in From. GMime is asked where more than one reading is thinkable (usual_form.h).
+ * It is given the skeleton alone (skeleton.h) and only what our readers accepted, so its work, its
+ * memory and its recursion are bounded.
  */
 #ifndef CM_SECOND_READER_H
 #define CM_SECOND_READER_H

@@ -76,6 +76,7 @@ def test_text(relay, pair, chats):
     [message] = sent(relay, bob, lambda: chats[0].send_text("hello"), 1)
     lines = explain(relay, alice, bob, message)
     assert packets(lines)[-1] == "SEIPD" and "PKESK" in packets(lines)
+    assert "second reader: none needed, the usual form" in lines
 
 
 @pytest.mark.parametrize("size", [100_000, MEGABYTE, 20 * MEGABYTE])

@@ -6,6 +6,7 @@
 #include "from_header.h"
 #include "header_rewrite.h"
 #include "second_reader.h"
+#include "usual_form.h"
 
 #include <string.h>
 
@@ -28,13 +29,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *value = strndup((const char *)data, size);
 	struct cm_address address, again;
+	bool same;
 
 	require(value != NULL);
 	cm_second_reader_start();
 	if (cm_from_parse(value, &address) == NULL) {
 		require(cm_address_parse(address.text, strlen(address.text), &again));
 		require(cm_address_equal(&address, &again));
-		if (cm_second_reader_from(value, &address))
+		same = cm_second_reader_from(value, &address);
+		require(same || !cm_usual_from(value, &address));
+		if (same)
 			check_rewritten(value, &address);
 	}
 	free(value);
