@@ -26,6 +26,9 @@
 #define CM_ACCOUNT_ENFORCE_FILE  "enforceE2EEincoming"
 #define CM_ACCOUNT_BLOCKED_FILE  "blocked"
 #define CM_ACCOUNT_METADATA_FILE "metadata.json"
+/* In mailboxes_dir: where accounts are moved to be deleted. No '@', so that nobody takes it for
+ * one. */
+#define CM_ACCOUNT_TRASH_DIR ".expired"
 /* Files a killed process left behind in a mailbox directory start so. */
 #define CM_ACCOUNT_TMP_PREFIX ".chatmail-tmp."
 

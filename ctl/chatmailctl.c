@@ -16,6 +16,7 @@ static const struct cm_command commands[] = {
     {"invite", cm_command_invite, "make, list and revoke invitations"},
     {"status", cm_command_status, "show how the relay is doing"},
     {"report", cm_command_report, "show how full the mailboxes are and who uses them"},
+    {"user", cm_command_user, "list, block, delete and move accounts"},
     {"dns", cm_command_dns, "print the relay's DNS records, or check them"},
     {"expire", cm_command_expire, "delete what is old now: runs chatmail-expire"},
     {NULL, NULL, NULL},

@@ -45,5 +45,6 @@ cm_command_fn cm_command_init;
 cm_command_fn cm_command_invite;
 cm_command_fn cm_command_report;
 cm_command_fn cm_command_status;
+cm_command_fn cm_command_user;
 
 #endif

@@ -14,17 +14,28 @@ extern char **environ;
 static int spawn(const char *const *argv, int output, bool errors, pid_t *pid_r)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	int error = posix_spawn_file_actions_init(&actions);
 
 	if (error != 0)
 		return error;
-	error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	error = posix_spawnattr_init(&attributes);
+	if (error != 0) {
+		posix_spawn_file_actions_destroy(&actions);
+		return error;
+	}
+	error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_RESETIDS);
+	if (error == 0)
+		error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null",
+							 O_RDONLY, 0);
 	if (error == 0)
 		error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
 	if (error == 0 && errors)
 		error = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
 	if (error == 0)
-		error = posix_spawnp(pid_r, argv[0], &actions, NULL, (char *const *)argv, environ);
+		error = posix_spawnp(pid_r, argv[0], &actions, &attributes, (char *const *)argv,
+				     environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return error;
 }

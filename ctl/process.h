@@ -22,8 +22,9 @@ struct cm_process_result {
 };
 
 /* Runs argv (found by PATH, the list ends with NULL) with /dev/null as its input and waits for it.
-   The output is what it writes to standard output, with errors also what it writes to standard
-   error. False with err filled if it cannot be run at all. */
+   It has our real user's rights (see owner.h). The output is what it writes to standard output,
+   with errors also what it writes to standard error. False with err filled if it cannot be run at
+   all. */
 bool cm_process_run(const char *const *argv, bool errors, struct cm_process_result *result_r,
 		    struct cm_error *err);
 

@@ -2,11 +2,17 @@
 # zsh completion for chatmailctl: subcommands and options as its own help names them
 
 local -a found
-if (( CURRENT == 2 )); then
-	found=(${(f)"$(chatmailctl --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\)  *\(.*\)/\1:\2/p')"})
+local help
+if (( CURRENT > 3 )); then
+	help="$(chatmailctl $words[2] $words[3] --help 2>/dev/null)"
+else
+	help="$(chatmailctl ${words[2,CURRENT-1]} --help 2>/dev/null)"
+fi
+found=(${(f)"$(sed -n 's/^  \([a-z][a-z-]*\)  *\(.*\)/\1:\2/p' <<<$help)"})
+if (( CURRENT <= 3 && $#found )); then
 	_describe command found
 else
-	found=(${(f)"$(chatmailctl $words[2] --help 2>/dev/null | grep -o -e '--[a-z][a-z-]*' | sort -u)"})
+	found=(${(f)"$(grep -o -e '--[a-z][a-z-]*' <<<$help | sort -u)"})
 	compadd -a found
 	_files
 fi

@@ -97,7 +97,7 @@ static bool plausible(const struct expire_state *state, const struct survey *sur
    yet; deleting messages makes it. */
 static void settle_trash(struct expire_state *state)
 {
-	struct expire_tree tree = {0};
+	struct cm_tree tree = {0};
 	struct cm_error err;
 
 	state->trash_fd = expire_trash_open(state->mailboxes_fd, &err);

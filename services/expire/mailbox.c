@@ -121,7 +121,7 @@ static void expire_messages(struct expire_state *state, const char *name, int fd
 }
 
 static enum expire_removal really_remove(struct expire_state *state, const char *name,
-					 struct expire_tree *tree, struct cm_error *err)
+					 struct cm_tree *tree, struct cm_error *err)
 {
 	if (state->trash_fd < 0)
 		state->trash_fd = expire_trash_open(state->mailboxes_fd, err);
@@ -135,12 +135,12 @@ static void remove_account(struct expire_state *state, const char *name)
 {
 	struct expire_result *result = state->result;
 	enum expire_removal removal = EXPIRE_REMOVED;
-	struct expire_tree tree = {0};
+	struct cm_tree tree = {0};
 	struct cm_error err;
 
 	if (!state->options->dry_run)
 		removal = really_remove(state, name, &tree, &err);
-	else if (!expire_tree_remove(state->mailboxes_fd, name, true, &tree, &err))
+	else if (!cm_tree_remove(state->mailboxes_fd, name, true, &tree, &err))
 		removal = EXPIRE_FAILED;
 	result->account_messages += tree.messages;
 	result->bytes += tree.bytes;

@@ -17,107 +17,9 @@
 #include "log.h"
 #include "maildir_walk.h"
 
-struct removal {
-	bool dry_run;
-	bool ok;
-	struct expire_tree *tree;
-	struct cm_error *err;
-};
-
-static bool remove_directory(struct removal *removal, int parent_fd, const char *name,
-			     unsigned int depth);
-
-/* Names of files are not logged: they lie in somebody's mailbox. */
-static void removal_trouble(struct removal *removal, const char *what)
-{
-	if (removal->ok)
-		cm_error_set_errno(removal->err, "%s", what);
-	removal->ok = false;
-}
-
 static bool is_dot(const char *name)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-static bool holds_messages(const char *directory)
-{
-	return strcmp(directory, "cur") == 0 || strcmp(directory, "new") == 0 ||
-	       strcmp(directory, "tmp") == 0;
-}
-
-static void remove_entry(struct removal *removal, int fd, const char *name, bool messages,
-			 unsigned int depth)
-{
-	struct stat st;
-
-	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno != ENOENT)
-			removal_trouble(removal, "A file cannot be examined");
-		return;
-	}
-	if (S_ISDIR(st.st_mode)) {
-		(void)remove_directory(removal, fd, name, depth + 1);
-		return;
-	}
-	if (!removal->dry_run && unlinkat(fd, name, 0) < 0) {
-		if (errno != ENOENT)
-			removal_trouble(removal, "A file cannot be deleted");
-		return;
-	}
-	if (S_ISREG(st.st_mode)) {
-		removal->tree->bytes += (uint64_t)st.st_size;
-		removal->tree->messages += messages;
-	}
-}
-
-static void remove_entries(struct removal *removal, DIR *directory, bool messages,
-			   unsigned int depth)
-{
-	const struct dirent *entry;
-
-	while (errno = 0, (entry = readdir(directory)) != NULL) {
-		if (!is_dot(entry->d_name))
-			remove_entry(removal, dirfd(directory), entry->d_name, messages, depth);
-	}
-	if (errno != 0)
-		removal_trouble(removal, "A directory cannot be read");
-}
-
-static bool remove_directory(struct removal *removal, int parent_fd, const char *name,
-			     unsigned int depth)
-{
-	DIR *directory;
-	int fd;
-
-	if (depth > CM_MAILDIR_DEPTH_MAX) {
-		errno = ENAMETOOLONG;
-		removal_trouble(removal, "Directories are nested too deeply");
-		return false;
-	}
-	fd = cm_directory_open(parent_fd, name);
-	directory = fd < 0 ? NULL : fdopendir(fd);
-	if (directory == NULL) {
-		if (fd >= 0)
-			close(fd);
-		if (errno != ENOENT)
-			removal_trouble(removal, "A directory cannot be opened");
-		return removal->ok;
-	}
-	remove_entries(removal, directory, holds_messages(name), depth);
-	closedir(directory);
-	if (removal->ok && !removal->dry_run && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 &&
-	    errno != ENOENT)
-		removal_trouble(removal, "A directory cannot be deleted");
-	return removal->ok;
-}
-
-bool expire_tree_remove(int parent_fd, const char *name, bool dry_run, struct expire_tree *tree,
-			struct cm_error *err)
-{
-	struct removal removal = {.dry_run = dry_run, .ok = true, .tree = tree, .err = err};
-
-	return remove_directory(&removal, parent_fd, name, 0);
 }
 
 static bool remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
@@ -170,13 +72,13 @@ int expire_trash_open(int mailboxes_fd, struct cm_error *err)
 {
 	int fd;
 
-	if (mkdirat(mailboxes_fd, EXPIRE_TRASH_DIR, 0700) < 0 && errno != EEXIST) {
-		cm_error_set_errno(err, "cannot create " EXPIRE_TRASH_DIR " in mailboxes_dir");
+	if (mkdirat(mailboxes_fd, CM_ACCOUNT_TRASH_DIR, 0700) < 0 && errno != EEXIST) {
+		cm_error_set_errno(err, "cannot create " CM_ACCOUNT_TRASH_DIR " in mailboxes_dir");
 		return -1;
 	}
-	fd = cm_directory_open(mailboxes_fd, EXPIRE_TRASH_DIR);
+	fd = cm_directory_open(mailboxes_fd, CM_ACCOUNT_TRASH_DIR);
 	if (fd < 0)
-		cm_error_set_errno(err, "cannot open " EXPIRE_TRASH_DIR " in mailboxes_dir");
+		cm_error_set_errno(err, "cannot open " CM_ACCOUNT_TRASH_DIR " in mailboxes_dir");
 	return fd;
 }
 
@@ -189,7 +91,7 @@ static bool seen_again(int fd, const struct expire_rules *rules)
 }
 
 /* A directory in the trash without a password is not an account. */
-static bool forget_password(int fd, struct expire_tree *tree, struct cm_error *err)
+static bool forget_password(int fd, struct cm_tree *tree, struct cm_error *err)
 {
 	struct stat st;
 
@@ -204,7 +106,7 @@ static bool forget_password(int fd, struct expire_tree *tree, struct cm_error *e
 
 /* Deletes an account in the trash, or puts it back. */
 static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *name,
-				  const struct expire_rules *rules, struct expire_tree *tree,
+				  const struct expire_rules *rules, struct cm_tree *tree,
 				  struct cm_error *err)
 {
 	int fd = cm_directory_open(trash_fd, name);
@@ -222,13 +124,12 @@ static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *na
 			return EXPIRE_FAILED;
 		}
 	}
-	return expire_tree_remove(trash_fd, name, false, tree, err) ? EXPIRE_REMOVED
-								    : EXPIRE_FAILED;
+	return cm_tree_remove(trash_fd, name, false, tree, err) ? EXPIRE_REMOVED : EXPIRE_FAILED;
 }
 
 enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const char *name,
-					  const struct expire_rules *rules,
-					  struct expire_tree *tree, struct cm_error *err)
+					  const struct expire_rules *rules, struct cm_tree *tree,
+					  struct cm_error *err)
 {
 	int fd = cm_directory_open(mailboxes_fd, name);
 	enum expire_removal removal = EXPIRE_FAILED;
@@ -241,14 +142,13 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 	if (!cm_file_lock(fd, LOCK_EX | LOCK_NB) || seen_again(fd, rules))
 		removal = EXPIRE_SEEN_AGAIN;
 	else if (renameat(mailboxes_fd, name, trash_fd, name) < 0)
-		cm_error_set_errno(err, "cannot move an account to " EXPIRE_TRASH_DIR);
+		cm_error_set_errno(err, "cannot move an account to " CM_ACCOUNT_TRASH_DIR);
 	else if (forget_password(fd, tree, err))
 		removal = EXPIRE_REMOVED;
 	close(fd);
 	if (removal != EXPIRE_REMOVED)
 		return removal;
-	return expire_tree_remove(trash_fd, name, false, tree, err) ? EXPIRE_REMOVED
-								    : EXPIRE_FAILED;
+	return cm_tree_remove(trash_fd, name, false, tree, err) ? EXPIRE_REMOVED : EXPIRE_FAILED;
 }
 
 /* Says whose remains they are, to those who may know. */
@@ -256,11 +156,11 @@ static void name_remains(const char *name, struct cm_error *err)
 {
 	const struct cm_error trouble = *err;
 
-	cm_error_set(err, EXPIRE_TRASH_DIR "/%s: %s", cm_log_address(name), trouble.text);
+	cm_error_set(err, CM_ACCOUNT_TRASH_DIR "/%s: %s", cm_log_address(name), trouble.text);
 }
 
 bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rules *rules,
-			 struct expire_tree *tree, struct cm_error *err)
+			 struct cm_tree *tree, struct cm_error *err)
 {
 	int fd = cm_directory_open(trash_fd, ".");
 	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -268,7 +168,7 @@ bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rul
 	bool ok = true;
 
 	if (directory == NULL) {
-		cm_error_set_errno(err, "cannot read " EXPIRE_TRASH_DIR);
+		cm_error_set_errno(err, "cannot read " CM_ACCOUNT_TRASH_DIR);
 		if (fd >= 0)
 			close(fd);
 		return false;

@@ -1,10 +1,10 @@
 /*
  * remove - whole directory trees: counted, deleted, and accounts out of sight first
  *
- * An account is not deleted where it stands: it is renamed into EXPIRE_TRASH_DIR and deleted there,
- * so nobody ever sees half an account. The lock of cm_account_seen() is held from a last look at
- * the account until its password is gone, so a login either keeps it or finds it absent. What a
- * killed run left there is settled by the next one.
+ * An account is not deleted where it stands: it is renamed into CM_ACCOUNT_TRASH_DIR and deleted
+ * there, so nobody ever sees half an account. The lock of cm_account_seen() is held from a last
+ * look at the account until its password is gone, so a login either keeps it or finds it absent.
+ * What a killed run left there is settled by the next one.
  */
 #ifndef EXPIRE_REMOVE_H
 #define EXPIRE_REMOVE_H
@@ -14,19 +14,7 @@
 
 #include "error.h"
 #include "rules.h"
-
-/* In mailboxes_dir; without '@' in its name, so that nobody takes it for an account. */
-#define EXPIRE_TRASH_DIR ".expired"
-
-struct expire_tree {
-	uint64_t messages; /* files in cur, new and tmp */
-	uint64_t bytes;    /* of all files */
-};
-
-/* Counts the tree below parent_fd/name and, unless dry_run, deletes it. Symbolic links are deleted,
-   not followed. Adds to *tree. False with err filled (the first trouble) if something remains. */
-bool expire_tree_remove(int parent_fd, const char *name, bool dry_run, struct expire_tree *tree,
-			struct cm_error *err);
+#include "tree_remove.h"
 
 /* Deletes a tree that holds nothing but directories and forgotten temporary files, all untouched
    for EXPIRE_REST_SECONDS; touches none that holds something else. True if the whole tree is gone,
@@ -45,11 +33,11 @@ int expire_trash_open(int mailboxes_fd, struct cm_error *err);
 
 /* Deletes one account. */
 enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const char *name,
-					  const struct expire_rules *rules,
-					  struct expire_tree *tree, struct cm_error *err);
+					  const struct expire_rules *rules, struct cm_tree *tree,
+					  struct cm_error *err);
 
 /* Settles what a killed run left in the trash: what was seen again goes back, the rest goes. */
 bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rules *rules,
-			 struct expire_tree *tree, struct cm_error *err);
+			 struct cm_tree *tree, struct cm_error *err);
 
 #endif

@@ -41,16 +41,26 @@ def long_options(text):
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
 
 
+def subcommands(help_text):
+    """The words at the start of the lines that list commands."""
+    return re.findall(r"^  ([a-z-]+)  +\S", help_text, re.MULTILINE) if "COMMAND" in help_text else []
+
+
 def commands():
-    """Each program, and each command of chatmailctl: (page, words that are run)."""
+    """Each program, and each command of chatmailctl with its own: (page, words that are run)."""
     for name, path in PROGRAMS.items():
         page = next((p for p in PAGES if p.stem == name), None)
         yield pytest.param(page, [BUILD / path], id=name)
-    listed = re.findall(r"^  (\w+) ", help_of(BUILD / PROGRAMS["chatmailctl"]), re.MULTILINE)
+    listed = subcommands(help_of(BUILD / PROGRAMS["chatmailctl"]))
     listed.remove("expire")  # which runs chatmail-expire as it is installed
     for command in listed:
-        page = MAN / "chatmailctl.1"
-        yield pytest.param(page, [BUILD / PROGRAMS["chatmailctl"], command], id=f"chatmailctl {command}")
+        page = MAN / f"chatmailctl-{command}.1"
+        if not page.exists():
+            page = MAN / "chatmailctl.1"
+        words = [BUILD / PROGRAMS["chatmailctl"], command]
+        yield pytest.param(page, words, id=f"chatmailctl {command}")
+        for verb in subcommands(help_of(*words)):
+            yield pytest.param(page, [*words, verb], id=f"chatmailctl {command} {verb}")
 
 
 @pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
@@ -86,9 +96,9 @@ def test_every_option_is_explained(page, command):
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.suffix in (".1", ".8")], ids=lambda p: p.name)
 def test_no_option_is_invented(page):
-    known = long_options(help_of(BUILD / PROGRAMS[page.stem]))
-    if page.stem == "chatmailctl":
-        for parameter in commands():
+    known = set()
+    for parameter in commands():
+        if parameter.values[0] == page:
             known |= long_options(help_of(*parameter.values[1]))
     known |= {"--help", "--version", "--config"}
     assert long_options(rendered(page)) <= known

@@ -142,7 +142,7 @@ def test_remains_that_cannot_be_deleted_are_named(tree):
         deep /= "d"
         deep.mkdir()
     tree.run(status=2)
-    named = ".expired/user@relay.test: Directories are nested too deeply"
+    named = ".expired/user@relay.test: directories are nested too deeply"
     assert named in tree.run("-v", status=2).stderr
     assert ".expired/(hidden): Directories" in tree.run(status=2).stderr
 

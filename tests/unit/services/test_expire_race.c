@@ -47,7 +47,7 @@ static pid_t log_in(const struct cm_config *config, const struct cm_address *use
 static void race(const struct cm_config *config, const struct cm_address *user, int mailboxes,
 		 int trash, const struct expire_rules *rules)
 {
-	struct expire_tree tree = {0};
+	struct cm_tree tree = {0};
 	struct cm_error err = {""};
 	enum expire_removal removal;
 	int start[2], status;
@@ -69,7 +69,7 @@ static void race(const struct cm_config *config, const struct cm_address *user, 
 	if (removal == EXPIRE_REMOVED)
 		assert_int_equal(cm_account_lookup(config, user, &err), CM_ACCOUNT_ABSENT);
 	else
-		assert_true(expire_tree_remove(mailboxes, user->text, false, &tree, &err));
+		assert_true(cm_tree_remove(mailboxes, user->text, false, &tree, &err));
 }
 
 static void test_race(void **state)

@@ -1,0 +1,418 @@
+/*
+ * user_change - chatmailctl user block, unblock, password, delete
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "confirm.h"
+#include "credentials.h"
+#include "file.h"
+#include "maildir_walk.h"
+#include "options.h"
+#include "tree_remove.h"
+#include "user.h"
+
+#define PASSWORD_SIZE 514
+
+/* A delivery that began before the account went may still make its directory again. */
+#define LEFTOVER_LOOKS   10
+#define LEFTOVER_WAIT_MS 200
+
+/* --- block, unblock ------------------------------------------------------------------------- */
+
+static int set_blocked(struct cm_user_job *job, const char *word, bool blocked)
+{
+	struct cm_address address;
+	enum cm_account_status status;
+
+	if (!cm_user_address(job, word, &address))
+		return CM_EXIT_TROUBLE;
+	status = cm_account_lookup(job->config, &address, &job->err);
+	if (status == CM_ACCOUNT_OK || status == CM_ACCOUNT_BLOCKED)
+		status = cm_account_set_blocked(job->config, &address, blocked, &job->err);
+	if (status != CM_ACCOUNT_OK)
+		return cm_user_account_error(job, &address, status);
+	if (blocked)
+		cm_user_end_sessions(job, &address);
+	else if (cm_account_lookup(job->config, &address, &job->err) == CM_ACCOUNT_BLOCKED)
+		fprintf(stderr, "%s: warning: %s: the password is empty: set one\n", job->program,
+			address.text);
+	return CM_EXIT_OK;
+}
+
+/* Works through all addresses; the worst exit status counts. */
+static int for_each(struct cm_user_job *job, char **words,
+		    int (*change)(struct cm_user_job *job, const char *word, bool flag), bool flag)
+{
+	int worst = CM_EXIT_OK;
+
+	for (; *words != NULL; words++) {
+		int status = change(job, *words, flag);
+
+		if (status != CM_EXIT_OK)
+			(void)cm_command_fail(job->program, &job->err);
+		if (status > worst)
+			worst = status;
+	}
+	job->err.text[0] = '\0';
+	return worst;
+}
+
+static int change_blocked(int argc, char **argv, bool blocked, const char *summary)
+{
+	struct cm_user_job job = {.program = argv[0], .config_path = CM_CONFIG_DEFAULT_PATH};
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&job.config_path),
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "[-c INI] ADDRESS...",
+	    .summary = summary,
+	    .options = options,
+	    .arguments_min = 1,
+	    .arguments_max = INT32_MAX,
+	};
+	char **words;
+	int status = cm_options_parse(&line, argc, argv, &words);
+
+	if (status >= 0)
+		return status;
+	status = CM_EXIT_TROUBLE;
+	if (cm_user_begin(&job))
+		status = for_each(&job, words, set_blocked, blocked);
+	return cm_user_end(&job, status);
+}
+
+int cm_user_block(int argc, char **argv)
+{
+	return change_blocked(argc, argv, true,
+			      "Ends the sessions of accounts and refuses their logins and new "
+			      "mail for them. Expiry keeps\n"
+			      "blocked accounts.");
+}
+
+int cm_user_unblock(int argc, char **argv)
+{
+	return change_blocked(argc, argv, false, "Undoes chatmailctl user block.");
+}
+
+/* --- password ------------------------------------------------------------------------------- */
+
+static char *read_password(struct cm_user_job *job)
+{
+	char first[PASSWORD_SIZE], second[PASSWORD_SIZE], *password = NULL;
+	const bool terminal = isatty(STDIN_FILENO) != 0;
+
+	if (!cm_confirm_read_secret("New password: ", first, sizeof(first), &job->err))
+		return NULL;
+	if (strlen(first) < job->config->password_min_length)
+		cm_error_set(&job->err, "a password has at least %u characters here",
+			     job->config->password_min_length);
+	else if (terminal && !cm_confirm_read_secret("Again: ", second, sizeof(second), &job->err))
+		;
+	else if (terminal && strcmp(first, second) != 0)
+		cm_error_set(&job->err, "the two are not the same");
+	else if ((password = strdup(first)) == NULL)
+		cm_error_set(&job->err, "out of memory");
+	explicit_bzero(first, sizeof(first));
+	explicit_bzero(second, sizeof(second));
+	return password;
+}
+
+static bool print_password(struct cm_user_job *job, const struct cm_address *address,
+			   const char *password)
+{
+	json_t *object;
+
+	if (!job->json) {
+		puts(password);
+		return true;
+	}
+	object = json_pack("{s:s, s:s}", "address", address->text, "password", password);
+	if (object == NULL)
+		return false;
+	json_dumpf(object, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(object);
+	return true;
+}
+
+static void wipe(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+static int set_password(struct cm_user_job *job, const char *word, bool invent, bool keep_sessions)
+{
+	char *password = NULL, *hash = NULL;
+	struct cm_address address;
+	enum cm_account_status status;
+
+	if (!cm_user_address(job, word, &address))
+		return CM_EXIT_TROUBLE;
+	status = cm_account_lookup(job->config, &address, &job->err);
+	if (status != CM_ACCOUNT_OK && status != CM_ACCOUNT_BLOCKED)
+		return cm_user_account_error(job, &address, status);
+	password = invent ? cm_credentials_password(job->config, &job->err) : read_password(job);
+	if (password != NULL)
+		hash = cm_password_hash(password, &job->err);
+	status = CM_ACCOUNT_TROUBLE;
+	if (hash != NULL)
+		status = cm_account_set_password(job->config, &address, hash, &job->err);
+	if (status == CM_ACCOUNT_OK && !keep_sessions)
+		cm_user_end_sessions(job, &address);
+	if (status == CM_ACCOUNT_OK && invent)
+		(void)print_password(job, &address, password);
+	wipe(password);
+	wipe(hash);
+	return status == CM_ACCOUNT_OK ? CM_EXIT_OK : cm_user_account_error(job, &address, status);
+}
+
+int cm_user_password(int argc, char **argv)
+{
+	struct cm_user_job job = {.program = argv[0], .config_path = CM_CONFIG_DEFAULT_PATH};
+	bool invent = false, keep_sessions = false;
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&job.config_path),
+	    {"random", 0, NULL, "invent a password and print it", cm_option_switch, &invent, 0, 0},
+	    {"keep-sessions", 0, NULL, "let clients that are logged in go on", cm_option_switch,
+	     &keep_sessions, 0, 0},
+	    {"json", 0, NULL, "print the invented password as JSON", cm_option_switch, &job.json, 0,
+	     0},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "[OPTION]... ADDRESS",
+	    .summary = "Reads a new password from the terminal or the first line of standard "
+		       "input, and ends the\n"
+		       "sessions of the account.",
+	    .options = options,
+	    .arguments_min = 1,
+	    .arguments_max = 1,
+	};
+	char **words;
+	int status = cm_options_parse(&line, argc, argv, &words);
+
+	if (status >= 0)
+		return status;
+	status = CM_EXIT_TROUBLE;
+	if (cm_user_begin(&job))
+		status = set_password(&job, words[0], invent, keep_sessions);
+	return cm_user_end(&job, status);
+}
+
+/* --- delete --------------------------------------------------------------------------------- */
+
+struct deletion {
+	struct cm_user_job job;
+	bool yes;
+	int mailboxes, trash;
+	json_t *deleted;
+};
+
+static bool open_trash(struct deletion *deletion)
+{
+	if (mkdirat(deletion->mailboxes, CM_ACCOUNT_TRASH_DIR, 0700) == 0 || errno == EEXIST)
+		deletion->trash = cm_directory_open(deletion->mailboxes, CM_ACCOUNT_TRASH_DIR);
+	if (deletion->trash < 0)
+		cm_error_set_errno(&deletion->job.err,
+				   CM_ACCOUNT_TRASH_DIR " in mailboxes_dir: cannot be opened");
+	return deletion->trash >= 0;
+}
+
+/* What an earlier run left there under this name goes first. */
+static bool move_to_trash(struct deletion *deletion, const char *name)
+{
+	struct cm_tree tree = {0};
+
+	if (renameat(deletion->mailboxes, name, deletion->trash, name) == 0)
+		return true;
+	return (errno == EEXIST || errno == ENOTEMPTY) &&
+	       cm_tree_remove(deletion->trash, name, false, &tree, &deletion->job.err) &&
+	       renameat(deletion->mailboxes, name, deletion->trash, name) == 0;
+}
+
+/* Moves the directory out of sight and removes it. only_leftovers: not if it is an account. The
+   lock keeps logins away from the moment in between (see cm_account_seen()). */
+static bool remove_mailbox(struct deletion *deletion, const char *name, bool only_leftovers,
+			   struct cm_tree *tree)
+{
+	struct cm_error *err = &deletion->job.err;
+	int fd = cm_directory_open(deletion->mailboxes, name);
+	struct stat st;
+	bool good = false;
+
+	if (fd < 0)
+		return errno == ENOENT;
+	if (!cm_file_lock(fd, LOCK_EX)) {
+		cm_error_set_errno(err, "the mailbox cannot be locked");
+	} else if (only_leftovers &&
+		   fstatat(fd, CM_ACCOUNT_PASSWORD_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		close(fd);
+		return true;
+	} else if (!move_to_trash(deletion, name)) {
+		cm_error_set_errno(err, "the mailbox cannot be moved");
+	} else if (unlinkat(fd, CM_ACCOUNT_PASSWORD_FILE, 0) < 0 && errno != ENOENT) {
+		cm_error_set_errno(err, "the password cannot be deleted");
+	} else {
+		good = true;
+	}
+	close(fd);
+	return good && cm_tree_remove(deletion->trash, name, false, tree, err);
+}
+
+/* Blocked first: from then on nobody logs in and no delivery begins. */
+static int delete_one(struct deletion *deletion, const char *word, struct cm_address *address_r)
+{
+	struct cm_user_job *job = &deletion->job;
+	enum cm_account_status status;
+	struct cm_tree tree = {0};
+	json_t *entry;
+
+	if (!cm_user_address(job, word, address_r))
+		return CM_EXIT_TROUBLE;
+	status = cm_account_lookup(job->config, address_r, &job->err);
+	if (status == CM_ACCOUNT_OK || status == CM_ACCOUNT_BLOCKED)
+		status = cm_account_set_blocked(job->config, address_r, true, &job->err);
+	if (status != CM_ACCOUNT_OK)
+		return cm_user_account_error(job, address_r, status);
+	cm_user_end_sessions(job, address_r);
+	if (!remove_mailbox(deletion, address_r->text, false, &tree))
+		return cm_user_account_error(job, address_r, CM_ACCOUNT_TROUBLE);
+	entry = json_pack("{s:s, s:I, s:I}", "address", address_r->text, "messages",
+			  (json_int_t)tree.messages, "bytes", (json_int_t)tree.bytes);
+	json_array_append_new(deletion->deleted, entry);
+	return CM_EXIT_OK;
+}
+
+/* Removes what a delivery or a session that was just ending made under the old names. */
+static int remove_leftovers(struct deletion *deletion)
+{
+	const struct timespec pause = {.tv_nsec = LEFTOVER_WAIT_MS * 1000000L};
+	struct cm_tree tree = {0};
+	size_t i;
+	json_t *entry;
+
+	for (int look = 0; look < LEFTOVER_LOOKS; look++) {
+		nanosleep(&pause, NULL);
+		json_array_foreach(deletion->deleted, i, entry)
+		{
+			const char *name = json_string_value(json_object_get(entry, "address"));
+
+			if (!remove_mailbox(deletion, name, true, &tree)) {
+				(void)cm_command_fail(deletion->job.program, &deletion->job.err);
+				return CM_EXIT_TROUBLE;
+			}
+		}
+	}
+	return CM_EXIT_OK;
+}
+
+static int delete_all(struct deletion *deletion, char **words)
+{
+	struct cm_user_job *job = &deletion->job;
+	int worst = CM_EXIT_OK, status;
+	struct cm_address address;
+
+	for (; *words != NULL; words++) {
+		status = delete_one(deletion, *words, &address);
+		if (status != CM_EXIT_OK)
+			(void)cm_command_fail(job->program, &job->err);
+		else if (!job->json)
+			printf("deleted %s\n", address.text);
+		if (status > worst)
+			worst = status;
+	}
+	if (json_array_size(deletion->deleted) > 0) {
+		fflush(stdout);
+		status = remove_leftovers(deletion);
+		if (status > worst)
+			worst = status;
+	}
+	/* Leftovers of a killed run of expiry are its own to settle. */
+	(void)unlinkat(deletion->mailboxes, CM_ACCOUNT_TRASH_DIR, AT_REMOVEDIR);
+	if (job->json) {
+		json_dumpf(deletion->deleted, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	job->err.text[0] = '\0';
+	return worst;
+}
+
+static bool ask(struct deletion *deletion, char **words)
+{
+	char question[CM_ADDRESS_MAX + 64];
+	int count = 0;
+
+	while (words[count] != NULL)
+		count++;
+	if (count == 1)
+		snprintf(question, sizeof(question), "Delete %.254s with all mail?", words[0]);
+	else
+		snprintf(question, sizeof(question), "Delete %d accounts with all mail?", count);
+	return cm_confirm(deletion->yes, question, &deletion->job.err);
+}
+
+static int parse_delete(int argc, char **argv, struct deletion *deletion, char ***words_r)
+{
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&deletion->job.config_path),
+	    {"yes", 'y', NULL, "do not ask", cm_option_switch, &deletion->yes, 0, 0},
+	    {"json", 0, NULL, "print JSON", cm_option_switch, &deletion->job.json, 0, 0},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "[OPTION]... ADDRESS...",
+	    .summary = "Ends the sessions of accounts and deletes them with all their mail. Where "
+		       "registration is\n"
+		       "open, a client that still has the account makes it again at its next "
+		       "login: to keep\n"
+		       "somebody out, see chatmailctl user block.",
+	    .options = options,
+	    .arguments_min = 1,
+	    .arguments_max = INT32_MAX,
+	};
+
+	return cm_options_parse(&line, argc, argv, words_r);
+}
+
+int cm_user_delete(int argc, char **argv)
+{
+	struct deletion deletion = {
+	    .job = {.program = argv[0], .config_path = CM_CONFIG_DEFAULT_PATH},
+	    .mailboxes = -1,
+	    .trash = -1,
+	};
+	char **words;
+	int status = parse_delete(argc, argv, &deletion, &words);
+
+	if (status >= 0)
+		return status;
+	status = CM_EXIT_TROUBLE;
+	deletion.deleted = json_array();
+	if (cm_user_begin(&deletion.job) && ask(&deletion, words) &&
+	    (deletion.mailboxes = cm_user_open_mailboxes(&deletion.job)) >= 0 &&
+	    open_trash(&deletion))
+		status = delete_all(&deletion, words);
+	if (deletion.trash >= 0)
+		close(deletion.trash);
+	if (deletion.mailboxes >= 0)
+		close(deletion.mailboxes);
+	json_decref(deletion.deleted);
+	return cm_user_end(&deletion.job, status);
+}

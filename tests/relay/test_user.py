@@ -1,0 +1,188 @@
+"""chatmailctl user beside real servers: accounts listed, blocked, deleted and given other passwords
+while their owners are logged in and mail arrives."""
+
+import contextlib
+import imaplib
+import json
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support.messages import encrypted
+from support.wait import eventually
+
+DAY = 86400
+
+
+def user(relay, *arguments, check=True, **options):
+    return relay.inside("chatmailctl", "user", *arguments, check=check, **options)
+
+
+def refused(relay, account, password=None):
+    try:
+        relay.imap(account, password).logout()
+    except imaplib.IMAP4.error:
+        return True
+    return False
+
+
+def ended(client):
+    """True when the server has closed the connection."""
+    try:
+        client.noop()
+    except (imaplib.IMAP4.abort, OSError):
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def sender(relay):
+    return relay.registered()
+
+
+def test_list_and_show(relay, sender):
+    alice, bob = relay.registered("usera0001"), relay.registered("usera0002")
+    password = relay.mailbox(bob) / "password"
+    os.utime(password, (time.time() - 40 * DAY,) * 2)
+    relay.deliver(sender.address, bob.address, encrypted(sender.address, bob.address, 3000))
+    listed = json.loads(user(relay, "list", "--json", "usera*").stdout)
+    assert [entry["address"] for entry in listed] == [alice.address, bob.address]
+    assert listed[1]["last_seen"] == int(time.time() - 40 * DAY) // DAY * DAY
+    assert bob.address not in user(relay, "list", "--unused", "41").stdout
+    assert alice.address not in user(relay, "list", "--unused", "40").stdout
+    assert bob.address in user(relay, "list", "--unused", "40").stdout
+    sizes = json.loads(user(relay, "list", "--sizes", "--json", "usera0002*").stdout)
+    assert sizes[0]["messages"] == 1 and sizes[0]["bytes"] > 3000
+    shown = json.loads(user(relay, "show", "--json", "usera0002").stdout)
+    assert shown["address"] == bob.address
+    assert (shown["messages"], shown["push_tokens"], shown["blocked"]) == (1, 0, False)
+    assert shown["takes_cleartext"] is False
+    assert "state        active" in user(relay, "show", bob.address).stdout
+
+
+@pytest.mark.parametrize(
+    "address, status, text",
+    [
+        ("nobody001", 1, "there is no such account"),
+        ("x@elsewhere.test", 2, "not an address of this relay"),
+        ("../x", 2, "not an address"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["show", "block", "unblock", "delete", "password"])
+def test_wrong_address(relay, verb, address, status, text):
+    options = {"delete": ["--yes"], "password": ["--random"]}.get(verb, [])
+    done = user(relay, verb, *options, address, check=False)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert text in done.stderr
+
+
+@pytest.mark.parametrize("asleep", [False, True])
+def test_block(relay, sender, asleep):
+    alice, neighbour = relay.registered(), relay.registered()
+    with contextlib.ExitStack() as clients:
+        client = relay.imap(alice, select=True)
+        other = relay.imap(neighbour, select=True)
+        clients.callback(client.shutdown)
+        clients.callback(other.shutdown)
+        if asleep:
+            client.send(b"a IDLE\r\n")
+            client.readline()
+        user(relay, "block", alice.address)
+        if asleep:
+            client.sock.settimeout(60)
+            while client.sock.recv(4096):
+                pass
+        else:
+            eventually(lambda: ended(client), message="the session goes on")
+        assert not ended(other)
+    assert refused(relay, alice)
+    assert relay.deliver(sender.address, alice.address, encrypted(sender.address, alice.address))
+    assert user(relay, "list", "--blocked").stdout.split()[-1] == alice.address
+    user(relay, "unblock", alice.address)
+    relay.imap(alice).logout()
+    assert user(relay, "list", "--blocked").stdout == ""
+
+
+def test_password(relay):
+    alice = relay.registered()
+    file = relay.mailbox(alice) / "password"
+    os.utime(file, (time.time() - 40 * DAY,) * 2)
+    seen, owner = file.stat().st_mtime, file.stat().st_uid
+    client = relay.imap(alice)
+    os.utime(file, (seen, seen))
+    new = json.loads(user(relay, "password", "--random", "--json", alice.address).stdout)["password"]
+    eventually(lambda: ended(client), message="the session goes on")
+    assert (file.stat().st_mtime, file.stat().st_uid) == (seen, owner)
+    assert refused(relay, alice)
+    relay.imap(alice, new).logout()
+    user(relay, "password", alice.address, input="another secret\n")
+    assert refused(relay, alice, new)
+    relay.imap(alice, "another secret").logout()
+    done = user(relay, "password", alice.address, input="short\n", check=False)
+    assert done.returncode == 2 and "9 characters" in done.stderr
+    relay.imap(alice, "another secret").logout()
+
+
+def test_delete_asks(relay):
+    alice = relay.registered()
+    done = user(relay, "delete", alice.address, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2 and "--yes" in done.stderr
+    relay.imap(alice).logout()
+
+
+def test_delete_several(relay):
+    accounts = [relay.registered() for _ in range(3)]
+    done = user(
+        relay, "delete", "--yes", "--json", *[account.address for account in accounts], "nobody001", check=False
+    )
+    assert done.returncode == 1 and "nobody001" in done.stderr
+    assert [entry["address"] for entry in json.loads(done.stdout)] == [a.address for a in accounts]
+    assert not any(relay.mailbox(account).exists() for account in accounts)
+    assert not (relay.mailbox(accounts[0]).parent / ".expired").exists()
+
+
+def test_delete_while_it_is_used(relay, sender):
+    """Clients idle and read, mail arrives: nothing of the account is left, nobody else's suffers."""
+    alice, neighbour = relay.registered(), relay.registered()
+    message = encrypted(sender.address, alice.address, 20000)
+    stop = threading.Event()
+    delivered = []
+
+    def deliver():
+        while not stop.is_set():
+            refusal = relay.deliver(sender.address, [alice.address, neighbour.address], message)
+            delivered.append(alice.address not in refusal)
+
+    def read():
+        while not stop.is_set():
+            try:
+                with relay.imap(alice, select=True) as client:
+                    while not stop.is_set():
+                        client.uid("STORE", "1:*", "+FLAGS", "(\\Seen)")
+                        client.noop()
+            except (imaplib.IMAP4.error, OSError):
+                return
+
+    threads = [threading.Thread(target=target) for target in (deliver, deliver, read, read)]
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(lambda: delivered.count(True) >= 20, timeout=120)
+        user(relay, "delete", "--yes", alice.address)
+        gone = len(delivered)
+        eventually(lambda: len(delivered) >= gone + 10, timeout=120)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not any(delivered[gone + 4 :])
+    assert not (relay.mailbox(alice) / "password").exists()
+    assert not relay.mailbox(alice).exists()
+    relay.imap(neighbour).logout()
+    assert len(relay.fetch(neighbour)) == len(delivered)
+    again = relay.account(alice.name, "quite another one")
+    relay.imap(again).logout()
+    assert relay.fetch(again) == []
