@@ -28,7 +28,7 @@
 struct entry {
 	char *address;
 	time_t seen;
-	bool blocked;
+	bool blocked, takes_cleartext;
 	uint64_t messages, bytes;
 };
 
@@ -88,6 +88,8 @@ static bool examine(int mailboxes, const char *name, bool sizes, struct entry *e
 		entry->seen = st.st_mtime / DAY * DAY;
 		entry->blocked = st.st_size == 0 || fstatat(fd, CM_ACCOUNT_BLOCKED_FILE, &st,
 							    AT_SYMLINK_NOFOLLOW) == 0;
+		entry->takes_cleartext =
+		    fstatat(fd, CM_ACCOUNT_ENFORCE_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0;
 	}
 	if (good && sizes)
 		(void)cm_maildir_walk(fd, add_file, entry, err);
@@ -265,22 +267,16 @@ int cm_user_list(int argc, char **argv)
 
 struct details {
 	struct entry entry;
-	bool takes_cleartext;
 	size_t tokens;
 };
 
-static bool read_details(struct cm_user_job *job, struct cm_address *address,
-			 struct details *details)
+static bool count_tokens(struct cm_user_job *job, struct cm_address *address, size_t *count_r)
 {
 	char *path = cm_account_path(job->config, address);
-	enum cm_account_status enforces =
-	    cm_account_enforces_encryption(job->config, address, &job->err);
 	struct cm_tokens tokens = {0};
-	bool good = path != NULL && enforces != CM_ACCOUNT_TROUBLE &&
-		    cm_tokens_get(path, time(NULL), &tokens, &job->err);
+	bool good = path != NULL && cm_tokens_get(path, time(NULL), &tokens, &job->err);
 
-	details->takes_cleartext = enforces == CM_ACCOUNT_ABSENT;
-	details->tokens = tokens.count;
+	*count_r = tokens.count;
 	cm_tokens_free(&tokens);
 	free(path);
 	return good;
@@ -294,7 +290,7 @@ static bool show_json(struct cm_user_job *job, const struct details *details)
 		json_object_set_new(object, "quota",
 				    json_integer((json_int_t)job->config->max_mailbox_size));
 		json_object_set_new(object, "takes_cleartext",
-				    json_boolean(details->takes_cleartext));
+				    json_boolean(details->entry.takes_cleartext));
 		json_object_set_new(object, "push_tokens",
 				    json_integer((json_int_t)details->tokens));
 	}
@@ -312,7 +308,7 @@ static void show_text(const struct cm_user_job *job, const struct details *detai
 	printf("messages     %" PRIu64 "\n", details->entry.messages);
 	printf("bytes        %" PRIu64 " of %" PRIu64 "\n", details->entry.bytes,
 	       job->config->max_mailbox_size);
-	printf("cleartext    %s\n", details->takes_cleartext ? "accepted" : "refused");
+	printf("cleartext    %s\n", details->entry.takes_cleartext ? "accepted" : "refused");
 	printf("push tokens  %zu\n", details->tokens);
 }
 
@@ -331,7 +327,7 @@ static int show(struct cm_user_job *job, const char *word)
 	if (!examine(mailboxes, address.text, true, &details.entry, &job->err)) {
 		if (job->err.text[0] == '\0')
 			status = cm_user_account_error(job, &address, CM_ACCOUNT_ABSENT);
-	} else if (job->err.text[0] == '\0' && read_details(job, &address, &details)) {
+	} else if (job->err.text[0] == '\0' && count_tokens(job, &address, &details.tokens)) {
 		status = CM_EXIT_OK;
 		if (!job->json)
 			show_text(job, &details);

@@ -144,7 +144,7 @@ def test_remains_that_cannot_be_deleted_are_named(tree):
     tree.run(status=2)
     named = ".expired/user@relay.test: directories are nested too deeply"
     assert named in tree.run("-v", status=2).stderr
-    assert ".expired/(hidden): Directories" in tree.run(status=2).stderr
+    assert ".expired/(hidden): directories" in tree.run(status=2).stderr
 
 
 def test_kill_at_any_moment(tree):
