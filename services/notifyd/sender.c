@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "https.h"
 #include "tokens.h"
 
 #define CONNECT_TIMEOUT   10L /* seconds */
@@ -82,30 +83,16 @@ static int set_socket_options(void *context, curl_socket_t fd, curlsocktype purp
 	return CURL_SOCKOPT_OK;
 }
 
-/* Where this installation, or a test, keeps its certificate authorities. */
-static void set_authorities(CURL *easy)
-{
-	const char *file = getenv("SSL_CERT_FILE"), *directory = getenv("SSL_CERT_DIR");
-
-	if (file != NULL && *file != '\0')
-		curl_easy_setopt(easy, CURLOPT_CAINFO, file);
-	if (directory != NULL && *directory != '\0')
-		curl_easy_setopt(easy, CURLOPT_CAPATH, directory);
-}
-
 static void set_options(const struct sender *sender, struct request *request)
 {
 	CURL *easy = request->easy;
 
+	https_set_options(easy, "chatmail-notifyd");
 	curl_easy_setopt(easy, CURLOPT_URL, sender->url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, sender->headers);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "chatmail-notifyd");
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	/* Else the end of a request waits, and we with it, for a resolver that does not answer. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT);
@@ -121,7 +108,6 @@ static void set_options(const struct sender *sender, struct request *request)
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
-	set_authorities(easy);
 }
 
 /* An idle request, or a new one. */

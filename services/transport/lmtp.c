@@ -1,5 +1,7 @@
 #include "lmtp.h"
 
+#include "connections.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -31,9 +33,8 @@ enum data_state {
 };
 
 struct session {
+	struct connection connection; /* first: see destroy_connection() */
 	struct lmtp_server *server;
-	struct session *next, *previous;
-	struct loop_watch watch;
 	enum state state;
 	enum data_state data_state;
 	bool closing;
@@ -55,11 +56,9 @@ struct session {
 
 struct lmtp_server {
 	struct delivery_world *world;
-	struct loop_watch watch;
-	bool listening;
+	struct connections connections;
 	size_t max_message_bytes;
-	struct session *sessions;
-	size_t session_count, busy;
+	size_t busy;
 };
 
 static void reset(struct session *session)
@@ -78,25 +77,17 @@ static void reset(struct session *session)
 	session->state = STATE_COMMAND;
 }
 
-static void listen_while_room(struct lmtp_server *server);
-
 static void destroy(struct session *session)
 {
-	struct lmtp_server *server = session->server;
-
 	reset(session);
-	loop_remove(server->world->loop, &session->watch);
-	close(session->watch.fd);
+	connection_close(&session->connection);
 	free(session->output);
-	if (session->previous != NULL)
-		session->previous->next = session->next;
-	else
-		server->sessions = session->next;
-	if (session->next != NULL)
-		session->next->previous = session->previous;
 	free(session);
-	server->session_count--;
-	listen_while_room(server);
+}
+
+static void destroy_connection(struct connection *connection)
+{
+	destroy((struct session *)connection);
 }
 
 /* Appends a reply line. Without memory the session ends: Postfix tries again. */
@@ -347,7 +338,8 @@ static void write_output(struct session *session)
 
 	if (session->output_length == 0)
 		return;
-	written = send(session->watch.fd, session->output, session->output_length, MSG_NOSIGNAL);
+	written = send(session->connection.watch.fd, session->output, session->output_length,
+		       MSG_NOSIGNAL);
 	if (written < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			session->closing = true;
@@ -378,9 +370,9 @@ static void go_on(struct session *session)
 		destroy(session);
 		return;
 	}
-	session->watch.events = session->output_length > 0 ? POLLOUT : 0;
+	session->connection.watch.events = session->output_length > 0 ? POLLOUT : 0;
 	if (session->input_length < INPUT_SIZE)
-		session->watch.events |= POLLIN;
+		session->connection.watch.events |= POLLIN;
 }
 
 static void on_session_ready(void *context, short revents)
@@ -389,7 +381,7 @@ static void on_session_ready(void *context, short revents)
 	ssize_t length;
 
 	if ((revents & ~POLLOUT) != 0 || revents == 0) {
-		length = recv(session->watch.fd, session->input + session->input_length,
+		length = recv(session->connection.watch.fd, session->input + session->input_length,
 			      INPUT_SIZE - session->input_length, 0);
 		if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR)) {
 			destroy(session);
@@ -401,8 +393,9 @@ static void on_session_ready(void *context, short revents)
 	go_on(session);
 }
 
-static void begin_session(struct lmtp_server *server, int fd)
+static void begin_session(void *context, int fd)
 {
+	struct lmtp_server *server = context;
 	struct session *session = calloc(1, sizeof(*session));
 
 	if (session == NULL) {
@@ -411,41 +404,13 @@ static void begin_session(struct lmtp_server *server, int fd)
 	}
 	session->server = server;
 	spool_init(&session->spool);
-	session->watch = (struct loop_watch){
-	    .fd = fd,
-	    .events = POLLIN,
-	    .ready = on_session_ready,
-	    .context = session,
-	};
-	if (!loop_add(server->world->loop, &session->watch)) {
-		close(fd);
+	if (!connection_open(&session->connection, &server->connections, fd, on_session_ready,
+			     session)) {
 		free(session);
 		return;
 	}
-	session->next = server->sessions;
-	if (session->next != NULL)
-		session->next->previous = session;
-	server->sessions = session;
-	server->session_count++;
 	reply(session, "220 chatmail-transport LMTP");
 	go_on(session);
-}
-
-static void on_connection(void *context, short revents)
-{
-	struct lmtp_server *server = context;
-	int fd = accept4(server->watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	(void)revents;
-	if (fd >= 0)
-		begin_session(server, fd);
-	listen_while_room(server);
-}
-
-static void listen_while_room(struct lmtp_server *server)
-{
-	server->watch.events =
-	    server->listening && server->session_count < LMTP_SESSIONS_MAX ? POLLIN : 0;
 }
 
 struct lmtp_server *lmtp_server_new(struct delivery_world *world, int listener,
@@ -456,15 +421,9 @@ struct lmtp_server *lmtp_server_new(struct delivery_world *world, int listener,
 	if (server == NULL)
 		return NULL;
 	server->world = world;
-	server->listening = true;
 	server->max_message_bytes = max_message_bytes;
-	server->watch = (struct loop_watch){
-	    .fd = listener,
-	    .events = POLLIN,
-	    .ready = on_connection,
-	    .context = server,
-	};
-	if (!loop_add(world->loop, &server->watch)) {
+	if (!connections_listen(&server->connections, world->loop, listener, LMTP_SESSIONS_MAX,
+				begin_session, server)) {
 		free(server);
 		return NULL;
 	}
@@ -473,8 +432,7 @@ struct lmtp_server *lmtp_server_new(struct delivery_world *world, int listener,
 
 void lmtp_server_stop(struct lmtp_server *server)
 {
-	server->listening = false;
-	listen_while_room(server);
+	connections_stop(&server->connections);
 }
 
 size_t lmtp_server_busy(const struct lmtp_server *server)
@@ -486,10 +444,7 @@ void lmtp_server_free(struct lmtp_server **server)
 {
 	if (*server == NULL)
 		return;
-	while ((*server)->sessions != NULL)
-		destroy((*server)->sessions);
-	loop_remove((*server)->world->loop, &(*server)->watch);
-	close((*server)->watch.fd);
+	connections_close(&(*server)->connections, destroy_connection);
 	free(*server);
 	*server = NULL;
 }

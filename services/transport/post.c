@@ -1,5 +1,7 @@
 #include "post.h"
 
+#include "https.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,26 +142,13 @@ static bool set_target(struct post *post, const struct post_target *target)
 	return curl_easy_setopt(post->easy, CURLOPT_URL, url) == CURLE_OK;
 }
 
-static void set_authorities(CURL *easy)
-{
-	const char *file = getenv("SSL_CERT_FILE"), *directory = getenv("SSL_CERT_DIR");
-
-	if (file != NULL && *file != '\0')
-		curl_easy_setopt(easy, CURLOPT_CAINFO, file);
-	if (directory != NULL && *directory != '\0')
-		curl_easy_setopt(easy, CURLOPT_CAPATH, directory);
-}
-
 static void set_options(struct post *post, bool probe)
 {
 	CURL *easy = post->easy;
 
+	https_set_options(easy, "chatmail-transport");
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "chatmail-transport");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT, probe ? PROBE_TIMEOUT : TIMEOUT);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -169,7 +158,6 @@ static void set_options(struct post *post, bool probe)
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, post);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, post);
-	set_authorities(easy);
 }
 
 struct post *post_start(struct loop *loop, const struct post_target *target,

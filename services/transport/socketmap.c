@@ -1,8 +1,9 @@
 #include "socketmap.h"
 
+#include "connections.h"
+
 #include <ctype.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,42 +17,23 @@
 #define PATH_MAX_LENGTH 400
 
 struct session {
+	struct connection connection; /* first: see destroy() */
 	struct socketmap_server *server;
-	struct session *next, *previous;
-	struct loop_watch watch;
 	char input[REQUEST_MAX];
 	size_t length;
 };
 
 struct socketmap_server {
 	struct delivery_world *world;
-	struct loop_watch watch;
+	struct connections connections;
 	char *directory, *lmtp_socket;
 	bool always_https;
-	struct session *sessions;
-	size_t session_count;
 };
 
-static void listen_while_room(struct socketmap_server *server)
+static void destroy(struct connection *connection)
 {
-	server->watch.events = server->session_count < SESSIONS_MAX ? POLLIN : 0;
-}
-
-static void destroy(struct session *session)
-{
-	struct socketmap_server *server = session->server;
-
-	loop_remove(server->world->loop, &session->watch);
-	close(session->watch.fd);
-	if (session->previous != NULL)
-		session->previous->next = session->next;
-	else
-		server->sessions = session->next;
-	if (session->next != NULL)
-		session->next->previous = session->previous;
-	free(session);
-	server->session_count--;
-	listen_while_room(server);
+	connection_close(connection);
+	free(connection);
 }
 
 /* Answers are short and Postfix waits for each, so that a socket that does not take one is broken.
@@ -62,7 +44,8 @@ static bool answer(struct session *session, const char *text)
 	int length = snprintf(netstring, sizeof(netstring), "%zu:%s,", strlen(text), text);
 
 	return length > 0 && (size_t)length < sizeof(netstring) &&
-	       send(session->watch.fd, netstring, (size_t)length, MSG_NOSIGNAL) == length;
+	       send(session->connection.watch.fd, netstring, (size_t)length, MSG_NOSIGNAL) ==
+		   length;
 }
 
 /* True if the domain's mail goes over HTTPS. */
@@ -126,7 +109,7 @@ static bool take_request(struct session *session, bool *more_r)
 static void on_session_ready(void *context, short revents)
 {
 	struct session *session = context;
-	ssize_t length = recv(session->watch.fd, session->input + session->length,
+	ssize_t length = recv(session->connection.watch.fd, session->input + session->length,
 			      sizeof(session->input) - session->length, 0);
 	bool ok = length > 0, more = ok;
 
@@ -138,41 +121,22 @@ static void on_session_ready(void *context, short revents)
 	while (ok && more)
 		ok = take_request(session, &more);
 	if (!ok || session->length == sizeof(session->input))
-		destroy(session);
+		destroy(&session->connection);
 }
 
-static void on_connection(void *context, short revents)
+static void begin_session(void *context, int fd)
 {
 	struct socketmap_server *server = context;
-	int fd = accept4(server->watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct session *session;
+	struct session *session = calloc(1, sizeof(*session));
 
-	(void)revents;
-	if (fd < 0)
-		return;
-	session = calloc(1, sizeof(*session));
 	if (session == NULL) {
 		close(fd);
 		return;
 	}
 	session->server = server;
-	session->watch = (struct loop_watch){
-	    .fd = fd,
-	    .events = POLLIN,
-	    .ready = on_session_ready,
-	    .context = session,
-	};
-	if (!loop_add(server->world->loop, &session->watch)) {
-		close(fd);
+	if (!connection_open(&session->connection, &server->connections, fd, on_session_ready,
+			     session))
 		free(session);
-		return;
-	}
-	session->next = server->sessions;
-	if (session->next != NULL)
-		session->next->previous = session;
-	server->sessions = session;
-	server->session_count++;
-	listen_while_room(server);
 }
 
 struct socketmap_server *socketmap_server_new(struct delivery_world *world, int listener,
@@ -189,16 +153,11 @@ struct socketmap_server *socketmap_server_new(struct delivery_world *world, int 
 	server->always_https = always_https;
 	server->directory = strdup(directory);
 	server->lmtp_socket = strdup(lmtp_socket);
-	server->watch = (struct loop_watch){
-	    .fd = listener,
-	    .events = POLLIN,
-	    .ready = on_connection,
-	    .context = server,
-	};
 	if (mkdir(directory, 0755) != 0 && errno != EEXIST)
 		cm_error_set_errno(err, "cannot make %s", directory);
 	else if (server->directory == NULL || server->lmtp_socket == NULL ||
-		 !loop_add(world->loop, &server->watch))
+		 !connections_listen(&server->connections, world->loop, listener, SESSIONS_MAX,
+				     begin_session, server))
 		cm_error_set(err, "out of memory");
 	else
 		return server;
@@ -212,10 +171,7 @@ void socketmap_server_free(struct socketmap_server **server)
 {
 	if (*server == NULL)
 		return;
-	while ((*server)->sessions != NULL)
-		destroy((*server)->sessions);
-	loop_remove((*server)->world->loop, &(*server)->watch);
-	close((*server)->watch.fd);
+	connections_close(&(*server)->connections, destroy);
 	free((*server)->directory);
 	free((*server)->lmtp_socket);
 	free(*server);

@@ -46,7 +46,8 @@ class Transport:
             )
         self.socket = self.run_dir / "transport.sock"
         self.map = self.run_dir / "transport-map.sock"
-        eventually(lambda: self.map.exists() or self.process.poll() is not None)
+        # The socket's name is there before anybody listens.
+        eventually(lambda: "ready\n" in self.log.read_text() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log.read_text()
 
     def stop(self):

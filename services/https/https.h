@@ -1,0 +1,13 @@
+/*
+ * https - the options of libcurl that all our HTTPS clients set
+ */
+#ifndef HTTPS_H
+#define HTTPS_H
+
+#include <curl/curl.h>
+
+/* HTTP/2 where the server has it, TLS 1.2 or later, no signals, and the certificate authorities
+   that SSL_CERT_FILE and SSL_CERT_DIR name, if they are set. agent: the User-Agent header. */
+void https_set_options(CURL *easy, const char *agent);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * connections - what a server of the loop has accepted: a list with a bound
+ *
+ * A server's session holds a struct connection. While as many as allowed are open, further ones
+ * wait in the listening socket's queue.
+ */
+#ifndef TRANSPORT_CONNECTIONS_H
+#define TRANSPORT_CONNECTIONS_H
+
+#include "loop.h"
+
+struct connections;
+
+struct connection {
+	struct connections *list;
+	struct connection *next, *previous;
+	struct loop_watch watch; /* its context is the server's session */
+};
+
+/* A client has connected: the callee takes the descriptor, usually with connection_open(). */
+typedef void connection_accepted_fn(void *server, int fd);
+/* Ends the session whose connection this is. */
+typedef void connection_destroy_fn(struct connection *connection);
+
+struct connections {
+	struct loop *loop;
+	struct loop_watch listener;
+	connection_accepted_fn *accepted;
+	void *server;
+	size_t most, count;
+	bool stopped;
+	struct connection *first;
+};
+
+/* Begins to listen with `listener`, which is taken on success. most: open at one time. False if out
+   of memory. */
+bool connections_listen(struct connections *connections, struct loop *loop, int listener,
+			size_t most, connection_accepted_fn *accepted, void *server);
+/* Accepts no more of them. */
+void connections_stop(struct connections *connections);
+/* Ends all sessions and closes the listening socket. */
+void connections_close(struct connections *connections, connection_destroy_fn *destroy);
+
+/* Waits for input. False if out of memory: fd is closed, and session is the caller's to free. */
+bool connection_open(struct connection *connection, struct connections *connections, int fd,
+		     loop_ready_fn *ready, void *session);
+/* Closes the descriptor. */
+void connection_close(struct connection *connection);
+
+#endif
