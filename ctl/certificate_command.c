@@ -2,14 +2,15 @@
  * certificate - chatmailctl certificate: after an ACME client has renewed the certificate
  *
  * SYNOPSIS
- *	chatmailctl certificate deployed [-c INI]
- *	chatmailctl certificate check [-c INI]
+ *	chatmailctl certificate deployed [-c INI] [CERTIFICATE KEY]
+ *	chatmailctl certificate check [-c INI] [CERTIFICATE KEY]
  *
- * `deployed` is the hook that any ACME client can call: it checks the pair of files and makes the
- * servers that run read it. A pair that is wrong is reported, and no server is touched: they go on
- * with the old one, which they have in memory.
+ * `deployed` is the hook that any ACME client can call: it checks the pair of files, copies it to
+ * where the servers look if it is elsewhere, and makes those that run read it. A pair that is wrong
+ * is reported, nothing is copied and no server is touched: they keep the old one.
  */
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +24,9 @@
 
 extern char **environ;
 
-/* A server runs if its file is there; then this makes it read its certificate again. */
+/* A server whose PID file names a process runs; then this makes it read its certificate again. */
 static const struct server {
-	const char *name, *running;
+	const char *name, *pid_file;
 	const char *const command[4];
 } servers[] = {
     {"nginx", "/run/nginx.pid", {"nginx", "-s", "reload", NULL}},
@@ -54,13 +55,27 @@ static bool run(const char *const command[], struct cm_error *err)
 	return false;
 }
 
+/* `nginx -t` leaves an empty file, one that was killed an old number. */
+static bool runs(const struct server *server)
+{
+	FILE *file = fopen(server->pid_file, "re");
+	long pid = 0;
+
+	if (file == NULL)
+		return false;
+	if (fscanf(file, "%ld", &pid) != 1)
+		pid = 0;
+	(void)fclose(file);
+	return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
 static int reload_servers(const char *program)
 {
 	int status = CM_EXIT_OK;
 	struct cm_error err;
 
 	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
-		if (access(servers[i].running, F_OK) < 0)
+		if (!runs(&servers[i]))
 			continue;
 		if (run(servers[i].command, &err))
 			printf("reloaded %s\n", servers[i].name);
@@ -70,57 +85,106 @@ static int reload_servers(const char *program)
 	return status;
 }
 
-static int check_pair(int argc, char **argv, const char *summary, const char *program)
+/* What does not keep the servers from using the pair. */
+static void warn(const char *program, const struct cm_config *config,
+		 const struct cm_tls_files *files, const struct cm_tls_pair *pair)
 {
-	const char *path = CM_CONFIG_DEFAULT_PATH;
-	const struct cm_option options[] = {CM_OPTION_CONFIG(&path), {.name = NULL}};
-	const struct cm_command_line line = {
-	    .program = program, .synopsis = "[-c INI]", .summary = summary, .options = options};
-	int status = cm_options_parse(&line, argc, argv, NULL);
+	if (config->tls_self_signed)
+		return;
+	if (pair->self_signed)
+		fprintf(stderr,
+			"%s: warning: %s: self-signed: clients and other relays refuse it\n",
+			program, files->certificate);
+	if ((pair->missing & CM_TLS_MTA_STS) != 0)
+		fprintf(stderr,
+			"%s: warning: %s: not for mta-sts.%s: nobody can read the MTA-STS policy\n",
+			program, files->certificate, config->mail_host);
+	if ((pair->missing & CM_TLS_AUTOCONFIG) != 0)
+		fprintf(stderr,
+			"%s: warning: %s: not for autoconfig.%s: clients find the ports later\n",
+			program, files->certificate, config->mail_host);
+}
+
+static int look_at(const char *program, const struct cm_config *config,
+		   const struct cm_tls_files *files)
+{
 	struct cm_tls_pair pair;
-	struct cm_config *config;
 	struct cm_error err;
 	char date[32] = "";
 	struct tm tm;
 
+	if (!cm_tls_pair_check(config, files, time(NULL), &pair, &err))
+		return cm_command_fail(program, &err);
+	warn(program, config, files, &pair);
+	if (gmtime_r(&pair.not_after, &tm) != NULL)
+		(void)strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", &tm);
+	printf("%s: valid until %s\n", files->certificate, date);
+	return CM_EXIT_OK;
+}
+
+static int install(const char *program, const struct cm_config *config,
+		   const struct cm_tls_files *files)
+{
+	struct cm_error err;
+
+	if (!cm_tls_pair_install(config, files, &err))
+		return cm_command_fail(program, &err);
+	return reload_servers(program);
+}
+
+/* Both commands: deploy says which. */
+static int run_command(int argc, char **argv, const char *summary, bool deploy)
+{
+	const char *path = CM_CONFIG_DEFAULT_PATH;
+	const struct cm_option options[] = {CM_OPTION_CONFIG(&path), {.name = NULL}};
+	const struct cm_command_line line = {.program = argv[0],
+					     .synopsis = "[-c INI] [CERTIFICATE KEY]",
+					     .summary = summary,
+					     .options = options,
+					     .arguments_max = 2};
+	char **words;
+	int status = cm_options_parse(&line, argc, argv, &words);
+	struct cm_config *config;
+	struct cm_error err;
+
 	if (status >= 0)
 		return status;
-	config = cm_config_load(path, cm_command_warn, (void *)program, &err);
+	if (words[0] != NULL && words[1] == NULL)
+		return cm_options_complain(argv[0], "%s: the key is missing", words[0]);
+	config = cm_config_load(path, cm_command_warn, argv[0], &err);
 	if (config == NULL)
-		return cm_command_fail(program, &err);
-	if (!cm_tls_pair_check(config, time(NULL), &pair, &err)) {
-		status = cm_command_fail(program, &err);
-	} else {
-		if (gmtime_r(&pair.not_after, &tm) != NULL)
-			(void)strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", &tm);
-		printf("%s: valid until %s\n", config->tls_certificate, date);
-	}
+		return cm_command_fail(argv[0], &err);
+	const struct cm_tls_files files = {
+	    words[0] != NULL ? words[0] : config->tls_certificate,
+	    words[0] != NULL ? words[1] : config->tls_key,
+	};
+	status = look_at(argv[0], config, &files);
+	if (status == CM_EXIT_OK && deploy)
+		status = install(argv[0], config, &files);
 	cm_config_free(&config);
 	return status;
 }
 
 static int check(int argc, char **argv)
 {
-	int status = check_pair(argc, argv, "Checks the certificate and its key.", argv[0]);
-
-	return status >= 0 ? status : CM_EXIT_OK;
+	return run_command(argc, argv,
+			   "Checks the certificate and its key: those given, or those that the "
+			   "servers use.",
+			   false);
 }
 
 static int deployed(int argc, char **argv)
 {
-	const char *program = argv[0];
-	int status = check_pair(
-	    argc, argv,
-	    "Checks the certificate and its key, and makes the servers read them again.\n"
-	    "For the deploy hook of an ACME client.",
-	    program);
-
-	return status >= 0 ? status : reload_servers(program);
+	return run_command(argc, argv,
+			   "Checks the certificate and its key, copies them to where the servers "
+			   "read them if\nothers are given, and makes the servers read them again. "
+			   "For the deploy hook of an\nACME client.",
+			   true);
 }
 
 static const struct cm_command commands[] = {
     {"check", check, "check the certificate and its key"},
-    {"deployed", deployed, "check them and make the servers read them again"},
+    {"deployed", deployed, "check them, and make the servers use them"},
     {NULL, NULL, NULL},
 };
 

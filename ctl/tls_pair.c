@@ -1,13 +1,22 @@
 #include "tls_pair.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/asn1.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
 
 #define DAY       86400
 #define WARN_DAYS 21
+
+/* Bytes of a file: a chain of certificates has some 6 KB. */
+#define FILE_MAX (1 << 20)
 
 static bool time_of(const ASN1_TIME *text, time_t *time_r)
 {
@@ -31,8 +40,10 @@ static X509 *read_certificate(const char *path, struct cm_tls_pair *pair_r, stru
 	certificate = PEM_read_X509(file, NULL, NULL, NULL);
 	(void)fclose(file);
 	if (certificate != NULL && time_of(X509_get0_notBefore(certificate), &pair_r->not_before) &&
-	    time_of(X509_get0_notAfter(certificate), &pair_r->not_after))
+	    time_of(X509_get0_notAfter(certificate), &pair_r->not_after)) {
+		pair_r->self_signed = X509_self_signed(certificate, 0) == 1;
 		return certificate;
+	}
 	cm_error_set(err, "%s: not a certificate in PEM format", path);
 	X509_free(certificate);
 	return NULL;
@@ -57,59 +68,145 @@ static int no_passphrase(char *buffer, int size, int writing, void *context)
 	return -1;
 }
 
-static bool check_key(const struct cm_config *config, X509 *certificate, struct cm_error *err)
+static bool check_key(const struct cm_tls_files *files, X509 *certificate, struct cm_error *err)
 {
-	FILE *file = fopen(config->tls_key, "re");
+	FILE *file = fopen(files->key, "re");
 	EVP_PKEY *key;
 	bool good;
 
 	if (file == NULL) {
-		cm_error_set_errno(err, "%s", config->tls_key);
+		cm_error_set_errno(err, "%s", files->key);
 		return false;
 	}
 	key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
 	(void)fclose(file);
 	if (key == NULL) {
 		cm_error_set(err, "%s: not a private key in PEM format without a passphrase",
-			     config->tls_key);
+			     files->key);
 		return false;
 	}
 	good = X509_check_private_key(certificate, key) == 1;
 	EVP_PKEY_free(key);
 	if (!good)
-		cm_error_set(err, "%s: not the key of %s", config->tls_key,
-			     config->tls_certificate);
+		cm_error_set(err, "%s: not the key of %s", files->key, files->certificate);
 	return good;
 }
 
-static bool check_name(const struct cm_config *config, X509 *certificate, struct cm_error *err)
+static bool is_for_host(X509 *certificate, const char *prefix, const char *domain)
+{
+	char *name = NULL;
+	bool good = asprintf(&name, "%s.%s", prefix, domain) >= 0 &&
+		    X509_check_host(certificate, name, 0, 0, NULL) == 1;
+
+	free(name);
+	return good;
+}
+
+static bool check_names(const struct cm_config *config, const struct cm_tls_files *files,
+			X509 *certificate, struct cm_tls_pair *pair_r, struct cm_error *err)
 {
 	const char *host = config->mail_host;
 	int result = config->mail_domain_is_ip ? X509_check_ip_asc(certificate, host, 0)
 					       : X509_check_host(certificate, host, 0, 0, NULL);
 
-	if (result == 1)
+	if (result != 1) {
+		cm_error_set(err, "%s: not for %s", files->certificate, host);
+		return false;
+	}
+	if (config->mail_domain_is_ip)
 		return true;
-	cm_error_set(err, "%s: not for %s", config->tls_certificate, host);
-	return false;
+	if (!is_for_host(certificate, "mta-sts", host))
+		pair_r->missing |= CM_TLS_MTA_STS;
+	if (!is_for_host(certificate, "autoconfig", host))
+		pair_r->missing |= CM_TLS_AUTOCONFIG;
+	return true;
 }
 
-bool cm_tls_pair_check(const struct cm_config *config, time_t now, struct cm_tls_pair *pair_r,
-		       struct cm_error *err)
+bool cm_tls_pair_check(const struct cm_config *config, const struct cm_tls_files *files, time_t now,
+		       struct cm_tls_pair *pair_r, struct cm_error *err)
 {
-	X509 *certificate = read_certificate(config->tls_certificate, pair_r, err);
+	X509 *certificate = read_certificate(files->certificate, pair_r, err);
 	bool good = false;
 
 	if (certificate == NULL)
 		return false;
+	pair_r->missing = 0;
 	if (now < pair_r->not_before)
-		cm_error_set(err, "%s: not valid yet", config->tls_certificate);
+		cm_error_set(err, "%s: not valid yet", files->certificate);
 	else if (now >= pair_r->not_after)
-		cm_error_set(err, "%s: has expired", config->tls_certificate);
+		cm_error_set(err, "%s: has expired", files->certificate);
 	else
-		good = check_key(config, certificate, err) && check_name(config, certificate, err);
+		good = check_key(files, certificate, err) &&
+		       check_names(config, files, certificate, pair_r, err);
 	X509_free(certificate);
 	return good;
+}
+
+static bool is_same_file(const char *first, const char *second)
+{
+	char *one = realpath(first, NULL), *other = realpath(second, NULL);
+	bool same = one != NULL && other != NULL && strcmp(one, other) == 0;
+
+	free(one);
+	free(other);
+	return same;
+}
+
+/* Clients keep symbolic links to what is current. */
+static bool read_whole(const char *path, char **data_r, size_t *length_r)
+{
+	char *real = realpath(path, NULL);
+	bool good = real != NULL && cm_file_read(AT_FDCWD, real, FILE_MAX, data_r, length_r);
+
+	free(real);
+	return good;
+}
+
+/* Opens the directory of a path, which is made if it is missing. */
+static int open_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent = slash != NULL ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+	int fd = -1;
+
+	if (parent != NULL && cm_file_make_directories(parent, 0755))
+		fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(parent);
+	return fd;
+}
+
+static bool copy(const char *from, const char *to, mode_t mode, struct cm_error *err)
+{
+	const char *slash = strrchr(to, '/');
+	char *data = NULL;
+	size_t length;
+	int directory = -1;
+	bool good = false;
+
+	if (!read_whole(from, &data, &length)) {
+		cm_error_set_errno(err, "%s", from);
+		return false;
+	}
+	directory = open_parent(to);
+	if (directory >= 0)
+		good = cm_file_write(directory, slash != NULL ? slash + 1 : to, ".chatmailctl-",
+				     data, length, mode, CM_FILE_REPLACE | CM_FILE_DURABLE);
+	if (!good)
+		cm_error_set_errno(err, "%s: cannot be written", to);
+	if (directory >= 0)
+		close(directory);
+	explicit_bzero(data, length);
+	free(data);
+	return good;
+}
+
+bool cm_tls_pair_install(const struct cm_config *config, const struct cm_tls_files *files,
+			 struct cm_error *err)
+{
+	return (is_same_file(files->key, config->tls_key) ||
+		copy(files->key, config->tls_key, 0600, err)) &&
+	       (is_same_file(files->certificate, config->tls_certificate) ||
+		copy(files->certificate, config->tls_certificate, 0644, err));
 }
 
 bool cm_tls_pair_ends_soon(const struct cm_tls_pair *pair, time_t now)

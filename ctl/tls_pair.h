@@ -10,8 +10,23 @@
 #include "config.h"
 #include "error.h"
 
+/* Paths of a certificate, with those of its issuers after it, and of its key. */
+struct cm_tls_files {
+	const char *certificate, *key;
+};
+
 struct cm_tls_pair {
 	time_t not_before, not_after;
+	bool self_signed;
+	/* Other hosts of the relay that the certificate is not for: bits of enum cm_tls_host. Set
+	   by cm_tls_pair_check(). */
+	unsigned int missing;
+};
+
+/* The web server's names beside the relay's own. */
+enum cm_tls_host {
+	CM_TLS_MTA_STS = 1 << 0,
+	CM_TLS_AUTOCONFIG = 1 << 1,
 };
 
 /* Reads tls_certificate of the configuration, the first certificate of the file. False with err
@@ -19,10 +34,15 @@ struct cm_tls_pair {
 bool cm_tls_pair_read(const struct cm_config *config, struct cm_tls_pair *pair_r,
 		      struct cm_error *err);
 
-/* Also reads tls_key, and checks that it is the certificate's, that the certificate is valid now
+/* Reads both files, and checks that the key is the certificate's, that the certificate is valid now
    and for the relay's name or address. False with err filled if a server should not use them. */
-bool cm_tls_pair_check(const struct cm_config *config, time_t now, struct cm_tls_pair *pair_r,
-		       struct cm_error *err);
+bool cm_tls_pair_check(const struct cm_config *config, const struct cm_tls_files *files, time_t now,
+		       struct cm_tls_pair *pair_r, struct cm_error *err);
+
+/* Copies files, which were checked, to the places where the servers read them, unless they are
+   there already. Each copy takes its place in one step. False with err filled on failure. */
+bool cm_tls_pair_install(const struct cm_config *config, const struct cm_tls_files *files,
+			 struct cm_error *err);
 
 /* True if the operator should look after it: less than 21 days are left, or less than a quarter of
    its life if that is shorter (authorities issue certificates for addresses for six days). */

@@ -34,8 +34,9 @@
 
 #define MAX_FILE 65536
 
-/* A certificate that nobody renews. */
+/* A certificate that nobody renews, and one until an authority has issued another. */
 #define CERTIFICATE_DAYS 36500
+#define PROVISIONAL_DAYS 30
 
 #define TURN_SECRET "/etc/chatmail-turn.secret"
 
@@ -279,12 +280,12 @@ static bool make_certificate(struct job *job)
 	char *certificate = NULL, *key = NULL;
 	bool good;
 
-	if (!config->tls_self_signed)
-		return true;
 	if (exists(job, config->tls_certificate) || exists(job, config->tls_key))
 		return note(job, config->tls_certificate, false);
-	good = cm_certificate_make(config->mail_host, CERTIFICATE_DAYS, &certificate, &key,
-				   &job->err) &&
+	/* Without one nginx does not start, and then no authority can look at port 80. */
+	good = cm_certificate_make(config->mail_host,
+				   config->tls_self_signed ? CERTIFICATE_DAYS : PROVISIONAL_DAYS,
+				   &certificate, &key, &job->err) &&
 	       make_file(job, config->tls_key, key, 0600, 0) &&
 	       make_file(job, config->tls_certificate, certificate, 0644, 0);
 	free(certificate);
@@ -301,13 +302,27 @@ static bool make_turn_secret(struct job *job)
 	return good;
 }
 
+/* Where ACME clients put what proves control of the names (RFC 8555 8.3); not all make it. */
+static bool make_challenges(struct job *job)
+{
+	char *path = NULL;
+	bool good = asprintf(&path, "%s/.well-known/acme-challenge",
+			     cm_settings_get(job->settings, "acme_webroot")) >= 0;
+
+	if (!good)
+		cm_error_set(&job->err, "out of memory");
+	good = good && make_directory(job, path, 0755, 0, 0);
+	free(path);
+	return good;
+}
+
 static bool make_directories(struct job *job)
 {
 	return make_directory(job, "/home/vmail", 0700, job->uid, job->gid) &&
 	       make_directory(job, "/home/vmail/mail", 0700, job->uid, job->gid) &&
 	       make_directory(job, job->config->mailboxes_dir, 0700, job->uid, job->gid) &&
 	       make_directory(job, cm_settings_get(job->settings, "www_root"), 0755, 0, 0) &&
-	       make_directory(job, cm_settings_get(job->settings, "acme_webroot"), 0755, 0, 0);
+	       make_challenges(job);
 }
 
 /* --- Result --------------------------------------------------------------------------------- */
@@ -325,11 +340,14 @@ static void print_steps(const struct job *job)
 		puts(
 		    "  chatmailctl dns              the records for your domain; then `chatmailctl "
 		    "dns --check`");
-	if (!config->tls_self_signed)
-		printf("  get a certificate            %s\n", config->tls_certificate);
 	puts("  chatmailctl config diff      what the servers' configuration becomes\n"
 	     "  chatmailctl config apply     put it in place\n"
 	     "  start the services           and look at `chatmailctl status`");
+	if (!config->tls_self_signed)
+		printf("  get a certificate            by any ACME client and the webroot %s;\n"
+		       "                               its hook: `chatmailctl certificate deployed "
+		       "CERTIFICATE KEY`\n",
+		       cm_settings_get(job->settings, "acme_webroot"));
 }
 
 static int print_json(const struct job *job)

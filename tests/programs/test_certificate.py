@@ -52,9 +52,9 @@ class Pair:
         openssl("ca", "-batch", "-config", ca, "-selfsign", "-keyfile", self.key, "-in", request,
                 "-out", self.certificate, "-startdate", date(begin), "-enddate", date(end), "-notext")  # fmt: skip
 
-    def run(self, verb="check"):
+    def run(self, verb="check", *words):
         return subprocess.run(
-            [CTL, "certificate", verb, "-c", self.ini], capture_output=True, text=True, timeout=60
+            [CTL, "certificate", verb, "-c", self.ini, *words], capture_output=True, text=True, timeout=60
         )
 
     def status(self):
@@ -70,9 +70,10 @@ def pair(tmp_path):
 
 
 def test_a_good_pair(pair):
-    pair.make()
+    pair.make("DNS:relay.test,DNS:*.relay.test")
     done = pair.run()
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr == f"chatmailctl certificate check: warning: {pair.certificate}: self-signed: clients and other relays refuse it\n"
     assert f"{pair.certificate}: valid until 20" in done.stdout
 
 
@@ -108,6 +109,74 @@ def test_a_wrong_pair(pair, fault, words, verb):
     assert done.returncode == 2
     assert done.stdout == ""
     assert words in done.stderr
+
+
+def test_names_that_are_missing(pair):
+    pair.make()
+    warnings = pair.run().stderr
+    assert "not for mta-sts.relay.test" in warnings and "not for autoconfig.relay.test" in warnings
+    pair.configure("_relay.test")
+    pair.make("DNS:_relay.test")
+    assert pair.run().stderr.count("warning") == 3  # by tls_external_cert_and_key it is no test relay
+
+
+@pytest.fixture
+def delivered(pair, tmp_path):
+    """Another pair, elsewhere, as an ACME client writes it: behind symbolic links."""
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    other = Pair(archive)
+    other.configure("relay.test")
+    other.make()
+    live = tmp_path / "live"
+    live.mkdir()
+    for name in ("cert.pem", "key.pem"):
+        (live / name).symlink_to(archive / name)
+    return other, live / "cert.pem", live / "key.pem"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_pair_is_put_in_place(pair, delivered, there):
+    other, certificate, key = delivered
+    if there:
+        pair.make()
+    else:
+        pair.certificate = pair.directory / "deep/er/cert.pem"
+        pair.key = pair.directory / "deep/key.pem"
+        pair.configure("relay.test")
+    done = pair.run("deployed", certificate, key)
+    assert done.returncode == 0, done.stderr
+    assert pair.certificate.read_bytes() == other.certificate.read_bytes()
+    assert pair.key.read_bytes() == other.key.read_bytes()
+    assert pair.key.stat().st_mode & 0o777 == 0o600
+    assert pair.certificate.stat().st_mode & 0o777 == 0o644
+    assert not list(pair.directory.rglob(".chatmailctl-*"))
+
+
+def test_files_in_place_are_not_copied(pair, delivered):
+    other, pair.certificate, pair.key = delivered
+    pair.configure("relay.test")
+    assert pair.run("deployed", other.certificate, other.key).returncode == 0
+    assert pair.certificate.is_symlink() and pair.key.is_symlink()
+
+
+@pytest.mark.parametrize("fault", ["key", "name", "certificate"])
+def test_a_wrong_pair_is_not_put_in_place(pair, delivered, fault):
+    other, certificate, key = delivered
+    pair.make()
+    before = pair.certificate.read_bytes(), pair.key.read_bytes()
+    if fault == "name":
+        other.make("DNS:other.test")
+    else:
+        (other.key if fault == "key" else other.certificate).write_text("nonsense")
+    done = pair.run("deployed", certificate, key)
+    assert done.returncode == 2 and done.stdout == ""
+    assert (pair.certificate.read_bytes(), pair.key.read_bytes()) == before
+
+
+def test_a_certificate_without_its_key(pair):
+    done = pair.run("deployed", "cert.pem")
+    assert done.returncode == 2 and "the key is missing" in done.stderr
 
 
 @pytest.mark.parametrize("days, soon", [(90, False), (22, False), (6, False), (365, False)])

@@ -49,7 +49,11 @@ def test_relay_with_a_name(tmp_path):
     assert re.fullmatch("[0-9a-f]{64}\n", secret.read_text())
     assert mode(secret) == 0o640
     assert mode(tmp_path / "home/vmail/mail/relay.example") == 0o700
-    assert not (tmp_path / "etc/ssl").exists()
+    assert (tmp_path / "var/lib/chatmail/acme/.well-known/acme-challenge").is_dir()
+    # Until an authority has issued another one: with it the servers start.
+    place = tmp_path / "var/lib/acme/live/relay.example"
+    assert mode(place / "privkey") == 0o600
+    assert "DNS:relay.example" in openssl("x509", "-in", place / "fullchain", "-noout", "-text")
     assert not list(tmp_path.rglob(".chatmailctl-*"))
 
 

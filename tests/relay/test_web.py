@@ -257,7 +257,6 @@ def plain(relay, path, host):
 
 def test_port_80(quiet):
     challenges = quiet.home / "lib/chatmail/acme/.well-known/acme-challenge"
-    challenges.mkdir(parents=True)
     (challenges / "abc").write_text("proof")
     assert plain(quiet, "/.well-known/acme-challenge/abc", "autoconfig.relay.test").text == "proof"
     assert plain(quiet, "/.well-known/acme-challenge/other", "relay.test").status == 404
