@@ -40,11 +40,13 @@ FILES = {
             "conf.d/chatmail-milter",
             "conf.d/chatmail-notifyd",
             "conf.d/chatmail-transport",
+            "conf.d/iroh-relay",
             "init.d/chatmail-httpd",
             "init.d/chatmail-milter",
             "init.d/chatmail-notifyd",
             "init.d/chatmail-relay",
             "init.d/chatmail-transport",
+            "init.d/iroh-relay",
         )
     },
 }
