@@ -24,6 +24,7 @@
 /* What a site's setting must look like. */
 enum shape {
 	PORT,
+	COUNT,
 	PATH,
 	MAYBE_PATH,
 	ADDRESSES, /* IP addresses with commas between, or nothing */
@@ -59,6 +60,10 @@ static const struct site {
     {"smtps_proxy_port", PORT, "10465", "submission over TLS with the PROXY protocol"},
     {"trusted_proxies", NETWORK, "127.0.0.1",
      "who may name a client's address by the PROXY protocol"},
+    {"turn_min_port", PORT, "49152", "first UDP port for the calls that coturn relays"},
+    {"turn_max_port", PORT, "65535", "last UDP port for the calls that coturn relays"},
+    {"turn_total_quota", COUNT, "1200", "calls' addresses that coturn gives at the same time"},
+    {"turn_external_ip", ADDRESSES, "", "coturn's public addresses, if a router translates them"},
     {"iroh_port", PORT, "3340", "iroh-relay, on 127.0.0.1"},
     {"web_url", URL, "", "the relay's address for browsers; empty: https:// and its name"},
     {"www_root", PATH, "/var/lib/chatmail/www", "the pages"},
@@ -229,12 +234,13 @@ static bool is_duration(const char *text)
 /* What the value must be; NULL if it is that. */
 static const char *wrong(enum shape shape, const char *value)
 {
-	unsigned int port;
+	unsigned int number;
 
 	switch (shape) {
 	case PORT:
-		return cm_value_read_number(value, 1, 65535, &port) ? NULL
-								    : "a number from 1 to 65535";
+	case COUNT:
+		return cm_value_read_number(value, 1, 65535, &number) ? NULL
+								      : "a number from 1 to 65535";
 	case MAYBE_PATH:
 	case PATH:
 		return (value[0] == '\0' && shape == MAYBE_PATH) || cm_value_is_path(value)

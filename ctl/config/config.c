@@ -15,11 +15,13 @@
 
 #include "command.h"
 #include "config_value.h"
+#include "coturn.h"
 #include "file.h"
 #include "job.h"
 #include "options.h"
 #include "page.h"
 #include "template.h"
+#include "turn_login.h"
 
 /* A directory of templates for each version of Dovecot. */
 #define DOVECOT_TEMPLATES "dovecot-"
@@ -147,6 +149,7 @@ int cm_command_config(int argc, char **argv)
 	cm_settings_deinit(&job.settings);
 	cm_config_free(&job.config);
 	free(job.included);
+	cm_turn_secret_free(job.secret);
 	return status;
 }
 
@@ -186,6 +189,7 @@ static bool prepare(struct cm_job *job, const struct verb *verb)
 			return false;
 	if (!job->settings_only && !find_dovecot(job))
 		return false;
+	job->uses_secrets = verb->state;
 	return !verb->state ||
 	       cm_state_open(&job->state, job->root, verb->change && !job->dry_run, job->err);
 }
@@ -259,6 +263,16 @@ static const char *include_file(struct cm_job *job, const char *path)
 	return job->included = text;
 }
 
+/* The secret itself only where it is to be written. */
+static const char *turn_secret(struct cm_job *job)
+{
+	if (!job->uses_secrets)
+		return "SECRET";
+	if (job->secret == NULL)
+		job->secret = cm_coturn_secret(job->root, job->config, &job->unsafe);
+	return job->secret;
+}
+
 static const char *setting(const char *name, void *context)
 {
 	struct cm_job *job = context;
@@ -268,6 +282,12 @@ static const char *setting(const char *name, void *context)
 		return job->dovecot;
 	if (strncmp(name, "file:", 5) == 0)
 		return include_file(job, name + 5);
+	if (strcmp(name, "turn_secret") == 0)
+		return turn_secret(job);
+	if (strncmp(name, "coturn:", 7) == 0) {
+		free(job->included);
+		return job->included = cm_coturn_lines(job->settings, name + 7);
+	}
 	value = cm_settings_get(job->settings, name);
 	if (value == NULL || cm_settings_is_derived(name) || cm_value_is_plain(value))
 		return value;

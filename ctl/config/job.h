@@ -38,7 +38,9 @@ struct cm_job {
 	struct cm_settings *settings;
 	struct cm_manifest manifest;
 	struct cm_state state;
-	char *included;         /* the last value of {{file:PATH}} */
+	bool uses_secrets;      /* else the files are only shown */
+	char *secret;           /* coturn's, once it was rendered: wiped at the end */
+	char *included;         /* the last value of {{file:PATH}} or {{coturn:LINES}} */
 	struct cm_error unsafe; /* why a value was not rendered */
 	struct cm_error *err;
 };

@@ -1,65 +1,29 @@
 #include "lib.h"
 
-#include "base64.h"
-#include "hmac.h"
-#include "sha1.h"
-#include "str.h"
-
 #include "turn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "turn_login.h"
 
-#define SECRET_MAX 1024
-#define LINE_SIZE  512
-#define WAIT_MS    2000
-
-/* The file's content without the line's end that an editor leaves. */
-static bool read_secret(const char *path, char **secret_r, size_t *length_r, struct cm_error *err)
-{
-	if (!cm_file_read(AT_FDCWD, path, SECRET_MAX, secret_r, length_r)) {
-		cm_error_set_errno(err, "turn_secret_file: %s", path);
-		return false;
-	}
-	while (*length_r > 0 && strchr(" \t\r\n", (*secret_r)[*length_r - 1]) != NULL)
-		--*length_r;
-	if (*length_r > 0)
-		return true;
-	free(*secret_r);
-	cm_error_set(err, "turn_secret_file: %s: is empty", path);
-	return false;
-}
+#define LINE_SIZE 512
+#define WAIT_MS   2000
 
 static enum cm_turn_status compute(const struct cm_config *config, time_t now, const char **value_r,
 				   struct cm_error *err)
 {
-	unsigned char digest[SHA1_RESULTLEN];
-	struct hmac_context context;
-	string_t *value = t_str_new(128);
-	const char *username;
-	char *secret;
-	size_t length;
+	struct cm_turn_login login;
 
-	if (!read_secret(config->turn_secret_file, &secret, &length, err))
+	if (!cm_turn_login_make(config->turn_secret_file, now + CM_TURN_LIFETIME, &login, err))
 		return CM_TURN_TROUBLE;
-	username = t_strdup_printf("%jd", (intmax_t)now + CM_TURN_LIFETIME);
-	hmac_init(&context, (const unsigned char *)secret, length, &hash_method_sha1);
-	hmac_update(&context, username, strlen(username));
-	hmac_final(&context, digest);
-	explicit_bzero(&context, sizeof(context));
-	explicit_bzero(secret, length);
-	free(secret);
-	str_printfa(value, "%s:%d:%s:", config->turn_host, CM_TURN_PORT, username);
-	base64_encode(digest, sizeof(digest), value);
-	*value_r = str_c(value);
+	*value_r = t_strdup_printf("%s:%d:%s:%s", config->turn_host, CM_TURN_PORT, login.username,
+				   login.password);
+	explicit_bzero(&login, sizeof(login));
 	return CM_TURN_OK;
 }
 

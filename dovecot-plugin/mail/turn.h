@@ -15,9 +15,6 @@
 #include "config.h"
 #include "error.h"
 
-#define CM_TURN_PORT     3478
-#define CM_TURN_LIFETIME (5 * 86400)
-
 enum cm_turn_status {
 	CM_TURN_OK,
 	CM_TURN_OFF,     /* no secret, and no daemon's socket: clients use their own default */
