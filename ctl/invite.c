@@ -20,43 +20,32 @@
 #include "options.h"
 #include "utf8.h"
 
-#define PROGRAM "chatmailctl invite"
-
 #define COUNT_MAX    1000
 #define EXPIRES_MAX  (UINT64_C(100) * 365 * 86400)
 #define DEFAULT_LIFE (7 * 86400)
 
 struct job {
+	const char *program; /* "chatmailctl invite list", for messages */
 	const char *config_path;
 	const char *url; /* NULL: by mail_domain */
 	const char *note;
 	unsigned int uses, count;
 	time_t life; /* seconds; 0: for ever */
 	bool json, sheet;
-	char **words; /* the verb and its operands */
-	char **operands;
-	int operand_count;
+	char **ids; /* operands */
 	struct cm_config *config;
 	struct cm_error err;
 };
 
-typedef int verb_fn(struct job *job);
-static verb_fn create, list, show, revoke_all;
-
-static const struct verb {
-	const char *name;
-	verb_fn *run;
-	int min, max; /* operands */
-} verbs[] = {
-    {"create", create, 0, 0},
-    {"list", list, 0, 0},
-    {"show", show, 1, 1},
-    {"revoke", revoke_all, 1, INT32_MAX},
-};
+#define JOB(name)                                                                                  \
+	{                                                                                          \
+		.program = (name), .config_path = CM_CONFIG_DEFAULT_PATH, .note = "", .uses = 1,   \
+		.count = 1, .life = DEFAULT_LIFE,                                                  \
+	}
 
 static int fail(const struct job *job)
 {
-	return cm_command_fail(PROGRAM, &job->err);
+	return cm_command_fail(job->program, &job->err);
 }
 
 /* 30m, 12h, 7d, 2w, 10s, never */
@@ -113,76 +102,18 @@ static bool set_url(const struct cm_option *option, const char *text, struct cm_
 	return false;
 }
 
-/* Returns -1 to go on, or the exit status. */
-static int parse_options(int argc, char **argv, struct job *job)
+/* Parses the line, reads the configuration and does the work. Returns the exit status. */
+static int run(struct job *job, const struct cm_command_line *line, int argc, char **argv,
+	       int (*work)(struct job *job))
 {
-	const struct cm_option options[] = {
-	    CM_OPTION_CONFIG(&job->config_path),
-	    {"uses", 0, "N", "accounts that one invitation makes (1)", cm_option_number, &job->uses,
-	     1, CM_INVITATION_USES_MAX},
-	    {"expires", 0, "TIME", "how long it is valid: 30m, 12h, 7d, never (7d)", set_life,
-	     &job->life, 0, 0},
-	    {"note", 0, "TEXT", "whom it is for; in lists and on cards, not on the web", set_note,
-	     &job->note, 0, 0},
-	    {"count", 0, "N", "make so many invitations (1)", cm_option_number, &job->count, 1,
-	     COUNT_MAX},
-	    {"url", 0, "URL", "the relay's address in links (https:// and its name)", set_url,
-	     &job->url, 0, 0},
-	    {"sheet", 0, NULL, "print a page of cards to cut out, as HTML", cm_option_switch,
-	     &job->sheet, 0, 0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
-	    {.name = NULL},
-	};
-	const struct cm_command_line line = {
-	    .program = PROGRAM,
-	    .synopsis = "create [OPTION]...\n"
-			"list [-c INI] [--json]\n"
-			"show [-c INI] [--json] ID\n"
-			"revoke [-c INI] ID...",
-	    .summary = "Manages invitations, for relays with registration = invite. The link is "
-		       "shown only when\n"
-		       "the invitation is made: the relay keeps no copy.",
-	    .options = options,
-	    .arguments_min = 1,
-	    .arguments_max = INT32_MAX,
-	};
-
-	return cm_options_parse(&line, argc, argv, &job->words);
-}
-
-static const struct verb *find_verb(const char *name)
-{
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	return NULL;
-}
-
-int cm_command_invite(int argc, char **argv)
-{
-	struct job job = {.config_path = CM_CONFIG_DEFAULT_PATH,
-			  .note = "",
-			  .uses = 1,
-			  .count = 1,
-			  .life = DEFAULT_LIFE};
-	const struct verb *verb;
-	int status = parse_options(argc, argv, &job);
+	int status = cm_options_parse(line, argc, argv, &job->ids);
 
 	if (status >= 0)
 		return status;
-	verb = find_verb(job.words[0]);
-	if (verb == NULL)
-		return cm_options_complain(PROGRAM, "there is no command %s", job.words[0]);
-	while (job.words[job.operand_count + 1] != NULL)
-		job.operand_count++;
-	job.operands = job.words + 1;
-	if (job.operand_count < verb->min)
-		return cm_options_complain(PROGRAM, "%s needs the ID of an invitation", verb->name);
-	if (job.operand_count > verb->max)
-		return cm_options_complain(PROGRAM, "%s: too many arguments", verb->name);
-	job.config = cm_config_load(job.config_path, cm_command_warn, PROGRAM, &job.err);
-	status = job.config != NULL ? verb->run(&job) : fail(&job);
-	cm_config_free(&job.config);
+	job->config =
+	    cm_config_load(job->config_path, cm_command_warn, (void *)job->program, &job->err);
+	status = job->config != NULL ? work(job) : fail(job);
+	cm_config_free(&job->config);
 	return status;
 }
 
@@ -209,7 +140,7 @@ static bool print_batch(const struct job *job, const struct cm_invitation_batch 
 }
 
 /* What was made before a failure is printed: otherwise nobody could use it. */
-static int create(struct job *job)
+static int make(struct job *job)
 {
 	struct cm_new_invitation *made = calloc(job->count, sizeof(*made));
 	struct cm_invitation_batch batch = {
@@ -237,9 +168,9 @@ static int create(struct job *job)
 	}
 	if (good && job->config->registration != CM_REGISTRATION_INVITE)
 		fprintf(stderr,
-			PROGRAM ": warning: %s: registration is not invite, so nobody needs "
-				"an invitation\n",
-			job->config->path);
+			"%s: warning: %s: registration is not invite, so nobody needs an "
+			"invitation\n",
+			job->program, job->config->path);
 	if (made != NULL)
 		explicit_bzero(made, job->count * sizeof(*made));
 	free(made);
@@ -307,29 +238,27 @@ static int print_list(struct job *job, const char *id)
 	return good ? CM_EXIT_OK : fail(job);
 }
 
-static int list(struct job *job)
+static int list_all(struct job *job)
 {
 	return print_list(job, NULL);
 }
 
-static int show(struct job *job)
+static int show_one(struct job *job)
 {
-	return print_list(job, job->operands[0]);
+	return print_list(job, job->ids[0]);
 }
 
 static int revoke_all(struct job *job)
 {
 	int status = CM_EXIT_OK;
 
-	for (int i = 0; i < job->operand_count; i++) {
-		const char *id = job->operands[i];
-
-		switch (cm_invitation_revoke(job->config, id, &job->err)) {
+	for (char **id = job->ids; *id != NULL; id++) {
+		switch (cm_invitation_revoke(job->config, *id, &job->err)) {
 		case CM_INVITATION_OK:
-			printf("revoked %s\n", id);
+			printf("revoked %s\n", *id);
 			break;
 		case CM_INVITATION_ABSENT:
-			cm_error_set(&job->err, "there is no invitation %s", id);
+			cm_error_set(&job->err, "there is no invitation %s", *id);
 			status = fail(job);
 			break;
 		default:
@@ -337,4 +266,100 @@ static int revoke_all(struct job *job)
 		}
 	}
 	return status;
+}
+
+/* --- The subcommands ------------------------------------------------------------------------ */
+
+static int create(int argc, char **argv)
+{
+	struct job job = JOB(argv[0]);
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&job.config_path),
+	    {"uses", 0, "N", "accounts that one invitation makes (1)", cm_option_number, &job.uses,
+	     1, CM_INVITATION_USES_MAX},
+	    {"expires", 0, "TIME", "how long it is valid: 30m, 12h, 7d, never (7d)", set_life,
+	     &job.life, 0, 0},
+	    {"note", 0, "TEXT", "whom it is for; in lists and on cards, not on the web", set_note,
+	     &job.note, 0, 0},
+	    {"count", 0, "N", "make so many invitations (1)", cm_option_number, &job.count, 1,
+	     COUNT_MAX},
+	    {"url", 0, "URL", "the relay's address in links (https:// and its name)", set_url,
+	     &job.url, 0, 0},
+	    {"sheet", 0, NULL, "print a page of cards to cut out, as HTML", cm_option_switch,
+	     &job.sheet, 0, 0},
+	    {"json", 0, NULL, "print JSON", cm_option_switch, &job.json, 0, 0},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "[OPTION]...",
+	    .summary = "Makes invitations. A link is shown only now: the relay keeps no copy.",
+	    .options = options,
+	};
+
+	return run(&job, &line, argc, argv, make);
+}
+
+/* list and show: the invitations, or the one whose ID is given. */
+static int print(int argc, char **argv, const char *operand, const char *summary,
+		 int (*work)(struct job *job))
+{
+	struct job job = JOB(argv[0]);
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&job.config_path),
+	    {"json", 0, NULL, "print JSON", cm_option_switch, &job.json, 0, 0},
+	    {.name = NULL},
+	};
+	char synopsis[64];
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = synopsis,
+	    .summary = summary,
+	    .options = options,
+	    .arguments_min = operand[0] != '\0',
+	    .arguments_max = operand[0] != '\0',
+	};
+
+	snprintf(synopsis, sizeof(synopsis), "[-c INI] [--json]%s", operand);
+	return run(&job, &line, argc, argv, work);
+}
+
+static int list(int argc, char **argv)
+{
+	return print(argc, argv, "", "Lists the invitations.", list_all);
+}
+
+static int show(int argc, char **argv)
+{
+	return print(argc, argv, " ID", "Shows one invitation.", show_one);
+}
+
+static int revoke(int argc, char **argv)
+{
+	struct job job = JOB(argv[0]);
+	const struct cm_option options[] = {CM_OPTION_CONFIG(&job.config_path), {.name = NULL}};
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "[-c INI] ID...",
+	    .summary = "Ends invitations. The accounts that were made with them stay.",
+	    .options = options,
+	    .arguments_min = 1,
+	    .arguments_max = INT32_MAX,
+	};
+
+	return run(&job, &line, argc, argv, revoke_all);
+}
+
+int cm_command_invite(int argc, char **argv)
+{
+	static const struct cm_command commands[] = {
+	    {"create", create, "make invitations, and print their links"},
+	    {"list", list, "list the invitations"},
+	    {"show", show, "show one of them"},
+	    {"revoke", revoke, "end invitations, not the accounts made with them"},
+	    {NULL, NULL, NULL},
+	};
+
+	return cm_command_run(
+	    commands, "Manages invitations, for relays with registration = invite.", argc, argv);
 }

@@ -4,7 +4,7 @@
  * SYNOPSIS
  *	chatmailctl config list|show|diff|apply|rollback [options]
  *
- * The options, and what all the subcommands need first.
+ * The subcommands with their options, and what all of them need first.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -29,30 +29,15 @@
 /* Longest template. */
 #define MAX_FILE 1048576
 
-#define PROGRAM "chatmailctl config"
-
-static const struct verb {
-	const char *name;
-	int (*run)(struct cm_job *job);
-	bool operands;
-	bool state; /* it reads what earlier runs wrote */
-	bool change;
-} verbs[] = {
-    {"list", cm_job_list, false, true, false},        {"show", cm_job_show, true, false, false},
-    {"diff", cm_job_diff, true, true, false},         {"apply", cm_job_apply, false, true, true},
-    {"rollback", cm_job_rollback, false, true, true},
+/* What a subcommand needs before it works. */
+enum needs {
+	NEEDS_SETTINGS,
+	NEEDS_STATE,  /* and what earlier runs wrote */
+	NEEDS_CHANGE, /* and that nobody else changes anything */
 };
 
-static bool prepare(struct cm_job *job, const struct verb *verb);
+static bool prepare(struct cm_job *job, enum needs needs);
 static bool find_dovecot(struct cm_job *job);
-
-static const struct verb *find_verb(const char *name)
-{
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	return NULL;
-}
 
 static bool add_word(const struct cm_option *option, const char *text, struct cm_error *err)
 {
@@ -73,84 +58,167 @@ static bool set_root(const struct cm_option *option, const char *text, struct cm
 	return true;
 }
 
-/* Returns -1 to go on, or the exit status. */
-static int parse_options(int argc, char **argv, struct cm_job *job)
+/* One subcommand. `own` has its options besides those of all; NULL: none. */
+struct subcommand {
+	struct cm_command_line line;
+	const struct cm_option *own;
+	int (*work)(struct cm_job *job);
+	enum needs needs;
+};
+
+static int perform(struct cm_job *job, const struct subcommand *subcommand)
 {
-	const struct cm_option options[] = {
+	int status;
+
+	job->err = &job->error;
+	while (job->names[job->name_count] != NULL)
+		job->name_count++;
+	status = prepare(job, subcommand->needs) ? subcommand->work(job) : CM_EXIT_TROUBLE;
+	if (job->err->text[0] != '\0')
+		(void)cm_command_fail(job->program, job->err);
+	cm_state_close(&job->state);
+	cm_manifest_free(&job->manifest);
+	cm_settings_deinit(&job->settings);
+	cm_config_free(&job->config);
+	free(job->included);
+	cm_turn_secret_free(job->secret);
+	return status;
+}
+
+/* Adds the options of all subcommands, and runs this one. Returns the exit status. */
+static int run(struct cm_job *job, const struct subcommand *subcommand, int argc, char **argv)
+{
+	struct cm_option options[CM_OPTIONS_MAX + 1] = {
 	    {"config", 'c', "INI", "configuration file (" CM_CONFIG_DEFAULT_PATH " below DIR)",
 	     cm_option_path, &job->ini, 0, 0},
 	    {"root", 0, "DIR", "work below DIR instead of /", set_root, &job->root, 0, 0},
-	    {"keep", 0, "FILE", "your FILE is right, although the template changed", add_word,
-	     &job->keep, 0, 0},
-	    {"take", 0, "FILE", "replace FILE by the template's", add_word, &job->take, 0, 0},
-	    {"no-check", 0, NULL, "do not ask the servers' own checkers", cm_option_switch,
-	     &job->no_check, 0, 0},
-	    {"dry-run", 0, NULL, "say what would change, change nothing", cm_option_switch,
-	     &job->dry_run, 0, 0},
-	    {"set", 0, "NAME=VALUE", "override a setting of the site (see --settings)", add_word,
-	     &job->overrides, 0, 0},
+	    {"set", 0, "NAME=VALUE", "override a setting of the site (see show --settings)",
+	     add_word, &job->overrides, 0, 0},
 	    {"dovecot", 0, "VERSION", "render for this Dovecot, such as 2.4 (the installed one)",
 	     cm_option_text, &job->dovecot, 0, 0},
 	    {"templates", 0, "DIR", "take the templates from DIR", cm_option_text, &job->templates,
 	     0, 0},
-	    {"settings", 0, NULL, "show what the templates may name, with the values",
-	     cm_option_switch, &job->settings_only, 0, 0},
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	};
+	struct cm_command_line line = subcommand->line;
+	const struct cm_option *own = subcommand->own;
+	size_t count = 0;
+	int status;
+
+	while (options[count].name != NULL)
+		count++;
+	while (own != NULL && own->name != NULL)
+		options[count++] = *own++;
+	line.program = job->program;
+	line.options = options;
+	status = cm_options_parse(&line, argc, argv, &job->names);
+	return status >= 0 ? status : perform(job, subcommand);
+}
+
+#define JOB(name)                                                                                  \
+	{                                                                                          \
+		.program = (name), .root = "", .templates = CM_TEMPLATE_DIR, .state.lock = -1      \
+	}
+
+static int list(int argc, char **argv)
+{
+	static const struct subcommand subcommand = {
+	    .line = {.synopsis = "[OPTION]...",
+		     .summary = "Lists the files, and which of them you edited."},
+	    .work = cm_job_list,
+	    .needs = NEEDS_STATE,
+	};
+	struct cm_job job = JOB(argv[0]);
+
+	return run(&job, &subcommand, argc, argv);
+}
+
+static int show(int argc, char **argv)
+{
+	struct cm_job job = JOB(argv[0]);
+	const struct cm_option own[] = {
+	    {"settings", 0, NULL, "show what the templates may name, with the values",
+	     cm_option_switch, &job.settings_only, 0, 0},
 	    {.name = NULL},
 	};
-	const struct cm_command_line line = {
-	    .program = PROGRAM,
-	    .synopsis = "list [OPTION]...\n"
-			"show [OPTION]... [TEMPLATE]...\n"
-			"diff [OPTION]... [FILE]...\n"
-			"apply [OPTION]...\n"
-			"rollback [OPTION]...",
-	    .summary = "Renders the configuration of the servers from chatmail.ini. What you "
-		       "changed in the files\n"
-		       "stays: put additions into FILE.local, or edit FILE, and apply merges.\n"
-		       "\n"
-		       "  list      the files, and whether you edited them\n"
-		       "  show      what the templates make of chatmail.ini\n"
-		       "  diff      what apply would change; exit status 1 if anything\n"
-		       "  apply     let the servers check everything, then put it in place\n"
-		       "  rollback  take the last apply back",
-	    .options = options,
-	    .arguments_min = 1,
-	    .arguments_max = INT32_MAX,
+	const struct subcommand subcommand = {
+	    .line = {.synopsis = "[OPTION]... [TEMPLATE]...",
+		     .summary = "Prints what the templates make of chatmail.ini.",
+		     .arguments_max = INT32_MAX},
+	    .own = own,
+	    .work = cm_job_show,
+	    .needs = NEEDS_SETTINGS,
 	};
 
-	return cm_options_parse(&line, argc, argv, &job->names);
+	return run(&job, &subcommand, argc, argv);
+}
+
+static int diff(int argc, char **argv)
+{
+	static const struct subcommand subcommand = {
+	    .line = {.synopsis = "[OPTION]... [FILE]...",
+		     .summary = "Prints what apply would change. Exit status 1: it would change "
+				"something.",
+		     .arguments_max = INT32_MAX},
+	    .work = cm_job_diff,
+	    .needs = NEEDS_STATE,
+	};
+	struct cm_job job = JOB(argv[0]);
+
+	return run(&job, &subcommand, argc, argv);
+}
+
+static int change(int argc, char **argv, const char *summary, int (*work)(struct cm_job *job))
+{
+	struct cm_job job = JOB(argv[0]);
+	const struct cm_option own[] = {
+	    {"keep", 0, "FILE", "your FILE is right, although the template changed", add_word,
+	     &job.keep, 0, 0},
+	    {"take", 0, "FILE", "replace FILE by the template's", add_word, &job.take, 0, 0},
+	    {"no-check", 0, NULL, "do not ask the servers' own checkers", cm_option_switch,
+	     &job.no_check, 0, 0},
+	    {"dry-run", 0, NULL, "say what would change, change nothing", cm_option_switch,
+	     &job.dry_run, 0, 0},
+	    {.name = NULL},
+	};
+	const struct subcommand subcommand = {
+	    .line = {.synopsis = "[OPTION]...", .summary = summary},
+	    .own = own,
+	    .work = work,
+	    .needs = NEEDS_CHANGE,
+	};
+
+	return run(&job, &subcommand, argc, argv);
+}
+
+static int apply(int argc, char **argv)
+{
+	return change(argc, argv, "Lets the servers check all files, then puts them in place.",
+		      cm_job_apply);
+}
+
+static int rollback(int argc, char **argv)
+{
+	return change(argc, argv, "Takes the last apply back.", cm_job_rollback);
 }
 
 int cm_command_config(int argc, char **argv)
 {
-	struct cm_error err = {""};
-	struct cm_job job = {
-	    .root = "", .templates = CM_TEMPLATE_DIR, .state.lock = -1, .err = &err};
-	int status = parse_options(argc, argv, &job);
-	const struct verb *verb;
+	static const struct cm_command commands[] = {
+	    {"list", list, "list the files, and whether you edited them"},
+	    {"show", show, "print what the templates make of chatmail.ini"},
+	    {"diff", diff, "print what apply would change"},
+	    {"apply", apply, "let the servers check everything, then put it in place"},
+	    {"rollback", rollback, "take the last apply back"},
+	    {NULL, NULL, NULL},
+	};
 
-	if (status >= 0)
-		return status;
-	verb = find_verb(job.names[0]);
-	if (verb == NULL)
-		return cm_options_complain(PROGRAM, "there is no command %s", job.names[0]);
-	job.names++;
-	while (job.names[job.name_count] != NULL)
-		job.name_count++;
-	if (job.name_count > 0 && !verb->operands)
-		return cm_options_complain(PROGRAM, "%s takes no operand: %s", verb->name,
-					   job.names[0]);
-	status = prepare(&job, verb) ? verb->run(&job) : CM_EXIT_TROUBLE;
-	if (err.text[0] != '\0')
-		(void)cm_command_fail(PROGRAM, &err);
-	cm_state_close(&job.state);
-	cm_manifest_free(&job.manifest);
-	cm_settings_deinit(&job.settings);
-	cm_config_free(&job.config);
-	free(job.included);
-	cm_turn_secret_free(job.secret);
-	return status;
+	return cm_command_run(
+	    commands,
+	    "Renders the configuration of the servers from chatmail.ini. What "
+	    "you changed in the files\n"
+	    "stays: put additions into FILE.local, or edit FILE, and apply merges.",
+	    argc, argv);
 }
 
 /* Servers and their checkers are where only root's PATH leads. */
@@ -167,7 +235,7 @@ static void extend_path(void)
 }
 
 /* Reads the ini and settles every setting. */
-static bool prepare(struct cm_job *job, const struct verb *verb)
+static bool prepare(struct cm_job *job, enum needs needs)
 {
 	char *ini = NULL;
 
@@ -176,8 +244,8 @@ static bool prepare(struct cm_job *job, const struct verb *verb)
 		cm_error_set(job->err, "out of memory");
 		return false;
 	}
-	job->config =
-	    cm_config_load(ini != NULL ? ini : job->ini, cm_command_warn, PROGRAM, job->err);
+	job->config = cm_config_load(ini != NULL ? ini : job->ini, cm_command_warn,
+				     (void *)job->program, job->err);
 	free(ini);
 	if (job->config == NULL)
 		return false;
@@ -189,9 +257,10 @@ static bool prepare(struct cm_job *job, const struct verb *verb)
 			return false;
 	if (!job->settings_only && !find_dovecot(job))
 		return false;
-	job->uses_secrets = verb->state;
-	return !verb->state ||
-	       cm_state_open(&job->state, job->root, verb->change && !job->dry_run, job->err);
+	job->uses_secrets = needs != NEEDS_SETTINGS;
+	return needs == NEEDS_SETTINGS ||
+	       cm_state_open(&job->state, job->root, needs == NEEDS_CHANGE && !job->dry_run,
+			     job->err);
 }
 
 /* The version of the installed Dovecot without its point release, such as 2.4. */

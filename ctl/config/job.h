@@ -24,8 +24,9 @@ struct cm_job_words {
 };
 
 struct cm_job {
-	const char *ini;  /* NULL: below root */
-	const char *root; /* "": this machine */
+	const char *program; /* "chatmailctl config apply", for messages */
+	const char *ini;     /* NULL: below root */
+	const char *root;    /* "": this machine */
 	const char *templates;
 	const char *dovecot; /* "2.4"; NULL: as installed */
 	char detected[16];
@@ -38,11 +39,11 @@ struct cm_job {
 	struct cm_settings *settings;
 	struct cm_manifest manifest;
 	struct cm_state state;
-	bool uses_secrets;      /* else the files are only shown */
-	char *secret;           /* coturn's, once it was rendered: wiped at the end */
-	char *included;         /* the last value of {{file:PATH}} or {{coturn:LINES}} */
-	struct cm_error unsafe; /* why a value was not rendered */
-	struct cm_error *err;
+	bool uses_secrets;           /* else the files are only shown */
+	char *secret;                /* coturn's, once it was rendered: wiped at the end */
+	char *included;              /* the last value of {{file:PATH}} or {{coturn:LINES}} */
+	struct cm_error unsafe;      /* why a value was not rendered */
+	struct cm_error error, *err; /* err: &error */
 };
 
 /* What the subcommands are, after the options were read; each returns the exit status. */
