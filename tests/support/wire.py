@@ -11,25 +11,33 @@ class Host(Network):
     def __init__(self, *addresses):
         super().__init__()
         self.addresses = addresses
+        self.cards = 0
 
     def run(self, *words, **options):
         return subprocess.run(self.command(*words), check=True, **options)
 
+    def card(self):
+        """The name of a new network interface."""
+        self.cards += 1
+        return f"wire{self.cards}"
+
 
 class Wire:
-    """A cable between two hosts; it is gone when one of them is."""
+    """A cable between two hosts; it is gone when one of them is. addresses: what the first has at
+    this cable, if not its own."""
 
-    def __init__(self, one, other):
-        ends = ("wire0", one), ("wire1", other)
-        names = [
-            word
-            for (name, host), before in zip(ends, ([], ["peer"]))
-            for word in (*before, "name", name, "netns", str(host.process.pid))
-        ]
-        one.run("ip", "link", "add", *names[:4], "type", "veth", *names[4:])
-        for name, host in ends:
-            for address in host.addresses:
-                # Duplicate address detection would keep an IPv6 address unusable for a second.
-                more = ["nodad"] if ":" in address else []
-                host.run("ip", "address", "add", address, "dev", name, *more)
-            host.run("ip", "link", "set", name, "up")
+    def __init__(self, one, other, addresses=None):
+        names = one.card(), other.card()
+        ends = [word for name, host in zip(names, (one, other))
+                for word in ("name", name, "netns", host.process.pid)]  # fmt: skip
+        one.run("ip", "link", "add", *ends[:4], "type", "veth", "peer", *ends[4:])
+        configure(one, names[0], addresses or one.addresses)
+        configure(other, names[1], other.addresses)
+
+
+def configure(host, name, addresses):
+    for address in addresses:
+        # Duplicate address detection would keep an IPv6 address unusable for a second.
+        more = ["nodad"] if ":" in address else []
+        host.run("ip", "address", "add", address, "dev", name, *more)
+    host.run("ip", "link", "set", name, "up")

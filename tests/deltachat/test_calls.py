@@ -1,0 +1,113 @@
+"""Calls: core's signalling, and media by ICE through the relay's coturn between two clients that
+cannot reach each other."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.deltachat import Client
+from support.namespace import OwnCore, OwnRelay
+from support.wire import Host, Wire
+
+PEER = Path(__file__).resolve().parents[1] / "support/ice_peer.py"
+TURN = "192.0.2.1"
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    """A relay's host between two others, which it does not connect."""
+    relay = Host(f"{TURN}/24")
+    alice, bob = Host("192.0.2.2/24"), Host("198.51.100.2/24")
+    Wire(relay, alice)
+    Wire(relay, bob, addresses=["198.51.100.1/24"])
+    alice.run("ip", "route", "add", "default", "via", TURN)
+    bob.run("ip", "route", "add", "default", "via", "198.51.100.1")
+    yield relay, alice, bob
+    for host in (relay, alice, bob):
+        host.stop()
+
+
+@pytest.fixture(scope="module")
+def relay(stages, hosts):
+    ini = {"turn_secret_file": "/etc/chatmail-turn.secret", "turn_host": TURN}
+    made = OwnRelay(stages, hosts[0], ini=ini)
+    made.settings["listen"] = ""
+    made.start()
+    made.start_service("turn")
+    yield made
+    made.stop()
+
+
+class Media:
+    """One side's media engine, on its host."""
+
+    def __init__(self, host, client, role):
+        servers = json.dumps(client.account.ice_servers())
+        self.process = subprocess.Popen(
+            host.command(sys.executable, "-P", PEER, servers, role),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.description = self.process.stdout.readline()
+
+    def connect(self, description):
+        self.process.stdin.write(description)
+        self.process.stdin.flush()
+
+    def result(self):
+        return json.loads(self.process.stdout.readline())
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
+def test_a_call(relay, hosts, tmp_path):
+    _, alice_host, bob_host = hosts
+    with OwnCore(hosts[0], tmp_path / "core", [relay.domain]) as core:
+        clients = [Client(relay, core.accounts.add_account()) for _ in range(2)]
+        for client in clients:
+            client.account.add_transport_from_qr(
+                f"dcaccount:{relay.domain}"
+            )
+            client.account.start_io()
+        alice, bob = clients
+        for client in clients:
+            client.login.address = client.account.get_config("configured_addr")
+        to_alice, to_bob = bob.join(alice)
+
+        [server] = [s for s in alice.account.ice_servers() if any("turn:" in url for url in s["urls"])]
+        assert server["urls"] == [f"turn:{TURN}:3478"]
+
+        caller = Media(alice_host, alice, "offer")
+        call = to_bob.place_outgoing_call(caller.description, has_video_initially=False)
+        event = bob.wait_for_event("IncomingCall")
+        callee = Media(bob_host, bob, "answer")
+        bob.account.get_message_by_id(event["msg_id"]).accept_incoming_call(callee.description)
+        accepted = alice.wait_for_event("OutgoingCallAccepted")
+
+        caller.connect(accepted["accept_call_info"].strip() + "\n")
+        callee.connect(event["place_call_info"].strip() + "\n")
+        results = caller.result(), callee.result()
+        # All came, and one side is reached by an address that coturn gave it.
+        assert [count for count, _, _ in results] == [100, 100]
+        for _, local, remote in results:
+            assert "relay" in (local, remote)
+        call.end_call()
+        bob.wait_for_event("CallEnded")
+        for media in (caller, callee):
+            media.stop()
+
+
+def test_without_coturn_there_is_no_way(hosts):
+    """Else the test above would prove nothing."""
+    _, alice_host, _ = hosts
+    done = subprocess.run(
+        alice_host.command(sys.executable, "-c",
+                           "import socket; s = socket.create_connection(('198.51.100.2', 9), 5)"),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0 and "refused" not in done.stderr
