@@ -12,6 +12,7 @@
 #include "account.h"
 #include "authdb.h"
 #include "compat/compat.h"
+#include "first_worker.h"
 #include "relay.h"
 
 #include <dirent.h>
@@ -174,6 +175,7 @@ static int iterate_deinit(struct userdb_iterate_context *ctx)
 static void init(struct userdb_module *module)
 {
 	module->blocking = TRUE;
+	cm_first_worker_wait(module);
 }
 
 struct userdb_module_interface cm_userdb = {

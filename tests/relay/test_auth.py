@@ -29,11 +29,16 @@ def login_error(relay, account, password=None):
     return None
 
 
-def plain_error(relay, address, password):
-    """The same by AUTHENTICATE PLAIN, which takes any bytes."""
-    client = imaplib.IMAP4_SSL(
+def connected(relay):
+    """A client that has not logged in."""
+    return imaplib.IMAP4_SSL(
         "127.0.0.1", relay.ports["imaps_port"], ssl_context=trusting(), timeout=60
     )
+
+
+def plain_error(relay, address, password):
+    """The same by AUTHENTICATE PLAIN, which takes any bytes."""
+    client = connected(relay)
     try:
         client.authenticate("PLAIN", lambda _: f"\0{address}\0{password}".encode())
     except imaplib.IMAP4.error as error:
@@ -268,6 +273,23 @@ def test_one_password_wins(relay):
         assert (errors[i] is None) == (passwords[i % 2] == winner)
         assert errors[i] is None or REFUSED in errors[i]
     assert login_error(relay, account, winner) is None
+
+
+def test_first_logins_after_a_start(make_relay):
+    """More at once than there may be workers: those that find none wait, and nobody is refused."""
+    relay = make_relay(without=["postfix", "milter", "opendkim", "notifyd", "httpd", "nginx"])
+    clients = [connected(relay) for _ in range(60)]
+    for client in clients:
+        account = relay.account()
+        client.send(f"a LOGIN {account.address} {account.password}\r\n".encode())
+    for client in clients:
+        while not (line := client.readline()).startswith(b"a "):
+            pass
+        assert line.startswith(b"a OK")
+    assert "Aborted" not in relay.log("dovecot")
+    for client in clients:
+        client.shutdown()
+    relay.stop()
 
 
 def test_many_first_logins(relay):
