@@ -12,7 +12,6 @@ import ssl
 import string
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from support.ports import free_ports
@@ -300,8 +299,7 @@ class Relay:
     @contextlib.contextmanager
     def peer(self, source=""):
         """Another relay, connected to port 25 from an address and under TLS."""
-        client = connected(
-            smtplib.SMTP,
+        client = smtplib.SMTP(
             self.address,
             self.ports["smtp_port"],
             "peer.test",
@@ -369,18 +367,6 @@ class Relay:
             lambda: all(entry["queue_name"] == "deferred" for entry in self.queue()),
             message="Postfix did not become idle",
         )
-
-
-def connected(kind, *arguments, **options):
-    """A client of this kind; asked to come back later, it does, as other servers do."""
-    for _ in range(10):
-        try:
-            return kind(*arguments, **options)
-        except smtplib.SMTPConnectError as error:
-            if error.smtp_code // 100 != 4:
-                raise
-            time.sleep(1)
-    return kind(*arguments, **options)
 
 
 def transact(client, sender, recipients, message):
