@@ -41,7 +41,8 @@ static bool is_string_kind(enum cm_config_kind kind)
 	return kind == CM_CONFIG_TEXT || kind == CM_CONFIG_PATH || kind == CM_CONFIG_MAILS ||
 	       kind == CM_CONFIG_URL || kind == CM_CONFIG_IROH || kind == CM_CONFIG_HOST ||
 	       kind == CM_CONFIG_LISTEN || kind == CM_CONFIG_WEB || kind == CM_CONFIG_RESOLVER ||
-	       kind == CM_CONFIG_DOMAIN || kind == CM_CONFIG_WORD;
+	       kind == CM_CONFIG_ADDRESS || kind == CM_CONFIG_NETWORK || kind == CM_CONFIG_DOMAIN ||
+	       kind == CM_CONFIG_WORD;
 }
 
 void cm_config_warn_log(const char *text, void *context)
@@ -224,6 +225,10 @@ static const char *check_text(const struct cm_config_row *key, const char *text)
 	case CM_CONFIG_RESOLVER:
 		return absent || cm_value_is_resolver(text) ? NULL
 							    : "an IP address, or ADDRESS@PORT";
+	case CM_CONFIG_ADDRESS:
+		return absent || cm_value_is_ip(text, strlen(text)) ? NULL : "an IP address";
+	case CM_CONFIG_NETWORK:
+		return absent || cm_value_is_network(text) ? NULL : "an IP address or ADDRESS/BITS";
 	case CM_CONFIG_DOMAIN:
 		if (!is_ascii(text))
 			return "in ASCII: the name as the DNS has it, which begins with xn--";
@@ -336,6 +341,13 @@ static bool apply(struct load *load)
 			     "%s: username_min_length = %u is more than username_max_length = %u",
 			     load->config->path, load->config->username_min_length,
 			     load->config->username_max_length);
+		return false;
+	}
+	if (load->config->front_listen[0] != '\0' && load->config->front_network[0] == '\0') {
+		cm_error_set(
+		    load->err,
+		    "%s: front_listen needs front_network: the address of the front machine",
+		    load->config->path);
 		return false;
 	}
 	return true;

@@ -109,6 +109,17 @@ bool cm_value_is_ip(const char *text, size_t length)
 	       inet_pton(AF_INET6, address, binary) == 1;
 }
 
+bool cm_value_is_network(const char *text)
+{
+	size_t length = strcspn(text, "/");
+	unsigned int bits;
+
+	return cm_value_is_ip(text, length) &&
+	       (text[length] == '\0' ||
+		cm_value_read_number(text + length + 1, 0, strchr(text, ':') != NULL ? 128 : 32,
+				     &bits));
+}
+
 bool cm_value_is_host(const char *text)
 {
 	size_t length = strlen(text);

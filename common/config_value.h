@@ -31,6 +31,9 @@ bool cm_value_read_flag(const char *text, bool *value_r);
 /* An IPv4 or IPv6 address without brackets, of exactly length bytes. */
 bool cm_value_is_ip(const char *text, size_t length);
 
+/* An IP address without brackets, or one and /BITS. */
+bool cm_value_is_network(const char *text);
+
 /* A domain name, or an IP address without brackets. */
 bool cm_value_is_host(const char *text);
 

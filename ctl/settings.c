@@ -29,7 +29,6 @@ enum shape {
 	MAYBE_PATH,
 	ADDRESSES, /* IP addresses with commas between, or nothing */
 	NEXT_HOP,  /* [HOST]:PORT, HOST, or nothing */
-	NETWORK,   /* an IP address, or one with /BITS */
 	URL,
 	LOG, /* a path, or off */
 	WORD,
@@ -53,17 +52,16 @@ static const struct site {
     {"imaps_port", PORT, "993", "IMAP, TLS"},
     {"http_port", PORT, "80", "HTTP: redirects and ACME"},
     {"https_port", PORT, "443", "HTTPS, and IMAP and SMTP by ALPN"},
-    {"proxy_listen", ADDRESSES, "127.0.0.1",
-     "where the servers take connections with the PROXY protocol"},
     {"https_proxy_port", PORT, "8443", "HTTPS with the PROXY protocol"},
     {"imaps_proxy_port", PORT, "10993", "IMAP over TLS with the PROXY protocol"},
     {"smtps_proxy_port", PORT, "10465", "submission over TLS with the PROXY protocol"},
-    {"trusted_proxies", NETWORK, "127.0.0.1",
-     "who may name a client's address by the PROXY protocol"},
     {"turn_min_port", PORT, "49152", "first UDP port for the calls that coturn relays"},
     {"turn_max_port", PORT, "65535", "last UDP port for the calls that coturn relays"},
     {"turn_total_quota", COUNT, "1200", "calls' addresses that coturn gives at the same time"},
     {"turn_external_ip", ADDRESSES, "", "coturn's public addresses, if a router translates them"},
+    {"smtp_proxy_port", PORT, "10026", "mail from other relays with the PROXY protocol"},
+    {"submission_proxy_port", PORT, "10587", "submission with the PROXY protocol, STARTTLS"},
+    {"imap_proxy_port", PORT, "10143", "IMAP with the PROXY protocol, STARTTLS"},
     {"iroh_port", PORT, "3340", "iroh-relay, on 127.0.0.1"},
     {"web_url", URL, "", "the relay's address for browsers; empty: https:// and its name"},
     {"www_root", PATH, "/var/lib/chatmail/www", "the pages"},
@@ -98,6 +96,7 @@ enum derived {
 	TLS_CERTIFICATE,
 	TLS_KEY,
 	TLS_SELF_SIGNED,
+	FRONT_ADDRESS,
 	IROH_RELAY_LOCAL,
 	OUTBOUND_HTTPS,
 	MAIL_DOMAIN_REGEXP,
@@ -119,6 +118,7 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [TLS_CERTIFICATE] = "tls_certificate",
     [TLS_KEY] = "tls_key",
     [TLS_SELF_SIGNED] = "tls_self_signed",
+    [FRONT_ADDRESS] = "front_address",
     [IROH_RELAY_LOCAL] = "iroh_relay_local",
     [OUTBOUND_HTTPS] = "outbound_https",
     [MAIL_DOMAIN_REGEXP] = "mail_domain_regexp",
@@ -215,15 +215,6 @@ static bool are_addresses(const char *text)
 	return true;
 }
 
-static bool is_network(const char *text)
-{
-	size_t length = strcspn(text, "/");
-	unsigned int bits;
-
-	return cm_value_is_ip(text, length) &&
-	       (text[length] == '\0' || cm_value_read_number(text + length + 1, 0, 128, &bits));
-}
-
 static bool is_duration(const char *text)
 {
 	size_t digits = strspn(text, DIGITS);
@@ -251,8 +242,6 @@ static const char *wrong(enum shape shape, const char *value)
 	case NEXT_HOP:
 		return value[0] == '\0' || only(value, LETTERS DIGITS ".-_[]:") ? NULL
 										: "[HOST]:PORT";
-	case NETWORK:
-		return is_network(value) ? NULL : "an IP address or ADDRESS/BITS";
 	case URL:
 		return cm_value_is_url(value, "https://") && cm_value_is_plain(value)
 			   ? NULL
@@ -395,6 +384,9 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[TLS_CERTIFICATE] = format("%s", config->tls_certificate);
 	derived[TLS_KEY] = format("%s", config->tls_key);
 	derived[TLS_SELF_SIGNED] = format("%s", config->tls_self_signed ? "true" : "false");
+	/* With a port behind it. */
+	derived[FRONT_ADDRESS] =
+	    format(strchr(config->front_listen, ':') != NULL ? "[%s]" : "%s", config->front_listen);
 	derived[IROH_RELAY_LOCAL] = format("%s", config->iroh_relay_local ? "true" : "false");
 	derived[OUTBOUND_HTTPS] =
 	    format("%s", config->outbound != CM_OUTBOUND_SMTP ? "true" : "false");

@@ -126,6 +126,8 @@ OTHER_VALUES = {
     "mail_compress": "off",
     "dkim_signing": "opendkim",
     "dkim_selector": "other",
+    "front_listen": "10.0.0.2",
+    "front_network": "10.0.0.1",
 }
 
 
@@ -141,7 +143,7 @@ def other_value(key, default):
 
 def settings_of_servers(directory, key, value):
     """The rendered files with one key changed."""
-    keys = {"mail_domain": "relay.test", "username_max_length": "20", key: value}
+    keys = {"mail_domain": "relay.test", "username_max_length": "20", "front_network": "10.0.0.3", key: value}
     text = "[params]\n" + "".join(f"{name} = {text}\n" for name, text in keys.items())
     (directory / "chatmail.ini").write_text(text)
     command = [BUILD / PROGRAMS["chatmailctl"], "config", "show", "--dovecot", "2.3", "--templates",

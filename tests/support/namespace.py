@@ -7,7 +7,7 @@ from deltachat_rpc_client import DeltaChat, Rpc
 from support.deltachat import SERVER
 from support.relay import PORTS, Relay
 
-USUAL_PORTS = dict(zip(PORTS, (25, 587, 465, 143, 993, 80, 443, 8443, 10993, 10465)))
+USUAL_PORTS = dict(zip(PORTS, (25, 587, 465, 143, 993, 80, 443, 8443, 10993, 10465, 10026, 10587, 10143)))
 
 
 class Network:

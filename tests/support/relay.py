@@ -30,6 +30,9 @@ PORTS = (
     "https_proxy_port",
     "imaps_proxy_port",
     "smtps_proxy_port",
+    "smtp_proxy_port",
+    "submission_proxy_port",
+    "imap_proxy_port",
 )
 
 # What must not depend on the machine that the tests run on; and nothing leaves it.
