@@ -91,6 +91,7 @@ enum derived {
 	MAX_MESSAGE_BYTES,
 	QUOTA_TARGET_MB,
 	SMTP_CONNECTIONS_PER_CLIENT,
+	LMTP_DELIVERIES,
 	DOVECOT_CLIENT_LIMIT,
 	IMAP_PROCESSES,
 	TLS_CERTIFICATE,
@@ -113,6 +114,7 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [MAX_MESSAGE_BYTES] = "max_message_bytes",
     [QUOTA_TARGET_MB] = "quota_target_mb",
     [SMTP_CONNECTIONS_PER_CLIENT] = "smtp_connections_per_client",
+    [LMTP_DELIVERIES] = "lmtp_deliveries",
     [DOVECOT_CLIENT_LIMIT] = "dovecot_client_limit",
     [IMAP_PROCESSES] = "imap_processes",
     [TLS_CERTIFICATE] = "tls_certificate",
@@ -365,6 +367,15 @@ static char *imap_processes(const struct cm_config *config)
 		      fit < config->max_imap_connections ? fit : config->max_imap_connections);
 }
 
+/* How many messages Postfix hands to Dovecot at one time: more than a few for each processor only
+   wait for each other, and all arrive later. 20 is Postfix's own limit. */
+static char *lmtp_deliveries(void)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return format("%ld", processors < 1 ? 4 : processors > 5 ? 20 : 4 * processors);
+}
+
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config)
 {
 	char **derived = settings->derived;
@@ -377,6 +388,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[MAX_MESSAGE_BYTES] = format("%" PRIu64, config->max_message_size);
 	derived[QUOTA_TARGET_MB] = quota_target(config);
 	derived[SMTP_CONNECTIONS_PER_CLIENT] = format("%u", config->max_smtp_connections / 5);
+	derived[LMTP_DELIVERIES] = lmtp_deliveries();
 	/* Some of Dovecot's processes have a connection of each session; 20000 is upstream's. */
 	derived[DOVECOT_CLIENT_LIMIT] = format(
 	    "%u", config->max_imap_connections > 10000 ? config->max_imap_connections * 2 : 20000);

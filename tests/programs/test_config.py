@@ -178,6 +178,7 @@ def test_settings(root):
     assert settings["smtp_port"] == "2525"
     assert settings["mail_domain"] == "relay.test"
     assert settings["quota_target_mb"] == "350"
+    assert settings["lmtp_deliveries"] == str(min(20, 4 * os.cpu_count()))
     write_ini(root, max_mailbox_size="1M")
     settings = json.loads(config("show", root, "--settings", "--json").stdout)
     assert settings["quota_target_mb"] == "0.7"
