@@ -17,6 +17,8 @@ static const struct cm_command commands[] = {
     {"status", cm_command_status, "show how the relay is doing"},
     {"report", cm_command_report, "show how full the mailboxes are and who uses them"},
     {"user", cm_command_user, "list, block, delete and move accounts"},
+    {"backup", cm_command_backup, "write the whole relay into one archive"},
+    {"restore", cm_command_restore, "make a relay out of such an archive, or verify it"},
     {"dns", cm_command_dns, "print the relay's DNS records, or check them"},
     {"expire", cm_command_expire, "delete what is old now: runs chatmail-expire"},
     {NULL, NULL, NULL},

@@ -36,6 +36,7 @@ int cm_command_fail(const char *program, const struct cm_error *err);
 /* Prints "PROGRAM: warning: TEXT" on standard error; context is the program's name. */
 cm_config_warning_fn cm_command_warn;
 
+cm_command_fn cm_command_backup;
 cm_command_fn cm_command_certificate;
 cm_command_fn cm_command_check;
 cm_command_fn cm_command_config;
@@ -44,6 +45,7 @@ cm_command_fn cm_command_expire;
 cm_command_fn cm_command_init;
 cm_command_fn cm_command_invite;
 cm_command_fn cm_command_report;
+cm_command_fn cm_command_restore;
 cm_command_fn cm_command_status;
 cm_command_fn cm_command_user;
 

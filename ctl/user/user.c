@@ -22,6 +22,8 @@ static const struct cm_command commands[] = {
     {"unblock", cm_user_unblock, "let somebody in again"},
     {"password", cm_user_password, "set another password"},
     {"delete", cm_user_delete, "delete accounts with their mail"},
+    {"export", cm_user_export, "write an account into an archive"},
+    {"import", cm_user_import, "make an account out of an archive"},
     {NULL, NULL, NULL},
 };
 

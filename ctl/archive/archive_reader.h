@@ -1,0 +1,68 @@
+/*
+ * archive_reader - an archive, read as a stream and trusted in nothing
+ *
+ * An entry is a regular file or a directory with a relative name of plain components; anything
+ * else ends the reading with an error. See archive_digest.h for the order of entries.
+ */
+#ifndef CM_ARCHIVE_READER_H
+#define CM_ARCHIVE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "archive_digest.h"
+#include "error.h"
+
+/* Longest name of an entry. */
+#define CM_ARCHIVE_NAME_MAX 1024
+
+struct cm_archive_reader;
+
+struct cm_archive_entry {
+	const char *name; /* without a slash at its end */
+	bool directory;
+	uint64_t size;
+	mode_t mode;
+	struct timespec mtime;
+	const char *user, *group; /* names; perhaps "" */
+};
+
+struct cm_archive_about {
+	bool relay; /* a whole one, not an account */
+	char *domain;
+	time_t created;
+};
+
+enum cm_archive_result {
+	CM_ARCHIVE_ENTRY,
+	CM_ARCHIVE_END, /* and everything was as the last entry says */
+	CM_ARCHIVE_TROUBLE,
+};
+
+/* Opens a file ("-": standard input), perhaps encrypted (see archive_filter.h), and reads its first
+   entry. NULL with err filled. */
+struct cm_archive_reader *cm_archive_open(const char *path, const char *identity,
+					  struct cm_error *err);
+void cm_archive_close(struct cm_archive_reader **reader);
+
+const struct cm_archive_about *cm_archive_about(const struct cm_archive_reader *reader);
+
+/* The next entry, valid until the next call. What of the content of the one before was not read is
+   skipped. CM_ARCHIVE_TROUBLE with err filled. */
+enum cm_archive_result cm_archive_next(struct cm_archive_reader *reader,
+				       struct cm_archive_entry *entry_r, struct cm_error *err);
+
+/* Writes the content of the entry to a file. */
+bool cm_archive_copy(struct cm_archive_reader *reader, int fd, struct cm_error *err);
+
+/* The content of an entry of at most max bytes, malloc'd with a NUL behind it. NULL with err
+   filled. */
+char *cm_archive_content(struct cm_archive_reader *reader, size_t max, size_t *length_r,
+			 struct cm_error *err);
+
+/* What was read so far; accounts and messages are what the last entry says, 0 before it. */
+const struct cm_archive_totals *cm_archive_read_totals(const struct cm_archive_reader *reader);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * relay_files - what a backup has of a relay beside the mailboxes
+ *
+ * Each file has a role, its name in the archive after "relay/":
+ *
+ *	chatmail.ini, chatmail-nocreate
+ *	dkim/NAME		a file of dkim_keys_dir
+ *	tls/certificate, tls/key
+ *	key/KEY			the file that a key of chatmail.ini names: turn_secret_file,
+ *				blocked_senders_file and others that end in _file
+ *	local/PATH		the operator's additions to a server's configuration (FILE.local)
+ *
+ * Only the role is in the archive. Where the file goes is for the configuration to say, so an
+ * archive can name no path of its own.
+ */
+#ifndef CM_RELAY_FILES_H
+#define CM_RELAY_FILES_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "error.h"
+
+/* Longest of these files. */
+#define CM_RELAY_FILE_MAX 1048576
+
+#define CM_RELAY_INI "chatmail.ini"
+
+typedef bool cm_relay_file_fn(const char *role, const char *path, void *context);
+
+/* Calls visit for each file that exists. False as soon as visit is, or with err filled. */
+bool cm_relay_files_each(const struct cm_config *config, cm_relay_file_fn *visit, void *context,
+			 struct cm_error *err);
+
+/* Where the file of a role belongs, malloc'd; NULL with err filled for an unknown role, and for a
+   path outside the directories where such files usually are, the allowed ones included
+   (NULL-terminated). */
+char *cm_relay_file_path(const struct cm_config *config, const char *role,
+			 const char *const *allowed, struct cm_error *err);
+
+#endif

@@ -1,0 +1,410 @@
+/*
+ * restore - chatmailctl restore: a relay out of a backup
+ *
+ * SYNOPSIS
+ *	chatmailctl restore [--root DIR] [--identity FILE] [--allow DIR]... [--json] FILE|-
+ *	chatmailctl restore --verify [--identity FILE] [--json] FILE|-
+ *
+ * Nothing gets its name before the whole archive was read and proved to be good. The mailboxes are
+ * made in a directory of their own meanwhile (mailbox_unpack.h), the few other files are kept in
+ * memory; chatmail.ini comes last, as no service starts without it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "archive_reader.h"
+#include "command.h"
+#include "file.h"
+#include "invitation.h"
+#include "mailbox_unpack.h"
+#include "maildir_walk.h"
+#include "options.h"
+#include "owner.h"
+#include "progress.h"
+#include "push_queue.h"
+#include "relay_files.h"
+#include "restore_files.h"
+
+#define PROGRAM "chatmailctl restore"
+
+/* In mailboxes_dir. */
+#define STAGE ".restoring"
+
+#define ALLOW_MAX 16
+
+struct job {
+	const char *root, *identity, *path;
+	bool verify, json;
+	const char *allowed[ALLOW_MAX + 1];
+	size_t allowed_count;
+	struct cm_archive_reader *reader;
+	struct cm_restore_files files;
+	struct cm_config *config;
+	char *mailboxes_dir; /* below root */
+	int mailboxes_fd;
+	struct cm_mailbox_unpack *unpack;
+	uint64_t accounts, incomplete;
+	struct cm_error err;
+};
+
+static bool set_root(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	(void)err;
+	*(const char **)option->value = strcmp(text, "/") == 0 ? "" : text;
+	return true;
+}
+
+static bool add_allowed(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	struct job *job = option->value;
+
+	if (job->allowed_count == ALLOW_MAX || text[0] != '/' || text[strlen(text) - 1] == '/') {
+		cm_error_set(err, "must be an absolute path without a slash at its end, at most %d",
+			     ALLOW_MAX);
+		return false;
+	}
+	job->allowed[job->allowed_count++] = text;
+	return true;
+}
+
+static int parse_options(int argc, char **argv, struct job *job)
+{
+	const struct cm_option options[] = {
+	    {"root", 0, "DIR", "work below DIR instead of /", set_root, &job->root, 0, 0},
+	    {"identity", 0, "FILE", "the key of an archive encrypted with age", cm_option_text,
+	     &job->identity, 0, 0},
+	    {"verify", 0, NULL, "read the archive to its end and write nothing", cm_option_switch,
+	     &job->verify, 0, 0},
+	    {"allow", 0, "DIR", "let the archive put keys below DIR", add_allowed, job, 0, 0},
+	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = PROGRAM,
+	    .synopsis = "[OPTION]... FILE|-",
+	    .summary = "Makes the relay of an archive by chatmailctl backup, on a machine where "
+		       "there is none.\n"
+		       "Nothing that exists is changed.",
+	    .options = options,
+	    .arguments_min = 1,
+	    .arguments_max = 1,
+	};
+	char **words;
+	int status = cm_options_parse(&line, argc, argv, &words);
+
+	if (status < 0)
+		job->path = words[0];
+	return status;
+}
+
+static bool out_of_memory(struct job *job)
+{
+	cm_error_set(&job->err, "out of memory");
+	return false;
+}
+
+/* --- Before the first mailbox --------------------------------------------------------------- */
+
+/* Reads the archive's chatmail.ini, which has no name yet. */
+static bool load_config(struct job *job)
+{
+	const struct cm_restore_file *ini = cm_restore_files_find(&job->files, CM_RELAY_INI);
+	char path[64];
+	int fd;
+
+	if (ini == NULL) {
+		cm_error_set(&job->err, "the archive has no chatmail.ini");
+		return false;
+	}
+	fd = memfd_create("chatmail.ini", MFD_CLOEXEC);
+	if (fd < 0 || write(fd, ini->data, ini->length) != (ssize_t)ini->length) {
+		cm_error_set_errno(&job->err, "no memory for chatmail.ini");
+	} else {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		job->config = cm_config_load(path, NULL, NULL, &job->err);
+	}
+	if (fd >= 0)
+		close(fd);
+	return job->config != NULL;
+}
+
+/* Makes a missing directory and gives it to vmail; parents are root's. */
+static bool make_mailboxes_dir(struct job *job)
+{
+	const struct passwd *vmail = getpwnam("vmail");
+	char *slash, *parent = strdup(job->mailboxes_dir);
+	struct stat st;
+	bool good;
+
+	if (parent == NULL)
+		return out_of_memory(job);
+	if (stat(job->mailboxes_dir, &st) == 0) {
+		free(parent);
+		return true;
+	}
+	slash = strrchr(parent, '/');
+	*slash = '\0';
+	/* As init makes them: whoever may look into the mailboxes must get there. */
+	good = cm_file_make_directories(parent, 0755) && mkdir(job->mailboxes_dir, 0700) == 0;
+	if (good && geteuid() == 0 && vmail != NULL)
+		good = lchown(job->mailboxes_dir, vmail->pw_uid, vmail->pw_gid) == 0;
+	if (!good)
+		cm_error_set_errno(&job->err, "%s: cannot be made", job->mailboxes_dir);
+	if (good && vmail == NULL)
+		fputs(PROGRAM ": warning: there is no user vmail: give it the mailboxes\n", stderr);
+	free(parent);
+	return good;
+}
+
+/* Programs that run already may have made their own, empty ones. */
+static bool is_empty(int mailboxes_fd)
+{
+	int fd = cm_directory_open(mailboxes_fd, ".");
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	bool empty = directory != NULL;
+
+	while (empty && (entry = readdir(directory)) != NULL)
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+			strcmp(entry->d_name, STAGE) == 0 ||
+			strcmp(entry->d_name, CM_INVITATION_DIR) == 0 ||
+			strcmp(entry->d_name, CM_PUSH_QUEUE_DIR) == 0 ||
+			strcmp(entry->d_name, CM_ACCOUNT_TRASH_DIR) == 0;
+	if (directory != NULL)
+		closedir(directory);
+	else if (fd >= 0)
+		close(fd);
+	return empty;
+}
+
+static bool open_mailboxes(struct job *job)
+{
+	if (asprintf(&job->mailboxes_dir, "%s%s", job->root, job->config->mailboxes_dir) < 0) {
+		job->mailboxes_dir = NULL;
+		return out_of_memory(job);
+	}
+	if (!make_mailboxes_dir(job) || !cm_owner_become(job->mailboxes_dir, &job->err))
+		return false;
+	job->mailboxes_fd = open(job->mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (job->mailboxes_fd < 0)
+		cm_error_set_errno(&job->err, "%s: cannot be opened", job->mailboxes_dir);
+	else if (!is_empty(job->mailboxes_fd))
+		cm_error_set(&job->err, "%s: not empty: nothing was changed", job->mailboxes_dir);
+	else
+		job->unpack = cm_mailbox_unpack_begin(job->mailboxes_fd, STAGE, &job->err);
+	return job->unpack != NULL;
+}
+
+/* Everything that can be wrong is found before anything is made. */
+static bool prepare(struct job *job)
+{
+	if (job->config != NULL)
+		return true;
+	if (!load_config(job) ||
+	    !cm_restore_files_place(&job->files, job->config, job->root, job->allowed, &job->err))
+		return false;
+	if (job->verify)
+		return true;
+	umask(022);
+	return cm_restore_files_check(&job->files, &job->err) && open_mailboxes(job);
+}
+
+/* --- Entries -------------------------------------------------------------------------------- */
+
+/* An account of this relay, or one of the two other directories. */
+static bool good_top(const struct job *job, const char *name, size_t length)
+{
+	static const char *const others[] = {CM_INVITATION_DIR, CM_PUSH_QUEUE_DIR};
+	struct cm_address address;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strlen(others[i]) == length && memcmp(others[i], name, length) == 0)
+			return true;
+	return cm_address_parse(name, length, &address) &&
+	       memcmp(address.text, name, length) == 0 &&
+	       cm_account_is_local(job->config, &address);
+}
+
+static bool take_mail(struct job *job, const struct cm_archive_entry *entry)
+{
+	const char *path = entry->name + strlen(CM_ARCHIVE_MAIL);
+	size_t length = strcspn(path, "/");
+
+	if (!prepare(job))
+		return false;
+	if (!good_top(job, path, length) || (path[length] == '\0' && !entry->directory)) {
+		cm_error_set(&job->err, "%s: not of this relay", entry->name);
+		return false;
+	}
+	return job->verify ||
+	       cm_mailbox_unpack_entry(job->unpack, job->reader, entry, path, &job->err);
+}
+
+static bool take_relay_file(struct job *job, const struct cm_archive_entry *entry)
+{
+	if (job->config == NULL)
+		return cm_restore_files_add(&job->files, job->reader, entry, &job->err);
+	cm_error_set(&job->err, "%s: must come before the mailboxes", entry->name);
+	return false;
+}
+
+static bool take_entry(struct job *job, const struct cm_archive_entry *entry)
+{
+	if (strncmp(entry->name, CM_ARCHIVE_MAIL, strlen(CM_ARCHIVE_MAIL)) == 0)
+		return take_mail(job, entry);
+	if (strncmp(entry->name, CM_ARCHIVE_RELAY, strlen(CM_ARCHIVE_RELAY)) == 0 &&
+	    !entry->directory)
+		return take_relay_file(job, entry);
+	cm_error_set(&job->err, "%s: unknown in an archive of a relay", entry->name);
+	return false;
+}
+
+static bool read_entries(struct job *job)
+{
+	enum cm_archive_result result;
+	struct cm_archive_entry entry;
+	struct cm_progress progress;
+	bool good = true;
+
+	cm_progress_begin(&progress, "files", 0);
+	while (good) {
+		result = cm_archive_next(job->reader, &entry, &job->err);
+		if (result != CM_ARCHIVE_ENTRY)
+			break;
+		cm_progress_update(&progress, cm_archive_read_totals(job->reader)->entries);
+		good = take_entry(job, &entry);
+	}
+	cm_progress_end(&progress);
+	return good && result == CM_ARCHIVE_END && prepare(job);
+}
+
+/* --- The end -------------------------------------------------------------------------------- */
+
+static bool has_password(int stage_fd, const char *name)
+{
+	char path[300];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%.255s/" CM_ACCOUNT_PASSWORD_FILE, name);
+	return fstatat(stage_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What was being deleted when the backup was made is no account. */
+static bool place_mailbox(struct job *job, const char *name)
+{
+	bool account = strchr(name, '@') != NULL;
+
+	if (account && !has_password(cm_mailbox_unpack_fd(job->unpack), name)) {
+		job->incomplete++;
+		return true;
+	}
+	if (!cm_mailbox_unpack_place(job->unpack, name)) {
+		cm_error_set_errno(&job->err, "%s: cannot be put into mailboxes_dir", name);
+		return false;
+	}
+	job->accounts += account;
+	return true;
+}
+
+static bool place_mailboxes(struct job *job)
+{
+	int fd = cm_directory_open(cm_mailbox_unpack_fd(job->unpack), ".");
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	bool good = directory != NULL && cm_mailbox_unpack_sync(job->unpack, &job->err);
+
+	if (directory == NULL)
+		cm_error_set_errno(&job->err, STAGE " in mailboxes_dir: cannot be read");
+	while (good && (entry = readdir(directory)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			good = place_mailbox(job, entry->d_name);
+	if (directory != NULL)
+		closedir(directory);
+	else if (fd >= 0)
+		close(fd);
+	return good && (fsync(job->mailboxes_fd) == 0 || errno == EINVAL);
+}
+
+static bool finish(struct job *job)
+{
+	bool good = place_mailboxes(job);
+
+	cm_mailbox_unpack_end(&job->unpack);
+	cm_owner_return();
+	return good && cm_restore_files_write(&job->files, &job->err);
+}
+
+static int print_result(const struct job *job)
+{
+	const struct cm_archive_totals *totals = cm_archive_read_totals(job->reader);
+	uint64_t accounts = job->verify ? totals->accounts : job->accounts;
+	json_t *json;
+
+	if (!job->json) {
+		printf("%s%" PRIu64 " accounts, %" PRIu64 " messages, %" PRIu64 " bytes of %s\n",
+		       job->verify ? "whole and undamaged: " : "", accounts, totals->messages,
+		       totals->bytes, cm_archive_about(job->reader)->domain);
+		if (!job->verify)
+			cm_restore_files_print(&job->files);
+		if (!job->verify)
+			puts("\nNow chatmailctl config apply, and start the services.");
+		return CM_EXIT_OK;
+	}
+	json = json_pack("{s:s, s:I, s:I, s:I, s:I}", "mail_domain",
+			 cm_archive_about(job->reader)->domain, "created",
+			 (json_int_t)cm_archive_about(job->reader)->created, "accounts",
+			 (json_int_t)accounts, "messages", (json_int_t)totals->messages, "bytes",
+			 (json_int_t)totals->bytes);
+	json_dumpf(json, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(json);
+	return CM_EXIT_OK;
+}
+
+static int run(struct job *job)
+{
+	job->reader = cm_archive_open(job->path, job->identity, &job->err);
+	if (job->reader == NULL)
+		return CM_EXIT_TROUBLE;
+	if (!cm_archive_about(job->reader)->relay) {
+		cm_error_set(&job->err,
+			     "%s: the archive of one account: see chatmailctl user import",
+			     job->path);
+		return CM_EXIT_TROUBLE;
+	}
+	if (!read_entries(job) || (!job->verify && !finish(job)))
+		return CM_EXIT_TROUBLE;
+	return print_result(job);
+}
+
+int cm_command_restore(int argc, char **argv)
+{
+	struct job job = {.root = "", .mailboxes_fd = -1};
+	int status = parse_options(argc, argv, &job);
+
+	if (status >= 0)
+		return status;
+	status = run(&job);
+	cm_mailbox_unpack_end(&job.unpack);
+	cm_owner_return();
+	if (status != CM_EXIT_OK)
+		(void)cm_command_fail(PROGRAM, &job.err);
+	if (job.mailboxes_fd >= 0)
+		close(job.mailboxes_fd);
+	cm_archive_close(&job.reader);
+	cm_restore_files_free(&job.files);
+	cm_config_free(&job.config);
+	free(job.mailboxes_dir);
+	return status;
+}
