@@ -134,7 +134,7 @@ static void take_new(void *context, const char *name)
 
 static void lose_directory(struct notifier *notifier)
 {
-	cm_log(LOG_WARNING, "the queue directory was removed or replaced: reopening it");
+	cm_log(LOG_WARNING, "the push queue was removed or replaced: reopening it");
 	notifier->broken = true;
 }
 

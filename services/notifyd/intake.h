@@ -1,5 +1,5 @@
 /*
- * intake - entries from the queue directory into memory
+ * intake - entries from the push queue into memory
  *
  * Inotify reports new entries; a walk over the directory finds the rest: at the start, after lost
  * events, when something had to be left on disk for want of room, and now and then as a safety

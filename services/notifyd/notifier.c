@@ -1,5 +1,5 @@
 /*
- * notifier - from the queue directory to the push service: the loop
+ * notifier - from the push queue to the push service: the loop
  */
 #include "notifier.h"
 

@@ -1,5 +1,5 @@
 /*
- * notifier - from the queue directory to the push service
+ * notifier - from the push queue to the push service
  *
  * One loop in one thread: inotify and the walk fill the queue (intake.c), the gate lets requests
  * out, answers remove, stamp or drop entries (delivery.c). Everything that must survive is in the
@@ -16,14 +16,14 @@
 
 struct notifier;
 
-/* Opens the queue directory of the configuration. The configuration and the statistics (may be
+/* Opens the push queue of the configuration. The configuration and the statistics (may be
    NULL) stay the caller's and must outlive the notifier. NULL with err filled on failure; trying
    again later makes sense. */
 struct notifier *notifier_new(const struct cm_config *config, struct cm_stats *stats,
 			      struct cm_error *err);
 void notifier_free(struct notifier **notifier);
 
-/* Another configuration with the same queue directory and service. */
+/* Another configuration with the same push queue and service. */
 void notifier_set_config(struct notifier *notifier, const struct cm_config *config);
 
 enum notifier_event {

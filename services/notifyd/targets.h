@@ -1,7 +1,7 @@
 /*
  * targets - the part of the notifications that is in memory, by token and by time
  *
- * An entry is one file of the queue directory: its name, when its message arrived, how often it
+ * An entry is one file of the push queue: its name, when its message arrived, how often it
  * failed. Entries of one token share a target, and a target is what is sent: one request answers
  * all of them. A target waits (until its time), is ready, or is in flight; after an answer it holds
  * for TARGET_HOLD, so that what arrives within moments goes out as one more request at the end of

@@ -1,5 +1,5 @@
 """From a delivered message to the POST at the push service, through a real relay: Postfix, Dovecot's
-LMTP with the plugin, the queue directory, chatmail-notifyd, an HTTP/2 TLS server."""
+LMTP with the plugin, the push queue, chatmail-notifyd, an HTTP/2 TLS server."""
 
 import pytest
 

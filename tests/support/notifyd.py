@@ -1,4 +1,4 @@
-"""chatmail-notifyd with a queue directory and a configuration of its own."""
+"""chatmail-notifyd with a push queue and a configuration of its own."""
 
 import itertools
 import os
