@@ -372,26 +372,6 @@ enum cm_account_status cm_account_seen(const struct cm_config *config,
 	return status;
 }
 
-enum cm_account_status cm_account_last_seen(const struct cm_config *config,
-					    const struct cm_address *address, time_t *day_r,
-					    struct cm_error *err)
-{
-	enum cm_account_status status;
-	struct stat st;
-	int mailbox;
-
-	status = open_mailbox(config, address, &mailbox, err);
-	if (status != CM_ACCOUNT_OK)
-		return status;
-	if (fstatat(mailbox, CM_ACCOUNT_PASSWORD_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		*day_r = st.st_mtime / DAY * DAY;
-	else
-		status =
-		    errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
-	close(mailbox);
-	return status;
-}
-
 enum cm_account_status cm_account_set_blocked(const struct cm_config *config,
 					      const struct cm_address *address, bool blocked,
 					      struct cm_error *err)

@@ -92,11 +92,6 @@ enum cm_account_status cm_account_seen(const struct cm_config *config,
 				       const struct cm_address *address, time_t now,
 				       struct cm_error *err);
 
-/* The start of the day (UTC) the account was last used on. */
-enum cm_account_status cm_account_last_seen(const struct cm_config *config,
-					    const struct cm_address *address, time_t *day_r,
-					    struct cm_error *err);
-
 enum cm_account_status cm_account_set_blocked(const struct cm_config *config,
 					      const struct cm_address *address, bool blocked,
 					      struct cm_error *err);

@@ -64,11 +64,6 @@ enum cm_stat cm_registration_stat(enum cm_registration result)
 	return results[result].stat;
 }
 
-bool cm_registration_is_temporary(enum cm_registration result)
-{
-	return result >= CM_REGISTRATION_REFUSED_LOAD;
-}
-
 static enum cm_registration check_mode(const struct cm_config *config, struct cm_error *err)
 {
 	if (access(CM_NOCREATE_FILE, F_OK) == 0) {

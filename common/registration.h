@@ -62,9 +62,6 @@ enum cm_registration cm_registration_check_limits(const struct cm_config *config
 						  const struct cm_source *source, uint64_t now_ms,
 						  struct cm_error *err);
 
-/* True if a later attempt may succeed. */
-bool cm_registration_is_temporary(enum cm_registration result);
-
 /* One word for logs: "closed", "name", …; "allowed". */
 const char *cm_registration_name(enum cm_registration result);
 

@@ -5,7 +5,6 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "config_value.h"
+#include "format.h"
 #include "utf8.h"
 
 #define DEBIAN_OPENDKIM_CONF "/etc/opendkim.conf"
@@ -141,8 +141,6 @@ static char *web_url(const struct cm_config *config);
 static char *security_expires(void);
 static char *quota_target(const struct cm_config *config);
 static char *regexp_of(const char *text);
-static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
-
 /* Where the OpenDKIM of this distribution looks. Alpine's package brings a file there; a machine
    that has neither yet is known by its own files. */
 static char *find_opendkim_conf(const char *root)
@@ -151,7 +149,7 @@ static char *find_opendkim_conf(const char *root)
 	const char *found = DEBIAN_OPENDKIM_CONF;
 
 	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-		char *path = format("%s%s", root, signs[i]);
+		char *path = cm_format("%s%s", root, signs[i]);
 
 		if (path != NULL && access(path, F_OK) == 0)
 			found = ALPINE_OPENDKIM_CONF;
@@ -363,8 +361,8 @@ static char *imap_processes(const struct cm_config *config)
 		fit = (uint64_t)pages * (uint64_t)page_size / (4 * 1024 * 1024);
 	if (fit < IMAP_PROCESSES_MIN)
 		fit = IMAP_PROCESSES_MIN;
-	return format("%" PRIu64,
-		      fit < config->max_imap_connections ? fit : config->max_imap_connections);
+	return cm_format("%" PRIu64,
+			 fit < config->max_imap_connections ? fit : config->max_imap_connections);
 }
 
 /* How many messages Postfix hands to Dovecot at one time: more than a few for each processor only
@@ -373,7 +371,7 @@ static char *lmtp_deliveries(void)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return format("%ld", processors < 1 ? 4 : processors > 5 ? 20 : 4 * processors);
+	return cm_format("%ld", processors < 1 ? 4 : processors > 5 ? 20 : 4 * processors);
 }
 
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config)
@@ -381,29 +379,29 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	char **derived = settings->derived;
 
 	derived[POSTFIX_HOSTNAME] = postfix_hostname(config);
-	derived[MAIL_DOMAIN_IS_IP] = format("%s", config->mail_domain_is_ip ? "true" : "false");
-	derived[OPENDKIM] = format("%s", opendkim_signs(config) ? "true" : "false");
+	derived[MAIL_DOMAIN_IS_IP] = cm_format("%s", config->mail_domain_is_ip ? "true" : "false");
+	derived[OPENDKIM] = cm_format("%s", opendkim_signs(config) ? "true" : "false");
 	derived[COMPRESSES_MAIL] =
-	    format("%s", config->mail_compress != CM_MAIL_COMPRESS_OFF ? "true" : "false");
-	derived[MAX_MESSAGE_BYTES] = format("%" PRIu64, config->max_message_size);
+	    cm_format("%s", config->mail_compress != CM_MAIL_COMPRESS_OFF ? "true" : "false");
+	derived[MAX_MESSAGE_BYTES] = cm_format("%" PRIu64, config->max_message_size);
 	derived[QUOTA_TARGET_MB] = quota_target(config);
-	derived[SMTP_CONNECTIONS_PER_CLIENT] = format("%u", config->max_smtp_connections / 5);
+	derived[SMTP_CONNECTIONS_PER_CLIENT] = cm_format("%u", config->max_smtp_connections / 5);
 	derived[LMTP_DELIVERIES] = lmtp_deliveries();
 	/* Some of Dovecot's processes have a connection of each session; 20000 is upstream's. */
-	derived[DOVECOT_CLIENT_LIMIT] = format(
+	derived[DOVECOT_CLIENT_LIMIT] = cm_format(
 	    "%u", config->max_imap_connections > 10000 ? config->max_imap_connections * 2 : 20000);
 	derived[IMAP_PROCESSES] = imap_processes(config);
-	derived[TLS_CERTIFICATE] = format("%s", config->tls_certificate);
-	derived[TLS_KEY] = format("%s", config->tls_key);
-	derived[TLS_SELF_SIGNED] = format("%s", config->tls_self_signed ? "true" : "false");
+	derived[TLS_CERTIFICATE] = cm_format("%s", config->tls_certificate);
+	derived[TLS_KEY] = cm_format("%s", config->tls_key);
+	derived[TLS_SELF_SIGNED] = cm_format("%s", config->tls_self_signed ? "true" : "false");
 	/* With a port behind it. */
-	derived[FRONT_ADDRESS] =
-	    format(strchr(config->front_listen, ':') != NULL ? "[%s]" : "%s", config->front_listen);
-	derived[IROH_RELAY_LOCAL] = format("%s", config->iroh_relay_local ? "true" : "false");
+	derived[FRONT_ADDRESS] = cm_format(
+	    strchr(config->front_listen, ':') != NULL ? "[%s]" : "%s", config->front_listen);
+	derived[IROH_RELAY_LOCAL] = cm_format("%s", config->iroh_relay_local ? "true" : "false");
 	derived[OUTBOUND_HTTPS] =
-	    format("%s", config->outbound != CM_OUTBOUND_SMTP ? "true" : "false");
+	    cm_format("%s", config->outbound != CM_OUTBOUND_SMTP ? "true" : "false");
 	derived[MAIL_DOMAIN_REGEXP] = regexp_of(config->mail_domain);
-	derived[MAIL_HOST] = format("%s", config->mail_host);
+	derived[MAIL_HOST] = cm_format("%s", config->mail_host);
 	derived[SECURITY_EXPIRES] = security_expires();
 	for (size_t i = 0; i < DERIVED_COUNT; i++)
 		if (derived[i] == NULL)
@@ -421,13 +419,13 @@ static char *postfix_hostname(const struct cm_config *config)
 		return strdup(host);
 	if (inet_pton(AF_INET, host, a) != 1)
 		return strdup("localhost.localdomain");
-	return format("%u.%u.%u.%u.in-addr.arpa", a[3], a[2], a[1], a[0]);
+	return cm_format("%u.%u.%u.%u.in-addr.arpa", a[3], a[2], a[1], a[0]);
 }
 
 static char *web_url(const struct cm_config *config)
 {
-	return format(strchr(config->mail_host, ':') != NULL ? "https://[%s]" : "https://%s",
-		      config->mail_host);
+	return cm_format(strchr(config->mail_host, ':') != NULL ? "https://[%s]" : "https://%s",
+			 config->mail_host);
 }
 
 /* A regular expression that matches the text alone: of domains and address literals. */
@@ -453,8 +451,8 @@ static char *security_expires(void)
 
 	if (gmtime_r(&now, &tm) == NULL)
 		return NULL;
-	return tm.tm_mon < 6 ? format("%d-12-31T23:59:59Z", tm.tm_year + 1900)
-			     : format("%d-06-30T23:59:59Z", tm.tm_year + 1901);
+	return tm.tm_mon < 6 ? cm_format("%d-12-31T23:59:59Z", tm.tm_year + 1900)
+			     : cm_format("%d-06-30T23:59:59Z", tm.tm_year + 1901);
 }
 
 /* Clients warn at 80 % and 95 %: trimming starts at 75 % and stops at 70 %. */
@@ -463,18 +461,6 @@ static char *quota_target(const struct cm_config *config)
 	uint64_t tenths = (config->max_mailbox_size >> 20) * 7;
 
 	if (tenths % 10 == 0)
-		return format("%" PRIu64, tenths / 10);
-	return format("%" PRIu64 ".%" PRIu64, tenths / 10, tenths % 10);
-}
-
-static char *format(const char *text, ...)
-{
-	va_list arguments;
-	char *result;
-	int length;
-
-	va_start(arguments, text);
-	length = vasprintf(&result, text, arguments);
-	va_end(arguments);
-	return length < 0 ? NULL : result;
+		return cm_format("%" PRIu64, tenths / 10);
+	return cm_format("%" PRIu64 ".%" PRIu64, tenths / 10, tenths % 10);
 }

@@ -1,30 +1,16 @@
 #include "verify.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "format.h"
 #include "judge_record.h"
 
 const char *const cm_finding_names[] = {
     [CM_RIGHT] = "ok",    [CM_MISSING] = "missing", [CM_WRONG] = "wrong",
     [CM_STALE] = "stale", [CM_UNKNOWN] = "unknown",
 };
-
-static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
-
-static char *format(const char *text, ...)
-{
-	va_list arguments;
-	char *result;
-	int length;
-
-	va_start(arguments, text);
-	length = vasprintf(&result, text, arguments);
-	va_end(arguments);
-	return length < 0 ? NULL : result;
-}
 
 /* --- Servers -------------------------------------------------------------------------------- */
 
@@ -204,7 +190,7 @@ static bool doubled(struct cm_query *query, const struct cm_zone *zone,
 	const char *why;
 	bool found;
 
-	twice.name = format("%s.%s", record->name, zone->domain);
+	twice.name = cm_format("%s.%s", record->name, zone->domain);
 	if (twice.name == NULL)
 		return false;
 	found = ask(query, zone, &twice, &answer, &why) == CM_RIGHT && answer.count > 0;
@@ -224,16 +210,16 @@ static char *remedy(const struct cm_zone *zone, const struct cm_record *record,
 		return NULL;
 	}
 	if (state == CM_UNKNOWN)
-		text =
-		    format("%s does not answer: is it running, and reachable from here?", server);
+		text = cm_format("%s does not answer: is it running, and reachable from here?",
+				 server);
 	else if (state == CM_MISSING && doubled(query, zone, record))
-		text = format("it is at %s.%s: take the domain off its name", record->name,
-			      zone->domain);
+		text = cm_format("it is at %s.%s: take the domain off its name", record->name,
+				 zone->domain);
 	else if (state == CM_MISSING)
-		text = format("add: %s", line);
+		text = cm_format("add: %s", line);
 	else
-		text = format("%s: there should be only: %s", why != NULL ? why : "not as expected",
-			      line);
+		text = cm_format("%s: there should be only: %s",
+				 why != NULL ? why : "not as expected", line);
 	free(line);
 	return text;
 }
@@ -250,9 +236,10 @@ static void look_for_stale(const struct cm_servers *servers, const struct cm_zon
 		free(finding->found);
 		finding->state = CM_STALE;
 		finding->found = cm_answer_text(&answer);
-		finding->fix = format("the resolver here still has the old answer: wait up to %d "
-				      "seconds",
-				      answer.ttl);
+		finding->fix =
+		    cm_format("the resolver here still has the old answer: wait up to %d "
+			      "seconds",
+			      answer.ttl);
 	} else if (state == CM_UNKNOWN) {
 		free(finding->found);
 		finding->state = CM_UNKNOWN;
@@ -356,7 +343,7 @@ static bool check_existence(const struct cm_servers *servers, const struct cm_zo
 	    .found = cm_answer_text(&answer),
 	};
 	if (finding->state == CM_MISSING)
-		finding->fix = format("add: %s. 3600 IN A and the relay's public address", name);
+		finding->fix = cm_format("add: %s. 3600 IN A and the relay's public address", name);
 	else if (finding->state == CM_UNKNOWN)
 		finding->fix = strdup("no name server answers");
 	cm_answer_free(&answer);

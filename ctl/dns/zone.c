@@ -3,12 +3,12 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/sha.h>
 
+#include "format.h"
 #include "signing_key.h"
 
 /* RFC 1035 3.3: the longest string in a TXT record. */
@@ -29,20 +29,6 @@ const char *cm_record_type_name(enum cm_record_type type)
 		if (type_names[i].type == type)
 			return type_names[i].name;
 	return "?";
-}
-
-static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
-
-static char *format(const char *text, ...)
-{
-	va_list arguments;
-	char *result;
-	int length;
-
-	va_start(arguments, text);
-	length = vasprintf(&result, text, arguments);
-	va_end(arguments);
-	return length < 0 ? NULL : result;
 }
 
 /* Takes name and value over. */
@@ -154,7 +140,7 @@ static bool add_keys(struct cm_zone *zone, const struct cm_config *config, const
 		return false;
 	for (size_t i = 0; good && i < keys.count; i++)
 		good = add(zone, CM_FOR_DKIM, i == 0, CM_RECORD_TXT,
-			   format("%s._domainkey.%s", keys.key[i].selector, zone->domain),
+			   cm_format("%s._domainkey.%s", keys.key[i].selector, zone->domain),
 			   cm_signing_key_record(&keys.key[i]));
 	cm_signing_keys_free(&keys);
 	if (!good)
@@ -173,10 +159,10 @@ static bool add_mta_sts(struct cm_zone *zone, const char *policy)
 	SHA256((const unsigned char *)policy, strlen(policy), hash);
 	for (size_t i = 0; i < 8; i++)
 		snprintf(id + 2 * i, 3, "%02x", hash[i]);
-	return add(zone, CM_FOR_MTA_STS, false, CM_RECORD_TXT, format("_mta-sts.%s", zone->domain),
-		   format("v=STSv1; id=%s", id)) &&
-	       add(zone, CM_FOR_NAME, false, CM_RECORD_CNAME, format("mta-sts.%s", zone->domain),
-		   format("%s.", zone->host));
+	return add(zone, CM_FOR_MTA_STS, false, CM_RECORD_TXT,
+		   cm_format("_mta-sts.%s", zone->domain), cm_format("v=STSv1; id=%s", id)) &&
+	       add(zone, CM_FOR_NAME, false, CM_RECORD_CNAME, cm_format("mta-sts.%s", zone->domain),
+		   cm_format("%s.", zone->host));
 }
 
 static bool add_services(struct cm_zone *zone)
@@ -190,8 +176,8 @@ static bool add_services(struct cm_zone *zone)
 
 	for (size_t i = 0; good && i < sizeof(services) / sizeof(services[0]); i++)
 		good = add(zone, CM_FOR_SERVICE, false, CM_RECORD_SRV,
-			   format("%s._tcp.%s", services[i].service, zone->domain),
-			   format("0 1 %u %s.", services[i].port, zone->domain));
+			   cm_format("%s._tcp.%s", services[i].service, zone->domain),
+			   cm_format("0 1 %u %s.", services[i].port, zone->domain));
 	return good;
 }
 
@@ -200,21 +186,22 @@ static bool add_mail(struct cm_zone *zone)
 	const char *domain = zone->domain, *host = zone->host;
 	bool apart = strcmp(domain, host) != 0;
 
-	return add(zone, CM_FOR_MX, true, CM_RECORD_MX, strdup(domain), format("10 %s.", host)) &&
+	return add(zone, CM_FOR_MX, true, CM_RECORD_MX, strdup(domain),
+		   cm_format("10 %s.", host)) &&
 	       add(zone, CM_FOR_SPF, true, CM_RECORD_TXT, strdup(domain),
 		   strdup(apart ? "v=spf1 a mx ~all" : "v=spf1 a ~all")) &&
-	       add(zone, CM_FOR_DMARC, true, CM_RECORD_TXT, format("_dmarc.%s", domain),
+	       add(zone, CM_FOR_DMARC, true, CM_RECORD_TXT, cm_format("_dmarc.%s", domain),
 		   strdup("v=DMARC1;p=reject;adkim=s;aspf=s")) &&
-	       add(zone, CM_FOR_ADSP, false, CM_RECORD_TXT, format("_adsp._domainkey.%s", domain),
-		   strdup("dkim=discardable"));
+	       add(zone, CM_FOR_ADSP, false, CM_RECORD_TXT,
+		   cm_format("_adsp._domainkey.%s", domain), strdup("dkim=discardable"));
 }
 
 static bool add_names(struct cm_zone *zone)
 {
-	return add(zone, CM_FOR_NAME, false, CM_RECORD_CNAME, format("www.%s", zone->domain),
-		   format("%s.", zone->host)) &&
-	       add(zone, CM_FOR_NAME, false, CM_RECORD_CNAME, format("autoconfig.%s", zone->domain),
-		   format("%s.", zone->host)) &&
+	return add(zone, CM_FOR_NAME, false, CM_RECORD_CNAME, cm_format("www.%s", zone->domain),
+		   cm_format("%s.", zone->host)) &&
+	       add(zone, CM_FOR_NAME, false, CM_RECORD_CNAME,
+		   cm_format("autoconfig.%s", zone->domain), cm_format("%s.", zone->host)) &&
 	       add(zone, CM_FOR_CAA, false, CM_RECORD_CAA, strdup(zone->domain),
 		   strdup("0 issue \"letsencrypt.org\""));
 }

@@ -1,5 +1,7 @@
 """Fixtures of the tests that run one of our programs."""
 
+import signal
+
 import pytest
 
 
@@ -67,3 +69,20 @@ def connect_proxy():
     proxy = ConnectProxy().start()
     yield proxy
     proxy.stop()
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A chatmail-milter, not started yet."""
+    from support.milter_daemon import new_daemon
+
+    instance = new_daemon(tmp_path)
+    yield instance
+    instance.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def daemon(stopped):
+    """A chatmail-milter, started."""
+    with stopped as instance:
+        yield instance

@@ -1,82 +1,17 @@
-"""Logging in and registering: Dovecot's passdb and userdb driver `chatmail`."""
+"""Logging in and registering: Dovecot's passdb driver `chatmail`."""
 
 import concurrent.futures
-import imaplib
 import os
-import smtplib
 import re
 import stat
-import time
 
 import pytest
 
+from support.logins import LATER, NO_ACCOUNT, REFUSED, accounts_on_disk, assert_no_account, assert_refused, connected, login_error, make_account, plain_error, with_address
 from support.messages import encrypted
-from support.relay import trusting
 from support.wait import eventually
 
 DAY = 86400
-REFUSED = "AUTHENTICATIONFAILED"
-LATER = "UNAVAILABLE"
-NO_ACCOUNT = "ALERT"  # and a sentence for the user
-
-
-def login_error(relay, account, password=None):
-    """Why the login was refused; None if it was not."""
-    try:
-        relay.imap(account, password).logout()
-    except imaplib.IMAP4.error as error:
-        return str(error)
-    return None
-
-
-def connected(relay):
-    """A client that has not logged in."""
-    return imaplib.IMAP4_SSL(
-        "127.0.0.1", relay.ports["imaps_port"], ssl_context=trusting(), timeout=60
-    )
-
-
-def plain_error(relay, address, password):
-    """The same by AUTHENTICATE PLAIN, which takes any bytes."""
-    client = connected(relay)
-    try:
-        client.authenticate("PLAIN", lambda _: f"\0{address}\0{password}".encode())
-    except imaplib.IMAP4.error as error:
-        return str(error)
-    finally:
-        client.logout()
-    return None
-
-
-def assert_refused(relay, account, password=None):
-    assert REFUSED in (login_error(relay, account, password) or "")
-
-
-def assert_no_account(relay, account, words, password=None):
-    """It does not exist, and its user reads why it was not made."""
-    error = login_error(relay, account, password) or ""
-    assert NO_ACCOUNT in error and words in error, error
-    with pytest.raises(smtplib.SMTPAuthenticationError, match=words):
-        relay.submission(account, password).__enter__()
-    assert not relay.mailbox(account).exists()
-
-
-def with_address(relay, address, password="a good password"):
-    account = relay.account(password=password)
-    account.address = address
-    return account
-
-
-def accounts_on_disk(relay):
-    top = relay.path(f"/home/vmail/mail/{relay.domain}")
-    return {entry.name for entry in top.iterdir() if "@" in entry.name}
-
-
-def make_account(relay, stored):
-    """An account whose password file has these bytes, as another program may have written them."""
-    account = relay.registered()
-    (relay.mailbox(account) / "password").write_text(stored)
-    return account
 
 
 # --- Accounts
@@ -362,91 +297,6 @@ def test_resources(limited, key, value, word):
         limited.ini = before
         limited.write_ini()
         limited.restart_service("dovecot")
-
-
-# --- userdb
-
-
-def test_userdb_fields(relay):
-    account = relay.registered()
-    fields = relay.inside("doveadm", "user", account.address, dovecot=True).stdout
-    directory = f"/home/vmail/mail/{relay.domain}/{account.address}"
-    assert re.search(rf"^home\s+{re.escape(directory)}$", fields, re.M)
-    assert directory in fields.replace(f"home\t{directory}", "", 1)
-    owner = relay.path("/home/vmail").stat()
-    assert re.search(rf"^uid\s+{owner.st_uid}$", fields, re.M)
-    assert re.search(rf"^gid\s+{owner.st_gid}$", fields, re.M)
-    client = relay.imap(account)
-    _, (_, quota) = client.getquotaroot("INBOX")
-    client.logout()
-    assert f"STORAGE 0 {500 * 1024} ".encode() in quota[0].replace(b")", b" ")
-
-
-def test_looking_up_makes_no_account(relay):
-    existing, unknown = relay.registered(), relay.account()
-    for command in (["auth", "lookup"], ["user"]):
-        for account in (existing, unknown):
-            done = relay.inside("doveadm", *command, account.address, dovecot=True, check=False)
-            assert (done.returncode == 0) == (account is existing)
-    assert not relay.mailbox(unknown).exists()
-
-
-def test_unknown_user(relay):
-    unknown = relay.account()
-    refused = relay.deliver("a@peer.test", unknown.address, encrypted("a@peer.test", unknown.address))
-    assert refused[unknown.address][0] == 550
-    assert not relay.mailbox(unknown).exists()
-
-
-def test_iteration(relay):
-    account, blocked = relay.registered(), relay.registered()
-    (relay.mailbox(blocked) / "blocked").touch()
-    top = relay.path(f"/home/vmail/mail/{relay.domain}")
-    for name in ("not-an-account", account.address.upper()):
-        (top / name).mkdir(exist_ok=True)
-    listed = relay.inside("doveadm", "user", "*", dovecot=True).stdout.split()
-    assert account.address in listed
-    assert account.address.upper() not in listed
-    assert blocked.address not in listed
-    assert set(listed) <= accounts_on_disk(relay)
-
-
-# --- Last seen
-
-
-def age(relay, account, days):
-    """Makes the account look as if it was last used so many days ago; that time."""
-    when = int(time.time()) // DAY * DAY - days * DAY
-    os.utime(relay.mailbox(account) / "password", (when, when))
-    return when
-
-
-def last_seen(relay, account):
-    return (relay.mailbox(account) / "password").stat().st_mtime
-
-
-def test_imap_login_is_seen(relay):
-    account = relay.registered()
-    age(relay, account, 50)
-    relay.imap(account).logout()
-    assert last_seen(relay, account) == int(time.time()) // DAY * DAY
-
-
-def test_smtp_login_is_seen(relay):
-    account = relay.registered()
-    age(relay, account, 50)
-    with relay.submission(account):
-        pass
-    assert last_seen(relay, account) == int(time.time()) // DAY * DAY
-
-
-def test_others_activity_is_not_seen(relay):
-    account = relay.registered()
-    when = age(relay, account, 50)
-    assert_refused(relay, account, "a wrong password")
-    relay.deliver("a@peer.test", account.address, encrypted("a@peer.test", account.address))
-    relay.inside("doveadm", "mailbox", "status", "-u", account.address, "messages", "INBOX", dovecot=True)
-    assert last_seen(relay, account) == when
 
 
 # --- Trouble

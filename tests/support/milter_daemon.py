@@ -6,7 +6,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from support.milter import Connection, Reply
+from support import messages
+from support.milter import Connection, Reply, split_header
 from support.wait import eventually
 
 BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
@@ -92,3 +93,35 @@ class MilterDaemon:
             except Reply as reply:
                 code, text = reply.code, reply.text
         return code, text, self.log()[before:]
+
+
+USER, PEER = "bob1@relay.test", "alice@peer.test"
+
+
+def new_daemon(directory, **ini):
+    """Its senders' rate is no hindrance, and it asks nobody for keys."""
+    ini = {"max_user_send_burst_size": 5000, "resolver": "127.0.0.1@9", **ini}
+    return MilterDaemon(directory, **ini)
+
+
+def encrypted(size=500):
+    return messages.encrypted(USER, PEER, size)
+
+
+def send(daemon, message=None):
+    return daemon.judge(message or encrypted(), USER, [PEER], USER)
+
+
+def begin(connection, message):
+    """A message up to the middle of its body; returns the rest."""
+    body = split_header(message)[1]
+    connection.mail(f"<{USER}>", USER)
+    connection.recipient(f"<{PEER}>")
+    connection.headers(message)
+    connection.body(body[: len(body) // 2])
+    return body[len(body) // 2 :]
+
+
+def finish(connection, rest):
+    connection.body(rest)
+    connection.end_of_message()

@@ -125,3 +125,16 @@ def retry_state(path):
     if 1 <= stamp % 10**9 <= FAILURES_MAX:
         return stamp % 10**9, stamp // 10**9
     return 0, None
+
+
+def tokens(count, label="token"):
+    return [f"openpgp:{label}{number:06}" for number in range(count)]
+
+
+def add_all(notifyd, which):
+    for token in which:
+        notifyd.add(token)
+
+
+def untried(paths):
+    return [path for path in paths if retry_state(path)[0] == 0]

@@ -8,9 +8,9 @@ import contextlib
 import signal
 import socket
 import subprocess
-import threading
 import time
 
+from support.loop_server import LoopServer
 from support.ports import free_ports
 from support.wait import eventually
 
@@ -18,44 +18,19 @@ HANG = "hang"
 RESET = "reset"
 
 
-class Backend:
+class Backend(LoopServer):
     """Notes each POST. `answer` is a function from token to a status, (status, headers), HANG
     (no answer before release() is called, then 200) or RESET (the connection is closed)."""
 
     def __init__(self):
+        super().__init__(backlog=1000)
         self.answer = lambda token: 200
         self.received = []  # (time, token), in order
         self.headers = []
         self.open_requests = 0
         self.most_open_requests = 0
         self.delay = 0
-        self.loop = asyncio.new_event_loop()
         self.released = asyncio.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.ready = threading.Event()
-
-    def start(self):
-        self.thread.start()
-        self.ready.wait()
-        return self
-
-    def stop(self):
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-
-    def run(self):
-        asyncio.set_event_loop(self.loop)
-        server = self.loop.run_until_complete(
-            asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=1000)
-        )
-        self.port = server.sockets[0].getsockname()[1]
-        self.ready.set()
-        self.loop.run_forever()
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        server.close()
-        self.loop.run_until_complete(asyncio.sleep(0.01))
-        self.loop.close()
 
     def release(self):
         """Lets all hanging requests, and those to come, be answered."""

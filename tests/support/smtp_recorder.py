@@ -2,22 +2,20 @@
 
 import asyncio
 import ssl
-import threading
 
+from support.loop_server import LoopServer
 from support.relay import trusting
 
 
-class SmtpRecorder:
+class SmtpRecorder(LoopServer):
     """Listens at `port`. `messages` are the messages as they were submitted, dots and all."""
 
     def __init__(self, certificate, key, target):
-        self.certificate = certificate
-        self.key = key
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        super().__init__(ssl=context)
         self.target = target
         self.sessions = []
-        self.loop = asyncio.new_event_loop()
-        self.ready = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
 
     @property
     def messages(self):
@@ -36,19 +34,6 @@ class SmtpRecorder:
     def __exit__(self, *exception):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
-
-    def run(self):
-        asyncio.set_event_loop(self.loop)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, self.key)
-        start = asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=context)
-        self.port = self.loop.run_until_complete(start).sockets[0].getsockname()[1]
-        self.ready.set()
-        self.loop.run_forever()
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        self.loop.run_until_complete(asyncio.sleep(0.01))
-        self.loop.close()
 
     async def serve(self, reader, writer):
         session = bytearray()

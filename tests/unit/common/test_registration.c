@@ -185,10 +185,6 @@ static void test_names_of_results(void **state)
 	assert_string_equal(cm_registration_name(CM_REGISTRATION_REFUSED_RATE), "rate");
 	assert_int_equal(cm_registration_stat(CM_REGISTRATION_REFUSED_DISK),
 			 CM_STAT_REGISTRATION_DISK);
-	assert_false(cm_registration_is_temporary(CM_REGISTRATION_REFUSED_NAME));
-	assert_false(cm_registration_is_temporary(CM_REGISTRATION_REFUSED_INVITE));
-	assert_true(cm_registration_is_temporary(CM_REGISTRATION_REFUSED_LOAD));
-	assert_true(cm_registration_is_temporary(CM_REGISTRATION_TROUBLE));
 }
 
 int main(void)
