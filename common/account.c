@@ -33,15 +33,15 @@ char *cm_account_path(const struct cm_config *config, const struct cm_address *a
 	return path;
 }
 
-/* No address in the text: it goes to logs. */
+/* The text is logged, so it names no address. */
 static enum cm_account_status trouble(struct cm_error *err, const char *what)
 {
 	cm_error_set_errno(err, "mailbox directory: %s", what);
 	return CM_ACCOUNT_TROUBLE;
 }
 
-/* mailboxes_dir, or -1: it is there from the relay's installation on, so without it the mailboxes
-   are not mounted, which makes no account absent. */
+/* Opens mailboxes_dir; -1 on failure. It exists from the installation on. If it is missing, the
+ * mailboxes are not mounted, and no account counts as absent. */
 static int open_mailboxes(const struct cm_config *config, struct cm_error *err)
 {
 	int top = open(config->mailboxes_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -51,7 +51,8 @@ static int open_mailboxes(const struct cm_config *config, struct cm_error *err)
 	return top;
 }
 
-/* There is no such mailbox below top: no account, unless top is root's empty mount point. */
+/* The mailbox is missing below top: the account does not exist, unless top is an empty mount point
+ * of root's. */
 static enum cm_account_status absence(const struct cm_config *config, int top, struct cm_error *err)
 {
 	if (faccessat(top, ".", W_OK | X_OK, AT_EACCESS) == 0)
@@ -234,7 +235,7 @@ static enum cm_account_status write_account(int mailbox, const char *hash, struc
 	return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
 }
 
-/* CM_ACCOUNT_ABSENT: somebody removed the directory meanwhile. */
+/* CM_ACCOUNT_ABSENT: the directory was removed meanwhile. */
 static enum cm_account_status try_create(const struct cm_config *config,
 					 const struct cm_address *address, const char *hash,
 					 struct cm_error *err)
@@ -284,7 +285,7 @@ enum cm_account_status cm_account_create(const struct cm_config *config,
 	return status == CM_ACCOUNT_OK ? sync_mailboxes(config, err) : status;
 }
 
-/* Both directories must say the same after a power cut. */
+/* After a power cut both directories must agree. */
 static enum cm_account_status move_password(int mailbox, int directory, const char *name,
 					    struct cm_error *err)
 {

@@ -2,12 +2,11 @@
  * account - the mailbox directory as an account: password, flags, last seen
  *
  * Upstream's layout (protocol: <mailboxes_dir>/<address>/): `password` holds "{SCHEME}hash", its
- * modification time, rounded down to a day (UTC), is the last-seen time; `enforceE2EEincoming`
- * existing means that cleartext is refused; `blocked` (ours) existing means no login. Directory
- * scans and look-ups use openat() below mailboxes_dir and never follow a symbolic link of the last
- * component.
+ * modification time, rounded down to a day (UTC), is the last-seen time; if `enforceE2EEincoming`
+ * exists, cleartext is refused; if `blocked` (our own) exists, nobody logs in. Directory scans and
+ * look-ups use openat() below mailboxes_dir and never follow a symbolic link of the last component.
  *
- * mailboxes_dir itself is the operator's to make. While it is missing, or an account is not there
+ * The operator makes mailboxes_dir itself. While it is missing, or an account is not there
  * and mailboxes_dir is not ours to write (the empty mount point of a file system that is not
  * mounted), every call is CM_ACCOUNT_TROUBLE: nobody is a stranger only because a disk is away.
  */
@@ -29,7 +28,7 @@
 /* In mailboxes_dir: where accounts are moved to be deleted. No '@', so that nobody takes it for
  * one. */
 #define CM_ACCOUNT_TRASH_DIR ".expired"
-/* Files a killed process left behind in a mailbox directory start so. */
+/* Prefix of the temporary files that a killed process may leave in a mailbox directory. */
 #define CM_ACCOUNT_TMP_PREFIX ".chatmail-tmp."
 
 /* Longest content of `password`; a longer file is trouble, not an account. */
@@ -40,7 +39,7 @@ enum cm_account_status {
 	CM_ACCOUNT_ABSENT,  /* there is no such account */
 	CM_ACCOUNT_EXISTS,  /* creation: somebody else's password was first */
 	CM_ACCOUNT_BLOCKED, /* the operator blocked it */
-	CM_ACCOUNT_TROUBLE, /* the file system said no: err is filled, answer "try later" */
+	CM_ACCOUNT_TROUBLE, /* the file system failed: err is filled, answer "try later" */
 };
 
 /* True if the address has the relay's own domain. */
@@ -51,7 +50,7 @@ char *cm_account_path(const struct cm_config *config, const struct cm_address *a
 
 /* Reads the password hash with its scheme prefix, surrounding white space removed. hash_r is
    malloc'd on CM_ACCOUNT_OK only; the caller wipes and frees it. An empty file is
-   CM_ACCOUNT_BLOCKED like upstream, which lets nobody in then. */
+   CM_ACCOUNT_BLOCKED, as upstream refuses every login then. */
 enum cm_account_status cm_account_password(const struct cm_config *config,
 					   const struct cm_address *address, char **hash_r,
 					   struct cm_error *err);
@@ -63,9 +62,9 @@ enum cm_account_status cm_account_create(const struct cm_config *config,
 					 const struct cm_address *address, const char *hash,
 					 struct cm_error *err);
 
-/* Creates the account by moving the file name of directory into it as its password, in one step:
-   who looks finds either the file or the account. The file holds the hash and is on the disk
-   already, and both are in one file system. CM_ACCOUNT_EXISTS if there is such a mailbox directory,
+/* Creates the account by moving the file name of directory into it as its password, in one step: at
+   any moment there is either the file or the account. The file holds the hash and has been synced
+   to disk; both are on one file system. CM_ACCOUNT_EXISTS if there is such a mailbox directory,
    with a password or without; CM_ACCOUNT_ABSENT if the directory or the file vanished meanwhile. */
 enum cm_account_status cm_account_create_from(const struct cm_config *config,
 					      const struct cm_address *address, int directory,
@@ -80,14 +79,14 @@ enum cm_account_status cm_account_set_password(const struct cm_config *config,
 enum cm_account_status cm_account_lookup(const struct cm_config *config,
 					 const struct cm_address *address, struct cm_error *err);
 
-/* The same, and of CM_ACCOUNT_OK whether the account refuses cleartext. */
+/* The same. If the account exists, *refuses_cleartext_r says whether it refuses cleartext. */
 enum cm_account_status cm_account_recipient(const struct cm_config *config,
 					    const struct cm_address *address,
 					    bool *refuses_cleartext_r, struct cm_error *err);
 
-/* Remembers that the account was used on the day of now: at most one utime a day. What deletes
-   unused accounts holds an exclusive flock() on the mailbox directory while it looks and takes the
-   password away, and this a shared one: an account is either found absent, or seen and kept. */
+/* Records that the account was used on the day of now, with at most one utime a day. This takes a
+ * shared flock() on the mailbox directory. Expiry holds an exclusive one while it checks the
+ * account and removes its password, so an account is either found absent, or seen and kept. */
 enum cm_account_status cm_account_seen(const struct cm_config *config,
 				       const struct cm_address *address, time_t now,
 				       struct cm_error *err);

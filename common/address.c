@@ -1,5 +1,5 @@
 /*
- * address - mail addresses: parsed, checked, in one normal form
+ * address - mail addresses, parsed and checked, in one normal form
  */
 #include "address.h"
 

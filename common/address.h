@@ -1,12 +1,11 @@
 /*
- * address - mail addresses: parsed, checked, in one normal form
+ * address - mail addresses, parsed and checked, in one normal form
  *
- * The normal form is lower case (ASCII letters only) without angle brackets. Accepted is what can
- * be an envelope address of an ordinary mail system: a local part of atoms and dots (RFC
- * 5321 4.1.2; well-formed UTF-8 too, RFC 6531) and a domain name or an address literal in brackets
- * (RFC 5321 4.1.3). '/', NUL, control bytes and white space are refused, so an address is always
- * usable as one component of a path. Where mail has quotes around a local part (RFC 5322 3.4.1),
- * the normal form is without them.
+ * The normal form is lower case (ASCII letters only) without angle brackets. Any envelope address
+ * of an ordinary mail system is accepted: a local part of atoms and dots (RFC 5321 4.1.2;
+ * well-formed UTF-8 too, RFC 6531) and a domain name or an address literal in brackets (RFC
+ * 5321 4.1.3). '/', NUL, control bytes and white space are refused, so an address is always usable
+ * as one component of a path. The normal form has no quotes around a local part (RFC 5322 3.4.1).
  */
 #ifndef CM_ADDRESS_H
 #define CM_ADDRESS_H

@@ -15,7 +15,7 @@
 
 #define SECTION "params"
 
-/* As much of a wrong value is in the error message, in bytes. */
+/* Bytes of a wrong value that an error message shows. */
 #define SHOWN_MAX 100
 
 #define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
@@ -27,7 +27,7 @@ struct load {
 	struct cm_config *config;
 	char *text[CM_CONFIG_KEYS_MAX]; /* as given in the file; NULL: not given */
 	unsigned int line_of[CM_CONFIG_KEYS_MAX];
-	char *foreign; /* the section, not ours, that the last warning was about; NULL: none */
+	char *foreign; /* the unknown section of the last warning; NULL: no warning yet */
 	cm_config_warning_fn *warn;
 	void *warn_context;
 	struct cm_error *err;
@@ -104,7 +104,7 @@ __attribute__((format(printf, 2, 3))) static void warn(struct load *load, const 
 	load->warn(text, load->warn_context);
 }
 
-/* A value over several lines is one text with blanks between them. */
+/* The lines of a value are joined by blanks. */
 static bool append_line(struct load *load, size_t index, const char *value)
 {
 	char *joined;
@@ -119,7 +119,7 @@ static bool append_line(struct load *load, size_t index, const char *value)
 	return true;
 }
 
-/* Sections that are not ours, such as upstream's old [privacy:DOMAIN], are warned about once. */
+/* Warns once about each unknown section, such as upstream's old [privacy:DOMAIN]. */
 static bool skip_foreign(struct load *load, unsigned int line, const char *section)
 {
 	if (load->foreign != NULL && strcmp(load->foreign, section) == 0)

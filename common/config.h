@@ -1,9 +1,9 @@
 /*
  * config - chatmail.ini: upstream's keys and defaults, and a few of our own
  *
- * The file is upstream's (chatmail/relay, section [params]): whoever runs upstream's relay keeps
- * it. An unknown key is a warning, a bad value is an error that names file, line, key and value.
- * The man page chatmail.ini(5) says what each key means; this header says what the program holds.
+ * The file is upstream's (chatmail/relay, section [params]): an operator who moves from upstream's
+ * relay keeps it. An unknown key causes a warning, a bad value an error that names file, line, key
+ * and value. chatmail.ini(5) explains the keys; this header describes their values in the program.
  */
 #ifndef CM_CONFIG_H
 #define CM_CONFIG_H
@@ -18,7 +18,7 @@
 /* The environment variable with the path of chatmail.ini, for the Dovecot plugins. */
 #define CM_CONFIG_ENVIRONMENT "CHATMAIL_INI"
 
-/* Existing: no new accounts. Upstream's name. */
+/* While this file exists, no accounts are created. The name is upstream's. */
 #define CM_NOCREATE_FILE "/etc/chatmail-nocreate"
 
 enum cm_registration_mode {
@@ -72,7 +72,7 @@ struct cm_config {
 	unsigned int username_max_length;
 	unsigned int password_min_length;
 	enum cm_registration_mode registration;
-	bool automatic_accounts; /* accept those that clients make without being asked to */
+	bool automatic_accounts; /* accept accounts that clients make without being asked to */
 	unsigned int max_new_accounts_per_ip_per_hour; /* 0: no limit */
 	unsigned int max_new_accounts_per_minute;      /* 0: no limit */
 	double max_load_1m;
@@ -125,7 +125,7 @@ struct cm_config {
 /* Called for each unknown key or questionable value; text as in struct cm_error. */
 typedef void cm_config_warning_fn(const char *text, void *context);
 
-/* The one that daemons use: a warning in the log. */
+/* For daemons: logs a warning. */
 cm_config_warning_fn cm_config_warn_log;
 
 /* Reads and checks the file. NULL with err filled if it cannot be read or a value is bad. warn may

@@ -6,7 +6,7 @@
 
 #include "config.h"
 
-/* Brings mail_domain into its form and fills in every field whose key is absent and has no constant
+/* Normalizes mail_domain and fills in every field whose key is absent and has no constant
    default. False with err filled if out of memory. */
 bool cm_config_derive(struct cm_config *config, struct cm_error *err);
 

@@ -1,5 +1,5 @@
 /*
- * config_keys - the keys of chatmail.ini: one row says all of a key
+ * config_keys - the keys of chatmail.ini: one row for each key, with all that is known of it
  *
  * For config.c and config_derive.c; the rest of the relay has struct cm_config.
  */
@@ -12,7 +12,7 @@
 
 enum cm_config_kind {
 	CM_CONFIG_TEXT,
-	CM_CONFIG_PATH,     /* "" or absolute */
+	CM_CONFIG_PATH,     /* "" or an absolute path */
 	CM_CONFIG_MAILS,    /* the same; the last component may be an address literal */
 	CM_CONFIG_NUMBER,   /* unsigned int */
 	CM_CONFIG_DAYS,     /* the same; upstream's defaults of 2023 have a "d" behind it */

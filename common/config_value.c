@@ -11,7 +11,7 @@
 
 #include "address.h"
 
-/* unit may stand behind the digits. */
+/* The unit may follow the digits. */
 static bool read_digits(const char *text, const char *unit, unsigned int min, unsigned int max,
 			unsigned int *value_r)
 {
@@ -146,7 +146,7 @@ bool cm_value_is_resolver(const char *text)
 	       cm_value_read_number(at + 1, 1, 65535, &port);
 }
 
-/* sun_path has 108 bytes with its NUL; nginx's configuration would take some characters apart. */
+/* sun_path has 108 bytes with its NUL; some characters have a meaning in nginx's configuration. */
 bool cm_value_is_web(const char *text)
 {
 	static const char scheme[] = "unix:";

@@ -37,7 +37,7 @@ bool cm_value_is_network(const char *text);
 /* A domain name, or an IP address without brackets. */
 bool cm_value_is_host(const char *text);
 
-/* scheme ("https://") and something behind it, without white space. */
+/* The scheme ("https://") and more text, without white space. */
 bool cm_value_is_url(const char *text, const char *scheme);
 
 /* ADDRESS or ADDRESS@PORT. */
@@ -47,7 +47,7 @@ bool cm_value_is_resolver(const char *text);
 bool cm_value_is_web(const char *text);
 
 /* An absolute path that every server reads as it stands: no blanks, no byte that means something in
-   one of their languages, no "." or ".." in it, and not "/". What an error says of it: */
+   one of their languages, no "." or ".." in it, and not "/". The error message for it: */
 #define CM_VALUE_PATH "an absolute path of letters, digits and ._+@=~:-, without . or .."
 bool cm_value_is_path(const char *text);
 

@@ -26,7 +26,7 @@ static const char salt_alphabet[] =
 bool cm_random_text(char *text, size_t length, const char *alphabet)
 {
 	size_t count = strlen(alphabet), filled = 0;
-	/* Bytes from here on would make the first characters likelier than the others. */
+	/* Larger bytes would make the first characters of the alphabet likelier than the others. */
 	size_t limit = 256 - 256 % count;
 	uint8_t bytes[64];
 
@@ -42,7 +42,7 @@ bool cm_random_text(char *text, size_t length, const char *alphabet)
 	return true;
 }
 
-/* As long as upstream's, unless the operator wants others. */
+/* As long as upstream's names, unless the operator configured other lengths. */
 static size_t name_length(const struct cm_config *config)
 {
 	size_t length = 9;
@@ -115,7 +115,7 @@ char *cm_password_hash(const char *password, struct cm_error *err)
 	}
 	snprintf(setting, sizeof(setting), SCHEME_TAG "%s$", salt);
 	hash = crypt_r(password, setting, data);
-	/* On failure it returns NULL, or a text that is no hash. */
+	/* On failure crypt() returns NULL or an invalid hash. */
 	if (hash == NULL || strncmp(hash, SCHEME_TAG, strlen(SCHEME_TAG)) != 0)
 		cm_error_set(err, "a password cannot be hashed");
 	else if (asprintf(&result, SCHEME "%s", hash) < 0) {

@@ -14,7 +14,8 @@
 #include "config.h"
 #include "error.h"
 
-/* Characters of an invented password: letters and digits, 130 bits. Clients use as many. */
+/* Characters of an invented password: letters and digits, 130 bits. Clients make passwords as
+ * strong. */
 #define CM_PASSWORD_LENGTH 22
 
 /* Fills text with length random characters of the alphabet, all equally likely, and a NUL; the
@@ -22,7 +23,8 @@
    system has no random numbers. */
 bool cm_random_text(char *text, size_t length, const char *alphabet);
 
-/* Invents an address of letters and digits that the configuration accepts. It may exist. */
+/* Invents an address of letters and digits that the configuration accepts. An account of this name
+ * may exist already. */
 bool cm_credentials_address(const struct cm_config *config, struct cm_address *address_r,
 			    struct cm_error *err);
 

@@ -16,7 +16,7 @@
 #include "privileges.h"
 #include "supervisor.h"
 
-/* The handlers' end and the program's. */
+/* The ends of the handlers and of the program. */
 static int signal_pipe[2] = {-1, -1};
 
 /* --- The command line --- */
@@ -97,8 +97,9 @@ int cm_daemon_parse(struct cm_daemon *daemon, const struct cm_option *more, int 
 
 /* --- The background --- */
 
-/* In the process that was started: the exit status. One byte means that the background process is
-   ready, end of file that it ended, which has logged why unless a signal killed it. */
+/* Returns the exit status of the process that was started. One byte means that the background
+ * process is ready; end of file means that it ended. It has logged why, unless a signal killed it.
+ */
 static int wait_until_ready(int fd, pid_t child)
 {
 	char byte;
@@ -168,14 +169,14 @@ void cm_daemon_ready(struct cm_daemon *daemon)
 
 /* --- Signals --- */
 
-/* Not signalfd(2), which needs signals blocked: a blocked signal would go to a thread of a library
-   that waits for it, as libmilter has one. */
+/* Not signalfd(2), for which signals must be blocked: a thread of a library that waits for signals,
+ * such as libmilter's, would get them. */
 static void on_signal(int number)
 {
 	unsigned char byte = (unsigned char)number;
 	int saved_errno = errno;
 
-	/* A full pipe has enough news in it. */
+	/* If the pipe is full, the program wakes up anyway. */
 	if (write(signal_pipe[1], &byte, 1) < 0)
 		errno = saved_errno;
 }
@@ -183,7 +184,7 @@ static void on_signal(int number)
 static bool catch_signals(struct cm_daemon *daemon, struct cm_error *err)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-	/* SA_NODEFER: the signal is blocked at no time, see above. */
+	/* SA_NODEFER: the signal is never blocked, see above. */
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_NODEFER};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	bool good = pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) == 0 &&

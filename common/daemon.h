@@ -1,7 +1,7 @@
 /*
  * daemon - the start and the end of every background program
  *
- * A main() is four calls and what is special about the program:
+ * A main() consists of four calls and the program's own part:
  *
  *	struct cm_daemon daemon = {.name = "chatmail-x", .summary = "Does this and that."};
  *	int status = cm_daemon_parse(&daemon, NULL, argc, argv);
@@ -38,7 +38,7 @@ struct cm_daemon {
 	/* Set by cm_daemon_parse(). */
 	const char *config_path;
 	const char *pid_path; /* NULL: none */
-	const char *user;     /* NULL: stay who we are */
+	const char *user;     /* NULL: keep the current user */
 	bool foreground;
 
 	/* Set by cm_daemon_start(): readable when a signal has come. */
@@ -57,7 +57,7 @@ int cm_daemon_parse(struct cm_daemon *daemon, const struct cm_option *more, int 
    or the exit status. */
 int cm_daemon_check_path(const struct cm_daemon *daemon, const char *option, const char *path);
 
-/* Opens what an ordinary user may not: ports, sockets in the system's directories. */
+/* Opens what needs privileges: ports, sockets in system directories. */
 typedef bool cm_daemon_open_fn(void *context, const struct cm_daemon *daemon, struct cm_error *err);
 
 /* In this order: goes to the background unless -f was given, raises the limit of descriptors,
@@ -66,13 +66,13 @@ typedef bool cm_daemon_open_fn(void *context, const struct cm_daemon *daemon, st
    process that was started is known once the background process is ready or has ended. */
 int cm_daemon_start(struct cm_daemon *daemon, cm_daemon_open_fn *open, void *context);
 
-/* The program works: the process that was started may end. Does nothing the second time. */
+/* The program is ready: the process that was started may end. A second call does nothing. */
 void cm_daemon_ready(struct cm_daemon *daemon);
 
 /* Logs an error that ends the program before or while it works. Returns the exit status. */
 int cm_daemon_fail(const struct cm_error *err);
 
-/* Removes the PID file. May be called whatever the start has come to. */
+/* Removes the PID file. May be called even if the start failed. */
 void cm_daemon_end(struct cm_daemon *daemon);
 
 /* The next signal that has come of SIGTERM, SIGINT, SIGHUP and SIGUSR1, or 0. fd is

@@ -1,5 +1,5 @@
 /*
- * file - small files, read bounded and written whole
+ * file - small files: bounded reads, atomic writes
  */
 #include "file.h"
 

@@ -1,5 +1,5 @@
 /*
- * file - small files, read bounded and written whole
+ * file - small files: bounded reads, atomic writes
  *
  * All calls work below a directory descriptor (AT_FDCWD is fine) and never follow a symbolic link
  * in the last component. They return false with errno set; the caller names the file for the user.
@@ -27,8 +27,8 @@ bool cm_file_random_name(char name[CM_FILE_RANDOM_SIZE]);
    EFBIG if it is longer, EINVAL if it is not a regular file. */
 bool cm_file_read(int directory, const char *name, size_t max, char **data_r, size_t *length_r);
 
-/* Writes the file under a temporary name (tmp_prefix and random digits) and gives it its name in
-   one step: readers see all of it or nothing. flags: enum cm_file_write, combined by |. */
+/* Writes the file under a temporary name (tmp_prefix and random digits) and renames it: readers see
+ * the whole file or none. flags: enum cm_file_write, combined by |. */
 bool cm_file_write(int directory, const char *name, const char *tmp_prefix, const void *data,
 		   size_t length, mode_t mode, int flags);
 

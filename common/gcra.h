@@ -1,10 +1,10 @@
 /*
  * gcra - rates over a table of fixed size: the generic cell rate algorithm
  *
- * It keeps one time for each key, its due time: when its bucket is full again. An event moves that
- * one interval into the future, and is refused if it would then be further ahead than the burst
- * lasts. A key whose due time has passed needs no entry. Keys are keyed hashes (keyed_hash.h).
- * Times are in whatever unit the caller uses throughout.
+ * For each key the table keeps one time, at which its bucket is full again: its due time. An event
+ * moves the due time one interval into the future. It is refused if the due time would then be
+ * further ahead than the burst. A key whose due time has passed needs no entry. Keys are keyed
+ * hashes (keyed_hash.h). Times are in whatever unit the caller uses throughout.
  */
 #ifndef CM_GCRA_H
 #define CM_GCRA_H
@@ -20,8 +20,8 @@ struct cm_gcra_entry {
 	uint64_t due;
 };
 
-/* The key's entry; else the one that gives way, still of another key: free for longest, or the
-   first to be free. */
+/* Returns the key's entry. If there is none, returns the entry to replace, which still has another
+ * key: the one that has been free for longest, or will be free first. */
 static inline struct cm_gcra_entry *cm_gcra_find(struct cm_gcra_entry set[CM_GCRA_WAYS],
 						 uint64_t key)
 {
@@ -36,8 +36,8 @@ static inline struct cm_gcra_entry *cm_gcra_find(struct cm_gcra_entry set[CM_GCR
 	return oldest;
 }
 
-/* The due time after one more event now; 0 if it comes too early. interval: between events at the
-   rate; burst: how far ahead the due time may be. */
+/* Returns the due time after one more event now; 0 if the event comes too early. interval: between
+   events at the rate; burst: how far ahead the due time may be. */
 static inline uint64_t cm_gcra_next(uint64_t due, uint64_t now, uint64_t interval, uint64_t burst)
 {
 	uint64_t next = (due > now ? due : now) + interval;

@@ -12,7 +12,7 @@ struct reader {
 	const char *path;
 	unsigned int line; /* 1 is the first */
 	char *section;     /* malloc'd; NULL: none yet */
-	char *name;        /* malloc'd, of the pair that may go on; NULL: none */
+	char *name;        /* malloc'd, of a pair that may have more lines; NULL: no pair */
 	cm_ini_pair_fn *pair;
 	void *context;
 	struct cm_error *err;
@@ -24,7 +24,7 @@ static bool fail(const struct reader *reader, const char *what)
 	return false;
 }
 
-/* Replaces a text of the reader's. */
+/* Replaces one of the reader's texts. */
 static bool keep(const struct reader *reader, char **kept, const char *text)
 {
 	free(*kept);
@@ -32,7 +32,7 @@ static bool keep(const struct reader *reader, char **kept, const char *text)
 	return *kept != NULL || fail(reader, "out of memory");
 }
 
-/* Cuts off what is blank at both ends. */
+/* Cuts off blanks at both ends. */
 static char *trim(char *text)
 {
 	size_t length;

@@ -8,7 +8,7 @@
  *	name = value        or "name: value"; nothing in a value is a comment
  *	  more of the value, after blanks; empty lines and comments may stand between
  *
- * Blanks around names and values do not count. Not an existing library: the one in C that is
+ * Blanks around names and values are ignored. Not an existing library: the one in C that is
  * packaged everywhere, inih, cuts lines at 200 bytes and takes " ;" in a value for a comment.
  */
 #ifndef CM_INI_FILE_H
@@ -20,7 +20,7 @@
 #include "error.h"
 
 /* One "name = value"; section is "" before the first one. continues: the value is another line of
-   the pair before. False stops the reading; err is filled then. */
+ * the previous pair. False stops the reading; err is filled then. */
 typedef bool cm_ini_pair_fn(void *context, unsigned int line, const char *section, const char *name,
 			    const char *value, bool continues, struct cm_error *err);
 

@@ -1,5 +1,5 @@
 /*
- * invitation - looking an invitation up and using it
+ * invitation - looks invitations up and uses them
  */
 #include "invitation.h"
 
@@ -50,7 +50,7 @@ int cm_invitation_open_top(const struct cm_config *config)
 	int top = -1, saved_errno;
 
 	if (mails < 0) {
-		/* Without the mailboxes nobody knows who was invited. */
+		/* Without the mailboxes the invitations are unknown. */
 		if (errno == ENOENT)
 			errno = ENODEV;
 		return -1;
@@ -132,7 +132,7 @@ static enum cm_invitation_status open_invitation(const struct cm_config *config,
 	return good ? CM_INVITATION_ABSENT : CM_INVITATION_TROUBLE;
 }
 
-/* The next use's name after the stream's place; NULL at the end. */
+/* Returns the name of the next use; NULL at the end. */
 static const char *next_use(DIR *stream)
 {
 	const struct dirent *entry;
@@ -177,12 +177,12 @@ enum cm_invitation_status cm_invitation_check(const struct cm_config *config, co
 
 enum claim {
 	CLAIMED,
-	CLAIM_BUSY, /* somebody else is at it */
-	CLAIM_GONE, /* somebody else has used it */
+	CLAIM_BUSY, /* another process has locked it */
+	CLAIM_GONE, /* another process has used it */
 	CLAIM_TROUBLE,
 };
 
-/* Locks one use. wait: until whoever is at it has used it or died. */
+/* Locks one use. wait: until the process that holds the lock has used it or died. */
 static enum claim claim(int directory, const char *name, bool wait, int *fd_r)
 {
 	struct stat opened, named;

@@ -1,12 +1,13 @@
 /*
- * invitation - accounts by invitation only: what the operator handed out and what is left of it
+ * invitation - invitations that the operator handed out, and the uses left of each
  *
  * An invitation is a directory below <mailboxes_dir>/invitations, named by the SHA-256 of its
- * token: the token itself is nowhere. It holds a description and one file for each account that may
- * still be made with it. Making one means: lock such a file, write the password's hash into it, and
- * rename it to the new account's `password`. That rename is the one step that uses the file up and
- * makes the account, so neither happens without the other, whoever is killed when. The kernel drops
- * the lock of a process that dies, and the next one writes over what that left in the file.
+ * token: the token itself is stored nowhere. It holds a description and one file for each account
+ * that may still be made with it. Making one means: lock such a file, write the password's hash
+ * into it, and rename it to the new account's `password`. That rename is the one step that uses the
+ * file up and makes the account, so neither happens without the other, whichever process is killed.
+ * The kernel drops the lock of a process that dies, and the next one writes over what that left in
+ * the file.
  *
  * The directory is mailboxes_dir's because a rename stays within a file system. Its name has no
  * '@', so nobody takes it for an account.
@@ -38,7 +39,7 @@ struct cm_invitation {
 	time_t created;
 	time_t expires;    /* 0: never */
 	unsigned int uses; /* accounts that it was made for */
-	unsigned int left; /* accounts that are not made yet */
+	unsigned int left; /* uses that are left */
 };
 
 enum cm_invitation_status {

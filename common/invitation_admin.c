@@ -16,10 +16,10 @@
 #include "invitation.h"
 #include "invitation_private.h"
 
-/* No letter or digit that looks like another one. */
+/* Without letters and digits that look alike. */
 static const char token_alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
 
-/* What is being made or removed has a dot in front and is no invitation. */
+/* A name that starts with a dot is being made or removed: it is no invitation. */
 #define MAKING_PREFIX  ".making."
 #define REVOKED_PREFIX ".revoked."
 
@@ -112,7 +112,7 @@ static bool remove_directory(int top, const char *name)
 	return unlinkat(top, name, AT_REMOVEDIR) == 0;
 }
 
-/* The whole directory is made under another name: nobody finds half an invitation. */
+/* The directory is completed under another name, so that nobody finds half an invitation. */
 static bool make_invitation(int top, const char *name, unsigned int uses, time_t expires,
 			    const char *note, const struct stat *owner)
 {
@@ -190,7 +190,7 @@ static bool count_uses(int directory, unsigned int *left_r)
 	return true;
 }
 
-/* One that is revoked meanwhile is not shown; *going_r is what show said. */
+/* An invitation that is revoked meanwhile is skipped. *going_r is show's result. */
 static bool show_one(int top, const char *name, cm_invitation_show_fn *show, void *context,
 		     bool *going_r, struct cm_error *err)
 {
@@ -264,7 +264,7 @@ static bool find_name(int top, const char *id, char name[CM_INVITATION_NAME_LENG
 	return found;
 }
 
-/* Renamed first: from then on no token finds it. */
+/* The rename comes first: from then on no token finds the directory. */
 static bool revoke_named(int top, const char *name)
 {
 	char random[CM_FILE_RANDOM_SIZE], revoked[sizeof(REVOKED_PREFIX) + CM_FILE_RANDOM_SIZE];

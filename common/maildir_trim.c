@@ -1,5 +1,5 @@
 /*
- * maildir_trim - a full mailbox is trimmed: the oldest messages go until it fits
+ * maildir_trim - deletes the oldest messages of a full mailbox until it fits
  */
 #include "maildir_trim.h"
 
@@ -21,8 +21,9 @@ struct collection {
 	uint64_t total; /* bytes that count */
 	struct candidate *candidates;
 	size_t count, size;
-	/* Rounds: what is not younger than done was deleted before (path NULL: nothing was), and
-	   what is not older than later is left for another round (path NULL: nothing is). */
+	/* Bounds of a round. Messages not younger than `done` were deleted before (path NULL: no
+	 * message was); messages not older than `later` are left for another round (path NULL: no
+	 * message is). */
 	struct candidate done, later;
 	bool no_memory;
 };
@@ -59,7 +60,7 @@ static int oldest_first(const void *left, const void *right)
 	return strcmp(a->path, b->path);
 }
 
-/* Keeps the older half. The oldest of the others bounds what this round may still take up. */
+/* Keeps the older half. The oldest of the others bounds what this round may still collect. */
 static void leave_younger_half(struct collection *collection)
 {
 	qsort(collection->candidates, collection->count, sizeof(*collection->candidates),

@@ -1,11 +1,11 @@
 /*
- * maildir_trim - a full mailbox is trimmed: the oldest messages go until it fits
+ * maildir_trim - deletes the oldest messages of a full mailbox until it fits
  *
  * What counts is what Dovecot's quota counts: the messages in cur and new of the mailbox and of all
  * its folders, each with the size in its name (",S="), else the size of the file. Their age is the
  * time of delivery in the name, else the file's modification time. A message delivered within the
  * last 24 hours stays even if the mailbox remains too full: then something is wrong with that
- * account, and its owner learns of it by the quota warning.
+ * account; the quota warning reports it to the owner.
  */
 #ifndef CM_MAILDIR_TRIM_H
 #define CM_MAILDIR_TRIM_H
@@ -30,7 +30,7 @@
 /* Called for each deleted message. */
 typedef void cm_maildir_deleted_fn(const char *directory, const char *name, void *context);
 
-/* Whether a message is to be taken for gone already. */
+/* Returns true if a message counts as deleted already. */
 typedef bool cm_maildir_gone_fn(const struct cm_maildir_file *file, void *context);
 
 struct cm_maildir_trim {
@@ -38,7 +38,7 @@ struct cm_maildir_trim {
 	uint64_t target; /* bytes */
 	time_t now;
 	bool dry_run;
-	cm_maildir_gone_fn *gone;       /* may be NULL: none is */
+	cm_maildir_gone_fn *gone;       /* may be NULL: no message is */
 	cm_maildir_deleted_fn *deleted; /* may be NULL */
 	void *context;
 };

@@ -1,5 +1,5 @@
 /*
- * maildir_walk - all mailboxes, and all files of one mailbox, without following a symbolic link
+ * maildir_walk - walks all mailboxes, or all files of one, without following symbolic links
  */
 #include "maildir_walk.h"
 
@@ -17,8 +17,8 @@ int cm_directory_open(int parent_fd, const char *name)
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int fd;
 
-	/* Reading must not dirty the inode of each directory once a day (relatime); the flag is
-	   for the owner only. */
+	/* O_NOATIME: otherwise reading dirties each directory's inode once a day (relatime). Only
+	 * the owner may set the flag. */
 	fd = openat(parent_fd, name, flags | O_NOATIME);
 	if (fd < 0 && errno == EPERM)
 		fd = openat(parent_fd, name, flags);
@@ -167,7 +167,7 @@ static void walk_into(struct walk *walk, int parent_fd, const char *name, unsign
 	walk->path[length] = '\0';
 }
 
-/* d_type says what it is on every usual file system; without it a look at the inode decides. */
+/* Usual file systems set d_type; on others the inode decides. */
 static bool entry_is_directory(int fd, const struct dirent *entry)
 {
 	struct stat st;

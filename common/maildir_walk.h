@@ -1,7 +1,7 @@
 /*
- * maildir_walk - all mailboxes, and all files of one mailbox, without following a symbolic link
+ * maildir_walk - walks all mailboxes, or all files of one, without following symbolic links
  *
- * What expiry and report share. Directories are opened component by component with openat() and
+ * Shared by expiry and report. Directories are opened component by component with openat() and
  * O_NOFOLLOW, so nothing below mailboxes_dir can lead out of it. Memory is bounded: a fixed batch
  * of mailbox names, and one open directory per level of a mailbox. Each directory is read once.
  *
@@ -32,8 +32,8 @@ int cm_directory_open(int parent_fd, const char *name);
    The empty path is parent_fd itself (duplicated). ".." is refused (EINVAL). -1 with errno. */
 int cm_directory_open_beneath(int parent_fd, const char *path);
 
-/* The mailboxes: entries of mailboxes_dir with an '@' in their name that are directories or might
-   be. Names come in batches ordered by inode number, the order that a cold disk reads fastest. */
+/* The mailboxes: entries of mailboxes_dir with an '@' in their name that are directories or may be.
+ * Names come in batches ordered by inode number, the order that a cold disk reads fastest. */
 struct cm_mailboxes;
 
 /* NULL with err filled. mailboxes_dir itself may be reached through symbolic links. */
@@ -55,7 +55,7 @@ enum cm_maildir_part {
 	CM_MAILDIR_EXTRA, /* every other directory: the account's files, Dovecot's indexes */
 };
 
-/* One regular file of a mailbox, or what might be one: only cm_maildir_file_stat() knows. Valid
+/* One regular file of a mailbox, or an entry that may be one: cm_maildir_file_stat() decides. Valid
    during the callback. */
 struct cm_maildir_file {
 	int directory_fd;

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-/* What getopt_long() returns for the table's entry N is this and N. */
+/* getopt_long() returns this plus N for entry N of the table. */
 #define ENTRY 256
 
-/* The explanations begin here at most; an option that needs more room has a line of its own. */
+/* The rightmost column in which the explanations begin; a longer option gets a line of its own. */
 #define COLUMN_MAX 30
 
 bool cm_option_switch(const struct cm_option *option, const char *text, struct cm_error *err)

@@ -1,9 +1,9 @@
 /*
  * options - the command line of every program and subcommand
  *
- * One table is the whole of a command line: what is parsed, what --help shows, which values are
- * wrong. --help (-h) and --version (-V) are in every command line without an entry. A wrong command
- * line is reported on standard error, always in this form:
+ * One table is the whole of a command line: it drives the parser and --help, and says which values
+ *are valid. --help (-h) and --version (-V) are in every command line without an entry. A wrong
+ *command line is reported on standard error, always in this form:
  *
  *	chatmailctl report: --now yesterday: not a time in seconds since 1970
  *	Try chatmailctl report --help
@@ -66,14 +66,14 @@ struct cm_command_line {
 int cm_options_parse(const struct cm_command_line *line, int argc, char **argv,
 		     char ***arguments_r);
 
-/* Reports that the line is wrong, for a reason that the table cannot know. Returns
+/* Reports an error in the line that the table cannot detect. Returns
    CM_OPTIONS_WRONG. */
 int cm_options_complain(const char *program, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The last thing that a program does which prints results: output that got lost, on a full disk
-   say, must not look like success. Returns status, or CM_OPTIONS_WRONG after a complaint if
-   standard output could not be written. */
+/* The last call of a program that prints results: lost output, on a full disk for example, must not
+   look like success. Returns status, or CM_OPTIONS_WRONG after a complaint if standard output could
+   not be written. */
 int cm_options_flush(const char *program, int status);
 
 #endif

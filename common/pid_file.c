@@ -53,7 +53,8 @@ void cm_pid_file_remove(const char *path, int *fd)
 {
 	if (*fd < 0)
 		return;
-	/* Where the file cannot go, at least the number must: another process may get it. */
+	/* If the file cannot be removed, at least the number must go: another process may get the
+	 * same one. */
 	if (unlink(path) != 0 && ftruncate(*fd, 0) != 0)
 		(void)0;
 	close(*fd);

@@ -10,8 +10,8 @@
 #include "error.h"
 
 /* Writes the process id and keeps the file locked as long as the result, a file descriptor, is
-   open: -1 with err filled if another process holds the lock. A symbolic link, or anything else
-   than a file of this name alone, is refused: the directory may be an ordinary user's. */
+   open: -1 with err filled if another process holds the lock. A symbolic link, or a file with
+   several links, is refused: the directory may belong to an ordinary user. */
 int cm_pid_file_open(const char *path, struct cm_error *err);
 
 /* Removes the file, or empties it where that is not allowed, and closes the descriptor; sets it to

@@ -1,5 +1,5 @@
 /*
- * progress - how far a long job is, on a terminal and nowhere else
+ * progress - progress of a long job, shown on a terminal only
  */
 #include "progress.h"
 

@@ -1,5 +1,5 @@
 /*
- * progress - how far a long job is, on a terminal and nowhere else
+ * progress - progress of a long job, shown on a terminal only
  *
  * One line on standard error that redraws itself, at most ten times a second. Silent if standard
  * error is not a terminal.
@@ -18,7 +18,7 @@ struct cm_progress {
 	struct timespec drawn;
 };
 
-/* what must stay valid. */
+/* `what` must stay valid. */
 void cm_progress_begin(struct cm_progress *progress, const char *what, uint64_t total);
 void cm_progress_update(struct cm_progress *progress, uint64_t done);
 /* Removes the line. */

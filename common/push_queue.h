@@ -18,7 +18,7 @@
 
 #define CM_PUSH_QUEUE_DIR        "pending_notifications"
 #define CM_PUSH_QUEUE_TMP_PREFIX ".tmp."
-/* An entry larger than this is not one. */
+/* Larger files are not entries. */
 #define CM_PUSH_ENTRY_MAX (CM_ADDRESS_MAX + 1 + 24 + 1 + CM_TOKEN_MAX + 1)
 
 struct cm_push_entry {
@@ -30,8 +30,8 @@ struct cm_push_entry {
 /* The directory's path, malloc'd; NULL if out of memory. */
 char *cm_push_queue_path(const struct cm_config *config);
 
-/* Queues one notification: temporary file, then rename, so a reader sees it whole. Not fsynced: a
-   lost push costs less than a slow delivery. The directory is made if it is missing. */
+/* Queues one notification: temporary file, then rename, so a reader sees the whole entry. Not
+   fsynced: a lost push costs less than a slow delivery. The directory is made if it is missing. */
 bool cm_push_queue_add(const struct cm_config *config, const struct cm_address *address,
 		       const char *token, time_t now, struct cm_error *err);
 

@@ -10,7 +10,7 @@
    part: separators of prose, of Dovecot's fields and of paths. */
 #define SEPARATORS " \t\r\n\"'(),/:;<>@[]{}"
 
-/* Of an IP address. */
+/* Longest IP address. */
 #define IP_CHARACTERS "0123456789abcdefABCDEF.:"
 #define IP_MIN        3
 
@@ -48,7 +48,7 @@ static size_t domain_length(const char *text)
 	return text[literal] == ']' ? literal + 1 : strcspn(text, SEPARATORS);
 }
 
-/* How much of text to keep: a separator, or a word up to where a value begins. */
+/* Returns how much of the text to keep: a separator, or a word up to the start of a value. */
 static size_t plain_length(const char *text)
 {
 	size_t word = strcspn(text, SEPARATORS);

@@ -86,8 +86,8 @@ bool cm_registration_is_closed(const struct cm_config *config)
 	return check_mode(config, NULL) == CM_REGISTRATION_REFUSED_CLOSED;
 }
 
-/* Who has these speaks for the relay: RFC 2142, and the five to which certificate authorities send
-   what proves control of a domain (CA/Browser Forum Baseline Requirements 3.2.2.4.4). */
+/* Names of roles (RFC 2142), and the five to which certificate authorities send proofs of control
+ * of a domain (CA/Browser Forum Baseline Requirements 3.2.2.4.4). */
 static const char *const role_names[] = {
     "abuse",         "admin",     "administrator", "dmarc",    "hostmaster", "info",
     "mailer-daemon", "marketing", "news",          "noc",      "no-reply",   "noreply",

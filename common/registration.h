@@ -3,7 +3,7 @@
  *
  * One place for the rules that upstream and the operator set for new accounts; existing accounts
  * never come here. The order is: the mode, the name, the password, the machine's resources, and
- * last the rates, so that nothing which is refused for another reason counts for them.
+ * last the rates, so that an attempt that is refused for another reason does not count.
  */
 #ifndef CM_REGISTRATION_H
 #define CM_REGISTRATION_H
@@ -35,9 +35,9 @@ enum cm_registration {
 	CM_REGISTRATION_TROUBLE, /* internal trouble */
 };
 
-/* What anybody gets who asks for an account now, before the name, the password and the rates are
-   looked at. err says why, for any other result than CM_REGISTRATION_ALLOWED. has_limits: the
-   rates can be opened; if not, it is trouble if any is set. */
+/* Would an account be created now, apart from its name, its password and the rates? err says why,
+ * unless the result is CM_REGISTRATION_ALLOWED. has_limits: the file of the rates can be opened; if
+ * it cannot and a rate is set, the result is CM_REGISTRATION_TROUBLE. */
 enum cm_registration cm_registration_now(const struct cm_config *config, bool has_limits,
 					 struct cm_error *err);
 
@@ -49,12 +49,12 @@ enum cm_registration cm_registration_check(const struct cm_config *config, struc
 					   const struct cm_source *source, uint64_t now_ms,
 					   struct cm_error *err);
 
-/* True if a client made this password for an account that its user did not ask for: such have 23
-   characters, those that somebody chose a relay for 22. This is a temporary convention of Delta
-   Chat core (since September 2026), so that operators can refuse the former. */
+/* True if a client made this password for an account that its user did not ask for. Such passwords
+   have 23 characters; 22 if the user chose the relay. This is a temporary convention of Delta Chat
+   core (since September 2026), so that operators can refuse the former. */
 bool cm_registration_is_automatic(const char *password);
 
-/* The parts of it, for those who invent the name and password themselves (chatmail-httpd). */
+/* Its parts, for chatmail-httpd, which invents names and passwords. */
 bool cm_registration_is_closed(const struct cm_config *config);
 bool cm_registration_name_valid(const struct cm_config *config, const struct cm_address *address);
 enum cm_registration cm_registration_check_limits(const struct cm_config *config,
@@ -65,8 +65,8 @@ enum cm_registration cm_registration_check_limits(const struct cm_config *config
 /* One word for logs: "closed", "name", …; "allowed". */
 const char *cm_registration_name(enum cm_registration result);
 
-/* What the user should read, a sentence or two that say what to do; NULL for
-   CM_REGISTRATION_ALLOWED. Clients show it as it is. */
+/* Text for the user, who reads what to do; NULL for CM_REGISTRATION_ALLOWED. Clients show it
+ * unchanged. */
 const char *cm_registration_sentence(enum cm_registration result);
 
 /* The counter of the result; CM_STAT_REGISTRATIONS for CM_REGISTRATION_ALLOWED. */

@@ -1,6 +1,7 @@
 /*
  * The file is locked by flock() while it is looked at or changed; the kernel drops the lock of a
- * process that dies. A half-done change is one wrong time of one source, never a broken table.
+ * process that dies. An interrupted change leaves one wrong time of one source, never a broken
+ * table.
  */
 #include "registration_limits.h"
 
@@ -21,7 +22,7 @@
 #define HOUR_MS   (UINT64_C(3600) * 1000)
 #define MINUTE_MS (UINT64_C(60) * 1000)
 
-/* To be changed with the meaning of struct table. */
+/* Change this with the meaning of struct table. */
 #define LAYOUT 2
 
 struct table {

@@ -1,8 +1,8 @@
 /*
- * registration_limits - how many new accounts in a time, for all and for each source
+ * registration_limits - rate limits for new accounts: in all, and for each source
  *
- * The rates are kept in one file, CM_LIMITS_FILE below run_dir (shared_file.h), that every process
- * which creates accounts maps; it has a fixed size whatever happens.
+ * The rates are kept in one file, CM_LIMITS_FILE below run_dir (shared_file.h), mapped by every
+ * process that creates accounts. Its size is fixed.
  *
  * The rates are token buckets (gcra.h): a source may create all of its hour's accounts at once,
  * then one more whenever that share of the hour has passed. A source is an IPv4 address or an IPv6
@@ -27,7 +27,7 @@
 /* Sources remembered at a time. */
 #define CM_LIMITS_SOURCES 65536
 
-/* Who asks, as it counts for the rates. */
+/* The source of a request, as the rates count it. */
 struct cm_source {
 	uint8_t bytes[8];
 	uint8_t length; /* 4: an IPv4 address; 8: the /64 of an IPv6 address; 0: unknown */

@@ -15,14 +15,14 @@ enum cm_resource {
 	/* The same file system has too few free inodes, one for each CM_RESOURCE_INODE_BYTES of
 	   min_free_disk_space: a mailbox is made of small files. */
 	CM_RESOURCE_INODES,
-	CM_RESOURCE_TROUBLE, /* cannot be found out */
+	CM_RESOURCE_TROUBLE, /* cannot be determined */
 };
 
 /* What mkfs.ext4 counts on for each inode. */
 #define CM_RESOURCE_INODE_BYTES 16384
 
-/* The first resource of which there is too little. A limit of 0 is off. err says why, with the key
-   of chatmail.ini, for any other result than CM_RESOURCE_OK. */
+/* Returns the first resource that is short. A limit of 0 is off. Unless the result is
+ * CM_RESOURCE_OK, err says why and names the key of chatmail.ini. */
 enum cm_resource cm_resources_check(const struct cm_config *config, struct cm_error *err);
 
 #endif

@@ -57,19 +57,19 @@ static void close_quietly(int fd)
 
 enum open_result {
 	OPEN_OK,
-	OPEN_REPLACE, /* there is none, it is of another layout, or not for us */
+	OPEN_REPLACE, /* missing, of another layout, or not accessible */
 	OPEN_TROUBLE, /* errno says why */
 };
 
 static enum open_result open_existing(int directory, const struct cm_shared_file *file, int *fd_r,
 				      struct header **header_r)
 {
-	/* O_NONBLOCK: nobody who puts a FIFO here may stop us. */
+	/* O_NONBLOCK: a FIFO at this place must not block us. */
 	int fd = openat(directory, file->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	enum open_result result = OPEN_REPLACE;
 	struct stat st;
 
-	/* One that another user made is in the way, too: who owns the directory may replace it. */
+	/* A file of another user is replaced, too: the directory's owner may do that. */
 	if (fd < 0)
 		return errno == ENOENT || errno == ELOOP || errno == EACCES ? OPEN_REPLACE
 									    : OPEN_TROUBLE;

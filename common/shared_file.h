@@ -2,9 +2,9 @@
  * shared_file - one file of fixed size in run_dir that all our processes map
  *
  * A file is made whole under a temporary name and renamed, with the directory locked by flock(): a
- * reader never sees half of one, and of two makers the second takes what the first made. A file of
+ * reader never sees half of one, and if two processes make one, both use the first. A file of
  * another layout (another version of the package), of another user, or of another kind (a symbolic
- * link) is replaced; whoever still maps the old one goes on with it, unseen, until it is restarted.
+ * link) is replaced; a process that still maps the old one uses it until its restart.
  */
 #ifndef CM_SHARED_FILE_H
 #define CM_SHARED_FILE_H

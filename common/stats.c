@@ -179,7 +179,7 @@ void cm_stats_histogram(const struct cm_stats *stats, enum cm_stat stat,
 	for (size_t i = 0; i < CM_STATS_BUCKETS; i++) {
 		histogram_r->bucket[i] =
 		    atomic_load_explicit(&cells->bucket[i], memory_order_relaxed);
-		/* Counted here, not in a cell: so it is never at odds with the buckets. */
+		/* The sum of the buckets, so that both always agree. */
 		histogram_r->count += histogram_r->bucket[i];
 	}
 }

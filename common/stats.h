@@ -6,8 +6,7 @@
  * numbers start again at boot and only then. The metrics are the rows of stats_metrics.def; a file
  * whose layout differs (another version of the package) is replaced by a new one.
  *
- * A handle of NULL is fine everywhere: then nothing is counted. So no program fails for want of
- * statistics.
+ * With a NULL handle every call does nothing, so no program fails because statistics are missing.
  */
 #ifndef CM_STATS_H
 #define CM_STATS_H
@@ -46,7 +45,7 @@ enum cm_stat_kind {
 	CM_STAT_KIND_HISTOGRAM,
 };
 
-/* How a metric is called outside: OpenMetrics name and labels. */
+/* OpenMetrics name and labels of a metric. */
 struct cm_stat_description {
 	enum cm_stat_kind kind;
 	const char *metric; /* without "_total" */

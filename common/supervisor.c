@@ -1,5 +1,5 @@
 /*
- * supervisor - what a program says to the service manager that started it
+ * supervisor - reports to the service manager that started the program
  */
 #include "supervisor.h"
 

@@ -1,5 +1,5 @@
 /*
- * supervisor - what a program says to the service manager that started it (sd_notify(3))
+ * supervisor - reports to the service manager that started the program (sd_notify(3))
  *
  * The protocol is one datagram to the Unix socket that NOTIFY_SOCKET names; nothing of systemd's is
  * linked for it. Without that variable nothing is sent.
@@ -11,7 +11,7 @@
 void cm_supervisor_notify(const char *state);
 
 /* How often, in milliseconds, "WATCHDOG=1" has to be sent: half of what the service manager allows
-   (WATCHDOG_USEC), at least 100. otherwise: if it wants none. */
+   (WATCHDOG_USEC), at least 100. otherwise: returned if no watchdog is set. */
 int cm_supervisor_watchdog(int otherwise);
 
 #endif

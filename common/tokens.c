@@ -60,7 +60,7 @@ static enum read_status read_metadata(int mailbox, json_t **root_r, struct cm_er
 	return READ_BROKEN;
 }
 
-/* A double, as JSON's numbers are: what is out of bounds may be out of every integer's, too. */
+/* A double, like JSON's numbers: a wrong one may exceed every integer type. */
 static bool is_valid(const char *token, double time, time_t now)
 {
 	return cm_token_valid(token, strlen(token)) && time > (double)(now - CM_TOKEN_LIFETIME) &&
@@ -196,7 +196,7 @@ static bool change_locked(int mailbox, change_fn *change, const char *token, tim
 		root = json_object();
 	if (root != NULL)
 		tokens = valid_tokens(root, now);
-	/* A list has no times: from the first occasion on its tokens age. */
+	/* A list has no times: its tokens get the present time when it is first converted. */
 	if (tokens != NULL && !change(tokens, token, now) &&
 	    !json_is_array(json_object_get(root, MEMBER)))
 		good = true;
@@ -272,7 +272,7 @@ static bool copy_sorted(json_t *tokens, struct cm_tokens *tokens_r)
 	return good;
 }
 
-/* Without the lock: the file is only ever replaced whole. */
+/* No lock is needed: the file is always replaced as a whole. */
 bool cm_tokens_get(const char *mailbox_dir, time_t now, struct cm_tokens *tokens_r,
 		   struct cm_error *err)
 {

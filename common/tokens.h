@@ -35,8 +35,8 @@ bool cm_tokens_set(const char *mailbox_dir, const char *token, time_t now, struc
 /* Removes one token; absent is fine. */
 bool cm_tokens_remove(const char *mailbox_dir, const char *token, struct cm_error *err);
 
-/* The valid tokens. No file means none. A file that is not JSON, or is larger than any that we
-   write can be, is an error and is left alone. */
+/* The valid tokens. No file means none. A file that is not JSON, or larger than any file we write,
+ * is an error and is not changed. */
 bool cm_tokens_get(const char *mailbox_dir, time_t now, struct cm_tokens *tokens_r,
 		   struct cm_error *err);
 

@@ -19,7 +19,7 @@ struct removal {
 static bool remove_directory(struct removal *removal, int parent_fd, const char *name,
 			     unsigned int depth);
 
-/* Names of files are not logged: they lie in somebody's mailbox. */
+/* Names of files in a mailbox are not logged. */
 static void removal_trouble(struct removal *removal, const char *what)
 {
 	if (removal->ok)

@@ -27,8 +27,8 @@ struct cm_turn_login {
 	char password[32];
 };
 
-/* The file's content without the line's end that an editor leaves, malloc'd. NULL with err filled,
-   also if there is nothing. Free it with cm_turn_secret_free(), which wipes it. */
+/* Returns the file's content without a line end, malloc'd. NULL with err filled; an empty file is
+ * an error. Free it with cm_turn_secret_free(), which wipes it. */
 char *cm_turn_secret_read(const char *path, struct cm_error *err);
 void cm_turn_secret_free(char *secret);
 

@@ -1,5 +1,5 @@
 /*
- * utf8 - text that is what it says it is
+ * utf8 - checks of UTF-8
  */
 #include "utf8.h"
 

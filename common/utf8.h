@@ -1,5 +1,5 @@
 /*
- * utf8 - text that is what it says it is
+ * utf8 - checks of UTF-8
  */
 #ifndef CM_UTF8_H
 #define CM_UTF8_H

@@ -21,7 +21,7 @@ struct cm_dkim_check {
 	struct cm_dkim_message *message;
 	uint64_t client;
 	struct timespec deadline;
-	/* One per candidate; NULL if another candidate asks for the same name, or on trouble. */
+	/* One per candidate; NULL if another candidate asks for the same name, or on failure. */
 	struct cm_question *questions[CM_DKIM_SIGNATURES_MAX];
 };
 
@@ -96,7 +96,7 @@ void cm_dkim_header(struct cm_dkim_check *check, const char *name, const char *v
 	cm_dkim_message_field(check->message, name, value);
 }
 
-/* The first candidate whose key has the same name: the one that asks. */
+/* Returns the first candidate whose key has the same name: that one asks. */
 static size_t who_asks(const struct cm_dkim_message *message, size_t candidate)
 {
 	const char *name = cm_dkim_message_key_name(message, candidate);
@@ -168,7 +168,7 @@ static enum cm_dkim_status verify(struct cm_dkim_check *check, size_t candidate,
 	}
 }
 
-/* A signature that could not be checked outweighs those that are wrong: it may be the good one. */
+/* A signature that could not be checked outweighs invalid ones: it may be valid. */
 static enum cm_dkim_status judge(struct cm_dkim_check *check, const char **why_r)
 {
 	enum cm_dkim_status status = CM_DKIM_INVALID;

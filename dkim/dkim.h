@@ -31,7 +31,7 @@ struct cm_dkim;
 
 /* resolver: "ADDR[@PORT]", or "" for the system's. NULL with err filled on failure. */
 struct cm_dkim *cm_dkim_new(const char *resolver, struct cm_error *err);
-/* No check may be left. */
+/* All checks must be freed first. */
 void cm_dkim_free(struct cm_dkim **dkim);
 
 /* One message's verification. */
@@ -41,17 +41,17 @@ struct cm_dkim_check;
 struct cm_dkim_check *cm_dkim_begin(struct cm_dkim *dkim);
 void cm_dkim_check_free(struct cm_dkim_check **check);
 
-/* address: the numeric IP address that the message comes from. What its network may have under way
-   in the DNS is bounded then; loopback's is not. Before cm_dkim_end_of_headers(). */
+/* address: the numeric IP address that the message comes from. Bounds the DNS questions of its
+ * network, except loopback's. Before cm_dkim_end_of_headers(). */
 void cm_dkim_client(struct cm_dkim_check *check, const char *address);
 /* name and value exactly as received (value without the line end, leading space kept). */
 void cm_dkim_header(struct cm_dkim_check *check, const char *name, const char *value);
-/* from_domain: the domain that must have signed. The DNS is asked for its keys from here on. */
+/* from_domain: the domain that must have signed. From here on its keys are looked up. */
 void cm_dkim_end_of_headers(struct cm_dkim_check *check, const char *from_domain);
 void cm_dkim_body(struct cm_dkim_check *check, const void *data, size_t length);
 
 /* Waits for DNS at most CM_DKIM_WAIT_SECONDS. why_r (may be NULL) gets a sentence for the log that
-   names no address. Errors of earlier calls show here. */
+   names no address. Reports errors of earlier calls, too. */
 enum cm_dkim_status cm_dkim_end(struct cm_dkim_check *check, struct cm_error *why_r);
 
 #endif

@@ -66,7 +66,7 @@ static bool is_space(char byte)
 	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
-/* RFC 6376 3.4.1: as it is, but the filter protocol hands folds over as LF alone. */
+/* RFC 6376 3.4.1: unchanged, but the milter protocol passes folds as LF alone. */
 static void add_simple_field(struct cm_dkim_hash *hash, const char *value, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {
@@ -76,7 +76,7 @@ static void add_simple_field(struct cm_dkim_hash *hash, const char *value, size_
 	}
 }
 
-/* RFC 6376 3.4.2: unfolded, white space in one piece, none at the ends. */
+/* RFC 6376 3.4.2: unfolded, white space reduced to one space and removed at the ends. */
 static void add_relaxed_field(struct cm_dkim_hash *hash, const char *value, size_t length)
 {
 	bool space = false, first = true;
@@ -126,7 +126,8 @@ bool cm_dkim_body_init(struct cm_dkim_body *body, bool relaxed)
 	return cm_dkim_hash_init(&body->hash);
 }
 
-/* Line ends turned out not to be the last ones, white space not to be at a line's end. */
+/* More text follows, so the pending line ends were not the last ones, and the pending white space
+ * was not at the end of its line. */
 static inline void add_pending(struct cm_dkim_body *body)
 {
 	for (; body->line_ends > 0; body->line_ends--)

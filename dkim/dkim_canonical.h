@@ -1,7 +1,7 @@
 /*
  * dkim_canonical - the "simple" and "relaxed" forms of header fields and body (RFC 6376 3.4)
  *
- * Both are hashed as they are made; nothing but a small buffer is kept. A line ends at LF, with or
+ * Both are hashed as they are produced, through a small buffer. A line ends at LF, with or
  * without a CR before it, and is hashed with CRLF; a CR alone is a byte like others.
  */
 #ifndef CM_DKIM_CANONICAL_H
@@ -15,7 +15,7 @@
 
 #include "dkim_signature.h"
 
-/* SHA-256 behind a buffer, so that single bytes cost little. */
+/* SHA-256 with a buffer in front, which makes single bytes cheap. */
 struct cm_dkim_hash {
 	EVP_MD_CTX *context;
 	bool failed;

@@ -1,5 +1,6 @@
 /*
- * dkim_key - a key record from the DNS, and what it says of a signature (RFC 6376 3.6.1, RFC 8463)
+ * dkim_key - a key record from the DNS, and whether it verifies a signature (RFC 6376 3.6.1, RFC
+ * 8463)
  */
 #include "dkim_key.h"
 
@@ -39,7 +40,7 @@ static const char *check_use(const struct cm_tag_list *list,
 	return NULL;
 }
 
-/* Enters one DER value of that universal tag which fills the rest exactly. */
+/* Enters a DER value of this universal tag; it must fill the rest exactly. */
 static bool enter(const unsigned char **position, size_t *length, int wanted)
 {
 	long inner;
@@ -53,8 +54,8 @@ static bool enter(const unsigned char **position, size_t *length, int wanted)
 	return true;
 }
 
-/* Takes the RSAPublicKey out of a SubjectPublicKeyInfo in the form that everybody publishes: what
-   d2i_PUBKEY() does, too, but that takes five times as long as the verification. */
+/* Takes the RSAPublicKey out of a SubjectPublicKeyInfo in the form that is published everywhere:
+ * d2i_PUBKEY() does the same, but takes five times as long as the verification. */
 static bool unwrap_rsa(const unsigned char **bytes, size_t *length)
 {
 	/* SEQUENCE { OBJECT rsaEncryption, NULL } */
@@ -166,8 +167,8 @@ out:
 	return answer;
 }
 
-/* Takes this thread's errors from OpenSSL. True if one of them is that there was no memory, for its
-   answer is the same as to a wrong key or signature. (Its Ed25519 alone leaves no error.) */
+/* Takes this thread's errors from OpenSSL. True if memory ran out: OpenSSL returns the same then as
+ * for a wrong key or signature. (Its Ed25519 code leaves no error.) */
 static bool openssl_lacked_memory(void)
 {
 	bool lacked = false;

@@ -41,7 +41,7 @@ struct cm_dkim_message {
 	size_t candidate_count;
 	size_t tried; /* signatures of the domain, candidates or not */
 
-	struct cm_dkim_body *bodies[2]; /* simple and relaxed; NULL: nobody wants it */
+	struct cm_dkim_body *bodies[2]; /* simple and relaxed; NULL: not needed */
 	unsigned char body_hashes[2][CM_DKIM_HASH_SIZE];
 };
 
@@ -161,7 +161,8 @@ static bool field_is(const struct cm_dkim_message *message, const struct field *
 	return true;
 }
 
-/* RFC 6376 5.4.2: of fields with one name the last that is not used yet; none is no mistake. */
+/* RFC 6376 5.4.2: of several fields with one name, h= means the last one not used yet. If no field
+ * is left, that is not an error. */
 static struct field *take_field(struct cm_dkim_message *message, const char *name, size_t length)
 {
 	for (size_t i = message->field_count; i-- > 0;) {
@@ -236,8 +237,8 @@ out:
 	return why;
 }
 
-/* Every name that h= may hold twice costs a walk over the fields; names that are in no field cost
-   that too. Both are bounded (CM_DKIM_SIGNED_NAMES_MAX, CM_DKIM_HEADER_FIELDS_MAX). */
+/* Each name in h=, even of a missing field, costs a walk over the fields. Both are bounded
+ * (CM_DKIM_SIGNED_NAMES_MAX, CM_DKIM_HEADER_FIELDS_MAX). */
 static void consider(struct cm_dkim_message *message, struct field *field, const char *domain,
 		     time_t now)
 {

@@ -1,8 +1,8 @@
 /*
  * dkim_message - one message's DKIM signatures and hashes, without the DNS
  *
- * Header fields are kept until their end, for only then is it known which of them are signed; the
- * body is hashed as it passes. What remains to be asked of the DNS are the candidates: at most
+ * Header fields are kept until the header ends, when it is known which of them are signed; the body
+ * is hashed as it passes. The DNS is asked about the candidates only: at most
  * CM_DKIM_SIGNATURES_MAX signatures of the wanted domain that are acceptable so far. Signatures of
  * other domains cannot help, so they cost neither a hash nor a query.
  *
@@ -37,10 +37,10 @@ void cm_dkim_message_end_fields(struct cm_dkim_message *message, const char *dom
 void cm_dkim_message_body(struct cm_dkim_message *message, const void *data, size_t length);
 void cm_dkim_message_end_body(struct cm_dkim_message *message);
 
-/* True if any step failed for want of memory: then nothing is known. */
+/* True if any step ran out of memory: then the result is unknown. */
 bool cm_dkim_message_failed(const struct cm_dkim_message *message);
 
-/* True if there was a DKIM-Signature field, of whatever worth. */
+/* True if there was a DKIM-Signature field, valid or not. */
 bool cm_dkim_message_is_signed(const struct cm_dkim_message *message);
 
 /* Why the last rejected signature was rejected: a string constant, or NULL. */
@@ -49,7 +49,7 @@ const char *cm_dkim_message_why(const struct cm_dkim_message *message);
 size_t cm_dkim_message_candidates(const struct cm_dkim_message *message);
 const char *cm_dkim_message_key_name(const struct cm_dkim_message *message, size_t candidate);
 
-/* After end_body: false if the body is not the one that was signed, so no key need be asked for. */
+/* After end_body: false if the body is not the one that was signed, so no key is needed. */
 bool cm_dkim_message_body_matches(const struct cm_dkim_message *message, size_t candidate);
 
 /* Verifies the candidate with a key record. */

@@ -1,5 +1,5 @@
 /*
- * dkim_signature - one DKIM-Signature field, taken apart and checked (RFC 6376 3.5, 6.1.1)
+ * dkim_signature - one DKIM-Signature field, parsed and checked (RFC 6376 3.5, 6.1.1)
  */
 #include "dkim_signature.h"
 
@@ -13,7 +13,7 @@
 /* Seconds that two mail servers' clocks may differ. */
 #define CLOCK_DRIFT 300
 
-/* Copies a domain name, NUL-terminated. False if it is not a domain name, or an address literal. */
+/* Copies a domain name, NUL-terminated. False if it is an address literal, or no domain name. */
 static bool copy_name(const struct cm_tag *tag, char name_r[CM_DKIM_NAME_SIZE])
 {
 	if (tag->value_length >= CM_DKIM_NAME_SIZE || tag->value_length == 0 ||

@@ -1,7 +1,7 @@
 /*
- * dkim_signature - one DKIM-Signature field, taken apart and checked (RFC 6376 3.5, 6.1.1)
+ * dkim_signature - one DKIM-Signature field, parsed and checked (RFC 6376 3.5, 6.1.1)
  *
- * Only what this relay accepts comes through: version 1, rsa-sha256 or ed25519-sha256 (RFC 8463),
+ * Accepts only what this relay accepts: version 1, rsa-sha256 or ed25519-sha256 (RFC 8463),
  * no l=, h= with From, key by DNS, not expired. Everything about it that needs neither the key nor
  * the message is decided here.
  */
@@ -14,7 +14,7 @@
 
 #include "tag_list.h"
 
-/* So many signatures of the From domain are tried. */
+/* How many signatures of the From domain are tried. */
 #define CM_DKIM_SIGNATURES_MAX 8
 
 #define CM_DKIM_HASH_SIZE 32 /* SHA-256 */
@@ -37,7 +37,7 @@ struct cm_dkim_signature {
 	enum cm_dkim_algorithm algorithm;
 	bool relaxed_header;
 	bool relaxed_body;
-	bool identity_is_domain;          /* i= has the very domain d=, as keys with t=s want it */
+	bool identity_is_domain;          /* the domain of i= equals d=, as keys with t=s require */
 	char domain[CM_DKIM_NAME_SIZE];   /* d= */
 	char key_name[CM_DKIM_NAME_SIZE]; /* <selector>._domainkey.<domain> */
 	struct cm_tag signed_names;       /* h=, points into the field's value */

@@ -1,7 +1,7 @@
 /*
  * dns_answer - the TXT records in an answer of libunbound
  *
- * What libunbound hands over comes from a stranger's name server: every length in it is checked.
+ * The data comes from a stranger's name server: every length in it is checked.
  */
 #ifndef CM_DNS_ANSWER_H
 #define CM_DNS_ANSWER_H
@@ -16,7 +16,7 @@ struct ub_result;
 enum cm_resolver_status {
 	CM_RESOLVER_FOUND,
 	CM_RESOLVER_ABSENT,  /* no such name, or no TXT record there */
-	CM_RESOLVER_TROUBLE, /* no answer, or none to be trusted: ask again later */
+	CM_RESOLVER_TROUBLE, /* no answer, or an untrusted one: retry later */
 };
 
 struct cm_dns_record {
@@ -30,7 +30,7 @@ struct cm_dns_answer {
 	size_t record_count;
 };
 
-/* Reads the result, which may be NULL, of a question that ended with that error of libunbound's. At
+/* Reads the result, which may be NULL, of a question that ended with this error of libunbound. At
    most CM_RESOLVER_RECORDS_MAX records are taken; one that is malformed, or no memory for one,
    makes the answer CM_RESOLVER_TROUBLE. answer_r needs cm_dns_answer_free() in any case. */
 void cm_dns_answer_read(int error, const struct ub_result *result, struct cm_dns_answer *answer_r);

@@ -1,5 +1,5 @@
 /*
- * line_limit - a message as Postfix's SMTP client sends it: long lines broken
+ * line_limit - breaks long lines as Postfix's SMTP client does
  */
 #include "line_limit.h"
 

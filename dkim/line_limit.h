@@ -1,5 +1,5 @@
 /*
- * line_limit - a message as Postfix's SMTP client sends it: long lines broken
+ * line_limit - breaks long lines as Postfix's SMTP client does
  *
  * A line of more than max bytes, its end not counted, is broken after max bytes by CRLF and a
  * space, which counts (Postfix's smtp_text_out()). A line ends at LF, with or without a CR before
@@ -11,14 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Gets the text, piece by piece. */
+/* Receives the text piece by piece. */
 typedef void cm_line_limit_fn(void *context, const char *data, size_t length);
 
 struct cm_line_limit {
 	size_t max;
 	cm_line_limit_fn *add;
 	void *context;
-	size_t column;    /* bytes of the line under way */
+	size_t column;    /* bytes of the current line */
 	bool return_seen; /* a CR that may be part of the line's end */
 };
 

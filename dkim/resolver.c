@@ -2,9 +2,9 @@
  * resolver - TXT records, asked through libunbound without blocking others
  *
  * libunbound resolves in a thread of its own (ub_ctx_async) and signals by a descriptor that
- * answers wait; our thread lets it call back. A question is shared by its asker and that call-back:
- * the one that lets go of it last frees it. A question whose asker is gone is not cancelled,
- * because libunbound would work on it all the same: it counts until its answer comes.
+ * answers wait; our thread lets it call back. The asker and the call-back share a question: the
+ * last one to release it frees it. A question is not cancelled when its asker leaves, because
+ * libunbound would work on it anyway; it counts until its answer comes.
  */
 #include "resolver.h"
 
@@ -43,7 +43,7 @@ struct cm_question {
 	pthread_mutex_t lock;
 	pthread_cond_t answered_signal;
 	bool answered;
-	bool abandoned; /* the asker is gone: the call-back frees */
+	bool abandoned; /* the asker has left: the call-back frees */
 	struct cm_dns_answer answer;
 	char name[];
 };
@@ -53,18 +53,18 @@ static const struct {
 	const char *name;
 	const char *value;
 } options[] = {
-    {"module-config:", "iterator"},      /* whom we ask validates */
-    {"num-queries-per-thread:", "4096"}, /* slow servers must not push others' questions out */
-    {"outgoing-range:", "1024"},         /* likewise: questions under way at one time */
+    {"module-config:", "iterator"},      /* the resolver that we ask validates */
+    {"num-queries-per-thread:", "4096"}, /* slow servers must not displace questions to others */
+    {"outgoing-range:", "1024"},         /* likewise: questions pending at a time */
     {"outgoing-num-tcp:", "32"},         /* keys of 4096 bits do not fit into small packets */
     {"msg-cache-size:", "8m"},           /* the keys of every peer */
     {"rrset-cache-size:", "16m"},
-    /* Nothing is remembered of a name server's silence: the only one that is asked is the relay's
-       resolver, and it is silent about names whose own servers are. Marked down it would be asked
-       one question at a time, whoever it is for. */
+    /* Do not remember that a name server was silent. The only server asked is the relay's resolver,
+       which is silent about names whose own servers are. If libunbound marked it as down, it would
+       ask it one question at a time, about any name. */
     {"infra-host-ttl:", "0"},
     {"infra-keep-probing:", "yes"},
-    {"unblock-lan-zones:", "yes"}, /* no names that libunbound answers itself */
+    {"unblock-lan-zones:", "yes"}, /* libunbound answers no names by itself */
     {"local-zone:", "test. transparent"},
     {"local-zone:", "invalid. transparent"},
 };
@@ -77,7 +77,7 @@ static void destroy(struct cm_question *question)
 	free(question);
 }
 
-/* The last two labels: whoever has a domain can have any number of names below it. */
+/* The last two labels: the owner of a domain can have any number of names below it. */
 static const char *zone_of(const char *name)
 {
 	const char *zone = name + strlen(name);
@@ -88,8 +88,8 @@ static const char *zone_of(const char *name)
 	return zone;
 }
 
-/* Puts the question among those under way, unless there are too many. The same name asked twice is
-   one question for libunbound, so it is counted once. */
+/* Registers the question, unless too many are pending. libunbound merges questions for the same
+ * name, so they count once. */
 static bool enter(struct cm_resolver *resolver, struct cm_question *question)
 {
 	unsigned int of_all = 0, of_zone = 0, of_client = 0;
@@ -168,7 +168,7 @@ static void *run(void *context)
 	}
 }
 
-/* Starts our thread with every signal blocked: they are the main thread's. */
+/* Starts our thread with all signals blocked, so that the main thread gets them. */
 static int start_thread(struct cm_resolver *resolver)
 {
 	sigset_t all, before;
@@ -349,7 +349,7 @@ void cm_question_free(struct cm_question **question)
 	answered = one->answered;
 	one->abandoned = true;
 	pthread_mutex_unlock(&one->lock);
-	/* Not answered: from here on it is the call-back's. */
+	/* Not answered yet: from here on the call-back owns it. */
 	if (answered)
 		destroy(one);
 }

@@ -1,8 +1,8 @@
 /*
  * resolver - TXT records, asked through libunbound without blocking others
  *
- * One libunbound context with its cache and its thread, and one thread here that hands answers
- * out. Any number of threads may have questions under way; each waits for its own answer only.
+ * One libunbound context with its cache and its thread, and one thread here that delivers the
+ * answers. Any number of threads may ask; each waits only for its own answer.
  */
 #ifndef CM_RESOLVER_H
 #define CM_RESOLVER_H
@@ -17,8 +17,8 @@
 
 /* How many different names may be asked for at one time: in all, below one domain (the last two
    labels), and for one client. A silent server's questions last until libunbound gives them up,
-   longer than anybody waits for them. What libunbound has cached takes no time, so only a flood, or
-   a domain whose servers are silent, comes near. */
+   longer than any asker waits. Cached answers take no time, so only a flood, or a domain with
+   silent servers, reaches these bounds. */
 #define CM_RESOLVER_UNDER_WAY_MAX 1000
 #define CM_RESOLVER_ZONE_MAX      256
 #define CM_RESOLVER_CLIENT_MAX    256
@@ -28,22 +28,22 @@ struct cm_resolver;
 struct ub_ctx;
 
 /* A libunbound context with our options, for questions of other types. server: as below. NULL with
-   err filled on failure; freed with ub_ctx_delete(). Its answers come in a thread of libunbound's
-   own and are announced by ub_fd(). */
+   err filled on failure; freed with ub_ctx_delete(). libunbound prepares the answers in a thread of
+   its own and signals them by ub_fd(). */
 struct ub_ctx *cm_resolver_context(const char *server, struct cm_error *err);
 
 /* server: "ADDR" or "ADDR@PORT" of a name server to ask; "": those of /etc/resolv.conf. NULL with
    err filled on failure. */
 struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err);
-/* Nobody may hold a question any more. */
+/* All questions must be freed first. */
 void cm_resolver_free(struct cm_resolver **resolver);
 
 /* One question and its answer. */
 struct cm_question;
 
 /* Starts asking; name is an absolute host name without special characters, client a number for the
-   network that made us ask, 0 for nobody. NULL if that is not possible now, which the calls below
-   take for TROUBLE. */
+   network that made us ask, 0 for nobody. NULL if that is impossible now; the calls below treat
+   NULL as TROUBLE. */
 struct cm_question *cm_question_start(struct cm_resolver *resolver, const char *name,
 				      uint64_t client);
 

@@ -1,5 +1,5 @@
 /*
- * signer - DKIM signatures for the mail that leaves
+ * signer - DKIM signatures for outgoing mail
  */
 #include "signer.h"
 
@@ -19,7 +19,7 @@
 /* Lines of the field are folded after this many bytes, if possible. */
 #define FOLD_COLUMN 76
 
-/* OpenDKIM's own list (RFC 6376 5.4.1), and what upstream adds to it: Autocrypt and Content-Type.
+/* OpenDKIM's own list (RFC 6376 5.4.1), with upstream's additions Autocrypt and Content-Type.
  */
 static const char *const signed_names[] = {
     "from",         "reply-to",     "subject",          "date",           "to",
@@ -227,7 +227,7 @@ static void put(FILE *stream, size_t *column, const char *text, size_t length)
 	*column += length;
 }
 
-/* base64, which may be folded anywhere. */
+/* Appends base64, which may be folded anywhere. */
 static void put_base64(FILE *stream, size_t *column, const unsigned char *bytes, size_t length)
 {
 	char text[CM_DKIM_SIGNATURE_BYTES_MAX / 3 * 4 + 8];
@@ -243,7 +243,7 @@ static void put_base64(FILE *stream, size_t *column, const unsigned char *bytes,
 	}
 }
 
-/* h=: every field that is signed as often as it is there, and each name once more. */
+/* h=: each signed field as often as it occurs, and each name once more. */
 static void put_names(FILE *stream, size_t *column, const struct cm_signature *signature)
 {
 	const char *colon = "h=";

@@ -1,11 +1,10 @@
 /*
- * signer - DKIM signatures for the mail that leaves (RFC 6376, RFC 8463)
+ * signer - DKIM signatures for outgoing mail (RFC 6376, RFC 8463)
  *
- * c=relaxed/simple, one signature for each key. Signed are the fields that upstream's OpenDKIM
- * signs, each as often as it is there and (oversigned, RFC 6376 8.15) once more, so that none can
- * be added.
+ * c=relaxed/simple, one signature for each key. It signs the fields that upstream's OpenDKIM signs,
+ * each as often as it occurs and once more (oversigned, RFC 6376 8.15), so that nobody can add one.
  *
- * What is signed is the message as it leaves Postfix: its SMTP client breaks lines of more than
+ * It signs the message as it leaves Postfix, whose SMTP client breaks lines of more than
  * CM_SIGNER_LINE_MAX bytes, in the header and in the body.
  *
  * Order of calls:  begin  header*  body*  end
@@ -23,7 +22,7 @@
 /* Postfix's smtp_line_length_limit, in bytes without the line's end (RFC 5321 4.5.3.1.6). */
 #define CM_SIGNER_LINE_MAX 998
 
-/* The keys and the domain; never changes, so any number of threads may use it. */
+/* The keys and the domain; immutable, so any number of threads may use it. */
 struct cm_signer;
 
 /* Where systemd's LoadCredential=dkim:DIRECTORY puts the files of a directory: below the one that
@@ -35,7 +34,7 @@ struct cm_signer;
    systemd's credentials. NULL with err filled, about the directory, on failure. */
 struct cm_signer *cm_signer_new(const char *directory, const char *selector, const char *domain,
 				struct cm_error *err);
-/* One more cm_signer_free() is needed. Returns signer. */
+/* Adds an owner, who calls cm_signer_free(). Returns signer. */
 struct cm_signer *cm_signer_share(struct cm_signer *signer);
 void cm_signer_free(struct cm_signer **signer);
 
@@ -53,12 +52,12 @@ struct cm_signature;
 struct cm_signature *cm_signature_begin(const struct cm_signer *signer);
 void cm_signature_free(struct cm_signature **signature);
 
-/* name and value as the message leaves with them: value without the line's end, leading space kept,
+/* name and value as they leave: value without the line's end, leading space kept,
    folds as LF or CRLF. */
 void cm_signature_header(struct cm_signature *signature, const char *name, const char *value);
 void cm_signature_body(struct cm_signature *signature, const void *data, size_t length);
 
-/* Signs. False with err filled on failure, of an earlier call too. */
+/* Signs. False with err filled if this or an earlier call failed. */
 bool cm_signature_end(struct cm_signature *signature, time_t now, struct cm_error *err);
 
 /* After cm_signature_end(): how many DKIM-Signature fields there are, and the value of one of them:

@@ -1,5 +1,5 @@
 /*
- * signing_key - the private keys that sign what leaves
+ * signing_key - the private keys that sign outgoing mail
  */
 #include "signing_key.h"
 
@@ -27,7 +27,8 @@
 
 static void start_secure_heap(void)
 {
-	/* Without it (a process may lock no memory) OpenSSL takes ordinary memory, and wipes it. */
+	/* If it is not available (the process may lock no memory), OpenSSL uses ordinary memory,
+	 * and wipes it. */
 	(void)CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_BLOCK);
 }
 
@@ -57,7 +58,7 @@ static char *read_file(const char *path, size_t *length_r)
 	return text;
 }
 
-/* OpenSSL would ask on the terminal. */
+/* Otherwise OpenSSL asks for a password on the terminal. */
 static int no_password(char *buffer, int size, int writing, void *context)
 {
 	(void)buffer;
@@ -176,7 +177,7 @@ void cm_signing_keys_free(struct cm_signing_keys *keys)
 		EVP_PKEY_free(keys->key[--keys->count].key);
 }
 
-/* RFC 6376 3.6.1, as its erratum 3758 and everybody else has it; RFC 8463 4.2: the bare key. */
+/* RFC 6376 3.6.1, in the form of its erratum 3758, which is in use; RFC 8463 4.2: the bare key. */
 char *cm_signing_key_record(const struct cm_signing_key *key)
 {
 	bool rsa = key->algorithm == CM_DKIM_RSA_SHA256;

@@ -1,5 +1,5 @@
 /*
- * signing_key - the private keys that sign what leaves (RFC 6376, RFC 8463)
+ * signing_key - the private keys that sign outgoing mail (RFC 6376, RFC 8463)
  *
  * One RSA key and one Ed25519 key at most, each with its selector. They live in OpenSSL's secure
  * heap: locked, in no core dump, wiped when they are freed. Only what OpenSSL derives from an RSA
@@ -22,7 +22,7 @@
 #define CM_SIGNING_RSA_BITS_MIN 1024
 #define CM_SIGNING_RSA_BITS_MAX 4096
 
-/* What the Ed25519 key's selector, and so its file, has more than that of the RSA key. */
+/* Suffix of the Ed25519 key's selector, and so of its file. */
 #define CM_SIGNING_ED25519_SUFFIX "-ed25519"
 
 struct cm_signing_key {
@@ -38,12 +38,12 @@ struct cm_signing_keys {
 
 /* Reads <directory>/<selector>.private and <selector>-ed25519.private, PEM without a password; one
    of them may be missing. prefix stands before both names. False with err filled, naming the file,
-   if there is no key, or one that cannot be used. */
+   if there is no key or one is unusable. */
 bool cm_signing_keys_read(const char *directory, const char *prefix, const char *selector,
 			  struct cm_signing_keys *keys_r, struct cm_error *err);
 void cm_signing_keys_free(struct cm_signing_keys *keys);
 
-/* The key's record in the DNS, as at <selector>._domainkey.<domain>: "v=DKIM1; k=...; p=...". The
+/* The key's DNS record for <selector>._domainkey.<domain>: "v=DKIM1; k=...; p=...". The
    caller frees it. NULL if out of memory. */
 char *cm_signing_key_record(const struct cm_signing_key *key);
 

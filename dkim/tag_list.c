@@ -41,7 +41,7 @@ static void trim(const char **text, size_t *length)
 		(*length)--;
 }
 
-/* One "name = value", already cut out at the semicolons. */
+/* One "name = value" between semicolons. */
 static bool parse_tag(const char *text, size_t length, struct cm_tag *tag)
 {
 	const char *equals = memchr(text, '=', length);

@@ -2,8 +2,8 @@
  * tag_list - the "name=value; name=value" lists of DKIM (RFC 6376 3.2)
  *
  * DKIM-Signature fields and key records are such lists. The parser is strict where RFC 6376 is: a
- * list with a syntax error, or with one name given twice, is no list. Names are compared with their
- * case. Nothing is copied: a list points into its text and lives as long as that.
+ * list with a syntax error, or with one name given twice, is an error. Names are case-sensitive.
+ * Nothing is copied: a list points into its text, which must outlive it.
  */
 #ifndef CM_TAG_LIST_H
 #define CM_TAG_LIST_H
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A list of more tags is refused; RFC 6376 and its extensions define fewer than half of it. */
+/* A list of more tags is refused; RFC 6376 and its extensions define fewer than half as many. */
 #define CM_TAG_LIST_MAX 32
 
 struct cm_tag {

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A file that could not be opened is not tried, and not complained about, at every login. */
+/* A file that could not be opened is not retried and reported at every login. */
 #define RETRY_SECONDS 5
 
 static struct event *relay_event;
@@ -57,8 +57,8 @@ const struct cm_config *cm_relay_config(void)
 		return relay_config;
 	if (path == NULL || *path == '\0')
 		path = CM_CONFIG_DEFAULT_PATH;
-	/* chatmailctl and the daemons report unknown keys at their start: here it would
-	   be at every login. */
+	/* chatmailctl and the daemons report unknown keys at their start: here it would happen at
+	 * every login. */
 	relay_config = cm_config_load(path, NULL, NULL, &err);
 	if (relay_config == NULL)
 		e_error(cm_relay_event(), "%s", err.text);

@@ -1,9 +1,9 @@
 /*
  * relay - the relay that a Dovecot process works for
  *
- * One configuration, one statistics mapping and one table of rates per process, opened when they
- * are first asked for. A process that could not have them asks again later, so that what the
- * operator repairs works without a restart. What goes wrong is logged, without addresses.
+ * Each process opens one configuration, one statistics mapping and one table of rates when they are
+ * first needed. If that fails, it is logged without addresses and retried later, so that a repair
+ * needs no restart.
  */
 #ifndef CM_RELAY_H
 #define CM_RELAY_H
@@ -13,13 +13,13 @@
 #include "registration_limits.h"
 #include "stats.h"
 
-/* Before each line that the plugins log. */
+/* The prefix of the plugins' log lines. */
 #define CM_LOG_PREFIX "chatmail: "
 
 struct event;
 
-/* What is logged about the relay itself, and about accounts where Dovecot's own event would name
-   them. Owned by this module. */
+/* The event for log lines about the relay, and about accounts where Dovecot's own event would name
+ * them. Owned by this module. */
 struct event *cm_relay_event(void);
 
 /* chatmail.ini, from CM_CONFIG_ENVIRONMENT or else the default path. NULL: it cannot be read, which

@@ -1,12 +1,12 @@
 /*
- * judge - the whole judgement of one message: the policy, and for incoming mail DKIM
+ * judge - judges one message: the policy, and DKIM for incoming mail
  *
- * The milter and `chatmailctl check` both judge through this, so neither knows when a signature is
- * wanted. Only cm_judge_end() blocks on the network.
+ * The milter and `chatmailctl check` both use it, so neither needs to know when a signature is
+ * required. Only cm_judge_end() blocks on the network.
  *
  * Order of calls:  begin  recipient*  header*  end_of_headers  body*  end
- * Every call up to `end` returns true while the message may go on; false means that the verdict is
- * in already (cm_judge_verdict()): what is given after that changes nothing.
+ * Every call up to `end` returns true while the message may go on; false means that the message is
+ * decided (cm_judge_verdict()): later calls change nothing.
  */
 #ifndef CM_JUDGE_H
 #define CM_JUDGE_H
@@ -36,7 +36,7 @@ bool cm_judge_header(struct cm_judge *judge, const char *name, const char *value
 bool cm_judge_end_of_headers(struct cm_judge *judge);
 bool cm_judge_body(struct cm_judge *judge, const void *data, size_t length);
 
-/* Header and body of a message in a file, up to where the verdict is in. */
+/* Passes on header and body of a message in a file, until the verdict is known. */
 enum cm_message_file_status cm_judge_file(struct cm_judge *judge, const char *data, size_t length);
 
 /* After the last byte: true if cm_judge_end() is going to wait for the DNS. */
@@ -48,7 +48,7 @@ void cm_judge_end(struct cm_judge *judge, struct cm_verdict *verdict_r);
 /* The verdict so far; its code is 0 as long as there is none. */
 void cm_judge_verdict(const struct cm_judge *judge, struct cm_verdict *verdict_r);
 
-/* What DKIM verification found, a sentence that names no address; "" if it was not asked. */
+/* The result of DKIM verification, a sentence that names no address; "" if it did not run. */
 const char *cm_judge_dkim_why(const struct cm_judge *judge);
 
 /* For cm_message_explain() and cm_message_header_rewrite(). Lives as long as the judge. */

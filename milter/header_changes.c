@@ -2,7 +2,7 @@
 
 bool cm_header_changes_apply(SMFICTX *context, const struct cm_header_rewrite *rewrite)
 {
-	/* From the last one: what is deleted does not move the places of those before it. */
+	/* Starts at the last one: deleting a field does not renumber those before it. */
 	for (size_t i = rewrite->count; i-- > 0;) {
 		const struct cm_rewritten_field *field = &rewrite->field[i];
 

@@ -10,8 +10,8 @@
 
 #include "header_rewrite.h"
 
-/* At the end of the message (smfi_chgheader(3)). False if the mail server did not take a change:
-   then the message must not go on. */
+/* At the end of the message (smfi_chgheader(3)). False if the mail server rejected a change: then
+ * the message must not pass. */
 bool cm_header_changes_apply(SMFICTX *context, const struct cm_header_rewrite *rewrite);
 
 #endif

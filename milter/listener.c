@@ -21,7 +21,7 @@
 #include "session.h"
 #include "worker_wakeup.h"
 
-/* Postfix opens a connection per SMTP session; more than that many at one moment wait a little. */
+/* Postfix opens a connection for each SMTP session; further ones wait briefly. */
 #define BACKLOG 1024
 
 static const char *unix_path; /* NULL: an Internet socket */
@@ -52,8 +52,8 @@ static bool find_unix_address(struct cm_error *err)
 	return true;
 }
 
-/* What libmilter is given: its own look-up of names knows IPv4 alone where the C library is musl,
-   so that it gets an address in brackets, which it need not look up. */
+/* The socket as libmilter gets it. With musl libmilter resolves names to IPv4 only, so it gets a
+ * numeric address in brackets. */
 static char libmilter_socket[sizeof("inet6:65535@[]") + INET6_ADDRSTRLEN];
 
 static bool name_for_libmilter(struct cm_error *err)
@@ -72,7 +72,7 @@ static bool name_for_libmilter(struct cm_error *err)
 }
 
 /* socket is inet:PORT, inet:PORT@HOST or inet:PORT@[HOST], or the same with inet6; without a host
-   it is at every address, ours of this machine among them. */
+ * it listens at every address of the machine, loopback included. */
 static bool find_internet_address(const char *socket, struct cm_error *err)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
@@ -137,10 +137,10 @@ static bool give_socket(const struct cm_listener_options *options, struct cm_err
 
 	if (!find_owner(options, &uid, &gid, err))
 		return false;
-	/* A sandbox may forbid the call even where it changes nothing. */
+	/* A sandbox may forbid even a call that changes nothing. */
 	if (uid == (uid_t)-1 && gid == (gid_t)-1)
 		return true;
-	/* The directory may be the user's: what is there now may be a link to something of root's.
+	/* The directory may be the user's own: its entry may be a link to a file of root's by now.
 	 */
 	if (lchown(unix_path, uid, gid) != 0) {
 		cm_error_set_errno(err, "cannot set the owner of %s", unix_path);

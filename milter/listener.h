@@ -2,8 +2,8 @@
  * listener - the socket that Postfix connects to, and libmilter's loop behind it
  *
  * libmilter has a thread of its own that waits for SIGHUP, SIGTERM and SIGINT and stops the filter
- * at each of them, at SIGINT in the middle of a message. So its loop runs in a second thread here,
- * and the main thread takes these signals by handlers (daemon.h), never blocked: the kernel gives a
+ * at each of them; SIGINT even interrupts messages. So its loop runs in a second thread here, and
+ * the main thread takes these signals by handlers (daemon.h), never blocked: the kernel gives a
  * process's signal to its main thread if that does not block it.
  */
 #ifndef CM_LISTENER_H
@@ -16,27 +16,27 @@
 
 struct cm_listener_options {
 	const char *socket; /* PATH, unix:PATH, inet:PORT@HOST or inet6:PORT@HOST */
-	const char *user;   /* owner of a Unix socket, if root opens it; NULL: who opens it */
-	const char *group;  /* group of a Unix socket, NULL: of who opens it */
+	const char *user;   /* owner of a Unix socket, if root opens it; NULL: the opener */
+	const char *group;  /* group of a Unix socket; NULL: the opener's */
 	mode_t mode;        /* its permissions */
 };
 
 /* The path of a Unix socket, or NULL for an Internet one. */
 const char *cm_listener_path(const char *socket);
 
-/* Opens the socket and listens. A Unix socket that nobody listens on is replaced. options is
-   borrowed for good. False with err filled on failure. */
+/* Opens the socket and listens. A Unix socket that nobody listens on is replaced. options must
+ * never be freed. False with err filled on failure. */
 bool cm_listener_open(const struct cm_listener_options *options, struct cm_error *err);
 
-/* Serves connections in threads of libmilter, until the program ends. on_end is called, in another
-   thread, should libmilter give up. */
+/* Serves connections in threads of libmilter, until the program ends. on_end is called in another
+ * thread if libmilter gives up. */
 bool cm_listener_start(void (*on_end)(void), struct cm_error *err);
 
-/* True if libmilter answers on the socket within so long. */
+/* True if libmilter answers on the socket within the time. */
 bool cm_listener_answers(int milliseconds);
 
-/* Takes away a Unix socket's name, so nobody connects any more. Sessions go on: libmilter's own way
-   to stop would cut off those that wait for Postfix (its pool of workers ends at once). */
+/* Unlinks the socket so that no new client connects. Sessions go on: libmilter's own way to stop
+ * would cut off those that wait for Postfix (its pool of workers ends at once). */
 void cm_listener_close(void);
 
 #endif

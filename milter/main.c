@@ -1,7 +1,7 @@
 /*
  * chatmail-milter - Postfix asks this program about every message
  *
- * Start, signals and end; what a message meets is in session.c.
+ * Start, signals and end; session.c handles the messages.
  */
 #include <poll.h>
 #include <signal.h>
@@ -24,23 +24,23 @@
 
 #define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
 
-/* How often we look whether libmilter still answers, unless the service manager wants it more
-   often, and how often in a row it may not. */
+/* Interval of the checks that libmilter still answers, unless the service manager asks for a
+ * shorter one; and how many checks in a row may fail. */
 #define CHECK_MILLISECONDS 10000
 #define CHECK_FAILURES     3
 
 /* Fewer free descriptors than this are too few if libmilter uses select(). */
 #define SPARE_DESCRIPTORS 64
 
-/* What the reply to the last one may take to be sent. */
+/* Grace period for libmilter to send the last reply. */
 #define REPLY_MILLISECONDS 500
 
-/* How long messages under way may take to end after SIGTERM. */
+/* Grace period for messages in progress after SIGTERM. */
 #define STOP_MILLISECONDS 30000
-/* How often that is interrupted to see whether a second SIGTERM says "now". */
+/* Interval of the checks for a second SIGTERM during that period. */
 #define STEP_MILLISECONDS 200
 
-/* True if libmilter takes no more connections. */
+/* True if libmilter accepts no more connections. */
 static atomic_bool listener_ended;
 
 struct program {
@@ -95,7 +95,7 @@ static int parse(struct program *program, int argc, char **argv)
 				    cm_listener_path(program->listener.socket));
 }
 
-/* The next signal, or 0 after so long. */
+/* Returns the next signal, or 0 after the timeout. */
 static int next_signal(const struct program *program, int milliseconds)
 {
 	struct pollfd fd = {.fd = program->daemon.signals, .events = POLLIN};
@@ -121,8 +121,9 @@ static void reload(const struct program *program)
 		cm_log(LOG_ERR, "the configuration stays as it was: %s", err.text);
 }
 
-/* Waits for the messages under way. False if some are left. libmilter sends a message's last reply
-   when the callback has returned, and tells nobody: hence the moment after the last one. */
+/* Waits for the messages in progress. False if some are left. libmilter sends a message's last
+ * reply after the callback has returned, without any notice: hence the grace period after the last
+ * message. */
 static bool finish_messages(const struct program *program)
 {
 	cm_runtime_stop();
@@ -143,7 +144,7 @@ static void on_listener_end(void)
 	kill(getpid(), SIGTERM);
 }
 
-/* Logs once for each time that libmilter comes near to what select() can serve. */
+/* Logs each time that the number of descriptors approaches the limit of select(). */
 static void watch_descriptors(void)
 {
 	static bool logged;
@@ -192,7 +193,7 @@ static int serve(const struct program *program)
 	if (wait_for_end(program) == 0) {
 		cm_error_set(&err, "libmilter does not answer");
 		cm_daemon_fail(&err);
-		/* Not exit(): threads still use what that would take down. */
+		/* Not exit(): threads still use what it would destroy. */
 		_exit(EXIT_FAILURE);
 	}
 	cm_listener_close();
@@ -203,13 +204,13 @@ static int serve(const struct program *program)
 	cm_log(LOG_INFO, "stopping");
 	if (!finish_messages(program)) {
 		cm_log(LOG_WARNING, "ending with messages under way: they are tried again");
-		/* Not exit(): threads still use what that would take down. */
+		/* Not exit(): threads still use what it would destroy. */
 		_exit(EXIT_SUCCESS);
 	}
 	return EXIT_SUCCESS;
 }
 
-/* What needs root: the socket's directory, and perhaps the DKIM key. */
+/* Does what needs root: opens the socket, and reads the DKIM key. */
 static bool open_as_root(void *context, const struct cm_daemon *daemon, struct cm_error *err)
 {
 	const struct program *program = context;

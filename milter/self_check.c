@@ -1,5 +1,5 @@
 /*
- * self_check - does libmilter still serve us?
+ * self_check - checks that libmilter still serves
  */
 #include "self_check.h"
 
@@ -116,6 +116,6 @@ unsigned int cm_self_check_descriptors(void)
 	for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
 		count += entry->d_name[0] != '.';
 	closedir(directory);
-	/* Without the directory's own. */
+	/* Not counting the directory's own descriptor. */
 	return count - 1;
 }

@@ -1,10 +1,10 @@
 /*
- * self_check - does libmilter still serve us?
+ * self_check - checks that libmilter still serves
  *
- * libmilter does not say when it stops: a worker may crash on a packet that Postfix never sends,
- * and where it is built with select(2), as Alpine's is, it resets connections whose descriptor is
- * FD_SETSIZE or more, sleeps longer and longer, and ends. So the program connects to its own socket
- * as Postfix would and, if nobody answers, ends to be started again.
+ * libmilter gives no notice when it stops. A worker may crash on a packet that Postfix never sends.
+ * A build with select(2), such as Alpine's, resets connections whose descriptor is FD_SETSIZE or
+ * more, sleeps longer and longer, and ends. So the program connects to its own socket as Postfix
+ * would; if nobody answers, it ends and the service manager restarts it.
  */
 #ifndef CM_SELF_CHECK_H
 #define CM_SELF_CHECK_H
@@ -13,8 +13,8 @@
 
 #include "worker_wakeup.h"
 
-/* Offers the milter protocol at the address and waits for the reply, at most so long. True if it
-   came. */
+/* Offers the milter protocol at the address and waits for the reply, at most for the given time.
+ * True if it came. */
 bool cm_self_check_answers(const struct cm_worker_wakeup_address *address, int milliseconds);
 
 /* True if the libmilter in this process uses select(2): at most FD_SETSIZE descriptors, those of

@@ -1,5 +1,5 @@
 /*
- * session - libmilter's callbacks: each message's way through the judge
+ * session - libmilter's callbacks: pass each message to the judge
  *
  * One struct session per connection, libmilter's private pointer; one message at a time in it. The
  * callbacks stand in the order of the protocol.
@@ -31,15 +31,15 @@
 
 struct session {
 	unsigned long unanswered; /* events that Postfix wants no reply to: SMFIP_NR_... */
-	bool without_client;      /* Postfix made up the connection, see is_internal() */
+	bool without_client;      /* Postfix simulates the connection, see is_internal() */
 
 	/* the message under way, if runtime is not NULL */
 	struct cm_runtime *runtime;
 	enum cm_direction direction;
-	struct cm_judge *judge;         /* NULL: Postfix's own, which is signed and nothing else */
+	struct cm_judge *judge;         /* NULL: Postfix's own message, which is only signed */
 	struct cm_signature *signature; /* outgoing, if the milter signs */
 	size_t recipients;
-	bool refuses_all; /* recipients: the verdict was in with the first one */
+	bool refuses_all; /* recipients: the first one decided the message */
 	uint64_t bytes;
 	uint64_t nanoseconds; /* spent in here */
 };
@@ -91,7 +91,7 @@ static void format_reply(const char *text, char reply_r[REPLY_SIZE])
 	reply_r[length] = '\0';
 }
 
-/* Trouble of our own, at any stage. */
+/* An internal failure, at any stage. */
 static sfsistat fail(SMFICTX *context, struct session *session, const char *what)
 {
 	cm_log(LOG_ERR, "%s", what);
@@ -154,7 +154,7 @@ static sfsistat pass(SMFICTX *context, struct session *session)
 	return SMFIS_CONTINUE;
 }
 
-/* Gives the verdict, a refusal, to Postfix. */
+/* Sends a refusal to Postfix. */
 static sfsistat reply(SMFICTX *context, const struct cm_verdict *verdict)
 {
 	char text[REPLY_SIZE], code[4];
@@ -172,7 +172,7 @@ static sfsistat reply(SMFICTX *context, const struct cm_verdict *verdict)
 	return verdict->code >= 500 ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 
-/* Says the verdict and ends the message. */
+/* Sends the verdict and ends the message. */
 static sfsistat conclude(SMFICTX *context, struct session *session,
 			 const struct cm_verdict *verdict)
 {
@@ -213,9 +213,9 @@ static struct session *get_message(SMFICTX *context)
 	return session != NULL && session->runtime != NULL ? session : NULL;
 }
 
-/* True for a message that Postfix made itself, a bounce. It enters the queue without a client, for
-   which Postfix makes up a connection from loopback and port 0, which no client has; and master.cf
-   gives port 25 another name than main.cf gives everything else. */
+/* True for a message that Postfix made itself, a bounce. It enters the queue without a client:
+ * Postfix simulates a connection from loopback with port 0, which no client has, and master.cf
+ * names port 25 differently from everything else. */
 static bool is_internal(SMFICTX *context, const struct session *session)
 {
 	const char *daemon = smfi_getsymval(context, "{daemon_name}");
@@ -223,9 +223,9 @@ static bool is_internal(SMFICTX *context, const struct session *session)
 	return session->without_client && daemon != NULL && strcmp(daemon, "ORIGINATING") == 0;
 }
 
-/* Called once per connection. Postfix is asked for what decides the direction, whatever its own
-   configuration says; and for {mail_addr}, which there always is, so that the macros of an earlier
-   MAIL FROM never stand for those of this one. */
+/* Called once per connection. Asks Postfix for the macros that decide the direction, whatever its
+ * configuration says; and for {mail_addr}, which always exists, so that macros of an earlier MAIL
+ * FROM are never taken for this one's. */
 static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
 			     unsigned long unused_2, unsigned long unused_3,
 			     unsigned long *actions_r, unsigned long *steps_r,
@@ -250,7 +250,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		cm_log(LOG_ERR, "libmilter does not take the list of macros");
 		return SMFIS_REJECT;
 	}
-	/* What is never refused at once needs no reply, which costs both sides a wake-up. */
+	/* Steps that are never refused at once need no reply; a reply costs both sides a wake-up.
+	 */
 	session->unanswered = steps & (SMFIP_NR_CONN | SMFIP_NR_HDR | SMFIP_NR_BODY);
 	*actions_r = SMFIF_SETSYMLIST | SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGFROM;
 	*steps_r = needed | session->unanswered |
@@ -337,8 +338,8 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	return verdict.code == 0 ? SMFIS_CONTINUE : conclude(context, session, &verdict);
 }
 
-/* Clients expect one answer for all recipients (README). So a verdict that is in with the first one
-   is given to each; one that comes later waits for the end of the header. */
+/* Clients expect one answer for all recipients (README). So if the first recipient decides the
+ * message, each gets that verdict; a later verdict waits for the end of the header. */
 static sfsistat answer_recipient(SMFICTX *context, struct session *session, bool goes_on)
 {
 	struct cm_verdict verdict;
@@ -356,7 +357,7 @@ static sfsistat answer_recipient(SMFICTX *context, struct session *session, bool
 	return reply(context, &verdict);
 }
 
-/* Events without a message are passed over: without a beginning there is no accepted end. */
+/* Events without a message are ignored: a message that never began is not accepted. */
 static sfsistat on_recipient(SMFICTX *context, char **arguments)
 {
 	struct session *session = get_session(context);
@@ -368,7 +369,8 @@ static sfsistat on_recipient(SMFICTX *context, char **arguments)
 	return answer_recipient(context, session, cm_judge_recipient(session->judge, arguments[0]));
 }
 
-/* Header fields and pieces of the body are never refused at once, because they come in one go. */
+/* Header fields and pieces of the body are never refused at once: Postfix sends them without
+ * waiting. */
 static sfsistat on_header(SMFICTX *context, char *name, char *value)
 {
 	struct session *session = get_session(context);
@@ -385,7 +387,7 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 	return go_on(session, SMFIP_NR_HDR);
 }
 
-/* What is signed is the header as it leaves. */
+/* Signs the header as it leaves. */
 static void sign_header(struct session *session)
 {
 	const struct cm_header_rewrite *rewrite =

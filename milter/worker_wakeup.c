@@ -1,5 +1,5 @@
 /*
- * pool - keeps libmilter's workers coming while some of them wait for the DNS
+ * worker_wakeup - wakes libmilter's workers while some of them wait for the DNS
  */
 #include "worker_wakeup.h"
 
@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* How often, and for how many sessions at a time, the pool is made to look. */
+/* How often the pool is woken, and for how many sessions at a time. */
 #define PERIOD_MILLISECONDS 50
 #define KNOCKS_MAX          8U
 
@@ -41,7 +41,7 @@ static void *run(void *unused)
 		while (waiting == 0)
 			pthread_cond_wait(&somebody_waits, &lock);
 		pthread_mutex_unlock(&lock);
-		/* Most answers are in the cache, and nobody waits any more after this. */
+		/* Most answers are cached: after this nobody waits any more. */
 		poll(NULL, 0, PERIOD_MILLISECONDS);
 		pthread_mutex_lock(&lock);
 		knocks = waiting < KNOCKS_MAX ? waiting : KNOCKS_MAX;

@@ -3,10 +3,10 @@
  *
  * Debian builds libmilter with a pool of worker threads (_FFR_WORKERS_POOL). It starts another one
  * when Postfix has sent something and no worker is idle; but one that was woken a moment ago counts
- * as idle until it runs. Of two sessions that are ready in that moment the second stays behind
- * until any worker has finished what it does, and if all wait for a slow name server, that takes
- * seconds. A new connection makes the pool look again, so we connect to ourselves now and then as
- * long as somebody waits. A libmilter with a thread for each connection does not mind.
+ * as idle until it runs. If two sessions become ready at that moment, the second waits until a
+ * worker finishes, which takes seconds if all wait for a slow name server. A new connection makes
+ * the pool check again, so the program connects to itself now and then while a session waits. A
+ * libmilter with a thread for each connection is not affected.
  */
 #ifndef CM_WORKER_WAKEUP_H
 #define CM_WORKER_WAKEUP_H
@@ -16,7 +16,7 @@
 
 #include "error.h"
 
-/* A socket's address, of whatever family. */
+/* A socket's address of any family. */
 struct cm_worker_wakeup_address {
 	struct sockaddr_storage storage;
 	socklen_t length;
@@ -25,10 +25,10 @@ struct cm_worker_wakeup_address {
 /* Connects to it and hangs up. True if somebody listens. */
 bool cm_worker_wakeup_knock(const struct cm_worker_wakeup_address *address);
 
-/* address: where we listen ourselves; borrowed for good. False with err filled on failure. */
+/* address: where this program listens; must never be freed. False with err filled on failure. */
 bool cm_worker_wakeup_start(const struct cm_worker_wakeup_address *address, struct cm_error *err);
 
-/* This thread is about to wait for the DNS, and has done so. */
+/* Call these before and after this thread waits for the DNS. */
 void cm_worker_wakeup_wait_begin(void);
 void cm_worker_wakeup_wait_end(void);
 

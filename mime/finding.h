@@ -1,7 +1,7 @@
 /*
- * finding - what a reader of a message found wrong: the reason code and a sentence for a person
+ * finding - a reader's objection to a message: the reason code and a sentence
  *
- * The sentence is a constant of the program, so it can hold nothing of the message: it may be
+ * The sentence is a constant of the program, so it contains no text of the message and may be
  * logged.
  */
 #ifndef CM_FINDING_H

@@ -1,8 +1,8 @@
 /*
- * lines - text that arrives in arbitrary pieces, handed on line by line
+ * lines - splits text that arrives in arbitrary pieces into lines
  *
- * A line ends at LF; one CR before it belongs to the end. A line that lies whole in one piece is
- * handed on where it stands, without a copy.
+ * A line ends at LF; one CR before it belongs to the end. A line within one piece is passed on in
+ * place, without a copy.
  */
 #ifndef CM_LINES_H
 #define CM_LINES_H
@@ -26,10 +26,10 @@ struct cm_lines {
 
 void cm_lines_init(struct cm_lines *lines, cm_line_fn *line, void *context);
 
-/* False if line() said stop or a line is longer than CM_LINE_MAX. */
+/* False if line() returned false or a line is longer than CM_LINE_MAX. */
 bool cm_lines_write(struct cm_lines *lines, const char *data, size_t length);
 
-/* Hands on a last line that has no end. */
+/* Passes on a last line without an end. */
 bool cm_lines_end(struct cm_lines *lines);
 
 #endif

@@ -22,7 +22,7 @@ static bool is_blank(const char *line, size_t length)
 	return length == 0;
 }
 
-/* The one line that programs write before the first part, whatever the message is. */
+/* The fixed line that programs write before the first part. */
 static bool is_usual_preamble(const char *line, size_t length)
 {
 	static const char *const lines[] = {
@@ -38,9 +38,9 @@ static bool is_usual_preamble(const char *line, size_t length)
 	return false;
 }
 
-/* Around the parts. RFC 2046 5.1.1 has readers ignore what stands there, which makes it a place for
-   cleartext: strict means nothing there but one line that is always the same. Incoming mail has
-   preambles of all sorts, and the footers of mailing lists. */
+/* Around the parts. RFC 2046 5.1.1 has readers ignore this text, so it could hide cleartext. If
+   strict, only one fixed line is allowed. Incoming mail has preambles of all sorts, and the footers
+   of mailing lists. */
 static bool text_around(struct cm_mime *mime, const char *line, size_t length)
 {
 	if (length == 0)
@@ -156,7 +156,7 @@ static bool body_line(void *context, const char *line, size_t length)
 	struct cm_mime *mime = context;
 	bool dash = length > 0 && line[0] == '-';
 
-	/* No line that starts otherwise can be a boundary, whoever reads it. */
+	/* No reader takes a line that starts otherwise for a boundary. */
 	if (dash || (mime->format->keep_text && mime->state != CM_MIME_HEADERS)) {
 		if (!cm_skeleton_line(mime->skeleton, line, length, mime->finding))
 			return false;

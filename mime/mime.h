@@ -2,10 +2,10 @@
  * mime - one level of multipart, read line by line and strictly (RFC 2046 5.1)
  *
  * The only structures that pass the relay unencrypted are a fixed number of parts side by side, so
- * this reader knows one level and leaves nesting to be refused by the part's type. It decides on
- * every line of the body; where readers differ (lines that only start like the boundary, text
- * around the parts, a missing last boundary) it refuses. Constant memory. What it saw goes to a
- * skeleton that second_reader.h compares with GMime's opinion.
+ * this reader knows one level; nesting is refused by the part's type. It judges every line of the
+ * body. Where readers differ (lines that only start like the boundary, text around the parts, a
+ * missing last boundary) it refuses. Constant memory. It records the structure in a skeleton;
+ * second_reader.h compares that with GMime's reading.
  */
 #ifndef CM_MIME_H
 #define CM_MIME_H
@@ -22,7 +22,7 @@
 
 #define CM_MIME_PARTS_MAX 3
 
-/* What the parts of one kind of message must be; implemented by pgp_mime.h and secure_join.h. Each
+/* Checks of one kind of message, implemented by pgp_mime.h, secure_join.h and report.h. Each
    returns false with the finding set if the message is not of this kind. */
 struct cm_mime_format {
 	unsigned int parts;
@@ -43,9 +43,9 @@ enum cm_mime_state {
 struct cm_mime {
 	const struct cm_mime_format *format;
 	void *context;
-	bool strict; /* no text of anybody's choice around the parts and in their headers */
+	bool strict; /* no free text around the parts and in their headers */
 	enum cm_mime_state state;
-	bool preamble;      /* strict: the one line that may stand before the first part did */
+	bool preamble;      /* strict: the fixed line before the first part was read */
 	unsigned int index; /* of the part, from 0 */
 	struct cm_part part[CM_MIME_PARTS_MAX];
 	size_t boundary_length;
@@ -64,7 +64,7 @@ void cm_mime_init(struct cm_mime *mime, const struct cm_mime_format *format, voi
 		  const char *boundary, bool strict, struct cm_skeleton *skeleton,
 		  struct cm_finding *finding);
 
-/* A piece of the body. False with the finding set as soon as it is not what format wants. */
+/* Reads a piece of the body. False with the finding set as soon as it violates the format. */
 bool cm_mime_write(struct cm_mime *mime, const void *data, size_t length);
 
 /* After the last byte: true if the message was complete. */

@@ -1,11 +1,11 @@
 /*
  * mime_value - Content-Type and Content-Disposition, read strictly (RFC 2045 5.1, RFC 2183 2)
  *
- * A reader for values that other readers must not read otherwise. Refused always: parameters given
+ * Accepts only values that all other readers read alike. Refused always: parameters given
  * twice, RFC 2231 forms of parameters that decide the structure, values that need quotes and
  * have none, control bytes. Refused in strict mode (outgoing mail) also: comments, encoded words,
  * backslashes, any RFC 2231 form, bytes above 126, empty parameters.
- * All of that is read otherwise by some reader: Delta Chat's knows no comments and no backslashes.
+ * Readers differ in all of these: Delta Chat's knows no comments and no backslashes.
  */
 #ifndef CM_MIME_VALUE_H
 #define CM_MIME_VALUE_H
@@ -21,7 +21,8 @@
 
 struct cm_mime_value {
 	char value[2 * CM_MIME_NAME_MAX + 2]; /* "type/subtype" or a token, lower case */
-	bool unusual; /* has what not all readers know: comments, \, encoded words, ';' in quotes,
+	bool unusual; /* has a form that not all readers know: comments, \, encoded words, ';' in
+			 quotes,
 			 '/' without quotes */
 	bool comment;
 	size_t parameter_count;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What outgoing mail may say about itself in the clear, besides structure: the texts that Delta
+/* Texts that outgoing mail may have in the clear, besides structure: those that Delta
    Chat, Thunderbird, Mutt, KMail, Evolution, GnuPG's and other programs' MIME writers use. */
 static const char *const descriptions[] = {
     "PGP/MIME version identification",
@@ -84,7 +84,7 @@ static bool content_type(struct cm_part *part, const char *text, bool strict,
 	if (value.comment)
 		return refuse(finding, "a comment in a part's Content-Type");
 	memcpy(part->type, value.value, sizeof(part->type));
-	/* Another character set could make other text of a text that is read as ASCII here. */
+	/* In another character set the text that we read as ASCII could be another one. */
 	for (size_t i = 0; i < value.parameter_count; i++) {
 		if ((strict || strncmp(value.value, "text/", 5) == 0) &&
 		    strcmp(value.parameter[i].name, "charset") == 0 &&

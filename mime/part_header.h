@@ -36,8 +36,8 @@ void cm_part_init(struct cm_part *part);
 /* True if the field "Name: value" says how to read the part: its type or its encoding. */
 bool cm_part_header_decides(const char *field);
 
-/* One unfolded-or-not field, NUL-terminated "Name: value"; changed while it is read. False, with
-   finding set, if the part may not have it. */
+/* One field "Name: value", folded or not, NUL-terminated; it is changed while it is read. False,
+   with finding set, if the part may not have it. */
 bool cm_part_header(struct cm_part *part, char *field, bool strict, struct cm_finding *finding);
 
 #endif

@@ -13,10 +13,11 @@
 char cm_lower(char c);
 bool cm_is_alphanumeric(char c);
 
-/* Which comments may stand somewhere. */
+/* Which comments are allowed. */
 enum cm_comments {
 	CM_COMMENTS_NONE,
-	CM_COMMENTS_PLAIN, /* of nothing that is an address for who does not know comments */
+	CM_COMMENTS_PLAIN, /* without anything that a reader without comments takes for an address
+			    */
 	CM_COMMENTS_ANY,
 };
 

@@ -1,11 +1,10 @@
 /*
  * skeleton - a message without its payload, for the second reader
  *
- * The lines of a message that can mean anything to a MIME parser: the headers that say how to read
+ * The lines of a message that matter to a MIME parser: the headers that say how to read
  * it, the headers of its parts, every line that starts with '-' (a boundary line does), and the
- * text of secure-join requests. Payload lines are left out once they were found to be text that
- * cannot be a boundary, so a message of 30 MB has a skeleton of some hundred bytes, and no spool
- * file.
+ * text of secure-join requests. Payload lines that cannot be a boundary are left out, so the
+ * skeleton of a message of 30 MB has some hundred bytes, and no spool file is needed.
  */
 #ifndef CM_SKELETON_H
 #define CM_SKELETON_H

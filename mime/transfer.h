@@ -1,8 +1,8 @@
 /*
  * transfer - content transfer encodings of a part, decoded line by line (RFC 2045 6)
  *
- * Raw lines go in, decoded lines come out. Strict: what a lenient reader would guess at is an
- * error. Constant memory.
+ * Raw lines go in, decoded lines come out. Strict: where a lenient reader would guess, this one
+ * fails. Constant memory.
  */
 #ifndef CM_TRANSFER_H
 #define CM_TRANSFER_H
@@ -25,7 +25,7 @@ struct cm_transfer {
 	bool strict; /* no white space before a line's end */
 	bool soft;   /* the last quoted-printable line went on */
 	struct cm_base64 base64;
-	struct cm_lines lines; /* of what was decoded */
+	struct cm_lines lines; /* of the decoded lines */
 	cm_line_fn *line;
 	void *context;
 	struct cm_finding *finding;

@@ -33,8 +33,8 @@ static bool take_bytes(struct cm_armor *armor, const unsigned char *data, size_t
 	return true;
 }
 
-/* "Key: Value" (RFC 9580 6.2.2). The value is UTF-8 of the sender's choice; control bytes would be
-   something else. */
+/* "Key: Value" (RFC 9580 6.2.2). The value is UTF-8 of the sender's choice; control bytes are
+ * refused. */
 static bool header_line(struct cm_armor *armor, const char *line, size_t length)
 {
 	const char *colon = memchr(line, ':', length);
@@ -71,8 +71,8 @@ static bool end_of_data(struct cm_armor *armor)
 	return take_bytes(armor, rest, rest_length);
 }
 
-/* "=XXXX", the four characters of a CRC-24. RFC 9580 6.1: no message is refused because it is
-   wrong or malformed; but what our users send is no text. */
+/* "=XXXX", the four characters of a CRC-24. RFC 9580 6.1: a wrong or malformed checksum is no
+ * reason to refuse a message. But what our users send must not be free text. */
 static bool checksum_line(struct cm_armor *armor, const char *text, size_t length)
 {
 	struct cm_base64 base64;

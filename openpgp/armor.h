@@ -4,7 +4,7 @@
  * One block "PGP MESSAGE" and nothing else: begin line, armor headers (incoming mail only), an
  * empty line, base64 of any line length that mail allows, an optional CRC-24 line that is not
  * checked, end line. Empty lines may stand before and after the block, in incoming mail also in it.
- * What is decoded goes straight to the packet walker.
+ * The decoded data goes straight to the packet walker.
  */
 #ifndef CM_ARMOR_H
 #define CM_ARMOR_H
@@ -18,7 +18,7 @@
 #include "lines.h"
 #include "packets.h"
 
-/* RFC 9580 6.2.2 knows five keys; more headers than this are no armor of any program. */
+/* RFC 9580 6.2.2 knows five keys; no program writes more than this. */
 #define CM_ARMOR_HEADERS_MAX 16
 /* RFC 9580 6.3: the encoded lines of what our own users send. */
 #define CM_ARMOR_COLUMNS_MAX 76
@@ -49,7 +49,7 @@ void cm_armor_init(struct cm_armor *armor, bool strict, struct cm_finding *findi
 /* One line without its end. A cm_line_fn: context is the struct cm_armor. */
 bool cm_armor_line(void *context, const char *line, size_t length);
 
-/* After the last line: true if it was one whole armored encrypted message. */
+/* After the last line: true if the lines were one complete armored encrypted message. */
 bool cm_armor_end(struct cm_armor *armor);
 
 #endif

@@ -155,7 +155,7 @@ static bool next_length_byte(struct cm_packets *packets, unsigned char byte)
 	return start_body(packets);
 }
 
-/* RFC 9580 5.13: what a SEIPD says of itself. */
+/* RFC 9580 5.13: the version and parameters of a SEIPD. */
 static bool check_head(struct cm_packets *packets, const unsigned char *head, size_t length)
 {
 	if (packets->current.tag != TAG_SEIPD)
@@ -167,7 +167,7 @@ static bool check_head(struct cm_packets *packets, const unsigned char *head, si
 	return true;
 }
 
-/* Takes what the piece holds of the packet's body. */
+/* Reads the part of the packet's body in this piece. */
 static bool walk_body(struct cm_packets *packets, const unsigned char *data, size_t *used,
 		      size_t length)
 {

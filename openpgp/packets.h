@@ -2,9 +2,8 @@
  * packets - is this byte stream one OpenPGP encrypted message? (RFC 9580 4.2, 10.3)
  *
  * Accepted are any number of PKESK and SKESK packets and then exactly one SEIPD packet (version 1
- * or 2) that ends the stream. Packets are walked, not read: nothing is stored but counters,
- * whatever the lengths say. Old and new packet formats; partial lengths where RFC 9580 4.2.1.4
- * allows them.
+ * or 2) that ends the stream. Packets are skipped, not stored: only counters are kept, whatever the
+ * lengths are. Old and new packet formats; partial lengths where RFC 9580 4.2.1.4 allows them.
  */
 #ifndef CM_PACKETS_H
 #define CM_PACKETS_H

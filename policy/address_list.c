@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* One element of the list as far as it was read. */
+/* The element of the list that is being read. */
 struct element {
 	size_t length;
 	char text[CM_ADDRESS_MAX + 3]; /* with the two quotes of a local part */
@@ -66,7 +66,7 @@ static void end_of_element(struct element *element, cm_address_found_fn *found, 
 	*element = (struct element){0};
 }
 
-/* A character that has no other meaning for the lexer. */
+/* A character without a meaning for the lexer. */
 static bool take_special(struct element *element, char c, cm_address_found_fn *found, void *context)
 {
 	switch (c) {

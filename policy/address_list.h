@@ -1,9 +1,9 @@
 /*
- * address_list - the addresses of a To, Cc or similar field, without anything else that stands
- * there (RFC 5322 3.4 with the obsolete forms of 4.4)
+ * address_list - the addresses of a To, Cc or similar field, and nothing else of it (RFC 5322 3.4
+ * with the obsolete forms of 4.4)
  *
- * For fields that are rewritten from what is found here, so this reader is lenient: display
- * names, comments, group names and whatever is no address are skipped.
+ * The field is rewritten from the result, so this reader is lenient: it skips display names,
+ * comments, group names and everything that is no address.
  */
 #ifndef CM_ADDRESS_LIST_H
 #define CM_ADDRESS_LIST_H
@@ -16,7 +16,7 @@
 typedef void cm_address_found_fn(void *context, const char *text, size_t length);
 
 /* value: folded or not, NUL-terminated. Calls found for each address. False if a quoted string, a
-   comment or an angle bracket does not end; what was found before is valid all the same. */
+   comment or an angle bracket does not end; addresses found before remain valid. */
 bool cm_address_list_read(const char *value, cm_address_found_fn *found, void *context);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * content - the rules about what a message is, and the readers of its body
+ * content - the rules about the kind of a message, and the readers of its body
  */
 #include "message.h"
 
@@ -48,8 +48,8 @@ static bool begin_skeleton(struct cm_message *message)
 	return cm_skeleton_line(&message->skeleton, "", 0, &message->finding);
 }
 
-/* Nothing else than the encrypted data may stand in the body: neither in what leaves, nor where
-   another reader may see other parts than we do. */
+/* The body must hold nothing but the encrypted data, in outgoing mail and wherever another reader
+ * may see other parts than we do. */
 static bool is_body_strict(const struct cm_message *message)
 {
 	return message->rules->strict || message->content_type.unusual;

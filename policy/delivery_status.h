@@ -2,7 +2,7 @@
  * delivery_status - the content of message/delivery-status, line by line (RFC 3464 2)
  *
  * Groups of fields with empty lines between them: one about the message, then one or more, each
- * about a recipient. The required fields must be there with a value of their form; any others may.
+ * about a recipient. The required fields must exist with a valid value; others are allowed.
  */
 #ifndef CM_DELIVERY_STATUS_H
 #define CM_DELIVERY_STATUS_H
@@ -26,7 +26,7 @@ struct cm_delivery_status {
 void cm_delivery_status_init(struct cm_delivery_status *status, struct cm_finding *finding);
 /* A line without its end. False with the finding set if it does not belong there. */
 bool cm_delivery_status_line(struct cm_delivery_status *status, const char *line, size_t length);
-/* After the last line: true if all is there. */
+/* After the last line: true if the report is complete. */
 bool cm_delivery_status_end(struct cm_delivery_status *status);
 
 #endif

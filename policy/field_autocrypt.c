@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* Characters of base64 in one key. Autocrypt 1.1 4.1 has whole messages of 10 KiB in mind; keys
-   with many signatures are larger. */
+/* Characters of base64 in one key. Autocrypt 1.1 4.1 assumes whole messages of 10 KiB; keys with
+ * many signatures are larger. */
 #define KEY_MAX 16384
 /* Written in words of so many characters, so that the field can be folded. */
 #define KEY_WORD 72

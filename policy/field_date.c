@@ -32,7 +32,7 @@ static bool read_digits(const char **at, size_t min, size_t max, char *token_r)
 	return true;
 }
 
-/* One of the words, which end with NULL; as the list writes it. */
+/* Reads one of the words (NULL ends the list) and returns it as the list spells it. */
 static bool read_word(const char **at, const char *const *words, const char **word_r)
 {
 	if (!cm_skip_cfws(at, CM_COMMENTS_ANY))
@@ -50,7 +50,7 @@ static bool read_word(const char **at, const char *const *words, const char **wo
 	return false;
 }
 
-/* "+hhmm", or a zone of RFC 5322 4.3, which all mean what its readers know. */
+/* "+hhmm", or a named zone of RFC 5322 4.3. */
 static bool read_zone(const char **at, char *zone_r)
 {
 	static const char *const names[] = {"GMT", "UTC", "UT",  "EST", "EDT", "CST", "CDT",

@@ -10,7 +10,7 @@
 
 /* Longest of the values that are a single word. */
 #define TOKEN_MAX 64
-/* Most of them in References: more are no thread of messages. */
+/* Most identifiers in References; no real thread has more. */
 #define MESSAGE_IDS_MAX 100
 
 #define HIDDEN_RECIPIENTS "\"hidden-recipients\": ;"
@@ -131,8 +131,8 @@ bool cm_field_content_type(const char *value, struct cm_field_writer *writer)
 	return true;
 }
 
-/* Writes the one of the words, which end with NULL, that stands first in the value, as it is
-   written there but in lower case. */
+/* Writes the first word of the value, in lower case, if it is one of the words (NULL ends the
+ * list). */
 static bool write_listed(const char *value, const char *const *words,
 			 struct cm_field_writer *writer)
 {

@@ -1,18 +1,18 @@
 /*
- * field_types - the types of outgoing_fields.c: each reads a field's value and writes what may
- * leave of it
+ * field_types - the types of outgoing_fields.c: each reads a field's value and writes the part that
+ * may leave
  *
- * All are of the type cm_field_type_fn. What a program may write in several ways is read in all of
- * them (comments, obsolete forms, folding) and written in one. Where a value is no instance of its
- * type, the field is deleted: a message is never refused for what stands here.
+ * All are of the type cm_field_type_fn. They read every form that a program may write (comments,
+ * obsolete forms, folding) and write one. If a value does not fit its type, the field is deleted;
+ * the message is never refused for it.
  */
 #ifndef CM_FIELD_TYPES_H
 #define CM_FIELD_TYPES_H
 
 #include "outgoing_fields.h"
 
-/* One address, several, or several with Delta Chat's own empty group in place of none. No display
-   names, comments and group names. */
+/* One address; several; several, or Delta Chat's own empty group if there is none. Without display
+ * names, comments and group names. */
 cm_field_type_fn cm_field_address;
 cm_field_type_fn cm_field_addresses;
 cm_field_type_fn cm_field_recipients;

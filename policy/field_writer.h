@@ -12,8 +12,8 @@
 
 /* Longest word in bytes. */
 #define CM_WORD_MAX 900
-/* Longest value in bytes: what fits into one packet of the milter protocol (65,535 bytes) beside
-   the field's name. */
+/* Longest value in bytes: it must fit into one packet of the milter protocol (65,535 bytes) with
+ * the field's name. */
 #define CM_WRITTEN_MAX 60000
 
 struct cm_field_writer {

@@ -35,8 +35,8 @@ static bool skip_space(const char **at)
 	return cm_skip_cfws(at, CM_COMMENTS_PLAIN);
 }
 
-/* Moves *at over a display name to its '<'. False if that is not what stands there. A phrase begins
-   with a word, not with a dot (RFC 5322 4.1): GMime loses its way at such a dot, and memory. */
+/* Moves *at over a display name to its '<'. False if there is no such name. A phrase begins
+   with a word, not with a dot (RFC 5322 4.1): GMime misreads such a dot, and leaks memory. */
 static bool skip_display_name(const char **at)
 {
 	const char *c = *at;
@@ -83,7 +83,7 @@ static bool read_bracketed(const char **at, struct cm_address *address_r)
 	return true;
 }
 
-/* Some programs write the address for want of a name. */
+/* Some programs write the address in place of a missing name. */
 static bool read_with_its_own_name(const char **at, struct cm_address *address_r)
 {
 	struct cm_address name;

@@ -2,10 +2,10 @@
  * from_header - the one address of a From header, if every reader would find the same one (RFC
  * 5322 3.4)
  *
- * Accepted are `address`, `<address>`, `display name <address>` with a display name of atoms,
+ * It accepts `address`, `<address>`, `display name <address>` with a display name of atoms,
  * quoted strings, comments (bounces have one) and raw UTF-8, and `address <address>` if both are
  * the same. Groups, lists, routes and other addresses in a bare display name or in a comment are
- * refused. What leaves is the address alone (header_rewrite.h), so outgoing mail may have all of it
+ * refused. Only the address leaves (header_rewrite.h), so outgoing mail may have all these forms,
  * too.
  */
 #ifndef CM_FROM_HEADER_H

@@ -10,8 +10,8 @@
 #include <strings.h>
 
 #define FIRST_SIZE 16
-/* Longer values never stay as they are: Postfix cuts what it shows to a milter at 60,000 bytes, and
-   what comes after them is not known. */
+/* Longer values never stay unchanged: Postfix cuts values for milters at 60,000 bytes, so the rest
+ * is unknown. */
 #define UNCHANGED_MAX 50000
 
 void cm_header_rewrite_init(struct cm_header_rewrite *rewrite)
@@ -33,7 +33,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Equal but for white space: how a field is folded is its writer's business. */
+/* Equal apart from white space: folding does not matter. */
 static bool same_words(const char *a, const char *b)
 {
 	for (;;) {

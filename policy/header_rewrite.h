@@ -1,9 +1,9 @@
 /*
- * header_rewrite - what the header of an outgoing message becomes
+ * header_rewrite - the new header of an outgoing message
  *
- * The header leaves in the clear, so it is an allow-list (outgoing_fields.h): a field stays as it
- * is, gets the value that its type allows, or is deleted. The milter changes the message as this
- * list says, and signs what the list says: both read the same.
+ * The header leaves in the clear, so it is an allow-list (outgoing_fields.h): a field stays
+ * unchanged, gets the value that its type allows, or is deleted. The milter changes the message by
+ * this list and signs by the same list.
  */
 #ifndef CM_HEADER_REWRITE_H
 #define CM_HEADER_REWRITE_H
@@ -19,8 +19,8 @@ struct cm_rewritten_field {
 			       space kept, folded with "\n" or "\r\n"; NULL: the field is deleted */
 	unsigned int index; /* among the fields of this name in any case, from 1, as
 			       smfi_chgheader() counts in the header as it came */
-	bool changed;       /* value is not what came */
-	char *written;      /* holds value if that was written; or NULL */
+	bool changed;       /* value differs from what came */
+	char *written;      /* owns value if its type wrote it; or NULL */
 };
 
 /* All fields of the header, in the order in which they came. */

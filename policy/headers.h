@@ -1,8 +1,8 @@
 /*
  * headers - the message's own header fields
  *
- * All of them are kept, as they came; a rule asks for a field by its name. headers.c knows those
- * that decide how the message is read, which may come once. Bounded in number and size.
+ * All of them are kept, as they came; a rule asks for a field by its name. headers.c lists those
+ * that decide how the message is read; they may come once. Number and size are bounded.
  */
 #ifndef CM_HEADERS_H
 #define CM_HEADERS_H

@@ -37,11 +37,11 @@ struct cm_rule {
 	cm_rule_fn *asks;
 };
 
-/* What may pass in one direction. */
+/* The rules for one direction. */
 struct cm_rules {
 	const struct cm_rule *rule; /* asked in this order */
 	size_t count;
-	bool strict; /* no text of anybody's choice beside the encrypted data */
+	bool strict; /* no free text beside the encrypted data */
 	/* True if content that is not encrypted may pass: asked once the recipients are known. */
 	bool (*takes_cleartext)(const struct cm_message *message);
 	/* True if the accepted content needs a valid DKIM signature. */
@@ -55,7 +55,7 @@ extern const struct cm_rules cm_rules_out, cm_rules_in;
 /* The content as it is being read. */
 enum cm_body_rule {
 	CM_BODY_UNKNOWN,     /* before the end of the headers */
-	CM_BODY_IGNORED,     /* the content is accepted whatever the body says */
+	CM_BODY_IGNORED,     /* the content is accepted whatever the body is */
 	CM_BODY_PGP_MIME,    /* must be an encrypted message */
 	CM_BODY_SECURE_JOIN, /* must be a secure-join request */
 	CM_BODY_REPORT,      /* must be a bounce */
@@ -82,7 +82,7 @@ struct cm_message {
 	bool has_from;
 	bool asked_gmime; /* about From or the structure */
 	size_t recipients;
-	const char *recipient; /* the path that is being judged */
+	const char *recipient; /* the current recipient's path */
 	bool only_to_self;     /* outgoing: every recipient so far is the sender */
 	bool refuses_clear;    /* incoming: a recipient has enforceE2EEincoming or does not exist */
 	bool has_mailbox;      /* incoming: a recipient exists, as far as we can see */
@@ -98,7 +98,7 @@ struct cm_message {
 	bool body_ended;
 	bool has_report; /* body.report is in use */
 
-	/* Large, and set when it is needed: see cm_message_begin(). */
+	/* Large, and not initialized until needed: see cm_message_begin(). */
 	struct cm_mime_value content_type;
 	struct cm_mime mime;
 	union {
@@ -115,15 +115,16 @@ bool cm_message_refuse(struct cm_message *message, enum cm_reason reason, const 
    the content. */
 bool cm_message_accept_content(struct cm_message *message, enum cm_reason reason);
 
-/* Decides by message->finding: this is no message that may pass as encrypted, or its headers are
-   wrong. That refuses it, unless the rules take cleartext. False if it is refused. */
+/* Decides by message->finding: the message does not count as encrypted, or its headers are wrong.
+ * It is refused unless the rules allow cleartext. False if it is refused. */
 bool cm_message_judge_finding(struct cm_message *message);
 
 /* Rules of both directions. */
 cm_rule_fn cm_rule_recipient_limit, cm_rule_one_from, cm_rule_content_type, cm_rule_encrypted,
     cm_rule_secure_join, cm_rule_report, cm_rule_not_encrypted;
 
-/* A piece of the body, and its end; the content's kind is known. False if it is refused. */
+/* Reads a piece of the body, or its end; the kind of content is known. False if the message is
+ * refused. */
 bool cm_content_write(struct cm_message *message, const void *data, size_t length);
 bool cm_content_end(struct cm_message *message);
 

@@ -23,8 +23,8 @@ static size_t field_length(const char *data, size_t length, size_t *next_r)
 	return end;
 }
 
-/* The length of the name that starts here; 0: this is no field. White space may follow the name,
-   and is a part of it then. */
+/* The length of the name that starts here; 0: this is no field. White space after the name is part
+ * of it. */
 static size_t name_length(const char *data, size_t length)
 {
 	size_t name = 0, end;

@@ -1,8 +1,8 @@
 /*
  * outgoing_fields - which header fields may leave in the clear, and with which values
  *
- * One table, in outgoing_fields.c. Each row has a type, which reads the value and writes what may
- * leave of it: addresses without names, identifiers, numbers, words of a list, and no text. What
+ * One table, in outgoing_fields.c. The type of each row reads the value and writes the part that
+ * may leave: addresses without names, identifiers, numbers, words of a list, and no text. What
  * Delta Chat writes comes out as it went in.
  */
 #ifndef CM_OUTGOING_FIELDS_H
@@ -12,7 +12,7 @@
 
 #include "field_writer.h"
 
-/* Writes what may leave of a field. False if nothing may: the field is deleted. */
+/* Writes the part of a field that may leave. False if nothing may: the field is deleted. */
 typedef bool cm_field_type_fn(const char *value, struct cm_field_writer *writer);
 
 /* The type of the fields of this name, any case; NULL if they may not leave. */

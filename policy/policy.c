@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-/* Takes limit, and blocked, which may be NULL for want of memory. */
+/* Takes over limit and blocked; each is NULL if out of memory. */
 static struct cm_policy *policy_new(const struct cm_config *config, struct cm_rate_limit *limit,
 				    struct cm_blocked_senders *blocked, struct cm_error *err)
 {

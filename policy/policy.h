@@ -4,12 +4,11 @@
  * The rules of the relay (README, "What passes and what does not"), as a library without sockets:
  * the milter, `chatmailctl check`, the tests, the fuzzers and the benchmark all call this. A
  * message is given piece by piece, in SMTP order, and judged as early as possible. No call blocks
- * on the network; DKIM is verified beside this by dkim/dkim.h, and its result is given in at the
- * end.
+ * on the network; dkim/dkim.h verifies DKIM, and its result is passed in at the end.
  *
  * Order of calls:  begin  recipient*  header*  end_of_headers  body*  end
- * Every call up to `end` returns true while the message may go on; false means that the verdict is
- * in already (cm_message_verdict()) and nothing more need be given.
+ * Every call up to `end` returns true while the message may go on; false means that the message is
+ * decided (cm_message_verdict()) and no more input is needed.
  */
 #ifndef CM_POLICY_H
 #define CM_POLICY_H
@@ -38,21 +37,22 @@ struct cm_verdict {
 	char text[600];
 	const char
 	    *why; /* the finding behind the reason, without addresses, for the log; or NULL */
-	/* Accepted incoming mail whose envelope sender nothing proves: it must become the null
-	   sender, so that no bounce goes to somebody who never wrote. */
+	/* Accepted incoming mail with an unproven envelope sender: it must become the null sender,
+	 * so that no bounce goes to somebody who never wrote. */
 	bool drops_sender;
 };
 
-/* What outlives a message: configuration, rate limits, blocked senders. Shared by all threads. */
+/* State that outlives a message: configuration, rate limits, blocked senders. Shared by all
+ * threads. */
 struct cm_policy;
 
 /* The configuration is borrowed and must outlive the policy. NULL with err filled on failure. */
 struct cm_policy *cm_policy_new(const struct cm_config *config, struct cm_error *err);
 void cm_policy_free(struct cm_policy **policy);
 
-/* After SIGHUP: a policy under another configuration that goes on counting with old's rate limits,
-   and with old's list of blocked senders if that is still the same file's.
-   Messages begun under old go on with old, which is freed as usual when they are done. */
+/* After SIGHUP: a policy with another configuration that shares old's rate limits, and old's list
+ * of blocked senders if the file is the same. Messages that began under old continue with it; free
+ * it when they are done. */
 struct cm_policy *cm_policy_renew(const struct cm_policy *old, const struct cm_config *config,
 				  struct cm_error *err);
 
@@ -67,11 +67,11 @@ struct cm_message *cm_message_begin(struct cm_policy *policy, enum cm_direction 
 void cm_message_free(struct cm_message **message);
 
 /* Incoming: the peer's IP address as text, "192.0.2.1" or "2001:db8::1". Without it, an address
-   literal as sender is not believed. False if out of memory. */
+ * literal as sender is not trusted. False if out of memory. */
 bool cm_message_client(struct cm_message *message, const char *address);
 
-/* The first one counts against an outgoing sender's rate: with it Postfix has compared the sender
-   with the login. A verdict that is in with the first one is the answer to all. */
+/* The first one counts against an outgoing sender's rate: by then Postfix has compared the sender
+ * with the login. If the first one decides the message, the verdict holds for all. */
 bool cm_message_recipient(struct cm_message *message, const char *path);
 
 /* value as libmilter gives it: without the line's end, leading space kept, folding as "\n" or
@@ -84,23 +84,23 @@ bool cm_message_body(struct cm_message *message, const void *data, size_t length
    judgement of the body. */
 bool cm_message_needs_dkim(struct cm_message *message);
 
-/* The final verdict. dkim counts only for incoming mail. Always sets *verdict_r; every failure of
-   our own is CM_REASON_INTERNAL with a 451. */
+/* The final verdict. dkim counts only for incoming mail. Always sets *verdict_r; every internal
+ * failure is CM_REASON_INTERNAL with a 451. */
 void cm_message_end(struct cm_message *message, enum cm_dkim_status dkim,
 		    struct cm_verdict *verdict_r);
 
-/* The early verdict after a call returned false. Its code is 0 as long as there is none, so it may
-   be asked right after begin too, which knows the envelope sender. */
+/* The early verdict after a call returned false. Its code is 0 while the message is undecided. It
+ * may be called right after begin, which may decide by the envelope sender. */
 void cm_message_verdict(const struct cm_message *message, struct cm_verdict *verdict_r);
 
 /* The domain of the one From address in normal form, valid after end_of_headers returned true. */
 const char *cm_message_from_domain(const struct cm_message *message);
 
 /* What the header of an outgoing message becomes, complete after end_of_headers returned true.
-   Points into the message; of an incoming one it is what changes of a bounce. */
+   Points into the message; for an incoming bounce, the fields that change. */
 const struct cm_header_rewrite *cm_message_header_rewrite(const struct cm_message *message);
 
-/* Writes what was seen (MIME parts, packets, the rule that decided) for a person. */
+/* Prints the MIME parts, the packets and the deciding rule for a person. */
 void cm_message_explain(const struct cm_message *message, FILE *stream);
 
 #endif

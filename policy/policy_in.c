@@ -50,9 +50,8 @@ static bool sender_not_blocked(struct cm_message *message)
 				 "the envelope sender is listed");
 }
 
-/* The address whose mailbox the recipient's mail goes to: "a+b@domain" is a's. False if that is not
-   plain to see: of quoted names, routes, and names without a domain the mail server makes addresses
-   by rules of its own. */
+/* Finds the mailbox of a recipient: "a+b@domain" is a's. False if it is not obvious: the mail
+ * server rewrites quoted names, routes, and names without a domain by its own rules. */
 static bool find_mailbox(const char *path, struct cm_address *mailbox_r)
 {
 	const char *plus;
@@ -68,8 +67,8 @@ static bool find_mailbox(const char *path, struct cm_address *mailbox_r)
 	return mailbox_r->local_length > 0;
 }
 
-/* Only an existing mailbox takes cleartext: else the mail server would send it back, signed by us.
-   Of a recipient whose mailbox is not plain to see we assume that it exists and refuses. */
+/* Only an existing mailbox takes cleartext: otherwise the mail server would send it back, signed by
+ * us. If the mailbox is not obvious, assume that it exists and refuses. */
 static bool look_into_mailbox(struct cm_message *message)
 {
 	const struct cm_config *config = message->policy->config;
@@ -141,14 +140,14 @@ static bool signed_by_from(struct cm_message *message)
 	}
 }
 
-/* The peer is to make the bounce: only the peer knows who really wrote. */
+/* The peer makes the bounce: only the peer knows the real author. */
 static bool recipient_exists(struct cm_message *message)
 {
 	return message->has_mailbox ||
 	       cm_message_refuse(message, CM_REASON_NO_SUCH_USER, "none of the recipients exists");
 }
 
-/* The display name of a bounce is anybody's text under the name of a mail system. */
+/* The display name of a bounce would show a stranger's text under the name of a mail system. */
 static bool bare_from(struct cm_message *message)
 {
 	char value[CM_ADDRESS_MAX + sizeof(" <>")];
@@ -160,7 +159,7 @@ static bool bare_from(struct cm_message *message)
 	       cm_message_refuse(message, CM_REASON_INTERNAL, "out of memory");
 }
 
-/* A literal says nothing but an address, so the connection must come from there. */
+/* A literal proves nothing but an address, so the connection must come from there. */
 static bool is_from_client(const struct cm_message *message)
 {
 	unsigned char literal[sizeof(struct in6_addr)], client[sizeof(struct in6_addr)];

@@ -53,8 +53,8 @@ static bool note_self(struct cm_message *message)
 	return true;
 }
 
-/* Once a message, with the first recipient that Postfix has taken: only then has it compared the
-   envelope sender with the login, and nobody can use up another one's rate. */
+/* Once for each message, with the first accepted recipient: by then Postfix has compared the
+ * envelope sender with the login, so nobody can use up somebody else's rate. */
 static bool within_rate(struct cm_message *message)
 {
 	const struct cm_config *config = message->policy->config;

@@ -12,9 +12,9 @@
 
 #define NANOSECONDS 1000000000ULL
 
-/* 2^15 buckets of eight entries of 16 bytes: 4 MB of address space, of which only what is used
-   becomes memory. At ten messages of burst a sender is busy for ten seconds: 262,144 senders within
-   ten seconds are 2 billion messages a day. */
+/* 2^15 buckets of eight entries of 16 bytes: 4 MB of address space; only used pages take memory.
+   With a burst of ten messages a sender is busy for ten seconds: 262,144 senders within ten seconds
+   are 2 billion messages a day. */
 #define BUCKETS 32768
 #define LOCKS   64
 

@@ -19,7 +19,7 @@ struct cm_rate_limit;
 
 /* NULL with err filled on failure. */
 struct cm_rate_limit *cm_rate_limit_new(struct cm_error *err);
-/* One more owner of the same table; each frees its own. Returns limit. */
+/* Adds an owner of the same table; each calls cm_rate_limit_free(). Returns limit. */
 struct cm_rate_limit *cm_rate_limit_share(struct cm_rate_limit *limit);
 void cm_rate_limit_free(struct cm_rate_limit **limit);
 

@@ -1,9 +1,9 @@
 /*
  * report - a bounce: multipart/report with a delivery status (RFC 3464, RFC 6522)
  *
- * Three parts and nothing for a reader to render: a short text/plain, message/delivery-status with
- * the required fields, and the header of the message that failed, or the message, if it is one that
- * we would have let out.
+ * Three parts, without anything to render: a short text/plain, message/delivery-status with
+ * the required fields, and the header of the message that failed, or the message, if our policy
+ * would have let it out.
  */
 #ifndef CM_REPORT_H
 #define CM_REPORT_H

@@ -64,7 +64,7 @@ static bool header_line(struct cm_returned_message *returned, const char *line, 
 	return end_of_field(returned) && header_text(returned, line, length);
 }
 
-/* As for what our users send, whose messages these are: strict. */
+/* Strict, as for outgoing mail: these are messages of our users. */
 static bool begin_body(struct cm_returned_message *returned)
 {
 	const struct cm_headers *headers = &returned->headers;
@@ -95,7 +95,7 @@ static bool begin_body(struct cm_returned_message *returned)
 	return true;
 }
 
-/* Where a body was cut off, the empty line before the boundary is none of its own. */
+/* If a body was cut off, the empty line before the boundary does not belong to it. */
 static bool body_line(struct cm_returned_message *returned, const char *line, size_t length)
 {
 	if (length == 0) {

@@ -1,8 +1,9 @@
 /*
- * returned_message - what a report brings back of the message that failed, line by line
+ * returned_message - the returned part of a report, line by line
  *
- * Its header, with the Message-ID by which clients know it; and of message/rfc822 the body too, as
- * far as it comes: it must be the beginning of something that we would have let out.
+ * The failed message's header, with the Message-ID by which clients find it. message/rfc822 may
+ * also have its body, complete or cut off: it must be the start of a message that our policy would
+ * have let out.
  */
 #ifndef CM_RETURNED_MESSAGE_H
 #define CM_RETURNED_MESSAGE_H
@@ -36,7 +37,7 @@ struct cm_returned_message {
 /* finding is borrowed. */
 void cm_returned_message_init(struct cm_returned_message *returned, struct cm_finding *finding);
 void cm_returned_message_free(struct cm_returned_message *returned);
-/* A line without its end. False with the finding set if it may not come back. */
+/* A line without its end. False with the finding set if it is not allowed. */
 bool cm_returned_message_line(struct cm_returned_message *returned, const char *line,
 			      size_t length);
 /* After the last line: true if the header was there. */

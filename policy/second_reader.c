@@ -46,8 +46,8 @@ static bool has_odd_dots(const struct cm_address *address)
 	       memmem(local, address->local_length, "..", 2) != NULL;
 }
 
-/* A copy of the value with quotes around the local part of the address, which is the last thing in
-   it that looks like it. NULL: it is quoted already, or no memory. The caller frees it. */
+/* Copies the value and quotes the local part of the address at its last occurrence. NULL: it is
+ * quoted already, or out of memory. The caller frees it. */
 static char *quote_local_part(const char *value, const struct cm_address *address)
 {
 	const char *at = value, *found = NULL;

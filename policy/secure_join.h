@@ -2,7 +2,7 @@
  * secure_join - the unencrypted first message of Delta Chat's legacy secure-join
  *
  * multipart/mixed of exactly one text/plain part whose whole text is "secure-join: vc-request" or
- * "secure-join: vg-request", the same that the header Secure-Join says; case and surrounding white
+ * "secure-join: vg-request", equal to the header Secure-Join; case and surrounding white
  * space do not matter.
  */
 #ifndef CM_SECURE_JOIN_H

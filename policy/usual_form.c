@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What has not been read of a text. */
+/* The unread rest of a text. */
 struct rest {
 	const char *at, *end;
 };
@@ -64,8 +64,7 @@ bool cm_usual_from(const char *value, const struct cm_address *address)
 
 #define BOUNDARY_MAX 70 /* RFC 2046 5.1.1 */
 
-/* A name without a character that means something to any reader, and no beginning of the armor's
-   lines. */
+/* A name without characters that mean something to a reader, and not the start of an armor line. */
 static bool is_plain_boundary(const char *boundary)
 {
 	size_t length = strlen(boundary);

@@ -1,10 +1,10 @@
 /*
- * usual_form - what programs that encrypt write, to the byte
+ * usual_form - recognizes the exact forms that encrypting programs write
  *
- * Nearly every message has one of a few forms that leave a reader nothing to choose: no comment, no
- * escape, no encoded word, no second meaning. GMime (second_reader.h) takes several times as long
- * for them as everything else together, so it is asked only about the rest. That it would agree is
- * what tests/unit/policy/test_usual_form.c and the fuzz target `from` show.
+ * Nearly every message has one of a few unambiguous forms: no comment, no escape, no encoded word.
+ * Reading them with GMime (second_reader.h) takes several times as long as everything else, so it
+ * is asked only about the rest. tests/unit/policy/test_usual_form.c and the fuzz target `from` show
+ * that it would agree.
  */
 #ifndef CM_USUAL_FORM_H
 #define CM_USUAL_FORM_H

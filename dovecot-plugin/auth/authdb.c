@@ -15,7 +15,7 @@
 
 struct module;
 
-/* Found by Dovecot by these names. */
+/* Dovecot finds the module by these names. */
 extern const char *authdb_chatmail_version;
 void authdb_chatmail_init(struct module *module);
 void authdb_chatmail_deinit(void);

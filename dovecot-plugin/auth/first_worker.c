@@ -1,5 +1,5 @@
 /*
- * first_worker - a worker of auth's that runs before anybody logs in
+ * first_worker - starts one of auth's workers before anybody logs in
  */
 #include "auth-common.h"
 
@@ -12,10 +12,10 @@
 
 #include "auth-worker-connection.h"
 
-/* A worker that takes longer has trouble of its own, which each login will report. */
+/* If a worker takes longer, something is wrong; each login will report it. */
 #define WAIT_MAX_MSECS 10000
 
-/* A look-up of a name that is no address, so of nobody. */
+/* Looks up a name that is no address, so it belongs to no account. */
 #define NOBODY "nobody"
 
 static bool asked, answered;

@@ -1,9 +1,9 @@
 /*
- * first_worker - a worker of auth's that runs before anybody logs in
+ * first_worker - starts one of auth's workers before anybody logs in
  *
- * auth of Dovecot 2.4 learns from its first worker how many workers there may be. Until that one
- * has answered, it asks for a worker for each login, and the logins beyond the limit fail: whenever
- * many clients come back at once after a start.
+ * auth of Dovecot 2.4 learns from its first worker how many workers it may have. Until the first
+ * one answers, it asks for a worker for each login, and logins beyond the limit fail when many
+ * clients return at once after a start.
  */
 #ifndef CM_FIRST_WORKER_H
 #define CM_FIRST_WORKER_H

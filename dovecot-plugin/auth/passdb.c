@@ -1,10 +1,10 @@
 /*
- * passdb - who may log in: the password of an account, or its first one
+ * passdb - logins: checks an account's password, or sets its first one
  *
- * An account that exists is let in by its password alone. One that does not is created with the
- * password given, if the registration rules allow it. IMAP and SMTP log in for the first time at
- * once, from the same client or from two: whose password is written first has the account, and the
- * others are checked against that one.
+ * An existing account needs its password. A missing one is created with the given password, if the
+ * registration rules allow it. First logins may come by IMAP and SMTP at the same time, from one
+ * client or several: the password that is written first wins, and the others are checked against
+ * it.
  */
 #include "auth-common.h"
 
@@ -27,7 +27,7 @@
 #define SCHEME     "SHA512-CRYPT"
 #define SCHEME_TAG "$6$"
 
-/* One kind of refusal is logged once in so many seconds by each worker. */
+/* Seconds between two log lines of a worker about one kind of refusal. */
 #define LOG_INTERVAL 60
 
 static struct cm_source request_source(const struct auth_request *request)
@@ -55,16 +55,16 @@ static void log_refusal(enum cm_registration why, const struct auth_request *req
 	       cm_log_address(net_ip2addr(&request->fields.remote_ip)), cm_registration_name(why));
 }
 
-/* A refusal with a reason for the user. Dovecot keeps the reason only if another passdb follows,
-   which the templates have for that: it knows nobody. Dovecot has a text of its own for what it
-   calls temporary, so our refusals are final, and the sentence says whether to try later. */
+/* Refuses with a reason for the user. Dovecot keeps the reason only if another passdb follows, so
+ * the templates have an empty one. For temporary failures Dovecot has a text of its own, so our
+ * refusals are final, and the sentence says whether to try later. */
 static enum passdb_result fail(struct auth_request *request, const char *reason)
 {
 	auth_request_set_field(request, "reason", reason, NULL);
 	return PASSDB_RESULT_NEXT;
 }
 
-/* Postfix knows no temporary failure of Dovecot's: a client of SMTP gets the sentence. */
+/* Postfix does not distinguish Dovecot's temporary failures: a client of SMTP gets the sentence. */
 static enum passdb_result trouble(struct auth_request *request, const struct cm_error *err,
 				  enum cm_stat counter)
 {
@@ -87,7 +87,7 @@ static bool generate_hash(const char *user, const char *password, const char **h
 	const struct password_generate_params params = {.user = user};
 	const char *hash;
 
-	/* crypt() reports trouble by a result that is not a hash. */
+	/* crypt() reports a failure by a result that is no hash. */
 	if (!password_generate_encoded(password, &params, SCHEME, &hash) ||
 	    strncmp(hash, SCHEME_TAG, strlen(SCHEME_TAG)) != 0)
 		return FALSE;
@@ -133,7 +133,8 @@ static int matches(const char *user, const char *password, const char *hash, str
 	return result;
 }
 
-/* Seen before the client learns that it is logged in: an account is never deleted after that. */
+/* The login is recorded before the client learns of it, so the account is not deleted afterwards.
+ */
 static enum cm_account_status remember_login(const struct cm_config *config,
 					     const struct cm_address *address)
 {
@@ -170,7 +171,7 @@ static enum cm_account_status verify_hash(const struct cm_config *config,
 	return CM_ACCOUNT_OK;
 }
 
-/* The account has a password, perhaps only since a moment ago. CM_ACCOUNT_ABSENT is left to the
+/* The account has a password, which may be new. CM_ACCOUNT_ABSENT is left to the
    caller. */
 static enum cm_account_status verify_existing(const struct cm_config *config,
 					      const struct cm_address *address,

@@ -1,7 +1,7 @@
 /*
- * userdb - where an account's mailbox is, and all accounts there are
+ * userdb - finds an account's mailbox, and lists all accounts
  *
- * The fields are what Dovecot would else need in its configuration: home, user and group id (those
+ * The fields replace Dovecot's own settings: home, user and group id (those
  * of the worker, which owns the mailboxes), mail location and quota limit.
  */
 #include "auth-common.h"
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #if !DOVECOT_PREREQ(2, 4, 0)
-/* A colon ends the path of a mail location, unless it is doubled; an IPv6 address is full of them.
+/* A colon ends the path of a mail location unless it is doubled, and an IPv6 address has colons.
  */
 static const char *maildir_location(const char *path)
 {
@@ -77,7 +77,8 @@ static enum userdb_result found(struct auth_request *request, const struct cm_co
 						      : USERDB_RESULT_OK;
 }
 
-/* To the outside a blocked account does not exist: mail to it bounces, nobody could read it. */
+/* Seen from outside, a blocked account does not exist: mail to it bounces, as nobody could read it.
+ */
 static enum userdb_result find(struct auth_request *request)
 {
 	const struct cm_config *config = cm_relay_config();
@@ -145,7 +146,7 @@ static void iterate_next(struct userdb_iterate_context *ctx)
 
 	errno = 0;
 	while (iteration->directory != NULL && (entry = readdir(iteration->directory)) != NULL) {
-		/* A name that is not in normal form is no account's directory. */
+		/* A name that is not in normal form is no account. */
 		if (cm_relay_address(iteration->config, entry->d_name, &address) &&
 		    strcmp(address.text, entry->d_name) == 0 &&
 		    cm_account_lookup(iteration->config, &address, NULL) == CM_ACCOUNT_OK)

@@ -1,8 +1,8 @@
 /*
  * compat - what Dovecot 2.3 and 2.4 call differently
  *
- * Everything else in these plugins is the same source for both. Only macros: a file that needs none
- * of Dovecot's auth headers does not get them by including this.
+ * Everything else in these plugins is the same source for both. Only macros, so that including this
+ * does not pull in Dovecot's auth headers.
  */
 #ifndef CM_COMPAT_H
 #define CM_COMPAT_H
@@ -13,7 +13,7 @@
 
 #define CM_AUTH_PROTOCOL(request)         ((request)->fields.protocol)
 #define CM_AUTH_LOG_UNKNOWN_USER(request) auth_request_db_log_unknown_user(request)
-/* The fields of the passdb and userdb blocks in dovecot.conf. Negative: trouble. */
+/* The fields of the passdb and userdb blocks in dovecot.conf. Negative on failure. */
 #define CM_AUTH_SET_PASSDB_FIELDS(request) auth_request_set_passdb_fields(request, NULL)
 #define CM_AUTH_SET_USERDB_FIELDS(request) auth_request_set_userdb_fields(request, NULL)
 

@@ -1,25 +1,24 @@
 /*
  * idle - a mailbox that reports changes at once
  *
- * Dovecot waits half a second after inotify says that a mailbox changed, lest a burst of changes
- * makes a burst of work. Here a second inotify descriptor on the same files, which Dovecot itself
- * makes for hibernation, says so too, and the mailbox is looked at when the events that are there
- * by then have been read. Mail that comes during that look makes the descriptor readable again.
+ * Dovecot waits half a second after inotify says that a mailbox changed, so that a burst of changes
+ * causes no burst of work. This module adds a second inotify descriptor on the same files, of the
+ * kind that Dovecot makes for hibernation. When it is readable, its events are read and the mailbox
+ * is synced. Mail that arrives during the sync makes the descriptor readable again.
  *
  * Two things cost a client milliseconds, both because close(2) of an inotify descriptor waits for a
- * grace period of the kernel's (SRCU, about 10 ms). Who comes upon the lock of Dovecot's list of
- * UIDs waits for it with such a descriptor, and a delivery still has that lock when inotify tells
- * of its file: so the look is put off until the lock is gone. And a client that ends its IDLE to
- * fetch a message waits for the server's OK: so our descriptor stays open until the mailbox is
- * closed.
+ * grace period of the kernel's (SRCU, about 10 ms). Waiting for the lock of Dovecot's list of UIDs
+ * uses such a descriptor, and a delivery still holds that lock when inotify reports its file: so
+ * the sync is deferred until the lock is gone. And a client that ends its IDLE to fetch a message
+ * waits for the server's OK: so our descriptor stays open until the mailbox is closed.
  *
  * Hibernation has a gap: a change that inotify has reported to the imap process, but that the
- * process has not looked at when it hands the client over, is reported to nobody (in stock Dovecot
- * that is any change in the half second before). So a process that goes to sleep with such a change
- * wakes its successor, by a change of its own.
+ * process has not looked at when it hands the client over, is never reported (in stock Dovecot, any
+ * change in the half second before). So a process that hands over its client with such a change
+ * wakes the successor, by making a change itself.
  *
- * When the descriptor cannot be had (fs.inotify.max_user_instances), or on a file system without
- * inotify, Dovecot's own way remains.
+ * Without the descriptor (fs.inotify.max_user_instances), or on a file system without inotify,
+ * Dovecot's own delay remains.
  */
 #include "lib.h"
 
@@ -43,8 +42,8 @@
 /* Of Dovecot's dotlock, in a Maildir's control directory. */
 #define LOCK_FILE "/" MAILDIR_UIDLIST_NAME ".lock"
 
-/* Milliseconds between two looks at the lock, and looks until Dovecot shall do the waiting: a
-   delivery has the lock for about one. */
+/* Milliseconds between two checks of the lock, and how many checks are made before Dovecot does the
+ * waiting. A delivery holds the lock for about one millisecond. */
 #define LOCK_INTERVAL 1
 #define LOCK_LOOKS    20
 
@@ -53,14 +52,14 @@ struct idle_mailbox {
 	struct io *io;
 	struct timeout *to_notify;
 	unsigned int locked_looks; /* since the last change was reported */
-	int fd;                    /* -1: none yet, or none to be had */
+	int fd;                    /* -1: not made yet, or impossible */
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(idle_module, &mail_storage_module_register);
 
 #define IDLE_MAILBOX(box) ((struct idle_mailbox *)MODULE_CONTEXT_REQUIRE(box, idle_module))
 
-/* Whether there are changes that nobody has looked at. */
+/* True if there are changes that have not been synced. */
 static bool is_pending(const struct idle_mailbox *idle)
 {
 	struct pollfd events = {.fd = idle->fd, .events = POLLIN};
@@ -68,7 +67,7 @@ static bool is_pending(const struct idle_mailbox *idle)
 	return idle->to_notify != NULL || (idle->io != NULL && poll(&events, 1, 0) > 0);
 }
 
-/* Whether imap-hibernate has the mailbox's client already. */
+/* True if imap-hibernate has the mailbox's client already. */
 static bool is_handed_over(const struct mailbox *box)
 {
 	const struct client *client = imap_clients;
@@ -98,7 +97,7 @@ static void wake_successor(struct mailbox *box)
 			"a hibernated client cannot be woken: %m");
 }
 
-/* Whether a delivery, or another session, is at work on the mailbox. */
+/* True if a delivery or another session is working on the mailbox. */
 static bool is_locked(struct mailbox *box)
 {
 	const char *directory;
@@ -129,7 +128,7 @@ static void close_descriptor(struct idle_mailbox *idle)
 	idle->fd = -1;
 }
 
-/* False if the descriptor is of no more use. */
+/* False if the descriptor is no longer usable. */
 static bool read_events(const struct idle_mailbox *idle)
 {
 	char events[4096];
@@ -152,7 +151,7 @@ static void notify(struct mailbox *box)
 		return;
 	}
 	idle->locked_looks = 0;
-	/* Dovecot saw the same change and would look again in half a second. */
+	/* Dovecot saw the same change and would sync again in half a second. */
 	timeout_remove(&box->to_notify_delay);
 	if (box->notify_callback != NULL)
 		box->notify_callback(box, box->notify_context);
@@ -166,12 +165,12 @@ static void changed(struct mailbox *box)
 		close_descriptor(idle);
 		return;
 	}
-	/* After Dovecot's own handler, whose timer is then there to be removed. */
+	/* Called after Dovecot's own handler, so that its timer exists and can be removed. */
 	if (idle->to_notify == NULL)
 		idle->to_notify = timeout_add_short(0, notify, box);
 }
 
-/* What happened before is no matter: whoever starts to watch looks at the mailbox then. */
+/* Earlier changes do not matter: starting to watch syncs the mailbox. */
 static void start_watching(struct mailbox *box, struct idle_mailbox *idle)
 {
 	const char *reason;

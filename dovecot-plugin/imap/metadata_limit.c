@@ -1,9 +1,9 @@
 /*
- * metadata_limit - how much of one SETMETADATA is read
+ * metadata_limit - caps the size of one SETMETADATA
  *
- * Dovecot keeps a literal of any size in a file below mail_temp_dir before it asks anybody whether
- * the value is wanted, and would let each client fill the disk. A client that goes on far beyond
- * the longest token is disconnected; what is too long by less is refused, and its session goes on.
+ * Dovecot keeps a literal of any size in a file below mail_temp_dir before any code judges the
+ * value, so a client could fill the disk. A client that sends far more than the longest token is
+ * disconnected; a value that is too long by less is refused, and the session goes on.
  */
 #include "lib.h"
 
@@ -19,7 +19,7 @@ static void before_command(struct client_command_context *cmd ATTR_UNUSED)
 {
 }
 
-/* Called each time that a command has used up the input there was, finished or not. */
+/* Called whenever a command has read all available input, finished or not. */
 static void after_command(struct client_command_context *cmd)
 {
 	uoff_t bytes_in;

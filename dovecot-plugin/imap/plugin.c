@@ -1,9 +1,9 @@
 /*
  * plugin - Dovecot's mail plugin `imap_chatmail`
  *
- * What needs functions of the imap program, and so is loaded by it alone. Announces here what the
- * relay offers to its clients: METADATA, which Dovecot itself announces only with a dict, and the
- * two capabilities by which Delta Chat knows a chatmail relay that sends push notifications.
+ * Holds what needs functions of the imap program, so only that loads it. Announces what the relay
+ * offers to clients: METADATA, which Dovecot itself announces only with a dict, and the two
+ * capabilities by which Delta Chat knows a chatmail relay that sends push notifications.
  */
 #include "imap-common.h"
 
@@ -13,7 +13,7 @@
 
 struct module;
 
-/* Found by Dovecot by these names. */
+/* Dovecot finds the module by these names. */
 extern const char *imap_chatmail_plugin_version;
 extern const char *imap_chatmail_plugin_dependencies[];
 extern const char imap_chatmail_plugin_binary_dependency[];

@@ -1,5 +1,5 @@
 /*
- * plugin - Dovecot's mail plugin `imap_chatmail`, and the parts it is made of
+ * plugin - Dovecot's mail plugin `imap_chatmail`, and its parts
  */
 #ifndef CM_IMAP_PLUGIN_H
 #define CM_IMAP_PLUGIN_H

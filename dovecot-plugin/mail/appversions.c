@@ -1,5 +1,5 @@
 /*
- * appversions - which versions of the apps there are, for METADATA
+ * appversions - the current versions of the apps, for METADATA
  */
 #include "appversions.h"
 

@@ -1,5 +1,5 @@
 /*
- * appversions - which versions of the apps there are, for METADATA
+ * appversions - the current versions of the apps, for METADATA
  *
  * A JSON file that comes with the package and that the operator may replace by one in /etc. Clients
  * read it as one line.

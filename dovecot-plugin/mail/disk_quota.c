@@ -1,10 +1,10 @@
 /*
- * disk_quota - a disk quota that is used up is the relay's trouble, not the recipient's
+ * disk_quota - a used-up disk quota is a temporary failure of the relay
  *
- * Dovecot takes EDQUOT of the file system for the quota of the mailbox, and LMTP then tells the MTA
- * to bounce. But one file system quota holds all mailboxes (a volume's, or that of user vmail), and
- * what is used up today is freed tomorrow. Dovecot's own quota plugin lies around us: what it
- * refuses never comes here, and stays a refusal.
+ * Dovecot takes EDQUOT of the file system for the quota of the mailbox, and LMTP then makes the MTA
+ * bounce the message. But the file system's quota (of a volume, or of user vmail) covers all
+ * mailboxes, and space is freed every day. Dovecot's own quota plugin wraps this one: what it
+ * refuses never gets here, and stays refused.
  */
 #include "lib.h"
 

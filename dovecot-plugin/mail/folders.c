@@ -1,7 +1,7 @@
 /*
- * folders - how many folders an account may make
+ * folders - limits the number of folders of an account
  *
- * Each costs a client one line and the disk seven inodes, and no quota counts them.
+ * A folder costs the client one line and the disk seven inodes, and no quota counts them.
  */
 #include "lib.h"
 

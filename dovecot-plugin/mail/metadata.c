@@ -2,9 +2,8 @@
  * metadata - push tokens and the server's entries as IMAP METADATA (RFC 5464)
  *
  * The entries are Dovecot's "internal attributes", so no dict and no imap_metadata setting is
- * needed. Every server entry is ours: one that we do not know is NIL, where stock Dovecot would
- * refuse the whole GETMETADATA that names it. Other entries of mailboxes are refused by Dovecot
- * with a NO.
+ * needed. This module owns all server entries: an unknown one is NIL, where stock Dovecot would
+ * refuse the whole GETMETADATA. Dovecot refuses other entries of mailboxes with a NO.
  */
 #include "lib.h"
 
@@ -30,7 +29,7 @@
 
 /* Push tokens: /private/devicetoken of INBOX */
 
-/* The account's directory, to be freed; NULL if the user is not one of the relay. */
+/* Returns the account's directory, malloc'd; NULL if the user has no account here. */
 static char *mailbox_dir(const struct mailbox *box)
 {
 	const struct cm_config *config = cm_relay_config();
@@ -82,8 +81,8 @@ static int refuse(struct mailbox_transaction_context *t, enum mail_error error, 
 	return -1;
 }
 
-/* At most max bytes of a value that the client sent as a string or a literal of any size. NULL: it
-   is longer; "": it is NIL, has a NUL or cannot be read. */
+/* Reads a value that the client sent as a string or a literal of any size. NULL: it is longer than
+ * max bytes; "": it is NIL, has a NUL or cannot be read. */
 static const char *read_value(const struct mail_attribute_value *value, size_t max)
 {
 	string_t *text = t_str_new(256);

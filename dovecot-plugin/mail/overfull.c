@@ -1,10 +1,10 @@
 /*
- * overfull - old mail makes room before a delivery is refused
+ * overfull - trims an overfull mailbox before refusing delivery
  *
- * Dovecot's quota warnings trim a mailbox when it grows past one of them, and LMTP refuses what
- * comes when it has twice of what it may. A mailbox beyond that, because the limit was lowered or
- * because a flood was too young to go when it came, grows past no warning any more: all its mail
- * would be bounced until the nightly expiry. So a delivery to such a mailbox trims it first.
+ * Dovecot's quota warnings trim a mailbox when it grows past one of them, and LMTP refuses mail for
+ * a mailbox at twice its quota. A mailbox beyond that never grows past a warning again. (The limit
+ * may have been lowered, or the mail of a flood may have been too young to be trimmed.) All its
+ * mail would bounce until the nightly expiry. So a delivery to such a mailbox trims it first.
  */
 #include "lib.h"
 
@@ -20,10 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* As in the templates: what LMTP may fill INBOX to, in terms of max_mailbox_size. */
+/* As in the templates: how far LMTP may fill INBOX, in multiples of max_mailbox_size. */
 #define LMTP_FACTOR 2
 
-/* Dovecot starts over when the file has 5120 bytes. */
+/* Dovecot rewrites the file when it reaches 5120 bytes. */
 #define SIZE_FILE_MAX 8192
 
 /* Adds up Maildir++'s maildirsize: the limit in the first line, then "BYTES MESSAGES" of each
@@ -97,7 +97,7 @@ void cm_overfull_trim(struct mail_user *user)
 	path = cm_account_path(config, &address);
 	fd = path != NULL ? cm_directory_open(AT_FDCWD, path) : -1;
 	free(path);
-	/* What is wrong with the mailbox Dovecot will find, too. */
+	/* If the mailbox is broken, Dovecot will report it. */
 	if (fd < 0)
 		return;
 	if (!read_size(fd, &bytes))

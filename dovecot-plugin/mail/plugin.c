@@ -1,8 +1,8 @@
 /*
  * plugin - Dovecot's mail plugin `chatmail`
  *
- * Loaded by imap, lmtp and doveadm processes. Its parts are in the files beside this one; what only
- * the imap program can do is the plugin `imap_chatmail`.
+ * Loaded by imap, lmtp and doveadm processes. Its parts are in the files beside this one; code for
+ * the imap program alone is in the plugin `imap_chatmail`.
  */
 #include "lib.h"
 
@@ -18,7 +18,7 @@
 
 struct module;
 
-/* Found by Dovecot by these names. */
+/* Dovecot finds the module by these names. */
 extern const char *chatmail_plugin_version;
 extern const char *chatmail_plugin_dependencies[];
 void chatmail_plugin_init(struct module *module);

@@ -1,5 +1,5 @@
 /*
- * plugin - Dovecot's mail plugin `chatmail`, and the parts it is made of
+ * plugin - Dovecot's mail plugin `chatmail`, and its parts
  */
 #ifndef CM_PLUGIN_H
 #define CM_PLUGIN_H
@@ -8,8 +8,8 @@ struct event;
 struct mail_user;
 struct mailbox;
 
-/* What is logged about a user. Its lines have mail_log_prefix in front, which names nobody by
-   default. */
+/* The event for log lines about a user. They start with mail_log_prefix, which names nobody by
+ * default. */
 struct event *cm_user_event(struct mail_user *user);
 
 /* metadata.c: push tokens and the server's entries as IMAP METADATA */
@@ -23,7 +23,7 @@ void cm_push_deinit(void);
 /* disk_quota.c: LMTP's mail is tried again when the disk's quota is used up */
 void cm_disk_quota_mailbox_allocated(struct mailbox *box);
 
-/* folders.c: how many folders an account may make */
+/* folders.c: limits the number of folders of an account */
 void cm_folders_mailbox_allocated(struct mailbox *box);
 
 /* overfull.c: old mail makes room before mail is delivered to this user */

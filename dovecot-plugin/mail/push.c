@@ -2,8 +2,8 @@
  * push - one queue entry per token for each message that LMTP delivered
  *
  * The entries are written after the message is stored and before LMTP replies to the MTA: a message
- * that is not stored is not announced, and one that is announced can be fetched. What cannot be
- * written is logged and forgotten, for the delivery is more important than its announcement.
+ * that is not stored is not announced, and one that is announced can be fetched. A failure to write
+ * an entry is logged and otherwise ignored: the delivery is more important than its announcement.
  */
 #include "lib.h"
 
@@ -37,7 +37,7 @@ static void *transaction_begin(struct mailbox_transaction_context *t)
 	return push;
 }
 
-/* As upstream: by the From header, which the policy holds to be the envelope's sender. */
+/* As upstream, by the From header: the policy ensures that it is the envelope sender. */
 static bool is_sender(struct mail *mail, const char *username)
 {
 	const struct message_address *from;

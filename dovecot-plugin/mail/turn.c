@@ -27,7 +27,7 @@ static enum cm_turn_status compute(const struct cm_config *config, time_t now, c
 	return CM_TURN_OK;
 }
 
-/* -1 with errno ENOENT: there is no socket, and so no daemon on this relay. */
+/* -1 with errno ENOENT: there is no socket, so this relay has no TURN daemon. */
 static int connect_daemon(const char *path, struct cm_error *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -2,7 +2,7 @@
  * turn - TURN credentials for clients, as METADATA announces them
  *
  * The value is "HOST:PORT:USERNAME:PASSWORD". With turn_secret_file they are computed: USERNAME is
- * the Unix time they end, PASSWORD the base64 of HMAC-SHA1(secret, USERNAME)
+ * the Unix time at which they expire, PASSWORD the base64 of HMAC-SHA1(secret, USERNAME)
  * (draft-uberti-behave-turn-rest-00 2.2); the TURN server (coturn: use-auth-secret) shares the
  * secret. With turn_socket_path upstream's TURN daemon is asked: it answers a connection to its
  * Unix socket with one line, "USERNAME:PASSWORD".
