@@ -33,6 +33,7 @@ class Nsd:
             "ip-transparent: no",
             'username: ""',
             'chroot: ""',
+            'database: ""',
             "server-count: 1",
             f'zonesdir: "{directory}"',
             f'pidfile: "{directory}/nsd.pid"',
@@ -50,7 +51,7 @@ class Nsd:
         self.process = subprocess.Popen(
             ["nsd", "-d", "-c", directory / "nsd.conf"], env={**os.environ, "PATH": path}
         )
-        eventually(self.listens, message="nsd does not start")
+        eventually(self.listens, 120, message="nsd does not start")
 
     def write(self, zone, records):
         self.serial[zone] = self.serial.get(zone, 0) + 1
@@ -63,7 +64,7 @@ class Nsd:
         """Serves other records for one of the zones; returns when it does."""
         self.write(zone, records)
         self.process.send_signal(signal.SIGHUP)
-        eventually(lambda: self.served(zone) == self.serial[zone], message="nsd does not reload")
+        eventually(lambda: self.served(zone) == self.serial[zone], timeout=120, message="nsd does not reload")
 
     def served(self, zone):
         answer = DNSRecord.question(f"{zone}.", "SOA").send(self.ip, self.port, timeout=10)

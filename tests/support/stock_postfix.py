@@ -1,7 +1,8 @@
 """The rest of the world's mail: a stock Postfix, with and without TLS, signing with OpenDKIM or not.
 
-It takes mail for any name of its domain into Maildirs."""
+It takes mail for any name of its domain."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -16,13 +17,15 @@ maillog_file_prefixes = /var
 myhostname = {domain}
 mydestination =
 virtual_mailbox_domains = {domain}
-virtual_mailbox_maps = regexp:/etc/postfix/mailboxes
+virtual_mailbox_maps = static:all/
 virtual_mailbox_base = /var/mail/world
+virtual_minimum_uid = 1
 virtual_uid_maps = static:8
 virtual_gid_maps = static:8
 smtpd_tls_cert_file = /etc/ssl/world/cert.pem
 smtpd_tls_key_file = /etc/ssl/world/key.pem
 smtpd_tls_security_level = may
+smtpd_tls_received_header = yes
 smtp_tls_security_level = may
 smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt
 authorized_submit_users = root
@@ -74,7 +77,9 @@ class StockPostfix:
         self.write("ssl/world/key.pem", Path(pair[1]).read_text())
         main = MAIN.format(domain=domain, mynetworks=f"{host.ipv4}/32 [{host.ipv6}]/128")
         self.write("postfix/main.cf", main)
-        self.write("postfix/mailboxes", "/^(.*)@/ $1/\n")
+        # Debian's own master.cf runs smtp(8) in a chroot without resolv.conf.
+        master = (self.directory / "etc/postfix/master.cf").read_text()
+        self.write("postfix/master.cf", re.sub(r"(?m)^(\S+ +\w+ +\S+ +\S+ +)y", r"\1n", master))
         self.write("opendkim-world.conf", OPENDKIM.format(domain=domain))
         key = self.directory / "etc/ssl/world/dkim.private"
         subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
@@ -136,8 +141,9 @@ class StockPostfix:
 
     def mail(self, name):
         """What arrived for a name."""
-        mailbox = self.directory / "var/mail/world" / name / "new"
-        return [path.read_text(errors="replace") for path in sorted(mailbox.glob("*"))]
+        mailbox = self.directory / "var/mail/world/all/new"
+        messages = [path.read_text(errors="replace") for path in sorted(mailbox.glob("*"))]
+        return [message for message in messages if f"X-Original-To: {name}@" in message]
 
     def log(self):
         log = self.directory / "var/log/mail.log"

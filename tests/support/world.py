@@ -1,6 +1,7 @@
 """A world of relays on a private internet: two with names, two by address, a stock mail server, a
 DNS server with the zones that `chatmailctl dns` prints, and a certificate authority."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from support.stock_postfix import StockPostfix
 DNS = 2
 NUMBERS = {"north": 10, "south": 20, "literal": 30, "literal6": 31, "stock": 40, "clients": 50}
 NAMED = ("north", "south")
+NAUTA = ["@ IN MX 10 stock.example."]
 
 
 class WorldRelay(Relay):
@@ -100,7 +102,9 @@ class World:
             )
             zones = {f"{name}.example": [] for name in (*NAMED, "stock", "other")}
             with network_of(hub.process.pid):
-                self.dns = Nsd(self.directory / "dns", {"": [], **zones}, address, 53)
+                self.dns = Nsd(
+                    self.directory / "dns", {"": [], "nauta.cu": NAUTA, **zones}, address, 53
+                )
             self.stock = self.make_stock().start()
             self.publish("stock", self.stock.zone)
             for name, relay in self.relays.items():
@@ -126,7 +130,8 @@ class World:
         if self.dns is not None:
             self.dns.stop()
         self.internet.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if "CHATMAIL_KEEP" not in os.environ:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- What tests do with it
 
