@@ -34,6 +34,12 @@ enum cm_outbound {
 	CM_OUTBOUND_HTTPS, /* over HTTPS alone, from a network without port 25 */
 };
 
+/* With whom mail is exchanged: see federation.h. */
+enum cm_federation_mode {
+	CM_FEDERATION_OPEN,   /* with all but the denied */
+	CM_FEDERATION_LISTED, /* with the allowed alone */
+};
+
 /* How messages are compressed in the mailboxes; all forms can always be read. */
 enum cm_mail_compress {
 	CM_MAIL_COMPRESS_ZSTD,
@@ -115,6 +121,10 @@ struct cm_config {
 	char *blocked_senders_file;
 	char *resolver; /* "ADDR[@PORT]"; "": the system's */
 	enum cm_outbound outbound;
+	bool outbound_private; /* over HTTPS to private addresses, too */
+	enum cm_federation_mode federation;
+	char *federation_allow_file;
+	char *federation_deny_file;
 	enum cm_mail_compress mail_compress;
 	enum cm_dkim_signing dkim_signing;
 	char *dkim_selector;

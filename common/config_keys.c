@@ -73,7 +73,11 @@ const struct cm_config_row cm_config_rows[] = {
     {"log_addresses", CM_CONFIG_FLAG, FIELD(log_addresses), "false", 0, 0},
     {"blocked_senders_file", CM_CONFIG_PATH, FIELD(blocked_senders_file), "", 0, 0},
     {"resolver", CM_CONFIG_RESOLVER, FIELD(resolver), "", 0, 0},
-    {"outbound", CM_CONFIG_OUTBOUND, FIELD(outbound), "smtp", 0, 0},
+    {"outbound", CM_CONFIG_OUTBOUND, FIELD(outbound), "auto", 0, 0},
+    {"outbound_private", CM_CONFIG_FLAG, FIELD(outbound_private), "false", 0, 0},
+    {"federation", CM_CONFIG_PEERS, FIELD(federation), "open", 0, 0},
+    {"federation_allow_file", CM_CONFIG_PATH, FIELD(federation_allow_file), "", 0, 0},
+    {"federation_deny_file", CM_CONFIG_PATH, FIELD(federation_deny_file), "", 0, 0},
     {"mail_compress", CM_CONFIG_COMPRESS, FIELD(mail_compress), "zstd", 0, 0},
     {"dkim_signing", CM_CONFIG_SIGNING, FIELD(dkim_signing), "milter", 0, 0},
     {"dkim_selector", CM_CONFIG_WORD, FIELD(dkim_selector), "opendkim", 0, 0},
@@ -90,6 +94,7 @@ static_assert(ROWS <= CM_CONFIG_KEYS_MAX + 1, "no more keys than the reader has 
 static const struct cm_config_choice choices[] = {
     {CM_CONFIG_MODE, {"open", "invite", "closed"}, "open, invite or closed"},
     {CM_CONFIG_OUTBOUND, {"auto", "smtp", "https"}, "auto, smtp or https"},
+    {CM_CONFIG_PEERS, {"open", "listed"}, "open or listed"},
     {CM_CONFIG_COMPRESS, {"zstd", "gz", "off"}, "zstd, gz or off"},
     {CM_CONFIG_SIGNING, {"milter", "opendkim"}, "milter or opendkim"},
 };

@@ -22,6 +22,7 @@ enum cm_config_kind {
 	CM_CONFIG_FLAG,     /* bool */
 	CM_CONFIG_MODE,     /* enum cm_registration_mode, see struct cm_config_choice */
 	CM_CONFIG_OUTBOUND, /* enum cm_outbound, see struct cm_config_choice */
+	CM_CONFIG_PEERS,    /* enum cm_federation_mode, see struct cm_config_choice */
 	CM_CONFIG_SIGNING,  /* enum cm_dkim_signing, see struct cm_config_choice */
 	CM_CONFIG_COMPRESS, /* enum cm_mail_compress, see struct cm_config_choice */
 	CM_CONFIG_WORD,     /* letters, digits and dashes */

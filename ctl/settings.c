@@ -99,7 +99,7 @@ enum derived {
 	TLS_SELF_SIGNED,
 	FRONT_ADDRESS,
 	IROH_RELAY_LOCAL,
-	OUTBOUND_HTTPS,
+	TRANSPORT_MAP,
 	MAIL_DOMAIN_REGEXP,
 	MAIL_HOST,
 	SECURITY_EXPIRES,
@@ -122,7 +122,7 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [TLS_SELF_SIGNED] = "tls_self_signed",
     [FRONT_ADDRESS] = "front_address",
     [IROH_RELAY_LOCAL] = "iroh_relay_local",
-    [OUTBOUND_HTTPS] = "outbound_https",
+    [TRANSPORT_MAP] = "transport_map",
     [MAIL_DOMAIN_REGEXP] = "mail_domain_regexp",
     [MAIL_HOST] = "mail_host",
     [SECURITY_EXPIRES] = "security_expires",
@@ -374,6 +374,13 @@ static char *lmtp_deliveries(void)
 	return cm_format("%ld", processors < 1 ? 4 : processors > 5 ? 20 : 4 * processors);
 }
 
+/* Postfix asks chatmail-transport about every recipient elsewhere. */
+static bool has_transport_map(const struct cm_config *config)
+{
+	return config->outbound != CM_OUTBOUND_SMTP || config->federation != CM_FEDERATION_OPEN ||
+	       config->federation_deny_file[0] != '\0';
+}
+
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config)
 {
 	char **derived = settings->derived;
@@ -398,8 +405,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[FRONT_ADDRESS] = cm_format(
 	    strchr(config->front_listen, ':') != NULL ? "[%s]" : "%s", config->front_listen);
 	derived[IROH_RELAY_LOCAL] = cm_format("%s", config->iroh_relay_local ? "true" : "false");
-	derived[OUTBOUND_HTTPS] =
-	    cm_format("%s", config->outbound != CM_OUTBOUND_SMTP ? "true" : "false");
+	derived[TRANSPORT_MAP] = cm_format("%s", has_transport_map(config) ? "true" : "false");
 	derived[MAIL_DOMAIN_REGEXP] = regexp_of(config->mail_domain);
 	derived[MAIL_HOST] = cm_format("%s", config->mail_host);
 	derived[SECURITY_EXPIRES] = security_expires();

@@ -11,18 +11,20 @@
 #include <string.h>
 #include <strings.h>
 
-static cm_rule_fn sender_not_blocked, look_into_mailbox, from_not_blocked, bounce, signed_by_from,
-    recipient_exists, bare_from;
+static cm_rule_fn sender_not_blocked, sender_federated, from_federated, look_into_mailbox,
+    from_not_blocked, bounce, signed_by_from, recipient_exists, bare_from;
 static bool takes_cleartext(const struct cm_message *message);
 static bool needs_dkim(const struct cm_message *message);
 static bool proves_sender(const struct cm_message *message);
 
 static const struct cm_rule rules[] = {
     {CM_PHASE_SENDER, sender_not_blocked},         /* 554 Mail from this sender */
+    {CM_PHASE_SENDER, sender_federated},           /* 554 This relay does not exchange mail */
     {CM_PHASE_RECIPIENT, cm_rule_recipient_limit}, /* 452 Too many recipients */
     {CM_PHASE_RECIPIENT, look_into_mailbox},       /* 451 if that fails */
     {CM_PHASE_HEADER, cm_rule_one_from},           /* 500 Invalid FROM header */
     {CM_PHASE_HEADER, from_not_blocked},           /* 554 Mail from this sender */
+    {CM_PHASE_HEADER, from_federated},             /* 554 This relay does not exchange mail */
     {CM_PHASE_CONTENT, cm_rule_content_type},      /* 523 */
     {CM_PHASE_CONTENT, bounce},                    /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_encrypted},         /* accept, or 523 */
@@ -45,9 +47,21 @@ const struct cm_rules cm_rules_in = {
 static bool sender_not_blocked(struct cm_message *message)
 {
 	return !message->has_envelope ||
-	       !cm_blocked_senders_match(message->policy->blocked, &message->envelope) ||
+	       !cm_peer_list_match(message->policy->blocked, &message->envelope) ||
 	       cm_message_refuse(message, CM_REASON_BLOCKED_SENDER,
 				 "the envelope sender is listed");
+}
+
+static bool federated(struct cm_message *message, const struct cm_address *address)
+{
+	return cm_federation_allows(message->policy->federation, cm_address_domain(address)) ||
+	       cm_message_refuse(message, CM_REASON_FEDERATION, NULL);
+}
+
+/* A mailing list's envelope sender is another domain than the author's: both are asked for. */
+static bool sender_federated(struct cm_message *message)
+{
+	return !message->has_envelope || federated(message, &message->envelope);
 }
 
 /* Finds the mailbox of a recipient: "a+b@domain" is a's. False if it is not obvious: the mail
@@ -96,9 +110,14 @@ static bool takes_cleartext(const struct cm_message *message)
 
 static bool from_not_blocked(struct cm_message *message)
 {
-	return !cm_blocked_senders_match(message->policy->blocked, &message->from) ||
+	return !cm_peer_list_match(message->policy->blocked, &message->from) ||
 	       cm_message_refuse(message, CM_REASON_BLOCKED_SENDER,
 				 "the address in From is listed");
+}
+
+static bool from_federated(struct cm_message *message)
+{
+	return federated(message, &message->from);
 }
 
 /* RFC 3834 5: set, and not to "no". */

@@ -9,6 +9,7 @@
 #include <openssl/sha.h>
 
 #include "format.h"
+#include "public_ip.h"
 #include "signing_key.h"
 
 /* RFC 1035 3.3: the longest string in a TXT record. */
@@ -55,26 +56,6 @@ static bool add(struct cm_zone *zone, enum cm_purpose purpose, bool needed,
 
 /* --- Addresses ------------------------------------------------------------------------------ */
 
-/* Reachable from everywhere, as far as the address shows. */
-static bool is_public(const struct sockaddr *address)
-{
-	if (address->sa_family == AF_INET) {
-		const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)(const void *)address;
-		uint32_t a = ntohl(ipv4->sin_addr.s_addr);
-
-		return a >> 24 != 0 && a >> 24 != 10 && a >> 24 != 127 && a >> 22 != 0x191 &&
-		       a >> 16 != 0xa9fe && a >> 20 != 0xac1 && a >> 16 != 0xc0a8 && a >> 28 < 14;
-	}
-	if (address->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *ipv6 =
-		    (const struct sockaddr_in6 *)(const void *)address;
-
-		/* RFC 4291 2.4: global unicast. */
-		return ipv6->sin6_addr.s6_addr[0] >> 5 == 1;
-	}
-	return false;
-}
-
 static bool add_address(struct cm_zone *zone, const char *text)
 {
 	size_t count = 0;
@@ -97,18 +78,20 @@ static bool find_addresses(struct cm_zone *zone)
 		return true;
 	for (const struct ifaddrs *one = all; good && one != NULL; one = one->ifa_next) {
 		const void *binary;
+		int family;
 
-		if (one->ifa_addr == NULL || !is_public(one->ifa_addr))
+		if (one->ifa_addr == NULL)
 			continue;
+		family = one->ifa_addr->sa_family;
 		binary =
-		    one->ifa_addr->sa_family == AF_INET
+		    family == AF_INET
 			? (const void *)&((const struct sockaddr_in *)(const void *)one->ifa_addr)
 			      ->sin_addr
 			: (const void *)&((const struct sockaddr_in6 *)(const void *)one->ifa_addr)
 			      ->sin6_addr;
-		if (zone->no_ipv6 && one->ifa_addr->sa_family == AF_INET6)
+		if (!cm_public_ip(family, binary) || (zone->no_ipv6 && family == AF_INET6))
 			continue;
-		if (inet_ntop(one->ifa_addr->sa_family, binary, text, sizeof(text)) != NULL)
+		if (inet_ntop(family, binary, text, sizeof(text)) != NULL)
 			good = add_address(zone, text);
 	}
 	freeifaddrs(all);

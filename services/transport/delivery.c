@@ -1,13 +1,12 @@
 #include "delivery.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
+#include "peer_address.h"
 #include "post.h"
 
 struct delivery {
@@ -194,7 +193,9 @@ static void on_addresses(void *context, const struct mx_addresses *addresses)
 
 	delivery->question = NULL;
 	delivery->addresses = *addresses;
-	if (addresses->status == MX_FOUND)
+	if (!delivery->world->private_peers)
+		peer_addresses_filter(&delivery->addresses);
+	if (delivery->addresses.status == MX_FOUND)
 		start_post(delivery);
 	else
 		next_host(delivery);
@@ -233,25 +234,6 @@ static void on_hosts(void *context, const struct mx_hosts *hosts)
 	}
 }
 
-/* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3) or, as relays without a name write it,
-   "[2001:db8::1]". */
-static bool read_literal(struct delivery *delivery)
-{
-	const char *domain = delivery->domain;
-	char *host = delivery->hosts.name[0];
-	size_t length = strlen(domain);
-	unsigned char address[sizeof(struct in6_addr)];
-
-	if (length < 3 || length >= MX_NAME_SIZE || domain[length - 1] != ']')
-		return false;
-	memcpy(host, domain + 1, length - 2);
-	host[length - 2] = '\0';
-	if (strncasecmp(host, "IPv6:", 5) == 0)
-		memmove(host, host + 5, strlen(host + 5) + 1);
-	delivery->hosts.count = 1;
-	return inet_pton(strchr(host, ':') != NULL ? AF_INET6 : AF_INET, host, address) == 1;
-}
-
 static struct delivery *begin(struct delivery_world *world, const struct delivery_message *message)
 {
 	struct delivery *delivery =
@@ -269,13 +251,21 @@ static struct delivery *begin(struct delivery_world *world, const struct deliver
 	return delivery;
 }
 
+static bool may_post_to(const struct delivery *delivery, const char *address)
+{
+	return delivery->world->private_peers || peer_address_allowed(address);
+}
+
 static void find_hosts(struct delivery *delivery)
 {
 	if (delivery->domain[0] == '[') {
-		if (read_literal(delivery))
-			start_post(delivery);
-		else
+		delivery->hosts.count = 1;
+		if (!peer_address_read_literal(delivery->domain, delivery->hosts.name[0]))
 			finish(delivery, 550, "5.1.2 The address literal is malformed");
+		else if (!may_post_to(delivery, delivery->hosts.name[0]))
+			finish(delivery, 550, "5.1.2 The address literal is not a public address");
+		else
+			start_post(delivery);
 		return;
 	}
 	delivery->question =

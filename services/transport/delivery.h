@@ -28,6 +28,7 @@ struct delivery_world {
 	struct loop *loop;
 	struct mx *mx;
 	struct route_table *routes;
+	bool private_peers;        /* private addresses are peers, too */
 	struct delivery *finished; /* the module's own */
 };
 

@@ -32,6 +32,8 @@ struct program {
 	struct delivery_world world;
 	struct lmtp_server *lmtp;
 	struct socketmap_server *socketmap;
+	struct cm_federation *federation;
+	struct cm_stats *stats;
 	struct loop_watch signals;
 	bool signalled;
 };
@@ -65,6 +67,7 @@ static bool open_servers(struct program *program, struct cm_error *err)
 	char *lmtp = join(program->directory, "transport.sock");
 	char *map = join(program->directory, "transport-map.sock");
 	char *links = join(program->directory, "transport");
+	struct socketmap_options options;
 	int listener = -1;
 	bool ok = false;
 
@@ -83,14 +86,31 @@ static bool open_servers(struct program *program, struct cm_error *err)
 	listener = cm_unix_socket_listen(map, 0660, err);
 	if (listener < 0)
 		goto out;
-	program->socketmap = socketmap_server_new(&program->world, listener, links, lmtp,
-						  config->outbound == CM_OUTBOUND_HTTPS, err);
+	options = (struct socketmap_options){
+	    .directory = links,
+	    .lmtp_socket = lmtp,
+	    .outbound = config->outbound,
+	    .federation = program->federation,
+	    .stats = program->stats,
+	};
+	program->socketmap = socketmap_server_new(&program->world, listener, &options, err);
 	ok = program->socketmap != NULL;
 out:
 	free(lmtp);
 	free(map);
 	free(links);
 	return ok;
+}
+
+/* NULL counts nothing. */
+static struct cm_stats *open_stats(const struct cm_config *config)
+{
+	struct cm_error err;
+	struct cm_stats *stats = cm_stats_open(config->run_dir, &err);
+
+	if (stats == NULL)
+		cm_log(LOG_WARNING, "no statistics: %s", err.text);
+	return stats;
 }
 
 static bool prepare(struct program *program, int signals, struct cm_error *err)
@@ -103,7 +123,10 @@ static bool prepare(struct program *program, int signals, struct cm_error *err)
 	}
 	world->loop = loop_new();
 	world->routes = route_table_new();
-	if (world->loop == NULL || world->routes == NULL) {
+	world->private_peers = program->config->outbound_private;
+	program->federation = cm_federation_new(program->config);
+	program->stats = open_stats(program->config);
+	if (world->loop == NULL || world->routes == NULL || program->federation == NULL) {
 		cm_error_set(err, "out of memory");
 		return false;
 	}
@@ -143,6 +166,8 @@ static void close_all(struct program *program)
 	mx_free(&program->world.mx);
 	loop_free(&program->world.loop);
 	route_table_free(&program->world.routes);
+	cm_federation_free(&program->federation);
+	cm_stats_close(&program->stats);
 	curl_global_cleanup();
 }
 

@@ -72,6 +72,17 @@ static size_t on_answer(char *data, size_t size, size_t count, void *context)
 	return post->length < POST_ANSWER_MAX ? length : 0;
 }
 
+/* Whatever an HTTP/1 peer sends after its answer would be taken for the answer to the next message
+   on the connection. HTTP/2 numbers its streams. */
+static size_t on_header(char *data, size_t size, size_t count, void *context)
+{
+	struct post *post = context;
+
+	if (size * count > 7 && strncmp(data, "HTTP/1.", 7) == 0)
+		curl_easy_setopt(post->easy, CURLOPT_FORBID_REUSE, 1L);
+	return size * count;
+}
+
 static bool append(struct curl_slist **list, const char *line)
 {
 	struct curl_slist *longer = curl_slist_append(*list, line);
@@ -157,6 +168,8 @@ static void set_options(struct post *post, bool probe)
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, post);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, post);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, post);
 }
 

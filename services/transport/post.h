@@ -3,7 +3,7 @@
  *
  * Certificates are verified against the system's authorities (or SSL_CERT_FILE, SSL_CERT_DIR), but
  * for peers that cannot have one: address literals, and test relays whose name begins with "_".
- * Redirects are not followed. HTTP/2 where the peer has it, connections are kept and shared.
+ * Redirects are not followed. HTTP/2 where the peer has it; its connections are kept and shared.
  */
 #ifndef TRANSPORT_POST_H
 #define TRANSPORT_POST_H

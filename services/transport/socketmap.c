@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "peer_address.h"
+
 /* A request is a netstring of "NAME ADDRESS"; an address has at most 320 bytes (RFC 5321). */
 #define REQUEST_MAX     1000
 #define SESSIONS_MAX    64
@@ -27,7 +29,9 @@ struct socketmap_server {
 	struct delivery_world *world;
 	struct connections connections;
 	char *directory, *lmtp_socket;
-	bool always_https;
+	enum cm_outbound outbound;
+	struct cm_federation *federation;
+	struct cm_stats *stats;
 };
 
 static void destroy(struct connection *connection)
@@ -53,20 +57,19 @@ static bool choose_https(struct socketmap_server *server, const char *domain)
 {
 	enum route route = route_find(server->world->routes, domain, delivery_now());
 
-	if (server->always_https)
-		return true;
+	if (server->outbound != CM_OUTBOUND_AUTO)
+		return server->outbound == CM_OUTBOUND_HTTPS;
 	if (route == ROUTE_UNKNOWN)
 		delivery_probe(server->world, domain);
 	return route == ROUTE_HTTPS;
 }
 
-static bool look_up(struct session *session, const char *address)
+/* A link to the LMTP socket with the domain's name. */
+static bool answer_https(struct session *session, const char *domain)
 {
 	const struct socketmap_server *server = session->server;
-	char domain[ROUTE_DOMAIN_SIZE], path[PATH_MAX_LENGTH], text[PATH_MAX_LENGTH + 32];
+	char path[PATH_MAX_LENGTH], text[PATH_MAX_LENGTH + 32];
 
-	if (!route_read_domain(address, domain) || !choose_https(session->server, domain))
-		return answer(session, "NOTFOUND ");
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", server->directory, domain) >=
 	    sizeof(path))
 		return answer(session, "NOTFOUND ");
@@ -74,6 +77,32 @@ static bool look_up(struct session *session, const char *address)
 		return answer(session, "TEMP cannot make a link to the socket");
 	snprintf(text, sizeof(text), "OK chatmail:unix:%s", path);
 	return answer(session, text);
+}
+
+static bool is_private_literal(const struct socketmap_server *server, const char *domain)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	return !server->world->private_peers && peer_address_read_literal(domain, address) &&
+	       !peer_address_allowed(address);
+}
+
+static bool look_up(struct session *session, const char *address)
+{
+	struct socketmap_server *server = session->server;
+	char domain[ROUTE_DOMAIN_SIZE], text[ROUTE_DOMAIN_SIZE + 64];
+
+	if (!route_read_domain(address, domain))
+		return answer(session, "NOTFOUND ");
+	if (!cm_federation_allows(server->federation, domain)) {
+		cm_stats_add(server->stats, CM_STAT_FEDERATION_LOOKUPS_REFUSED, 1);
+		snprintf(text, sizeof(text), "OK error:5.7.1 %s%s", CM_FEDERATION_REPLY, domain);
+		return answer(session, text);
+	}
+	if (is_private_literal(server, domain))
+		return answer(session, "OK error:5.1.2 Not a public address");
+	return choose_https(server, domain) ? answer_https(session, domain)
+					    : answer(session, "NOTFOUND ");
 }
 
 /* Takes one request, "12:name address,", out of the input. False if the session has to end. */
@@ -140,8 +169,8 @@ static void begin_session(void *context, int fd)
 }
 
 struct socketmap_server *socketmap_server_new(struct delivery_world *world, int listener,
-					      const char *directory, const char *lmtp_socket,
-					      bool always_https, struct cm_error *err)
+					      const struct socketmap_options *options,
+					      struct cm_error *err)
 {
 	struct socketmap_server *server = calloc(1, sizeof(*server));
 
@@ -150,11 +179,13 @@ struct socketmap_server *socketmap_server_new(struct delivery_world *world, int 
 		return NULL;
 	}
 	server->world = world;
-	server->always_https = always_https;
-	server->directory = strdup(directory);
-	server->lmtp_socket = strdup(lmtp_socket);
-	if (mkdir(directory, 0755) != 0 && errno != EEXIST)
-		cm_error_set_errno(err, "cannot make %s", directory);
+	server->outbound = options->outbound;
+	server->federation = options->federation;
+	server->stats = options->stats;
+	server->directory = strdup(options->directory);
+	server->lmtp_socket = strdup(options->lmtp_socket);
+	if (mkdir(options->directory, 0755) != 0 && errno != EEXIST)
+		cm_error_set_errno(err, "cannot make %s", options->directory);
 	else if (server->directory == NULL || server->lmtp_socket == NULL ||
 		 !connections_listen(&server->connections, world->loop, listener, SESSIONS_MAX,
 				     begin_session, server))

@@ -1,10 +1,15 @@
 /*
  * socketmap - answers Postfix which way a recipient's mail goes (socketmap_table(5))
  *
- * Asked for "user@domain" it answers a transport(5) entry, `chatmail:unix:PATH`, if the domain is
- * to get its mail over HTTPS, else that it has no entry, so that Postfix's own rules (SMTP) apply.
- * PATH is a symbolic link to the LMTP socket with the domain's name, so that Postfix schedules
- * every domain by itself: one that does not answer holds nobody up.
+ * Asked for "user@domain" it answers a transport(5) entry:
+ *
+ *	error:5.7.1 ...		the relay does not exchange mail with the domain (federation.h), or
+ *				the domain is a literal of no public address: a bounce says so
+ *	chatmail:unix:PATH	the domain is to get its mail over HTTPS
+ *
+ * or that there is none, so that Postfix's own rules (SMTP) apply. PATH is a symbolic link to the
+ * LMTP socket with the domain's name, so that Postfix schedules every domain by itself: one that
+ * does not answer holds nobody up.
  *
  * The answer never waits for the network. An unknown domain's mail goes by SMTP at once (or by
  * HTTPS, with `outbound = https`), while a probe finds out what it speaks.
@@ -14,14 +19,23 @@
 
 #include "delivery.h"
 #include "error.h"
+#include "federation.h"
+#include "stats.h"
 
 struct socketmap_server;
 
-/* listener: taken. directory: where the links are made; lmtp_socket: what they lead to; both are
-   absolute and copied. always_https: no domain is left to SMTP. NULL with err filled on failure. */
+struct socketmap_options {
+	const char *directory;   /* where the links are made; absolute, copied */
+	const char *lmtp_socket; /* what they lead to; absolute, copied */
+	enum cm_outbound outbound;
+	struct cm_federation *federation; /* borrowed */
+	struct cm_stats *stats;           /* borrowed, may be NULL */
+};
+
+/* listener: taken. NULL with err filled on failure. */
 struct socketmap_server *socketmap_server_new(struct delivery_world *world, int listener,
-					      const char *directory, const char *lmtp_socket,
-					      bool always_https, struct cm_error *err);
+					      const struct socketmap_options *options,
+					      struct cm_error *err);
 void socketmap_server_free(struct socketmap_server **server);
 
 #endif

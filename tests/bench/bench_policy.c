@@ -190,6 +190,8 @@ int main(void)
 	    .max_user_send_burst_size = 100000000,
 	    .max_recipients = 1000,
 	    .blocked_senders_file = "",
+	    .federation_allow_file = "",
+	    .federation_deny_file = "",
 	};
 	struct cm_error err = {""};
 	struct cm_policy *policy = cm_policy_new(&config, &err);

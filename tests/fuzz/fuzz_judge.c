@@ -18,6 +18,8 @@ static struct cm_config config = {
     .max_user_send_per_minute = 0,
     .max_recipients = 3,
     .blocked_senders_file = "",
+    .federation_allow_file = "",
+    .federation_deny_file = "",
 };
 
 static const char *const recipients[] = {TEST_MAILBOX, "<nobody@relay.test>",

@@ -277,6 +277,8 @@ int main(int argc, char **argv)
 	    .mail_host = "relay.test",
 	    .max_recipients = 1000,
 	    .blocked_senders_file = "",
+	    .federation_allow_file = "",
+	    .federation_deny_file = "",
 	};
 	size_t seeds = argc > 3 ? (size_t)argc - 3 : 0, good, rounds, bad = 0;
 	struct cm_policy *policy;

@@ -5,6 +5,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,16 @@ def world(tmp_path_factory, authority):
 
 
 class Transport:
-    def __init__(self, directory, world, authority, outbound):
+    def __init__(self, directory, world, authority, outbound, **keys):
+        keys = {"outbound": outbound, "outbound_private": "true", "run_dir": directory, **keys}
         self.run_dir = directory / "run"
         self.run_dir.mkdir()
         self.ini = directory / "chatmail.ini"
         self.log = directory / "log"
         self.ini.write_text(
             "[params]\nmail_domain = relay.test\nresolver = 127.0.0.1\n"
-            f"outbound = {outbound}\nmax_message_size = 2000000\n"
+            "max_message_size = 2000000\n"
+            + "".join(f"{key} = {value}\n" for key, value in keys.items())
         )
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -283,6 +286,73 @@ def test_https_alone(tmp_path, world, authority):
     transport = Transport(tmp_path, world, authority, "https")
     assert transport.ask("b@smtp-only.test").startswith("OK chatmail:unix:")
     assert transport.stop() == 0
+
+
+def test_a_changed_list_counts_at_once(tmp_path, world, authority):
+    denied = tmp_path / "denied"
+    transport = Transport(tmp_path, world, authority, "auto", federation_deny_file=denied)
+    eventually(lambda: transport.ask("b@good.test").startswith("OK chatmail:"))
+    denied.write_text("good.test # they send spam\n.null.test\n")
+    refused = "OK error:5.7.1 This relay does not exchange mail with "
+    assert transport.ask("b@Good.test") == refused + "good.test"
+    assert transport.ask("b@sub.null.test") == refused + "sub.null.test"
+    assert transport.ask("b@null.test") == "NOTFOUND "
+    denied.write_text("good.test until 2020-01-01\n")
+    assert transport.ask("b@good.test").startswith("OK chatmail:")
+    assert transport.stop() == 0
+
+
+@pytest.mark.parametrize("outbound", ("auto", "smtp", "https"))
+def test_listed_domains_alone(tmp_path, world, authority, outbound):
+    """With `outbound = smtp` nothing is said of the way."""
+    (tmp_path / "allowed").write_text("good.test\n[192.0.2.1]\n")
+    transport = Transport(
+        tmp_path, world, authority, outbound,
+        federation="listed", federation_allow_file=tmp_path / "allowed",
+    )  # fmt: skip
+    for address in ("b@busy.test", "b@[192.0.2.2]"):
+        assert transport.ask(address).startswith("OK error:5.7.1 ")
+    for address in ("b@good.test", "b@[192.0.2.1]", "b@relay.test"):
+        assert not transport.ask(address).startswith("OK error:")
+    if outbound == "smtp":
+        assert transport.ask("b@good.test") == "NOTFOUND "
+    assert transport.stop() == 0
+
+
+def test_private_addresses_are_no_peers(tmp_path, world, authority):
+    """All peers of the world are at 127.0.0.1."""
+    transport = Transport(tmp_path, world, authority, "https", outbound_private="false")
+    before = len(world.requests())
+    for domain in ("good.test", "backup.test", "_self.test"):
+        assert transport.send([f"b@{domain}"])[f"b@{domain}"].startswith("451 ")
+    for literal in ("[127.0.0.1]", "[10.0.0.1]", "[IPv6:::1]", "[fe80::1]", "[::ffff:127.0.0.1]"):
+        assert transport.ask(f"b@{literal}") == "OK error:5.1.2 Not a public address"
+        assert transport.send([f"b@{literal}"])[f"b@{literal}"].startswith("550 5.1.2 ")
+    assert transport.ask("b@[192.0.2.1]").startswith("OK chatmail:")
+    assert world.requests()[before:] == []
+    assert transport.stop() == 0
+
+
+def test_a_peer_that_answers_twice(transport, world):
+    """The second answer is none to the next message."""
+    assert transport.send(["b@twice.test"])["b@twice.test"].startswith("250 ")
+    time.sleep(0.5)
+    assert transport.send(["absent@twice.test"])["absent@twice.test"].startswith("550 ")
+
+
+@pytest.mark.parametrize(
+    "domain, expected",
+    [
+        ("reset.test", "451 4.4.1"),  # as soon as it has the message
+        ("liar.test", "250 "),  # less than it said, but it said 200
+        ("endless.test", "250 "),  # more than anybody reads
+        ("garbage.test", "451 4.4.1"),  # no HTTP
+        ("hang.test", "451 4.4.1"),  # no answer for a minute
+    ],
+)
+def test_a_peer_that_misbehaves(transport, domain, expected):
+    assert transport.send([f"b@{domain}"])[f"b@{domain}"].startswith(expected)
+    assert transport.send(["b@good.test"])["b@good.test"].startswith("250 ")
 
 
 def test_a_message_under_way_is_not_lost_at_the_end(transport, world):

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -80,6 +81,29 @@ class Peer(BaseHTTPRequestHandler):
             self.reply(500, "oops")
         elif peer == "cut":
             self.connection.shutdown(socket.SHUT_RDWR)
+        elif peer == "reset":
+            # SO_LINGER of zero: RST instead of FIN.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        elif peer == "liar":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n250 2.0.0 Ok")
+            self.close_connection = True
+        elif peer == "endless":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n" + 1000000 * b"250 2.0.0 Ok\r\n")
+            self.close_connection = True
+        elif peer == "garbage":
+            self.wfile.write(b"250 2.0.0 Ok\r\n")
+            self.close_connection = True
+        elif peer == "hang":
+            time.sleep(90)
+        elif peer == "twice":
+            if any(map(REFUSED.match, recipients)):
+                self.reply(400, "550 5.1.1 No such user")
+            else:
+                self.reply(200, "250 2.0.0 Ok")
+                self.wfile.flush()
+                time.sleep(0.1)
+                self.reply(200, "250 2.0.0 Ok")
         else:
             self.reply(200, "250 2.0.0 Ok")
 
@@ -160,7 +184,8 @@ def main():
 class World:
     """The peers and their names: GOOD.test has the MX mx.GOOD.test, and so on."""
 
-    PEERS = ("good", "refusing", "picky", "busy", "odd", "small", "moved", "broken", "cut", "wrong")
+    PEERS = ("good", "refusing", "picky", "busy", "odd", "small", "moved", "broken", "cut", "wrong",
+             "reset", "liar", "endless", "garbage", "hang", "twice")  # fmt: skip
 
     def __init__(self, directory, authority):
         self.directory = Path(directory)

@@ -46,6 +46,7 @@ QUIET_LIMITS = {
     "max_user_send_per_minute": "6000",
     "max_user_send_burst_size": "1000",
     "max_imap_connections": "2000",
+    "outbound_private": "true",
 }
 
 

@@ -28,7 +28,7 @@ class WorldRelay(Relay):
         by_address = not domain[0].isalpha()
         if by_address:
             ini = {"tls_external_cert_and_key": "", **(ini or {})}
-        ini = {"mxdeliv_port": "10025", **(ini or {})}
+        ini = {"mxdeliv_port": "10025", "outbound_private": "false", **(ini or {})}
         super().__init__(stages, domain, ini, **options)
         self.host = host
         self.address = host.ipv6 if ":" in domain else host.ipv4

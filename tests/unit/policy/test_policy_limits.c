@@ -107,12 +107,49 @@ static void blocked_senders_are_refused_inwards(void **state)
 	free(list);
 }
 
+static void only_listed_domains_are_federated(void **state)
+{
+	struct fixture *fixture = *state;
+	char *list = test_path(fixture->directory, "allowed");
+	char *line = NULL, *text = test_usual_message();
+	char *of_stranger = test_replaced(text, FROM_LINE, "From: x@stranger.test\n");
+	char *of_friend = test_replaced(text, FROM_LINE, "From: x@friend.test\n");
+	struct cm_config *config;
+	struct cm_policy *policy;
+	struct cm_verdict verdict;
+
+	test_write_text(fixture->directory, "allowed", "friend.test\npeer.test\n");
+	assert_true(asprintf(&line, "federation = listed\nfederation_allow_file = %s\n", list) > 0);
+	config = test_config(fixture->directory, line);
+	policy = cm_policy_new(config, NULL);
+	assert_int_equal(reason_at_once(policy, CM_DIRECTION_IN, "<a@stranger.test>"),
+			 CM_REASON_FEDERATION);
+	/* chatmail-transport asks for the recipients of what leaves. */
+	assert_int_equal(reason_at_once(policy, CM_DIRECTION_OUT, ALICE), CM_REASON_ENCRYPTED);
+	assert_int_equal(reason_at_once(policy, CM_DIRECTION_IN, "<a@friend.test>"),
+			 CM_REASON_ENCRYPTED);
+	verdict = test_judge(policy, CM_DIRECTION_IN, "<carol@relay.test>", of_stranger);
+	assert_int_equal(verdict.reason, CM_REASON_FEDERATION);
+	assert_int_equal(verdict.code, 554);
+	assert_non_null(strstr(verdict.text, "does not exchange mail"));
+	verdict = test_judge(policy, CM_DIRECTION_IN, "<carol@relay.test>", of_friend);
+	assert_int_equal(verdict.reason, CM_REASON_ENCRYPTED);
+	cm_policy_free(&policy);
+	cm_config_free(&config);
+	free(of_friend);
+	free(of_stranger);
+	free(text);
+	free(line);
+	free(list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_so_many_recipients),
 	    cmocka_unit_test(senders_have_a_rate),
 	    cmocka_unit_test(blocked_senders_are_refused_inwards),
+	    cmocka_unit_test(only_listed_domains_are_federated),
 	};
 
 	return cmocka_run_group_tests(tests, test_policy_setup, test_policy_teardown);

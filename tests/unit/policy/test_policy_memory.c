@@ -21,6 +21,8 @@ static struct cm_config config = {
     .max_user_send_per_minute = 0,
     .max_recipients = 1000,
     .blocked_senders_file = "",
+    .federation_allow_file = "",
+    .federation_deny_file = "",
 };
 
 static const char before[] =

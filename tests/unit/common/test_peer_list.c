@@ -1,22 +1,24 @@
 /*
- * test_blocked_senders - the operator's list, and that a change of it counts at once
+ * test_peer_list - an operator's list, and that a change of it counts at once
  */
 #include "support.h"
 
-#include "blocked_senders.h"
+#include <time.h>
 
-static bool is_blocked(struct cm_blocked_senders *blocked, const char *text)
+#include "peer_list.h"
+
+static bool is_blocked(struct cm_peer_list *blocked, const char *text)
 {
 	struct cm_address address;
 
 	assert_true(cm_address_parse(text, strlen(text), &address));
-	return cm_blocked_senders_match(blocked, &address);
+	return cm_peer_list_match(blocked, &address);
 }
 
-static struct cm_blocked_senders *open_list(const char *directory)
+static struct cm_peer_list *open_list(const char *directory)
 {
 	char *path = test_path(directory, "blocked");
-	struct cm_blocked_senders *blocked = cm_blocked_senders_new(path);
+	struct cm_peer_list *blocked = cm_peer_list_new(path);
 
 	assert_non_null(blocked);
 	free(path);
@@ -40,7 +42,7 @@ static void entries_match_addresses_and_domains(void **state)
 	    {"crlf@peer.test", true},        {"last@peer.test", true},
 	    {"spam.test@peer.test", false},
 	};
-	struct cm_blocked_senders *blocked;
+	struct cm_peer_list *blocked;
 
 	test_write_text(*state, "blocked",
 			"# whom we know\n\nMallory@peer.test\nspam.test # all of them\n"
@@ -51,24 +53,60 @@ static void entries_match_addresses_and_domains(void **state)
 		if (is_blocked(blocked, cases[i].address) != cases[i].blocked)
 			fail_msg("%s", cases[i].address);
 	}
-	cm_blocked_senders_free(&blocked);
+	cm_peer_list_free(&blocked);
 	assert_null(blocked);
+}
+
+static void entries_end(void **state)
+{
+	static const struct {
+		const char *address;
+		bool blocked;
+	} cases[] = {
+	    {"a@past.test", false},      {"a@future.test", true},    {"a@today.test", true},
+	    {"a@yesterday.test", false}, {"a@twice.test", true},     {"a@forever.test", true},
+	    {"a@words.test", false},     {"a@nodate.test", false},   {"a@february.test", false},
+	    {"a@thirteen.test", false},  {"a@trailing.test", false}, {"a@last.test", true},
+	};
+	char *text = NULL, today[16], yesterday[16];
+	time_t now = time(NULL), before = now - 86400;
+	struct cm_peer_list *blocked;
+
+	strftime(today, sizeof(today), "%Y-%m-%d", gmtime(&now));
+	strftime(yesterday, sizeof(yesterday), "%Y-%m-%d", gmtime(&before));
+	assert_true(asprintf(&text,
+			     "past.test until 2020-12-31\nFUTURE.test UNTIL 2999-01-01 # long\n"
+			     "today.test until %s\nyesterday.test until %s\n"
+			     "twice.test until 2020-01-01\ntwice.test until 2999-01-01\n"
+			     "forever.test\nforever.test until 2020-01-01\nwords.test and more\n"
+			     "nodate.test until\nfebruary.test until 2999-02-30\n"
+			     "thirteen.test until 2999-13-01\ntrailing.test until 2999-01-01x\n"
+			     "last.test",
+			     today, yesterday) > 0);
+	test_write_text(*state, "blocked", text);
+	blocked = open_list(*state);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (is_blocked(blocked, cases[i].address) != cases[i].blocked)
+			fail_msg("%s", cases[i].address);
+	}
+	cm_peer_list_free(&blocked);
+	free(text);
 }
 
 static void no_file_blocks_nobody(void **state)
 {
-	struct cm_blocked_senders *blocked = cm_blocked_senders_new("");
+	struct cm_peer_list *blocked = cm_peer_list_new("");
 
 	assert_false(is_blocked(blocked, "a@b.test"));
-	cm_blocked_senders_free(&blocked);
+	cm_peer_list_free(&blocked);
 	blocked = open_list(*state);
 	assert_false(is_blocked(blocked, "a@b.test"));
-	cm_blocked_senders_free(&blocked);
+	cm_peer_list_free(&blocked);
 }
 
 static void changes_count_at_once(void **state)
 {
-	struct cm_blocked_senders *blocked = open_list(*state);
+	struct cm_peer_list *blocked = open_list(*state);
 	char *path = test_path(*state, "blocked");
 	char *new_path = test_path(*state, "new");
 
@@ -86,7 +124,7 @@ static void changes_count_at_once(void **state)
 	assert_true(is_blocked(blocked, "a@eee.test"));
 	test_write_text(*state, "blocked", "");
 	assert_false(is_blocked(blocked, "a@eee.test"));
-	cm_blocked_senders_free(&blocked);
+	cm_peer_list_free(&blocked);
 	free(new_path);
 	free(path);
 }
@@ -94,7 +132,7 @@ static void changes_count_at_once(void **state)
 /* The file system's clock does not tell these apart, nor does the size. */
 static void changes_in_quick_succession_count(void **state)
 {
-	struct cm_blocked_senders *blocked = open_list(*state);
+	struct cm_peer_list *blocked = open_list(*state);
 
 	for (int i = 0; i < 500; i++) {
 		test_write_text(*state, "blocked", i % 2 == 0 ? "b.test\n" : "c.test\n");
@@ -102,14 +140,14 @@ static void changes_in_quick_succession_count(void **state)
 		    is_blocked(blocked, "a@c.test") != (i % 2 == 1))
 			fail_msg("change %d", i);
 	}
-	cm_blocked_senders_free(&blocked);
+	cm_peer_list_free(&blocked);
 }
 
 /* A program may set the time of a file that it wrote; not that of the change. */
 static void an_old_time_hides_no_change(void **state)
 {
 	static const struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
-	struct cm_blocked_senders *blocked = open_list(*state);
+	struct cm_peer_list *blocked = open_list(*state);
 	char *path = test_path(*state, "blocked");
 
 	test_write_text(*state, "blocked", "b.test\n");
@@ -119,14 +157,14 @@ static void an_old_time_hides_no_change(void **state)
 	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
 	assert_false(is_blocked(blocked, "a@b.test"));
 	assert_true(is_blocked(blocked, "a@c.test"));
-	cm_blocked_senders_free(&blocked);
+	cm_peer_list_free(&blocked);
 	free(path);
 }
 
 /* A list that is lost for a moment, as editors do it, is not an empty list. */
 static void what_cannot_be_read_changes_nothing(void **state)
 {
-	struct cm_blocked_senders *blocked = open_list(*state);
+	struct cm_peer_list *blocked = open_list(*state);
 	char *path = test_path(*state, "blocked");
 
 	test_write_text(*state, "blocked", "b.test\n");
@@ -140,13 +178,13 @@ static void what_cannot_be_read_changes_nothing(void **state)
 	assert_true(is_blocked(blocked, "a@b.test"));
 	assert_int_equal(unlink(path), 0);
 	test_write_text(*state, "blocked", "");
-	assert_int_equal(truncate(path, CM_BLOCKED_SENDERS_BYTES_MAX + 1), 0);
+	assert_int_equal(truncate(path, CM_PEER_LIST_BYTES_MAX + 1), 0);
 	assert_true(is_blocked(blocked, "a@b.test"));
 	assert_int_equal(unlink(path), 0);
 	test_write_text(*state, "blocked", "c.test\n");
 	assert_false(is_blocked(blocked, "a@b.test"));
 	assert_true(is_blocked(blocked, "a@c.test"));
-	cm_blocked_senders_free(&blocked);
+	cm_peer_list_free(&blocked);
 	free(path);
 }
 
@@ -154,29 +192,29 @@ static void what_cannot_be_read_changes_nothing(void **state)
 static void a_renewed_list_is_the_same(void **state)
 {
 	char *path = test_path(*state, "blocked"), *other = test_path(*state, "other");
-	struct cm_blocked_senders *old, *renewed, *changed;
+	struct cm_peer_list *old, *renewed, *changed;
 
 	test_write_text(*state, "blocked", "b.test\n");
 	test_write_text(*state, "other", "c.test\n");
-	old = cm_blocked_senders_new(path);
+	old = cm_peer_list_new(path);
 	assert_true(is_blocked(old, "a@b.test"));
 	assert_int_equal(unlink(path), 0);
-	renewed = cm_blocked_senders_renew(old, path);
-	changed = cm_blocked_senders_renew(old, other);
-	cm_blocked_senders_free(&old);
+	renewed = cm_peer_list_renew(old, path);
+	changed = cm_peer_list_renew(old, other);
+	cm_peer_list_free(&old);
 	assert_null(old);
 	assert_true(is_blocked(renewed, "a@b.test"));
 	assert_false(is_blocked(changed, "a@b.test"));
 	assert_true(is_blocked(changed, "a@c.test"));
-	cm_blocked_senders_free(&renewed);
-	cm_blocked_senders_free(&changed);
+	cm_peer_list_free(&renewed);
+	cm_peer_list_free(&changed);
 	free(other);
 	free(path);
 }
 
 static void many_entries(void **state)
 {
-	struct cm_blocked_senders *blocked;
+	struct cm_peer_list *blocked;
 	char *text = calloc(100000, 24), *at = text;
 
 	assert_non_null(text);
@@ -187,7 +225,7 @@ static void many_entries(void **state)
 	assert_true(is_blocked(blocked, "user0@peer.test"));
 	assert_true(is_blocked(blocked, "user99999@peer.test"));
 	assert_false(is_blocked(blocked, "user100000@peer.test"));
-	cm_blocked_senders_free(&blocked);
+	cm_peer_list_free(&blocked);
 	free(text);
 }
 
@@ -198,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(entries_match_addresses_and_domains),
+	    TEST(entries_end),
 	    TEST(no_file_blocks_nobody),
 	    TEST(changes_count_at_once),
 	    TEST(changes_in_quick_succession_count),

@@ -1,0 +1,35 @@
+/*
+ * peer_list - an operator's list of addresses and domains in a file
+ *
+ * One entry a line: "user@example.org", "example.org" (that domain alone), ".example.org" (its
+ * subdomains) or "[192.0.2.1]". "until 2026-12-31" behind it ends it with that day (UTC). '#'
+ * starts a comment, white space is ignored, case does not matter; a line that is none of this is
+ * reported in the log and ignored. Looked at again, without a restart, as soon as the file changes
+ * (one stat() a question). A file that cannot be read leaves the list as it was and is reported in
+ * the log once. Thread-safe.
+ */
+#ifndef CM_PEER_LIST_H
+#define CM_PEER_LIST_H
+
+#include <stdbool.h>
+
+#include "address.h"
+
+/* A larger file is trouble. */
+#define CM_PEER_LIST_BYTES_MAX (16 * 1024 * 1024)
+
+struct cm_peer_list;
+
+/* path: "" has no entry. NULL only if out of memory. */
+struct cm_peer_list *cm_peer_list_new(const char *path);
+/* The same list with one more owner, if it is of that path; else like new. */
+struct cm_peer_list *cm_peer_list_renew(struct cm_peer_list *old, const char *path);
+/* Sets the pointer to NULL; NULL is left alone. */
+void cm_peer_list_free(struct cm_peer_list **list);
+
+/* True if the address or its domain is listed now. */
+bool cm_peer_list_match(struct cm_peer_list *list, const struct cm_address *address);
+/* The same for a domain in lower case, or a literal in brackets. */
+bool cm_peer_list_match_domain(struct cm_peer_list *list, const char *domain);
+
+#endif

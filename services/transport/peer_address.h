@@ -1,0 +1,24 @@
+/*
+ * peer_address - which addresses mail may be posted to
+ *
+ * A domain's owner decides where its MX points: at the operator's inner network, or at this machine
+ * itself, it would make us send requests there. `outbound_private = true` allows that.
+ */
+#ifndef TRANSPORT_PEER_ADDRESS_H
+#define TRANSPORT_PEER_ADDRESS_H
+
+#include <stdbool.h>
+
+#include "mx.h"
+
+/* A public address in numeric form, and not one of this machine. */
+bool peer_address_allowed(const char *text);
+
+/* Keeps those that are allowed; what is left of MX_FOUND may be MX_NONE. */
+void peer_addresses_filter(struct mx_addresses *addresses);
+
+/* The address in "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3) or, as relays without a name
+   write it, "[2001:db8::1]". False if the domain is no address literal. */
+bool peer_address_read_literal(const char *domain, char address[INET6_ADDRSTRLEN]);
+
+#endif
