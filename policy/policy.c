@@ -7,8 +7,8 @@
 
 /* Takes over limit, blocked and federation; each list is NULL if out of memory. */
 static struct cm_policy *policy_new(const struct cm_config *config, struct cm_rate_limit *limit,
-				    struct cm_peer_list *blocked,
-				    struct cm_federation *federation, struct cm_error *err)
+				    struct cm_peer_list *blocked, struct cm_federation *federation,
+				    struct cm_error *err)
 {
 	struct cm_policy *policy = calloc(1, sizeof(*policy));
 

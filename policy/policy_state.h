@@ -4,9 +4,9 @@
 #ifndef CM_POLICY_STATE_H
 #define CM_POLICY_STATE_H
 
-#include "peer_list.h"
 #include "config.h"
 #include "federation.h"
+#include "peer_list.h"
 #include "rate_limit.h"
 
 struct cm_policy {

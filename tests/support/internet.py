@@ -48,6 +48,13 @@ class Internet:
         run(*self.hub.command("ip", "link", "add", "bridge", "type", "bridge"))
         run(*self.hub.command("ip", "link", "set", "bridge", "up"))
 
+    @staticmethod
+    def is_possible():
+        """True if the kernel has what this needs, and we may use it."""
+        script = "ip link add bridge type bridge && ip link add left type veth peer name right"
+        return subprocess.run(["unshare", "--net", "sh", "-c", script], check=False,
+                              capture_output=True).returncode == 0  # fmt: skip
+
     def host(self, name, number):
         """Adds a host."""
         self.hosts[name] = Host(self, number)
