@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A file's times are as coarse as the ticks of a slow clock: two changes within a few
-   milliseconds may leave the same. Until the last one is so long ago the file is read each time. */
+/* A file's times are as coarse as the ticks of a slow clock: two changes within a few milliseconds
+ * may get the same time. Until the last change is this old, the file is read each time. */
 #define SETTLED_SECONDS 2
 
 /* A day that an entry may end on, as a number of seconds since 1970. */
@@ -39,7 +39,7 @@ struct cm_peer_list {
 	char *path;
 	pthread_rwlock_t lock;
 	struct stat seen; /* of the file as it was read, or tried */
-	bool settled;     /* it is still what was read if it looks the same */
+	bool settled;     /* an unchanged status means unchanged content */
 	bool trouble;     /* reported */
 	struct entries entries;
 };
@@ -174,7 +174,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* A time from the future is a clock that was set, and nothing to wait for. */
+/* A time in the future means that the clock was set: do not wait for it. */
 static bool is_settled(const struct stat *seen, const struct timespec *now)
 {
 	return seen->st_ctim.tv_sec + SETTLED_SECONDS < now->tv_sec ||

@@ -15,14 +15,14 @@
 
 #include "address.h"
 
-/* A larger file is trouble. */
+/* A larger file is an error. */
 #define CM_PEER_LIST_BYTES_MAX (16 * 1024 * 1024)
 
 struct cm_peer_list;
 
 /* path: "" has no entry. NULL only if out of memory. */
 struct cm_peer_list *cm_peer_list_new(const char *path);
-/* The same list with one more owner, if it is of that path; else like new. */
+/* Shares the list if it is of the same path; otherwise like cm_peer_list_new(). */
 struct cm_peer_list *cm_peer_list_renew(struct cm_peer_list *old, const char *path);
 /* Sets the pointer to NULL; NULL is left alone. */
 void cm_peer_list_free(struct cm_peer_list **list);
