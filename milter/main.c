@@ -19,7 +19,9 @@
 #include "log.h"
 #include "options.h"
 #include "runtime.h"
+#include "sandbox.h"
 #include "self_check.h"
+#include "signer.h"
 #include "supervisor.h"
 
 #define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
@@ -219,11 +221,32 @@ static bool open_as_root(void *context, const struct cm_daemon *daemon, struct c
 	return cm_listener_open(&program->listener, err);
 }
 
+/* What it writes is its socket and the counters. */
+static bool confine(const struct program *program, struct cm_error *err)
+{
+	struct cm_config *config = cm_config_load(program->daemon.config_path, NULL, NULL, err);
+	struct cm_sandbox sandbox = {.network = true};
+	bool good;
+
+	if (config == NULL)
+		return false;
+	cm_sandbox_allow_daemon(&sandbox, &program->daemon, config);
+	cm_sandbox_allow_parent(&sandbox, cm_listener_path(program->listener.socket),
+				CM_SANDBOX_WRITE);
+	cm_sandbox_allow_top(&sandbox, config->mailboxes_dir, CM_SANDBOX_READ);
+	/* A changed key is read again if we may. */
+	cm_sandbox_allow(&sandbox, config->dkim_keys_dir, CM_SANDBOX_READ);
+	cm_sandbox_allow(&sandbox, getenv(CM_SIGNER_CREDENTIALS), CM_SANDBOX_READ);
+	good = cm_sandbox_enter(&sandbox, err);
+	cm_config_free(&config);
+	return good;
+}
+
 static int run(struct program *program)
 {
 	struct cm_error err;
 
-	if (!load(program, &err))
+	if (!confine(program, &err) || !load(program, &err))
 		return cm_daemon_fail(&err);
 	cm_daemon_ready(&program->daemon);
 	return serve(program);

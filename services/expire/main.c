@@ -35,6 +35,7 @@
 #include "maildir_walk.h"
 #include "options.h"
 #include "privileges.h"
+#include "sandbox.h"
 #include "summary.h"
 
 #define PROGRAM "chatmail-expire"
@@ -232,6 +233,16 @@ static int run(const struct cm_config *config, const struct command_line *line)
 	return complain(&err, status == EXPIRE_REFUSED ? EXIT_REFUSED : EXIT_TROUBLE);
 }
 
+/* config may be NULL. No network: there is nothing to ask or to tell. */
+static bool confine(const struct cm_config *config, const char *mailboxes, struct cm_error *err)
+{
+	struct cm_sandbox sandbox = {.network = false};
+
+	cm_sandbox_allow(&sandbox, config != NULL ? config->run_dir : NULL, CM_SANDBOX_WRITE);
+	cm_sandbox_allow(&sandbox, mailboxes, CM_SANDBOX_WRITE);
+	return cm_sandbox_enter(&sandbox, err);
+}
+
 static int run_main(const struct command_line *line)
 {
 	struct cm_error err;
@@ -243,7 +254,8 @@ static int run_main(const struct command_line *line)
 		return complain(&err, EXIT_TROUBLE);
 	cm_log_show_addresses(config->log_addresses || line->options.verbose);
 	lower_priority();
-	if (become_owner(config->mailboxes_dir, &err))
+	if (become_owner(config->mailboxes_dir, &err) &&
+	    confine(config, config->mailboxes_dir, &err))
 		status = run(config, line);
 	else
 		status = complain(&err, EXIT_TROUBLE);
@@ -302,7 +314,7 @@ static int quota_main(struct command_line *line)
 		return complain(&err, EXIT_TROUBLE);
 	}
 	config = cm_config_load(line->config_path, NULL, NULL, NULL);
-	if (!trim(fd, line, config, &err))
+	if (!confine(config, line->mailbox_dir, &err) || !trim(fd, line, config, &err))
 		status = complain(&err, EXIT_TROUBLE);
 	cm_config_free(&config);
 	close(fd);

@@ -90,7 +90,7 @@ static int listen_inet(const char *host_port, bool *local_r, struct cm_error *er
 }
 
 /* The path of a Unix socket; NULL for other places. */
-static const char *socket_path(const char *where)
+const char *cm_httpd_socket_path(const char *where)
 {
 	size_t length = strlen(UNIX_SCHEME);
 
@@ -150,7 +150,7 @@ static int listen_unix(const char *path, struct cm_error *err)
 
 int cm_httpd_listen(const char *where, bool *local_r, struct cm_error *err)
 {
-	const char *path = socket_path(where);
+	const char *path = cm_httpd_socket_path(where);
 
 	*local_r = true;
 	return path != NULL ? listen_unix(path, err) : listen_inet(where, local_r, err);
@@ -158,7 +158,7 @@ int cm_httpd_listen(const char *where, bool *local_r, struct cm_error *err)
 
 void cm_httpd_unlink(const char *where)
 {
-	const char *path = socket_path(where);
+	const char *path = cm_httpd_socket_path(where);
 
 	if (path != NULL)
 		(void)unlink(path);

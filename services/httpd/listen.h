@@ -17,4 +17,7 @@ int cm_httpd_listen(const char *where, bool *local_r, struct cm_error *err);
 /* Removes the name of a Unix socket; nothing for other places. */
 void cm_httpd_unlink(const char *where);
 
+/* The path in "unix:PATH"; NULL for a port. */
+const char *cm_httpd_socket_path(const char *where);
+
 #endif

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "registration_limits.h"
 #include "route.h"
+#include "sandbox.h"
 #include "server.h"
 
 static const struct cm_httpd_route metrics_routes[] = {
@@ -105,8 +106,23 @@ static bool start_listening(void *context, const struct cm_daemon *daemon, struc
 	return true;
 }
 
+/* Accounts and invitations are mailboxes' neighbours. */
+static bool confine(const struct program *program, struct cm_error *err)
+{
+	struct cm_sandbox sandbox = {.network = true};
+
+	cm_sandbox_allow_daemon(&sandbox, &program->daemon, program->config);
+	cm_sandbox_allow_top(&sandbox, program->config->mailboxes_dir, CM_SANDBOX_WRITE);
+	for (size_t i = 0; i < LISTENER_COUNT; i++)
+		cm_sandbox_allow_parent(&sandbox, cm_httpd_socket_path(program->listeners[i].where),
+					CM_SANDBOX_WRITE);
+	return cm_sandbox_enter(&sandbox, err);
+}
+
 static bool start(struct program *program, struct cm_error *err)
 {
+	if (!confine(program, err))
+		return false;
 	program->stats = cm_stats_open(program->config->run_dir, err);
 	if (program->stats == NULL)
 		return false;

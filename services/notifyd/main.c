@@ -17,6 +17,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "notifier.h"
+#include "sandbox.h"
 #include "stats.h"
 
 /* Milliseconds to wait for answers before the end, and before restarting with another
@@ -105,6 +106,18 @@ static bool work(struct program *program)
 	return event != NOTIFIER_TERMINATE && meanwhile != NOTIFIER_TERMINATE;
 }
 
+/* Tokens that the service does not know any more are deleted from mailboxes. */
+static bool confine(const struct program *program, struct cm_error *err)
+{
+	struct cm_sandbox sandbox = {.network = true};
+
+	cm_sandbox_allow_daemon(&sandbox, &program->daemon, program->config);
+	cm_sandbox_allow_top(&sandbox, program->config->mailboxes_dir, CM_SANDBOX_WRITE);
+	cm_sandbox_allow(&sandbox, getenv("SSL_CERT_FILE"), CM_SANDBOX_READ);
+	cm_sandbox_allow(&sandbox, getenv("SSL_CERT_DIR"), CM_SANDBOX_READ);
+	return cm_sandbox_enter(&sandbox, err);
+}
+
 /* What has to be there before the work. */
 static bool prepare(struct program *program, struct cm_error *err)
 {
@@ -112,7 +125,7 @@ static bool prepare(struct program *program, struct cm_error *err)
 
 	program->config =
 	    cm_config_load(program->daemon.config_path, cm_config_warn_log, NULL, err);
-	if (program->config == NULL)
+	if (program->config == NULL || !confine(program, err))
 		return false;
 	cm_log_show_addresses(program->config->log_addresses);
 	program->stats = cm_stats_open(program->config->run_dir, &stats_error);

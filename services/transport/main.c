@@ -16,7 +16,9 @@
 #include "lmtp.h"
 #include "log.h"
 #include "post.h"
+#include "sandbox.h"
 #include "socketmap.h"
+#include "spool.h"
 #include "unix_socket.h"
 
 /* Milliseconds between looks at signals that the loop's descriptor did not show. */
@@ -171,6 +173,20 @@ static void close_all(struct program *program)
 	curl_global_cleanup();
 }
 
+/* It knows no mailbox. */
+static bool confine(const struct program *program, const struct cm_daemon *daemon,
+		    struct cm_error *err)
+{
+	struct cm_sandbox sandbox = {.network = true};
+
+	cm_sandbox_allow_daemon(&sandbox, daemon, program->config);
+	cm_sandbox_allow(&sandbox, program->directory, CM_SANDBOX_WRITE);
+	cm_sandbox_allow(&sandbox, spool_directory(), CM_SANDBOX_WRITE);
+	cm_sandbox_allow(&sandbox, getenv("SSL_CERT_FILE"), CM_SANDBOX_READ);
+	cm_sandbox_allow(&sandbox, getenv("SSL_CERT_DIR"), CM_SANDBOX_READ);
+	return cm_sandbox_enter(&sandbox, err);
+}
+
 static int run(struct program *program, struct cm_daemon *daemon)
 {
 	struct cm_error err;
@@ -179,7 +195,7 @@ static int run(struct program *program, struct cm_daemon *daemon)
 	if (program->config == NULL)
 		return cm_daemon_fail(&err);
 	cm_log_show_addresses(program->config->log_addresses);
-	if (!prepare(program, daemon->signals, &err))
+	if (!confine(program, daemon, &err) || !prepare(program, daemon->signals, &err))
 		return cm_daemon_fail(&err);
 	cm_log(LOG_INFO, "ready");
 	cm_daemon_ready(daemon);

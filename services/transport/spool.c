@@ -34,7 +34,7 @@ static bool write_all(int fd, const char *data, size_t length)
 	return true;
 }
 
-static const char *directory(void)
+const char *spool_directory(void)
 {
 	const char *path = getenv("TMPDIR");
 
@@ -43,7 +43,7 @@ static const char *directory(void)
 
 static bool move_to_file(struct spool *spool)
 {
-	int fd = open(directory(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = open(spool_directory(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return false;

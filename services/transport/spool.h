@@ -20,6 +20,9 @@ struct spool {
 	size_t length;
 };
 
+/* Where the files are made. */
+const char *spool_directory(void);
+
 void spool_init(struct spool *spool);
 /* Forgets all of it. */
 void spool_clear(struct spool *spool);

@@ -177,3 +177,26 @@ def test_becomes_an_ordinary_user(daemon):
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: daemon.pid_file.read_text() == "")
     daemon.pid_file.unlink()
+
+
+def test_the_sandbox_is_closed(daemon):
+    """The kernel's own words about the running program, as the ordinary user that services are.
+    What the walls hold back is in tests/unit/common/test_sandbox.c."""
+    for place in (daemon.directory, daemon.directory / "mail"):
+        os.chown(place, pwd.getpwnam("nobody").pw_uid, -1)
+    # pytest's directories are root's alone.
+    for place in daemon.directory.parents:
+        if place != Path("/tmp") and Path("/tmp") in place.parents:
+            place.chmod(0o711)
+    result = daemon.run("-c", daemon.ini, "-p", daemon.pid_file, "-u", "nobody")
+    assert result.returncode == 0, result.stderr
+    assert "has no" not in result.stderr, "the kernel of this machine has no Landlock or no seccomp"
+    pid = daemon.pid_file.read_text().strip()
+    threads = [Path(place) for place in Path(f"/proc/{pid}/task").iterdir()]
+    for thread in threads:
+        status = dict(
+            line.split(":\t", 1) for line in (thread / "status").read_text().splitlines() if ":\t" in line
+        )
+        assert status["NoNewPrivs"] == "1", status["Name"]
+        assert status["Seccomp"] == "2", status["Name"]
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0

@@ -16,6 +16,7 @@ import pytest
 from support.notifyd import Notifyd, retry_state, tokens
 from support.push_service import HANG, Nghttpx, Nginx
 from support.wait import eventually
+from support.valgrind import valgrind
 
 
 def test_retry_after_is_honoured(notifyd, backend):
@@ -223,8 +224,8 @@ def test_goes_on_when_files_can_be_removed_again(open_notifyd, backend):
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="needs valgrind")
 def test_leaks_nothing(make_notifyd, push_server, backend):
     backend.answer = lambda token: int(token[-3:])
-    valgrind = ["valgrind", "--quiet", "--leak-check=full", "--error-exitcode=9"]
-    notifyd = make_notifyd(push_server.url, prefix=valgrind).start()
+    prefix = valgrind("--quiet", "--leak-check=full", "--error-exitcode=9")
+    notifyd = make_notifyd(push_server.url, prefix=prefix).start()
     for number in range(200):
         notifyd.add(f"openpgp:{number % 150}-{(200, 410, 404)[number % 3]}")
     (notifyd.queue / "invalid").write_text("x")

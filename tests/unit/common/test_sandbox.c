@@ -1,0 +1,310 @@
+/* What a process in the sandbox can and cannot do. Each test is a child, as there is no way out. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "log.h"
+#include "sandbox.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define FILTERED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FILTERED 0
+#endif
+#endif
+#ifndef FILTERED
+#define FILTERED 1
+#endif
+
+static char directory[] = "/tmp/test_sandbox.XXXXXX";
+static char path[64], other[64];
+
+/* The line of the first expectation that was not met: the child's exit status. */
+#define EXPECT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			_exit(__LINE__ & 0xff ? __LINE__ & 0xff : 1);                              \
+	} while (0)
+
+#define REFUSED(call)                                                                              \
+	((call) == -1 && (errno == ENOSYS || errno == EACCES || errno == EPERM || errno == EXDEV))
+
+/* The wait status of a child that acts. */
+static int child_status(bool network, void (*act)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct cm_sandbox sandbox = {.network = network};
+		struct cm_error err;
+
+		cm_sandbox_allow(&sandbox, directory, CM_SANDBOX_WRITE);
+		EXPECT(cm_sandbox_enter(&sandbox, &err));
+		act();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void in_sandbox(bool network, void (*act)(void))
+{
+	int status = child_status(network, act);
+
+	if (WIFSIGNALED(status))
+		fail_msg("killed by signal %d", WTERMSIG(status));
+	if (WEXITSTATUS(status) != 0)
+		fail_msg("an expectation in line %d (modulo 256)", WEXITSTATUS(status));
+}
+
+/* False where the kernel that runs this test has no Landlock of that version. */
+static bool landlock(long version)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= version;
+}
+
+static bool can_write(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	return fd >= 0 && write(fd, "x", 1) == 1 && close(fd) == 0;
+}
+
+static void *in_thread(void *context)
+{
+	*(bool *)context = can_write(path);
+	return NULL;
+}
+
+/* --- What programs do ------------------------------------------------------------------------ */
+
+static void act_files(void)
+{
+	char moved[80];
+	struct stat st;
+
+	EXPECT(can_write(path));
+	snprintf(moved, sizeof(moved), "%s/sub", directory);
+	EXPECT(mkdir(moved, 0700) == 0);
+	strcat(moved, "/moved");
+	EXPECT(rename(path, moved) == 0);
+	EXPECT(stat(moved, &st) == 0 && st.st_size == 1);
+	EXPECT(unlink(moved) == 0);
+	*strrchr(moved, '/') = '\0';
+	EXPECT(rmdir(moved) == 0);
+	EXPECT(open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0);
+	EXPECT(open("/dev/null", O_RDWR | O_CLOEXEC) >= 0);
+}
+
+static void test_files_that_are_allowed(void **state)
+{
+	(void)state;
+	in_sandbox(false, act_files);
+}
+
+static void act_network(void)
+{
+	struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM};
+	pthread_t thread;
+	bool written = false;
+
+	EXPECT(pthread_create(&thread, NULL, in_thread, &written) == 0);
+	EXPECT(pthread_join(thread, NULL) == 0 && written);
+	EXPECT(getaddrinfo("localhost", "25", &hints, &found) == 0);
+	freeaddrinfo(found);
+	EXPECT(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0);
+	EXPECT(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0);
+}
+
+static void test_threads_and_sockets(void **state)
+{
+	(void)state;
+	in_sandbox(true, act_network);
+}
+
+static void act_abort(void)
+{
+	abort();
+}
+
+/* A program that aborts must die of it, not hang. */
+static void test_a_program_can_still_abort(void **state)
+{
+	int status = child_status(false, act_abort);
+
+	(void)state;
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+/* --- What an attacker would do ---------------------------------------------------------------- */
+
+static void act_foreign_files(void)
+{
+	EXPECT(REFUSED(open(other, O_RDONLY | O_CLOEXEC)));
+	EXPECT(REFUSED(open(other, O_WRONLY | O_CLOEXEC)));
+	EXPECT(REFUSED(open("/etc/intruder", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)));
+	EXPECT(REFUSED(open("/usr/intruder", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)));
+	EXPECT(REFUSED(open("/root", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+	EXPECT(REFUSED(unlink(other)));
+	EXPECT(can_write(path));
+	EXPECT(REFUSED(rename(path, "/tmp/intruder")));
+	EXPECT(unlink(path) == 0);
+	EXPECT(REFUSED(link("/etc/passwd", path)));
+	EXPECT(REFUSED(mknod(path, S_IFCHR | 0600, 0x103)));
+}
+
+static void test_other_files_are_out_of_reach(void **state)
+{
+	(void)state;
+	if (!landlock(2))
+		skip();
+	in_sandbox(false, act_foreign_files);
+}
+
+static void act_processes(void)
+{
+	char *const nothing[] = {NULL};
+
+	EXPECT(REFUSED(execve("/bin/true", nothing, nothing)));
+	EXPECT(REFUSED(fork()));
+	EXPECT(REFUSED(vfork()));
+	EXPECT(REFUSED(kill(getppid(), 0)));
+	EXPECT(REFUSED(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL)));
+	EXPECT(REFUSED(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0)));
+	EXPECT(REFUSED(syscall(SYS_pidfd_open, getppid(), 0)));
+}
+
+static void test_no_other_process(void **state)
+{
+	(void)state;
+	if (!FILTERED)
+		skip();
+	in_sandbox(true, act_processes);
+}
+
+static void act_kernel(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	EXPECT(page != MAP_FAILED);
+	EXPECT(REFUSED(mprotect(page, 4096, PROT_READ | PROT_EXEC)));
+	EXPECT(mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+	       MAP_FAILED);
+	EXPECT(REFUSED(unshare(0x10000000))); /* CLONE_NEWUSER */
+	EXPECT(REFUSED(mount("none", directory, "tmpfs", 0, NULL)));
+	EXPECT(REFUSED(chroot(directory)));
+	EXPECT(REFUSED(setuid(0)));
+	EXPECT(REFUSED(syscall(SYS_io_uring_setup, 1, NULL)));
+	EXPECT(REFUSED(syscall(SYS_bpf, 0, NULL, 0)));
+	EXPECT(REFUSED(syscall(SYS_keyctl, 0, 0, 0)));
+	EXPECT(REFUSED(syscall(SYS_memfd_create, "intruder", 0)));
+	EXPECT(REFUSED(syscall(SYS_userfaultfd, 0)));
+	EXPECT(REFUSED(ioctl(0, TIOCSTI, "x")));
+	EXPECT(REFUSED(socket(AF_PACKET, SOCK_RAW, 0)));
+	EXPECT(REFUSED(socket(AF_INET, SOCK_STREAM, 0)));
+}
+
+static void test_no_new_doors_into_the_kernel(void **state)
+{
+	(void)state;
+	if (!FILTERED)
+		skip();
+	in_sandbox(false, act_kernel);
+}
+
+static void act_listen(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	EXPECT(fd >= 0);
+	EXPECT(REFUSED(bind(fd, (const struct sockaddr *)&address, sizeof(address))));
+}
+
+static void test_no_port_to_listen_on(void **state)
+{
+	(void)state;
+	if (!landlock(4))
+		skip();
+	in_sandbox(true, act_listen);
+}
+
+static void act_status(void)
+{
+	char text[8192];
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	ssize_t length = read(fd, text, sizeof(text) - 1);
+
+	EXPECT(length > 0);
+	text[length] = '\0';
+	EXPECT(strstr(text, "\nNoNewPrivs:\t1\n") != NULL);
+	EXPECT(!FILTERED || strstr(text, "\nSeccomp:\t2\n") != NULL);
+	EXPECT(geteuid() == 0 || strstr(text, "\nCapEff:\t0000000000000000\n") != NULL);
+	EXPECT(geteuid() == 0 || strstr(text, "\nCapPrm:\t0000000000000000\n") != NULL);
+}
+
+static void test_the_kernel_says_so(void **state)
+{
+	(void)state;
+	in_sandbox(false, act_status);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	cm_log_init("test_sandbox", CM_LOG_STDERR);
+	if (mkdtemp(directory) == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/file", directory);
+	snprintf(other, sizeof(other), "%s.other", directory);
+	return can_write(other) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	unlink(path);
+	unlink(other);
+	return rmdir(directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_files_that_are_allowed),
+	    cmocka_unit_test(test_threads_and_sockets),
+	    cmocka_unit_test(test_a_program_can_still_abort),
+	    cmocka_unit_test(test_other_files_are_out_of_reach),
+	    cmocka_unit_test(test_no_other_process),
+	    cmocka_unit_test(test_no_new_doors_into_the_kernel),
+	    cmocka_unit_test(test_no_port_to_listen_on),
+	    cmocka_unit_test(test_the_kernel_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
