@@ -142,7 +142,7 @@ static bool add_rule(int fd, uint64_t handled, const char *path, uint64_t access
 	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
 		rule.allowed_access &= FILE_ITSELF;
 	if (syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
-		cm_error_set_errno(err, "Landlock does not allow %s", path);
+		cm_error_set_errno(err, "cannot allow %s by Landlock", path);
 		good = false;
 	}
 	close(rule.parent_fd);
@@ -185,12 +185,12 @@ static bool restrict_files(const struct cm_sandbox *sandbox, struct cm_error *er
 	}
 	fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
 	if (fd < 0) {
-		cm_error_set_errno(err, "Landlock cannot be used");
+		cm_error_set_errno(err, "cannot use Landlock");
 		return false;
 	}
 	good = add_rules(sandbox, fd, ruleset.files, err);
 	if (good && syscall(SYS_landlock_restrict_self, fd, 0) != 0) {
-		cm_error_set_errno(err, "Landlock cannot be used");
+		cm_error_set_errno(err, "cannot use Landlock");
 		good = false;
 	}
 	close(fd);

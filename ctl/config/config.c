@@ -2,7 +2,7 @@
  * config - chatmailctl config: the servers' configuration, rendered from chatmail.ini
  *
  * SYNOPSIS
- *	chatmailctl config list|show|diff|apply|rollback [options]
+ *	chatmailctl config list|show|diff|apply|rollback|finish [options]
  *
  * The subcommands with their options, and what all of them need first.
  */
@@ -34,6 +34,7 @@ enum needs {
 	NEEDS_SETTINGS,
 	NEEDS_STATE,  /* and what earlier runs wrote */
 	NEEDS_CHANGE, /* and that nobody else changes anything */
+	NEEDS_LOCK,   /* only that: chatmail.ini may be wrong */
 };
 
 static bool prepare(struct cm_job *job, enum needs needs);
@@ -202,6 +203,20 @@ static int rollback(int argc, char **argv)
 	return change(argc, argv, "Takes the last apply back.", cm_job_rollback);
 }
 
+static int finish(int argc, char **argv)
+{
+	static const struct subcommand subcommand = {
+	    .line = {.synopsis = "[OPTION]...",
+		     .summary = "Finishes an apply or rollback that was interrupted, if there is "
+				"one."},
+	    .work = cm_job_finish,
+	    .needs = NEEDS_LOCK,
+	};
+	struct cm_job job = JOB(argv[0]);
+
+	return run(&job, &subcommand, argc, argv);
+}
+
 int cm_command_config(int argc, char **argv)
 {
 	static const struct cm_command commands[] = {
@@ -210,6 +225,7 @@ int cm_command_config(int argc, char **argv)
 	    {"diff", diff, "print what apply would change"},
 	    {"apply", apply, "let the servers check everything, then put it in place"},
 	    {"rollback", rollback, "take the last apply back"},
+	    {"finish", finish, "finish an apply that was interrupted"},
 	    {NULL, NULL, NULL},
 	};
 
@@ -240,6 +256,8 @@ static bool prepare(struct cm_job *job, enum needs needs)
 	char *ini = NULL;
 
 	extend_path();
+	if (needs == NEEDS_LOCK)
+		return cm_state_open(&job->state, job->root, true, job->err);
 	if (job->ini == NULL && asprintf(&ini, "%s%s", job->root, CM_CONFIG_DEFAULT_PATH) < 0) {
 		cm_error_set(job->err, "out of memory");
 		return false;

@@ -265,3 +265,8 @@ int cm_job_rollback(struct cm_job *job)
 	cm_changes_free(&changes);
 	return status;
 }
+
+int cm_job_finish(struct cm_job *job)
+{
+	return recover(job) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
+}

@@ -327,19 +327,32 @@ static bool make_directories(struct job *job)
 
 /* --- Result --------------------------------------------------------------------------------- */
 
-static void print_steps(const struct job *job)
+/* As `chatmailctl dns` prints them. */
+static int print_records(const struct job *job)
+{
+	char *words[] = {
+	    "dns", "--root", (char *)job->root, "--templates", (char *)job->templates, NULL,
+	};
+
+	puts("\nThe records for your domain, as in a zone file (`chatmailctl dns --table`: for a web "
+	     "form):\n");
+	return cm_command_dns(sizeof(words) / sizeof(words[0]) - 1, words);
+}
+
+static int print_steps(const struct job *job)
 {
 	const struct cm_config *config = job->config;
+	int status = CM_EXIT_OK;
 	const char *path;
 	json_t *word;
 
 	json_object_foreach(job->made, path, word)
 	    printf("%-8s %s\n", json_string_value(word), path);
+	if (!config->mail_domain_is_ip)
+		status = print_records(job);
 	puts("\nWhat to do next:\n");
 	if (!config->mail_domain_is_ip)
-		puts(
-		    "  chatmailctl dns              the records for your domain; then `chatmailctl "
-		    "dns --check`");
+		puts("  publish the records          then see `chatmailctl dns --check`");
 	puts("  chatmailctl config diff      what the servers' configuration becomes\n"
 	     "  chatmailctl config apply     put it in place\n"
 	     "  start the services           and look at `chatmailctl status`");
@@ -348,6 +361,7 @@ static void print_steps(const struct job *job)
 		       "                               its hook: `chatmailctl certificate deployed "
 		       "CERTIFICATE KEY`\n",
 		       cm_settings_get(job->settings, "acme_webroot"));
+	return status;
 }
 
 static int print_json(const struct job *job)
@@ -393,11 +407,7 @@ static int run(struct job *job, const char *domain)
 	if (ini != NULL && load(job, ini) && make_dkim_key(job) && make_certificate(job) &&
 	    make_turn_secret(job) && make_directories(job) &&
 	    make_file(job, CM_CONFIG_DEFAULT_PATH, ini, 0644, 0)) {
-		status = CM_EXIT_OK;
-		if (job->json)
-			status = print_json(job);
-		else
-			print_steps(job);
+		status = job->json ? print_json(job) : print_steps(job);
 	}
 	free(ini);
 	return status;

@@ -41,6 +41,7 @@ FILES = {
             "conf.d/chatmail-notifyd",
             "conf.d/chatmail-transport",
             "conf.d/iroh-relay",
+            "init.d/chatmail-config",
             "init.d/chatmail-httpd",
             "init.d/chatmail-milter",
             "init.d/chatmail-notifyd",

@@ -28,9 +28,10 @@ def installed(box, packages):
     keys = box.root / "etc/dkimkeys"
     keys.mkdir(exist_ok=True)
     box.run("openssl", "genrsa", "-out", "/etc/dkimkeys/opendkim.private", "2048")
-    box.run("chown", "-R", "root:vmail", "/etc/dkimkeys")
-    box.run("chmod", "750", "/etc/dkimkeys")
-    box.run("chmod", "640", "/etc/dkimkeys/opendkim.private")
+    # As `chatmailctl init` makes them: root's alone.
+    box.run("chown", "-R", "root:root", "/etc/dkimkeys")
+    box.run("chmod", "700", "/etc/dkimkeys")
+    box.run("chmod", "600", "/etc/dkimkeys/opendkim.private")
     return box
 
 
@@ -80,10 +81,26 @@ def test_a_service_starts_is_supervised_and_stops(installed, service):
     text = installed.run("cat", f"/proc/{again}/status").stdout
     assert re.search(r"^NoNewPrivs:\s1$", text, re.M)
     assert re.search(r"^CapEff:\s0+$", text, re.M)
+    assert re.search(r"^Seccomp:\s2$", text, re.M)
+    assert re.search(r"^Uid:(\s+%d){4}$" % int(installed.run("id", "-u", "vmail").stdout), text, re.M)
     limits = installed.run("cat", f"/proc/{again}/limits").stdout
     assert re.search(r"^Max open files\s+1234\b", limits, re.M)
     installed.run("rc-service", "--nodeps", service, "stop")
     eventually(lambda: child(installed, service) is None, 60, message=f"{service} goes on")
+
+
+def test_the_milter_has_a_key_that_vmail_may_not_read(installed):
+    key = "/etc/dkimkeys/opendkim.private"
+    assert stat(installed, key) == "root root 600"
+    log = installed.root / "tmp/milter.log"
+    confd = installed.root / "etc/conf.d/chatmail-milter"
+    confd.write_text(confd.read_text() + 'error_logger=\nerror_log="/tmp/milter.log"\n')
+    installed.run("rc-service", "--nodeps", "chatmail-milter", "start")
+    eventually(lambda: log.exists() and "listening on" in log.read_text(), 60)
+    assert "DKIM key" not in log.read_text()
+    socket = "/var/spool/postfix/chatmail/milter.sock"
+    assert stat(installed, socket) == "vmail postfix 660"
+    installed.run("rc-service", "--nodeps", "chatmail-milter", "stop")
 
 
 def test_sockets_are_postfix_s_and_the_web_server_s(installed):

@@ -108,10 +108,15 @@ def test_edit_between_kill_and_recovery(machine, tmp_path):
     main = machine.path(MAIN)
     main.write_text("# mine\n" + main.read_text())
     assert "interrupted" in machine.config("list").stderr
-    done = machine.apply()
+    # As at boot, when chatmail.ini may be anything.
+    saved = machine.path("/etc/chatmail.ini").read_text()
+    machine.path("/etc/chatmail.ini").write_text("broken\n")
+    done = machine.config("finish")
+    machine.path("/etc/chatmail.ini").write_text(saved)
     assert "finished a change that had been interrupted" in done.stderr
     assert main.read_text().startswith("# mine\n")
     assert "message_size_limit = 1000000\n" in main.read_text()
+    assert machine.config("finish").stderr == ""
 
 
 class Operator:

@@ -37,7 +37,9 @@ def settings(root, *arguments):
 def test_relay_with_a_name(tmp_path):
     done = init(tmp_path, "relay.example")
     assert done.returncode == 0, done.stderr
-    assert "chatmailctl dns" in done.stdout
+    assert "chatmailctl dns --check" in done.stdout
+    assert re.search(r"^relay\.example\. +3600 IN MX +10 relay\.example\.$", done.stdout, re.M)
+    assert re.search(r'^opendkim\._domainkey\.relay\.example\. +3600 IN TXT +"v=DKIM1;', done.stdout, re.M)
     ini = tmp_path / "etc/chatmail.ini"
     assert "mail_domain = relay.example\n" in ini.read_text()
     assert mode(ini) == 0o644
