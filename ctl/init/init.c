@@ -334,7 +334,8 @@ static int print_records(const struct job *job)
 	    "dns", "--root", (char *)job->root, "--templates", (char *)job->templates, NULL,
 	};
 
-	puts("\nThe records for your domain, as in a zone file (`chatmailctl dns --table`: for a web "
+	puts("\nThe records for your domain, as in a zone file (`chatmailctl dns --table`: for a "
+	     "web "
 	     "form):\n");
 	return cm_command_dns(sizeof(words) / sizeof(words[0]) - 1, words);
 }
