@@ -16,7 +16,6 @@ import pytest
 from support import messages
 from support.milter import NR_BODY, NR_HDR, NR_RCPT, STEPS, Connection, Reply
 from support.milter_daemon import PEER, USER, MilterDaemon, begin, encrypted, finish, new_daemon, send
-from support.valgrind import valgrind
 
 SCRIPTS = Path(__file__).parent / "miltertest"
 
@@ -305,4 +304,3 @@ def test_many_connections_at_once(daemon):
         for connection, _ in connections:
             connection.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
-from support.valgrind import valgrind

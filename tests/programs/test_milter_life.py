@@ -17,6 +17,7 @@ from support import messages
 from support.milter import Connection, Reply
 from support.milter_daemon import BUILD, PEER, PROGRAM, USER, begin, encrypted, finish, new_daemon, send
 from support.ports import free_ports
+from support.valgrind import valgrind
 from support.wait import eventually
 
 
@@ -341,13 +342,12 @@ def test_no_leak(tmp_path):
     daemon = new_daemon(tmp_path)
     report = tmp_path / "valgrind"
     daemon.start(
-        wrapper=[
-            "valgrind",
+        wrapper=valgrind(
             "--leak-check=full",
             "--errors-for-leak-kinds=definite",
             "--error-exitcode=99",
             f"--log-file={report}",
-        ]
+        )
     )
     held = Connection(daemon.socket, timeout=300)
     for _ in range(3):
