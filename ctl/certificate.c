@@ -14,7 +14,7 @@
 
 #define DAY 86400L
 
-/* The common name of a host whose name is too long for one. */
+/* The common name if the host's name is too long for one. */
 #define COMMON_NAME_MAX 64
 
 static bool add_extension(X509 *certificate, int id, const char *value)
@@ -61,7 +61,7 @@ static X509 *make(const char *host, unsigned int days, EVP_PKEY *key)
 	char *names = NULL;
 	bool good;
 
-	/* What users of the relay's other names meet is their operator's to certify. */
+	/* Other names of the relay need a certificate of the operator's. */
 	if (asprintf(&names, "%s:%s", ip ? "IP" : "DNS", host) < 0)
 		names = NULL;
 	good = certificate != NULL && names != NULL && X509_set_version(certificate, 2) == 1 &&

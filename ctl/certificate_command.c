@@ -39,7 +39,7 @@ static bool run(const char *const command[], struct cm_error *err)
 	int status, result;
 	pid_t pid;
 
-	/* posix_spawnp() changes none of the words. */
+	/* posix_spawnp() does not modify the arguments. */
 	result =
 	    posix_spawnp(&pid, command[0], NULL, NULL, (char *const *)(void *)command, environ);
 	if (result != 0) {

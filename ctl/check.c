@@ -5,7 +5,7 @@
  *	chatmailctl check --direction in|out --from ADDR --to ADDR... [-c INI] [-v] [--json] FILE|-
  *
  * Runs the milter's own policy and DKIM verification on a file. One line of output, "accept REASON"
- * or "CODE text"; exit status 0 accept, 1 refuse, 2 usage or trouble of our own.
+ * or "CODE text"; exit status 0: accept, 1: refuse, 2: usage or internal failure.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -197,7 +197,7 @@ static char *read_file(const char *path, size_t *length_r)
 	return data;
 }
 
-/* SMTP's line ends, which signatures count, for a file that has LF alone. Takes data. */
+/* Converts a file with bare LF to SMTP's line ends, as signatures cover those. Takes data over. */
 static char *to_wire(char *data, size_t *length)
 {
 	size_t more = 0, out_length = 0;

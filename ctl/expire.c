@@ -1,5 +1,5 @@
 /*
- * expire - chatmailctl expire: run chatmail-expire, so that the operator has one program to know
+ * expire - chatmailctl expire: runs chatmail-expire, so that one program does everything
  *
  * SYNOPSIS
  *	chatmailctl expire [options of chatmail-expire(8)]

@@ -1,5 +1,5 @@
 /*
- * html - text that becomes part of a page
+ * html - writes text into a page
  */
 #ifndef CM_HTML_H
 #define CM_HTML_H

@@ -1,5 +1,5 @@
 /*
- * invite - chatmailctl invite: who may have an account where registration is by invitation
+ * invite - chatmailctl invite: manages invitations to accounts
  *
  * SYNOPSIS
  *	chatmailctl invite create [options]
@@ -139,7 +139,7 @@ static bool print_batch(const struct job *job, const struct cm_invitation_batch 
 	return cm_invite_print(batch);
 }
 
-/* What was made before a failure is printed: otherwise nobody could use it. */
+/* Invitations made before a failure are printed: otherwise they would be lost. */
 static int make(struct job *job)
 {
 	struct cm_new_invitation *made = calloc(job->count, sizeof(*made));

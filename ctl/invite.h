@@ -1,5 +1,5 @@
 /*
- * invite - what chatmailctl invite works with
+ * invite - shared parts of chatmailctl invite
  */
 #ifndef CM_INVITE_H
 #define CM_INVITE_H
@@ -12,13 +12,13 @@
 #include "error.h"
 #include "invitation.h"
 
-/* One that was just made: the only moment at which its link is known. */
+/* A new invitation. Its link is known only now. */
 struct cm_new_invitation {
 	char id[CM_INVITATION_ID_LENGTH + 1];
 	char token[CM_INVITATION_TOKEN_LENGTH + 1];
 };
 
-/* What all that are made at once have in common. */
+/* The common properties of invitations that are made together. */
 struct cm_invitation_batch {
 	const char *url; /* of the relay, without a slash at its end */
 	const char *domain;

@@ -45,7 +45,7 @@ struct text {
 	char *name, *value;
 };
 
-/* One page in the making. */
+/* A page that is being made. */
 struct making {
 	const struct cm_settings *settings;
 	const char *templates;
@@ -53,7 +53,7 @@ struct making {
 	size_t language;
 	struct text texts[TEXTS_MAX]; /* of the language */
 	size_t text_count;
-	struct text made[TEXTS_MAX]; /* what was asked for: valid until the end */
+	struct text made[TEXTS_MAX]; /* requested values: valid until the end */
 	size_t made_count;
 	const char *content;
 	struct cm_error *err;
@@ -187,7 +187,7 @@ static char *is_mode(const struct making *making, const char *mode)
 	return strdup(now != NULL && strcmp(now, mode) == 0 ? "true" : "false");
 }
 
-/* What is neither a text of the language nor a setting; NULL if it is not that either. */
+/* Values that are neither a text nor a setting; NULL: unknown name. */
 static char *make_value(struct making *making, const char *name)
 {
 	static const char mode[] = "registration_";

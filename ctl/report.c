@@ -1,5 +1,5 @@
 /*
- * report - chatmailctl report: what the mailboxes hold and who uses them
+ * report - chatmailctl report: how full the mailboxes are and how recently they were used
  *
  * SYNOPSIS
  *	chatmailctl report [-c INI] [--json | --prometheus FILE] [--min-login-age DAYS]

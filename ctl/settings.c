@@ -1,5 +1,5 @@
 /*
- * settings - what the configuration templates may ask for
+ * settings - values for the configuration templates
  */
 #include "settings.h"
 
@@ -35,10 +35,10 @@ enum shape {
 	DURATION,
 };
 
-/* Clients that are at work at the same moment on the smallest machine. */
+/* Clients that are active at the same time on the smallest machine. */
 #define IMAP_PROCESSES_MIN 100
 
-/* What a machine or a test may want different; nothing here is policy. */
+/* Settings that a machine or a test may override; none of them is policy. */
 static const struct site {
 	const char *name;
 	enum shape shape;
@@ -344,14 +344,14 @@ static bool fill_keys(struct cm_settings *settings, const struct cm_config *conf
 	return true;
 }
 
-/* True if OpenDKIM's daemon signs what leaves. */
+/* True if OpenDKIM's daemon signs outgoing mail. */
 static bool opendkim_signs(const struct cm_config *config)
 {
 	return config->dkim_signing == CM_DKIM_SIGNING_OPENDKIM && !config->mail_domain_is_ip;
 }
 
-/* An imap process has up to 2 MB of its own, and half of the memory is for other things: the kernel
-   must never have to kill one, or the login process that serves hundreds of clients. */
+/* An imap process has up to 2 MB of its own, and half of the memory is reserved for the rest, so
+ * that the kernel never kills one, or the login process that serves hundreds of clients. */
 static char *imap_processes(const struct cm_config *config)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
@@ -415,7 +415,8 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	return true;
 }
 
-/* Postfix wants a host name even of a relay that has none: the reverse name of its address. */
+/* Postfix needs a host name, even if the relay has none: this is the reverse name of its address.
+ */
 static char *postfix_hostname(const struct cm_config *config)
 {
 	unsigned char a[4];

@@ -1,5 +1,5 @@
 /*
- * settings - what the configuration templates may ask for
+ * settings - values for the configuration templates
  *
  * Three kinds of names: the keys of chatmail.ini; values derived from them (sizes in the unit that
  * a server wants, host names); and the site's own settings below, which have a default for a

@@ -32,7 +32,7 @@ struct cm_program {
 	const char *why; /* if it is off */
 };
 
-/* A number that perhaps could not be found out. */
+/* A number that may be unknown. */
 struct cm_amount {
 	bool known;
 	uint64_t value;
@@ -46,7 +46,7 @@ struct cm_status {
 	const char *registration; /* "open", "invite" or "closed" */
 	char *registration_why;   /* "": nothing to say */
 	struct cm_amount disk_free, disk_size;
-	struct cm_amount inodes_free; /* unknown also where the file system counts none */
+	struct cm_amount inodes_free; /* unknown if the file system does not count them */
 	double load;
 	struct cm_amount postfix_active, postfix_deferred, postfix_hold;
 	struct cm_amount push_queue;
@@ -55,7 +55,7 @@ struct cm_status {
 };
 
 /* Fills everything. config must outlive it; queue_directory is Postfix's. False with err filled if
-   out of memory; what merely cannot be found out is marked so. */
+   out of memory; values that cannot be read are marked as unknown. */
 bool cm_status_gather(struct cm_status *status, const struct cm_config *config,
 		      const char *queue_directory, struct cm_error *err);
 

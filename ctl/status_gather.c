@@ -51,7 +51,7 @@ static void find_programs(struct cm_status *status)
 	}
 }
 
-/* For want of a better word, "closed" is also a relay that makes no accounts just now. */
+/* "closed" also means a relay that makes no accounts just now. */
 static bool judge_registration(struct cm_status *status)
 {
 	static const char *const words[] = {[CM_REGISTRATION_ALLOWED] = "open",
@@ -60,7 +60,7 @@ static bool judge_registration(struct cm_status *status)
 	const struct cm_config *config = status->config;
 	struct cm_error why = {""}, no_limits = {""};
 	struct cm_limits *limits = cm_limits_open(config->run_dir, &no_limits);
-	/* An ordinary user may not open them: then it is enough that they have a place. */
+	/* An ordinary user may not open them: then a directory for them is enough. */
 	bool has_limits = limits != NULL || (geteuid() != 0 && access(config->run_dir, F_OK) == 0);
 	enum cm_registration result = cm_registration_now(config, has_limits, &why);
 

@@ -1,9 +1,9 @@
 /*
  * status_programs - which of the relay's programs run, from /proc
  *
- * No pid file is asked: their places differ between distributions, and one that a crash left behind
- * names a stranger. What counts is the program file of a process and, where others use the same
- * name (Postfix's "master"), a part of its path.
+ * PID files are not used: their places differ between distributions, and a stale one names another
+ * process. A process counts by its program file and, where others use the same name (Postfix's
+ * "master"), a part of its path.
  */
 #include <ctype.h>
 #include <dirent.h>

@@ -1,8 +1,7 @@
 /*
  * status_text - how the relay is doing, for a person
  *
- * What needs attention is red, what is merely worth knowing yellow. A counter that is zero is left
- * out where there are many.
+ * Red needs attention, yellow is worth knowing. Long lists leave out counters that are zero.
  */
 #include <inttypes.h>
 #include <string.h>

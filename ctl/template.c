@@ -1,5 +1,5 @@
 /*
- * template - configuration files with a few places left open
+ * template - configuration files with placeholders
  *
  * One pass over the lines. What the surrounding %if lines decided is a stack of branches; a line is
  * written only if every branch around it is taken.

@@ -1,7 +1,7 @@
 /*
- * template - configuration files with a few places left open
+ * template - configuration files with placeholders
  *
- * A template is a text file of the program it is for, so that who knows the program can read it:
+ * A template is a text file of the program it is for, readable for everybody who knows the program:
  *
  *	{{name}}	the value of a setting
  *	%if name	the lines up to %else or %end only if the value is neither empty nor
@@ -9,7 +9,7 @@
  *	%else
  *	%end
  *
- * The directives stand alone on a line, which leaves no line behind. A setting that does not exist
+ * A directive stands alone on its line, which is not written. A setting that does not exist
  * is an error, never an empty string.
  */
 #ifndef CM_TEMPLATE_H

@@ -1,5 +1,6 @@
 /*
- * tls_pair - the certificate and key that the servers use: do they fit, and for how long?
+ * tls_pair - the certificate and key that the servers use: checks that they fit, and how long they
+ * are valid
  */
 #ifndef CM_TLS_PAIR_H
 #define CM_TLS_PAIR_H
@@ -44,7 +45,7 @@ bool cm_tls_pair_check(const struct cm_config *config, const struct cm_tls_files
 bool cm_tls_pair_install(const struct cm_config *config, const struct cm_tls_files *files,
 			 struct cm_error *err);
 
-/* True if the operator should look after it: less than 21 days are left, or less than a quarter of
+/* True if the operator should renew it: less than 21 days are left, or less than a quarter of
    its life if that is shorter (authorities issue certificates for addresses for six days). */
 bool cm_tls_pair_ends_soon(const struct cm_tls_pair *pair, time_t now);
 

@@ -1,5 +1,5 @@
 /*
- * archive_reader - an archive, read as a stream and trusted in nothing
+ * archive_reader - reads an archive as a stream, without trusting it
  *
  * An entry is a regular file or a directory with a relative name of plain components; anything
  * else ends the reading with an error. See archive_digest.h for the order of entries.

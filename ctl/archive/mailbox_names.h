@@ -1,5 +1,5 @@
 /*
- * mailbox_names - what of a mailbox is not worth keeping
+ * mailbox_names - files of a mailbox that an archive leaves out
  */
 #ifndef CM_MAILBOX_NAMES_H
 #define CM_MAILBOX_NAMES_H

@@ -1,5 +1,5 @@
 /*
- * change - what becomes of each managed file, and lists of it
+ * change - the change of each managed file, and lists of changes
  */
 #ifndef CM_CHANGE_H
 #define CM_CHANGE_H
@@ -10,13 +10,13 @@
 #include "managed.h"
 
 enum cm_outcome {
-	CM_UNCHANGED, /* as the templates have it */
+	CM_UNCHANGED, /* equal to the template */
 	CM_CREATED,
 	CM_CHANGED,  /* it was as we wrote it, the templates or chatmail.ini changed */
 	CM_MERGED,   /* the same, with the operator's edits kept */
 	CM_EDITED,   /* only the operator changed it: it stays */
-	CM_REPLACED, /* it was there before us: a copy is kept in FILE.chatmail-old */
-	CM_CONFLICT, /* both changed the same lines */
+	CM_REPLACED, /* the file existed before: a copy is kept in FILE.chatmail-old */
+	CM_CONFLICT, /* both sides changed the same lines */
 	CM_DELETED,  /* the operator removed it: it stays away */
 	CM_REMOVED,  /* no template makes it any more */
 	CM_LEFT,     /* the same, but the operator edited it: it stays */

@@ -350,7 +350,7 @@ static const char *include_file(struct cm_job *job, const char *path)
 	return job->included = text;
 }
 
-/* The secret itself only where it is to be written. */
+/* Returns the secret itself only if it is written to a file. */
 static const char *turn_secret(struct cm_job *job)
 {
 	if (!job->uses_secrets)

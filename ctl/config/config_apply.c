@@ -168,7 +168,7 @@ static bool leave_conflicts(const struct cm_job *job, const struct cm_changes *c
 	return good;
 }
 
-/* FILE.chatmail-new has no meaning any more. */
+/* FILE.chatmail-new is obsolete. */
 static void remove_new(const struct cm_job *job, const struct cm_changes *changes)
 {
 	for (size_t i = 0; i < changes->count; i++) {

@@ -1,10 +1,10 @@
 /*
- * journal - changes of many files that are carried out wholly or not at all
+ * journal - changes of many files, atomic as a whole
  *
- * A change is written down completely in next/, which then gets the name commit/: from there on it
- * is decided, and cm_journal_recover() carries out what a kill or a power cut interrupted. A file
- * that somebody edited in between is merged; if that is impossible it stays as it is, and the new
- * text is put beside it as FILE.chatmail-new.
+ * A change is written completely to next/, which is then renamed to commit/. From then on it is
+ * decided, and cm_journal_recover() completes it after a kill or a power cut. A file that somebody
+ * edited in between is merged; if that is impossible it stays as it is, and the new text is put
+ * beside it as FILE.chatmail-new.
  *
  * One entry is a directory: `list` has a line "MODE UID GID PATH" a file; before/, after/,
  * base-before/ and base-after/ have the contents, absent where there was no file; `undoes`, if it

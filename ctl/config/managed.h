@@ -1,5 +1,5 @@
 /*
- * managed - what is in a file, or that there is none
+ * managed - the content of a file that may be missing
  *
  * Configuration files of other programs: any bytes, at most CM_MANAGED_MAX of them.
  */

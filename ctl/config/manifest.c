@@ -27,7 +27,7 @@ static bool read_option(const char *option, struct cm_manifest_row *row)
 	return end != option + 5 && *end == '\0' && row->owner.mode <= 0777;
 }
 
-/* A path that stays where it is put. */
+/* An absolute path without "..". */
 static bool is_clean(const char *path)
 {
 	return path != NULL && strstr(path, "/../") == NULL && strstr(path, "//") == NULL;

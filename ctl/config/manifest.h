@@ -32,7 +32,7 @@ struct cm_manifest_row {
 };
 
 struct cm_manifest {
-	char *text; /* what the rows point into */
+	char *text; /* the text that the rows point into */
 	struct cm_manifest_row *rows;
 	size_t count;
 };

@@ -12,7 +12,7 @@
 
 enum cm_merge {
 	CM_MERGE_CLEAN,
-	CM_MERGE_CONFLICT, /* both changed the same lines */
+	CM_MERGE_CONFLICT, /* both sides changed the same lines */
 	CM_MERGE_FAILED,   /* err is filled */
 };
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More would be a machine of a kind that nobody runs a relay on. */
+/* No relay has more. */
 #define ADDRESSES_MAX 256
 
 static bool is_public_ipv4(uint32_t address)

@@ -94,7 +94,7 @@ static bool use_fresh(struct cm_job *job, struct cm_change *change, enum cm_outc
 	       copy(job, &change->fresh, &change->base_after);
 }
 
-/* The file stays; what the templates make of it is known to the operator. */
+/* The file stays; the operator knows the template's version. */
 static bool use_mine(struct cm_job *job, struct cm_change *change, enum cm_outcome outcome)
 {
 	change->outcome = outcome;
@@ -238,7 +238,7 @@ static bool take_back(struct cm_job *job, const struct cm_change *done, struct c
 		       copy(job, &done->base_before, &change->base_after);
 	}
 	if (change->before.data == NULL || done->before.data == NULL) {
-		/* Removed, or edited, since it came: the operator's wish stays. */
+		/* The operator removed or edited it: leave it. */
 		change->outcome = change->before.data == NULL ? CM_DELETED : CM_LEFT;
 		return copy(job, &done->base_before, &change->base_after);
 	}

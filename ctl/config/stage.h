@@ -1,5 +1,5 @@
 /*
- * stage - would the servers take these files?
+ * stage - has the servers check the files
  *
  * The files are written below a scratch directory, with every path of a managed file in them
  * pointing into it, and each server's `check` beside its templates is run there. It gets the

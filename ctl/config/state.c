@@ -55,7 +55,7 @@ char *cm_state_target(const struct cm_state *state, const char *path, struct cm_
 	return join(err, state->root, path, "");
 }
 
-/* What only a killed run can have left, as we hold the lock. */
+/* Remains of a killed run, as this run holds the lock. */
 static void remove_leftovers(const struct cm_state *state)
 {
 	DIR *directory = opendir(state->directory);

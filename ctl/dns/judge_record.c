@@ -129,7 +129,7 @@ static bool lets_us_send(const struct cm_zone *zone, const char *word, size_t le
 		if (name == 3 && strncasecmp(word, "ip", 2) == 0 && strlen(*one) == length &&
 		    strncasecmp(colon + 1, *one, length) == 0)
 			return true;
-	/* Somebody else's list: what is in it is theirs to say. */
+	/* A record of another domain, which we cannot judge. */
 	return name == 7 && strncasecmp(word, "include", 7) == 0;
 }
 
@@ -242,7 +242,7 @@ static enum cm_finding_state judge_service(const struct cm_record *record,
 	return CM_RIGHT;
 }
 
-/* Any authority will do, only not none. */
+/* Any authority will do, but there must be one. */
 static enum cm_finding_state judge_caa(const struct cm_answer *answer, const char **why_r)
 {
 	bool restricts = false;

@@ -1,5 +1,5 @@
 /*
- * judge_record - is an answer of the DNS what a relay needs?
+ * judge_record - judges DNS answers against the needed records
  */
 #ifndef CM_JUDGE_RECORD_H
 #define CM_JUDGE_RECORD_H

@@ -30,7 +30,7 @@ static bool configure(struct ub_ctx *context, const char *server, struct cm_erro
 	static const struct {
 		const char *name, *value;
 	} options[] = {
-	    {"module-config:", "iterator"}, /* whether it is signed is another question */
+	    {"module-config:", "iterator"}, /* signatures are judged elsewhere */
 	    {"unblock-lan-zones:", "yes"},           {"local-zone:", "test. transparent"},
 	    {"local-zone:", "invalid. transparent"}, {"do-not-query-localhost:", "no"},
 	};

@@ -181,7 +181,7 @@ static enum cm_finding_state ask(struct cm_query *query, const struct cm_zone *z
 	return state;
 }
 
-/* Web forms append the domain by themselves; who writes it out has it twice. */
+/* Web forms append the domain, so a full name has it twice. */
 static bool doubled(struct cm_query *query, const struct cm_zone *zone,
 		    const struct cm_record *record)
 {
@@ -271,7 +271,7 @@ static bool check(const struct cm_servers *servers, const struct cm_zone *zone,
 
 		reachable += state != CM_UNKNOWN;
 		wrong += state != CM_RIGHT;
-		/* The worst is reported; that one of several is silent is worse than nothing. */
+		/* Reports the worst finding; one silent server of several counts as a finding. */
 		if (i == 0 || (finding->state == CM_RIGHT && state != CM_RIGHT)) {
 			free(finding->found);
 			free(finding->fix);
@@ -292,7 +292,7 @@ static bool check(const struct cm_servers *servers, const struct cm_zone *zone,
 	return finding->name != NULL;
 }
 
-/* Addresses that nobody here has: clients and peers try them first, and wait. */
+/* Foreign addresses: clients and peers may try them first, and wait. */
 static bool check_surplus(const struct cm_servers *servers, const struct cm_zone *zone,
 			  const char *name, enum cm_record_type type, struct cm_findings *findings)
 {

@@ -1,5 +1,5 @@
 /*
- * verify - are the relay's records in the DNS, and right?
+ * verify - checks the relay's records in the DNS
  *
  * Each authoritative server is asked, and then the local resolver, which may remember an old
  * record: missing, wrong and stale are different faults with different remedies.
@@ -21,7 +21,7 @@ enum cm_finding_state {
 	CM_RIGHT,
 	CM_MISSING,
 	CM_WRONG,
-	CM_STALE,   /* right where it is made, not yet where it is read */
+	CM_STALE,   /* right at the authority, old at the resolver */
 	CM_UNKNOWN, /* no answer */
 };
 

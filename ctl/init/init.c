@@ -1,5 +1,5 @@
 /*
- * init - chatmailctl init: everything that a new relay needs before it is configured
+ * init - chatmailctl init: prepares a new relay for its configuration
  *
  * SYNOPSIS
  *	chatmailctl init [--root DIR] [--json] DOMAIN|ADDRESS
@@ -34,7 +34,7 @@
 
 #define MAX_FILE 65536
 
-/* A certificate that nobody renews, and one until an authority has issued another. */
+/* Days of a self-signed certificate for good, and of a provisional one. */
 #define CERTIFICATE_DAYS 36500
 #define PROVISIONAL_DAYS 30
 
@@ -302,7 +302,7 @@ static bool make_turn_secret(struct job *job)
 	return good;
 }
 
-/* Where ACME clients put what proves control of the names (RFC 8555 8.3); not all make it. */
+/* The directory of ACME challenges (RFC 8555 8.3), which not all clients create. */
 static bool make_challenges(struct job *job)
 {
 	char *path = NULL;

@@ -1,5 +1,5 @@
 /*
- * stun - messages of STUN and TURN: written, and read with every length checked
+ * stun - writes STUN and TURN messages, and reads them with every length checked
  *
  * As much as a client of one allocation needs (RFC 8489 5, 14; RFC 8656 18).
  */
@@ -45,7 +45,8 @@ struct cm_stun_message {
 /* Begins a request with a random transaction ID. False if there are no random numbers. */
 bool cm_stun_begin(struct cm_stun_message *message, enum cm_stun_type type);
 
-/* Adds an attribute. What does not fit is left out, and the message is then refused. */
+/* Adds an attribute. An attribute that does not fit is left out; the server then refuses the
+ * message. */
 void cm_stun_add(struct cm_stun_message *message, enum cm_stun_attribute type, const void *value,
 		 size_t length);
 /* IPv4 or IPv6. */

@@ -1,9 +1,9 @@
 /*
- * turn_probe - does a TURN server give our users a relayed address, and not too much?
+ * turn_probe - checks that a TURN server relays for our users, and only where it may
  *
  * Does what a client does at the start of a call: allocates an address with a new login, asks for
  * permission to reach a peer, and gives the address back. The peer is the server's own loopback
- * address, which must be refused: who may send there reaches what trusts the machine itself.
+ * address, which must be refused: services that trust the machine itself would be reachable.
  */
 #ifndef CM_TURN_PROBE_H
 #define CM_TURN_PROBE_H

@@ -24,7 +24,7 @@
 
 #define PASSWORD_SIZE 514
 
-/* A delivery that began before the account went may still make its directory again. */
+/* A delivery that began before the deletion may make the directory again. */
 #define LEFTOVER_LOOKS   10
 #define LEFTOVER_WAIT_MS 200
 
@@ -299,7 +299,7 @@ static int delete_one(struct deletion *deletion, const char *word, struct cm_add
 	return CM_EXIT_OK;
 }
 
-/* Removes what a delivery or a session that was just ending made under the old names. */
+/* Removes what a delivery or an ending session made under the old names. */
 static int remove_leftovers(struct deletion *deletion)
 {
 	const struct timespec pause = {.tv_nsec = LEFTOVER_WAIT_MS * 1000000L};

@@ -1,5 +1,5 @@
 /*
- * expire - one run over all mailboxes: what is old is deleted, or in a dry run named
+ * expire - one run over all mailboxes: deletes what is old, or lists it in a dry run
  */
 #include "expire.h"
 
@@ -21,7 +21,7 @@
 #include "stale_pushes.h"
 #include "state.h"
 
-/* What the first look finds: one look at each password file, nothing deleted. */
+/* The result of the first pass, which reads each password file and deletes nothing. */
 struct survey {
 	uint64_t directories;
 	uint64_t accounts;
@@ -93,8 +93,8 @@ static bool plausible(const struct expire_state *state, const struct survey *sur
 	return true;
 }
 
-/* What an earlier run left comes first. On a full disk there may be no room for the trash directory
-   yet; deleting messages makes it. */
+/* Remains of an earlier run come first. On a full disk the trash directory may not fit yet;
+ * deleting messages makes room. */
 static void settle_trash(struct expire_state *state)
 {
 	struct cm_tree tree = {0};
@@ -108,7 +108,7 @@ static void settle_trash(struct expire_state *state)
 	state->result->bytes += tree.bytes;
 }
 
-/* The lock goes with the open directory, whatever ends the run. */
+/* The lock ends with the open directory, however the run ends. */
 static bool prepare(struct expire_state *state, struct cm_error *err)
 {
 	if (state->options->dry_run)
@@ -132,7 +132,7 @@ static bool expire_all(struct expire_state *state, struct cm_mailboxes *mailboxe
 	uint64_t done;
 	bool ok;
 
-	/* The names of deleted files would be printed into the bar. */
+	/* The names of deleted files would break the progress bar. */
 	if (!state->options->verbose)
 		cm_progress_begin(&progress, "accounts", total);
 	for (done = 0;; done++) {

@@ -1,11 +1,11 @@
 /*
- * expire - one run over all mailboxes: what is old is deleted, or in a dry run named
+ * expire - one run over all mailboxes: deletes what is old, or lists it in a dry run
  *
  * Upstream's rules (rules.h) for accounts and messages, then trimming of mailboxes that are over
  * 70 % of max_mailbox_size (maildir_trim.h), then stale entries of the push queue and temporary
- * files. The run may be killed at any moment; the next one goes on. It looks at every account
- * twice: first only when it was last seen, to refuse the whole run if too many would go (a wrong
- * clock).
+ * files. The run may be killed at any moment; the next one goes on. It passes over the accounts
+ * twice. The first pass only counts the unused ones, to refuse the whole run if too many would go
+ * (a wrong clock).
  */
 #ifndef EXPIRE_EXPIRE_H
 #define EXPIRE_EXPIRE_H
@@ -21,8 +21,8 @@
 
 struct expire_options {
 	bool dry_run;
-	bool verbose;           /* name on standard output what goes */
-	bool force;             /* even if too many accounts go */
+	bool verbose;           /* list on standard output what is deleted */
+	bool force;             /* even if too many accounts would go */
 	unsigned int max_share; /* per cent of the accounts that may go in one run */
 	time_t now;
 };
@@ -30,22 +30,22 @@ struct expire_options {
 struct expire_result {
 	uint64_t accounts;            /* with a password */
 	uint64_t accounts_deleted;    /* of these */
-	uint64_t seen_again;          /* kept: used while they were judged */
+	uint64_t seen_again;          /* kept: used during the run */
 	uint64_t directories_deleted; /* empty ones without a password */
-	uint64_t directories_kept;    /* without a password, but holding something */
+	uint64_t directories_kept;    /* without a password, but not empty */
 	uint64_t messages;            /* of the accounts that stay, before the run */
 	uint64_t messages_deleted;    /* of these, by age */
 	uint64_t quota_messages;      /* of these, from mailboxes that were too full */
-	uint64_t account_messages;    /* that went with their account */
+	uint64_t account_messages;    /* deleted with their account */
 	uint64_t pushes_deleted;
 	uint64_t temporary_deleted;
 	uint64_t bytes;    /* of everything deleted */
-	uint64_t troubles; /* what could not be read or deleted, logged on the way */
+	uint64_t troubles; /* failures to read or delete, each logged */
 };
 
 enum expire_status {
 	EXPIRE_DONE,
-	EXPIRE_REFUSED, /* err says why. A dry run was done nevertheless, a real one did nothing */
+	EXPIRE_REFUSED, /* err says why. A real run did nothing; a dry run was completed */
 	EXPIRE_TROUBLE, /* nothing was done, or result->troubles says what remains */
 };
 

@@ -12,7 +12,7 @@
 struct visit {
 	struct expire_state *state;
 	const char *name;
-	uint64_t quota_bytes; /* what quota counts of the messages that stay */
+	uint64_t quota_bytes; /* bytes of the remaining messages, as quota counts */
 	bool changed;         /* the quota must be recounted */
 };
 
@@ -22,7 +22,7 @@ static void delete_file(struct visit *visit, const struct cm_maildir_file *file,
 	struct expire_state *state = visit->state;
 
 	if (!state->options->dry_run && unlinkat(file->directory_fd, file->name, 0) < 0) {
-		/* A client moved or deleted it just now. */
+		/* A client has just moved or deleted it. */
 		if (errno != ENOENT) {
 			struct cm_error err;
 
@@ -74,7 +74,7 @@ static void tell_trimmed(const char *directory, const char *name, void *context)
 	expire_tell(visit->state, "message over quota", visit->name, directory, name);
 }
 
-/* In a dry run, what would have been deleted for its age is there still. */
+/* In a dry run, old messages still exist. */
 static bool is_gone(const struct cm_maildir_file *file, void *context)
 {
 	const struct visit *visit = context;
@@ -158,8 +158,8 @@ static void remove_account(struct expire_state *state, const char *name)
 	}
 }
 
-/* A directory without a password: what a delivery or an interrupted registration left. Whoever
-   registers the name next would inherit it, so it goes as soon as nothing is in it. */
+/* A directory without a password, left by a delivery or an interrupted registration. The next
+ * account of that name would inherit it, so it is deleted as soon as it is empty. */
 static void remove_unused(struct expire_state *state, const char *name)
 {
 	if (expire_tree_remove_empty(state->mailboxes_fd, name, &state->rules,
@@ -170,7 +170,7 @@ static void remove_unused(struct expire_state *state, const char *name)
 		state->result->directories_kept++;
 }
 
-/* The operator shut this account out. It must not vanish: its name would be free again. */
+/* The operator blocked this account. It must stay: otherwise its name would be free again. */
 static bool is_blocked(int fd)
 {
 	struct stat st;

@@ -1,12 +1,12 @@
 /*
- * mailbox - one mailbox: does the account stay, and which of its messages
+ * mailbox - one mailbox: deletes the account, or its old messages
  */
 #ifndef EXPIRE_MAILBOX_H
 #define EXPIRE_MAILBOX_H
 
 #include "state.h"
 
-/* Judges one mailbox and does what the rules say. */
+/* Applies the rules to one mailbox. */
 void expire_mailbox(struct expire_state *state, const char *name);
 
 #endif

@@ -46,10 +46,10 @@
 
 #define DEFAULT_MAX_SHARE 50
 
-/* A tenth of a processor that others want, all of one that nobody wants. */
+/* On a busy processor it gets about a tenth, on an idle one everything. */
 #define NICE 10
 
-/* Of --quota; all its bytes are a uint64_t's and a double's to hold. */
+/* For --quota; in bytes it fits a uint64_t and a double. */
 #define MEGABYTES_MAX 1e9
 
 struct command_line {
@@ -61,7 +61,7 @@ struct command_line {
 	const char *mailbox_dir; /* with quota */
 };
 
-/* All bytes of a double's megabytes are a uint64_t's to hold. */
+/* The bytes of so many megabytes fit a uint64_t. */
 static bool set_megabytes(const struct cm_option *option, const char *text, struct cm_error *err)
 {
 	struct command_line *line = option->value;
@@ -145,9 +145,8 @@ static int parse_command_line(int argc, char **argv, struct command_line *line)
 	return status < 0 ? check_combination(line, words) : status;
 }
 
-/* Expiry can wait, but not for ever: the idle class of disk priority would come last, and on a
-   server that is never idle mq-deadline serves such a request only after 10 seconds. Without effect
-   where the I/O scheduler knows no priorities. */
+/* Lowers the disk priority, but not to the idle class: on a server that is never idle, mq-deadline
+ * serves that only after 10 seconds. No effect if the I/O scheduler knows no priorities. */
 static void lower_priority(void)
 {
 	/* linux/ioprio.h: whose priority, and its class and level. */
@@ -157,7 +156,7 @@ static void lower_priority(void)
 	(void)syscall(SYS_ioprio_set, who_process, 0, class_best_effort << class_shift | lowest);
 }
 
-/* Root has no business in mailboxes: what is found there is handled as their owner. */
+/* Works in mailboxes as their owner, never as root. */
 static bool become_owner(const char *directory, struct cm_error *err)
 {
 	const struct passwd *owner;
@@ -179,7 +178,7 @@ static bool become_owner(const char *directory, struct cm_error *err)
 			     (uintmax_t)st.st_uid);
 		return false;
 	}
-	/* A copy: the next look-up is free to overwrite this one's, and musl's does. */
+	/* A copy: the next look-up may overwrite the result, and musl's does. */
 	name = strdup(owner->pw_name);
 	if (name == NULL) {
 		cm_error_set(err, "out of memory");
@@ -298,7 +297,7 @@ static bool trim(int fd, struct command_line *line, const struct cm_config *conf
 	return ok;
 }
 
-/* A readable configuration is wanted for the statistics only. */
+/* The configuration is needed for the statistics only. */
 static int quota_main(struct command_line *line)
 {
 	struct cm_config *config;

@@ -1,5 +1,5 @@
 /*
- * remove - whole directory trees: counted, deleted, and accounts out of sight first
+ * remove - deletes directory trees and accounts, accounts by way of the trash
  */
 #include "remove.h"
 
@@ -56,14 +56,15 @@ static bool remove_empty(int parent_fd, const char *name, const struct expire_ru
 			empty = remove_empty_entry(fd, entry->d_name, rules, dry_run, depth);
 	}
 	closedir(directory);
-	/* rmdir is the judge: it cannot delete what holds anything. */
+	/* rmdir() decides: it deletes empty directories only. */
 	return empty && (dry_run || unlinkat(parent_fd, name, AT_REMOVEDIR) == 0);
 }
 
 bool expire_tree_remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
 			      bool dry_run)
 {
-	/* Judged as a whole before anything goes: not a directory of a tree that stays. */
+	/* Checks the whole tree before anything is deleted: a tree that stays loses no directory.
+	 */
 	return remove_empty(parent_fd, name, rules, true, 0) &&
 	       (dry_run || remove_empty(parent_fd, name, rules, false, 0));
 }
@@ -115,8 +116,8 @@ static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *na
 	if (fd >= 0)
 		close(fd);
 	if (alive) {
-		/* A directory replaces only an empty one: an account registered in this moment
-		   under the same name is not harmed, and then the old one goes. */
+		/* rename() replaces an empty directory only, so an account that was just registered
+		 * under the same name stays, and the old one is deleted. */
 		if (renameat(trash_fd, name, mailboxes_fd, name) == 0)
 			return EXPIRE_SEEN_AGAIN;
 		if (errno != ENOTEMPTY && errno != EEXIST) {
@@ -138,7 +139,7 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 		cm_error_set_errno(err, "cannot open an account");
 		return EXPIRE_FAILED;
 	}
-	/* Whoever holds the lock is about to be seen. */
+	/* The holder of the lock is about to be recorded as seen. */
 	if (!cm_file_lock(fd, LOCK_EX | LOCK_NB) || seen_again(fd, rules))
 		removal = EXPIRE_SEEN_AGAIN;
 	else if (renameat(mailboxes_fd, name, trash_fd, name) < 0)
@@ -151,7 +152,7 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 	return cm_tree_remove(trash_fd, name, false, tree, err) ? EXPIRE_REMOVED : EXPIRE_FAILED;
 }
 
-/* Says whose remains they are, to those who may know. */
+/* Names the account if addresses may be logged. */
 static void name_remains(const char *name, struct cm_error *err)
 {
 	const struct cm_error trouble = *err;

@@ -1,5 +1,5 @@
 /*
- * rules - what is old enough to go: the judgements of chatmail-expire, without any file system
+ * rules - the rules of expiry, without any file system
  */
 #include "rules.h"
 
@@ -26,7 +26,7 @@ bool expire_message(const struct expire_rules *rules, enum cm_maildir_part part,
 		return false;
 	if (modified < rules->messages_before)
 		return true;
-	/* In new nobody has noticed it yet. */
+	/* No client has noticed a message in new yet. */
 	return part == CM_MAILDIR_CUR && size > EXPIRE_LARGE_BYTES &&
 	       modified < rules->large_before;
 }

@@ -1,8 +1,8 @@
 /*
- * rules - what is old enough to go: the judgements of chatmail-expire, without any file system
+ * rules - the rules of expiry, without any file system
  *
  * Upstream's rules (chatmail/relay, chatmaild/expire.py). Every limit is a number of days of 86400
- * seconds back from one moment, and what is exactly as old as the limit stays.
+ * seconds back from one moment, and an item exactly as old as the limit stays.
  */
 #ifndef EXPIRE_RULES_H
 #define EXPIRE_RULES_H
@@ -17,7 +17,7 @@
 /* A message is large if it has more bytes than this. */
 #define EXPIRE_LARGE_BYTES 200000
 
-/* The notifier gives an entry up after 5 h; one that is still there an hour later is forgotten. */
+/* The notifier drops an entry after 5 h; one that still exists an hour later is stale. */
 #define EXPIRE_PUSH_SECONDS (6 * 3600)
 
 /* A temporary file, or an account's directory without a password, is somebody's work in progress
@@ -46,14 +46,14 @@ bool expire_message(const struct expire_rules *rules, enum cm_maildir_part part,
 /* True if the account is to be deleted. A last-seen time of 0 means unknown: the account stays. */
 bool expire_account(const struct expire_rules *rules, time_t seen);
 
-/* True if it is untouched for EXPIRE_REST_SECONDS. */
+/* True if it was not modified for EXPIRE_REST_SECONDS. */
 bool expire_rested(const struct expire_rules *rules, time_t modified);
 
 /* True for the names of temporary files that our programs and upstream's leave behind in an
    account's directory when they are killed. */
 bool expire_name_is_temporary(const char *name);
 
-/* True if going is more than percent per cent of all. */
+/* True if `going` is more than `percent` per cent of `all`. */
 bool expire_share_exceeded(uint64_t going, uint64_t all, unsigned int percent);
 
 /* True if so many accounts were silent for so long that the clock must be wrong. */

@@ -1,8 +1,8 @@
 /*
  * stale_pushes - entries of the push queue that nobody will send any more
  *
- * The notifier drops what it could not send within 5 h. What is older is left because it does not
- * run, or is a temporary file of a delivery that was killed.
+ * The notifier drops entries that it could not send within 5 h. Older files remain if it does not
+ * run, or are temporary files of a killed delivery.
  */
 #ifndef EXPIRE_STALE_PUSHES_H
 #define EXPIRE_STALE_PUSHES_H

@@ -14,12 +14,12 @@ struct expire_state {
 	struct expire_result *result;
 };
 
-/* Names on standard output what goes, if that is wanted: "delete WHAT PATH…", the parts of the path
+/* Lists a deletion on standard output, if requested: "delete WHAT PATH…", the parts of the path
    joined by '/', empty ones left out, unprintable bytes as '?'. */
 void expire_tell(const struct expire_state *state, const char *what, const char *mailbox,
 		 const char *directory, const char *name);
 
-/* Logs a trouble that does not stop the run and counts it. mailbox may be NULL. */
+/* Logs and counts a failure that does not stop the run. mailbox may be NULL. */
 void expire_trouble(struct expire_state *state, const char *mailbox, const struct cm_error *err);
 
 #endif

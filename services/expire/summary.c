@@ -1,5 +1,5 @@
 /*
- * summary - what a run did, for people, scripts and the statistics
+ * summary - the results of a run, for people, scripts and the statistics
  */
 #include "summary.h"
 
@@ -51,7 +51,7 @@ void expire_print_text(const struct expire_result *result, const struct expire_o
 		       result->seen_again);
 }
 
-/* Without statistics the work is done all the same. */
+/* The work is done without statistics, too. */
 static struct cm_stats *open_stats(const struct cm_config *config)
 {
 	return config != NULL ? cm_stats_open(config->run_dir, NULL) : NULL;

@@ -1,5 +1,5 @@
 /*
- * summary - what a run did, for people, scripts and the statistics
+ * summary - the results of a run, for people, scripts and the statistics
  */
 #ifndef EXPIRE_SUMMARY_H
 #define EXPIRE_SUMMARY_H

@@ -18,7 +18,7 @@ static void emit(struct cm_dot_stuffing *stuffing, const char *data, size_t leng
 	stuffing->last[1] = data[length - 1];
 }
 
-/* Writes the held dot with another one, and what came after it. */
+/* Writes the held dot doubled, and the bytes after it. */
 static void release(struct cm_dot_stuffing *stuffing, cm_dot_put_fn *put, void *context)
 {
 	emit(stuffing, "..", 2, put, context);

@@ -1,5 +1,5 @@
 /*
- * forwarded - who asks, by the word of a proxy
+ * forwarded - the client's address, as a proxy reports it
  */
 #ifndef CM_HTTPD_FORWARDED_H
 #define CM_HTTPD_FORWARDED_H
@@ -11,10 +11,9 @@
 #include "registration_limits.h"
 
 /* The client's address: the last element of field, the last X-Forwarded-For of the request (NULL:
-   there is none), because that one was written by the proxy and all before it by whoever talked to
-   the proxy. peer is the other end of the connection: only a proxy of this machine (a Unix socket,
-   loopback) is believed. From one that forwards no address every client is 127.0.0.1, so that the
-   limits hold. */
+   there is none), because the proxy wrote that one; earlier ones come from its client. peer is the
+   other end of the connection: only a proxy of this machine (a Unix socket, loopback) is trusted.
+   If a proxy forwards no address, every client counts as 127.0.0.1, so that the limits apply. */
 void cm_httpd_client_address(const struct sockaddr *peer, const char *field,
 			     char address[INET6_ADDRSTRLEN]);
 

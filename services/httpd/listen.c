@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A proxy's connection that finds no place is an error for its client; the kernel caps this. */
+/* If the backlog is full, a proxy reports an error to its client. The kernel caps this. */
 #define BACKLOG 4096
 
 #define UNIX_SCHEME "unix:"
@@ -114,7 +114,7 @@ static int try_bind(const struct sockaddr_un *address)
 	return good ? fd : -1;
 }
 
-/* True if the name was left by a process that is gone. */
+/* True if the process that made the name is gone. */
 static bool is_stale(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

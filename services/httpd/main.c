@@ -23,12 +23,12 @@ static const struct cm_httpd_route metrics_routes[] = {
     {NULL, NULL, 0, NULL, NULL},
 };
 
-/* Clients send an empty body; one that sends a little is not turned away for it. */
+/* Clients send an empty body; a small one is accepted. */
 static const struct cm_httpd_route web_routes[] = {
     {"POST", "/new", 1024, cm_httpd_new, NULL},
     {"GET", "/new", 0, cm_httpd_new_redirect, NULL},
     {"POST", "/invite/qr", 64, cm_httpd_invite_qr, NULL},
-    /* Upstream's old path, in links that are still around. */
+    /* Upstream's old path, which is in old links. */
     {"POST", "/cgi-bin/newemail.py", 1024, cm_httpd_new, NULL},
     {"GET", "/cgi-bin/newemail.py", 0, cm_httpd_new_redirect, NULL},
     {NULL, NULL, 0, NULL, NULL},

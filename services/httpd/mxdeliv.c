@@ -2,8 +2,7 @@
  * mxdeliv - mail from other relays over HTTPS
  *
  * The message enters Postfix by SMTP, at a port of its own on loopback, with the peer's address: so
- * it meets exactly what mail at port 25 meets. Postfix's last word is the reply: nothing is stored
- * here.
+ * all checks of port 25 apply. Postfix's final reply is the answer: nothing is stored here.
  */
 #include "route.h"
 
@@ -28,8 +27,8 @@ static void fill(struct cm_httpd_reply *reply, unsigned int status, const char *
 	reply->body_length = reply->body != NULL ? strlen(text) : 0;
 }
 
-/* 400 is for what the peer has to know, as at port 25; without an answer of Postfix's the peer had
-   better try SMTP. */
+/* 400 carries Postfix's refusal, as at port 25. If Postfix did not answer, the peer should try
+ * SMTP. */
 static void refuse(struct cm_httpd_reply *reply, const struct smtp_reply *smtp)
 {
 	fill(reply, smtp->code != 0 ? HTTP_BAD_REQUEST : HTTP_SERVICE_UNAVAILABLE, smtp->text);

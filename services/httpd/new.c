@@ -1,10 +1,10 @@
 /*
  * new - /new: an account for a client that asks for one
  *
- * POST answers {"email", "password"}, or {"reason"} that the client shows as it is. GET is a
- * browser's, that a link or a QR code led here: it is sent to the client by the scheme dcaccount:.
- * The invitation's page asks /invite/qr to draw the same link; its token comes in the body, where
- * no log has it.
+ * POST answers {"email", "password"}, or {"reason"} that the client shows as it is. GET comes from
+ * a browser that followed a link or a QR code: it is redirected to the client by the scheme
+ * dcaccount:. The invitation's page asks /invite/qr to draw the same link; its token comes in the
+ * body, which is never logged.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -18,13 +18,13 @@
 #include "route.h"
 #include "signup.h"
 
-/* One kind of refusal is logged once in so many seconds. */
+/* Seconds between two log lines about one kind of refusal. */
 #define LOG_INTERVAL 60
 
 #define SECONDS_BUSY 120
 #define SECONDS_RATE 600
 
-/* What a client should make of a refusal. */
+/* The HTTP status of a refusal. */
 static const struct {
 	unsigned int status;
 	unsigned int retry_after;
@@ -67,7 +67,7 @@ static void reply_json(struct cm_httpd_reply *reply, json_t *json)
 	json_decref(json);
 }
 
-/* Certificates that no client believes are accepted by ic=3 of a login link. The password has only
+/* ic=3 in a login link makes clients accept self-signed certificates. The password has only
    letters and digits; of the address, brackets and a colon have to be escaped. */
 static char *login_link(const struct cm_signup *signup)
 {
@@ -121,7 +121,7 @@ void cm_httpd_new(const struct cm_httpd_context *context, const struct cm_httpd_
 	cm_signup_deinit(&signup);
 }
 
-/* ":PORT" of a Host field, if it is one: a relay for trials has another than 443. */
+/* ":PORT" of a Host field, if it is valid: a test relay may use another port than 443. */
 static const char *port_of(const char *host)
 {
 	const char *colon = strrchr(host, ':');
@@ -130,8 +130,8 @@ static const char *port_of(const char *host)
 	return digits > 0 && digits <= 5 && colon[1 + digits] == '\0' ? colon : "";
 }
 
-/* The link that makes an account, malloc'd; NULL if out of memory. Of what a stranger made up, only
-   a port and a token that look like it get into it. */
+/* The link that makes an account, malloc'd; NULL if out of memory. From the request only a
+ * well-formed port and token are used. */
 static char *account_link(const struct cm_httpd_context *context,
 			  const struct cm_httpd_request *request, const char *token)
 {

@@ -15,20 +15,20 @@
 #include "registration_limits.h"
 #include "stats.h"
 
-/* What handlers work with. Lives as long as the server. */
+/* The context of all handlers. It must outlive the server. */
 struct cm_httpd_context {
 	const struct cm_config *config;
 	struct cm_stats *stats;
-	struct cm_limits *limits; /* NULL where no accounts are made */
+	struct cm_limits *limits; /* NULL if no accounts are made */
 };
 
-/* Longest value that is taken from a query. */
+/* Longest value of a query. */
 #define CM_HTTPD_VALUE_MAX 128
 
 struct cm_httpd_request {
 	const char *body; /* not NUL-terminated; NULL if there is none */
 	size_t body_length;
-	/* Who asks: by the proxy's word if one of this machine forwards, else the peer. */
+	/* The client: the address that a proxy on this machine forwards, otherwise the peer. */
 	struct cm_source source;
 	const char *host; /* the Host field as it was sent; "" if absent */
 	/* From the query, as it was sent; "" if absent or longer than CM_HTTPD_VALUE_MAX. */
@@ -53,15 +53,15 @@ typedef void cm_httpd_handler_fn(const struct cm_httpd_context *context,
 /* Recipients of one request. */
 #define CM_HTTPD_RECIPIENTS_MAX 1000
 
-/* What a streamed request says in its header. */
+/* The header of a streamed request. */
 struct cm_httpd_envelope {
-	char peer[INET6_ADDRSTRLEN]; /* numeric: who posts, by the proxy's word as above */
+	char peer[INET6_ADDRSTRLEN]; /* numeric: the client, as above */
 	const char *sender;          /* X-MAIL-FROM; "" if absent */
 	const char *recipients[CM_HTTPD_RECIPIENTS_MAX];
 	size_t recipient_count; /* of X-MAIL-TO; larger than the array: too many */
 };
 
-/* A request whose body is passed on as it comes. */
+/* A request whose body is processed as it arrives. */
 struct cm_httpd_stream {
 	/* NULL: refused, and reply is filled. */
 	void *(*begin)(const struct cm_httpd_context *context,
@@ -69,7 +69,7 @@ struct cm_httpd_stream {
 	void (*data)(void *stream, const char *data, size_t length);
 	/* The body is complete: fills reply and frees. */
 	void (*end)(void *stream, struct cm_httpd_reply *reply);
-	/* The client is gone: frees. */
+	/* The client has disconnected: frees. */
 	void (*cancel)(void *stream);
 };
 

@@ -1,8 +1,8 @@
 /*
  * server - a bounded HTTP server around libmicrohttpd
  *
- * libmicrohttpd calls answer() when the headers are there, again for each part of the body, and a
- * last time when the request is whole; forget() when it is done with it; client_changed() when a
+ * libmicrohttpd calls answer() after the headers, again for each part of the body, and once more
+ * when the request is complete; forget() at the end of the request; client_changed() when a
  * connection begins and ends.
  */
 #include "server.h"
@@ -43,7 +43,7 @@ struct cm_httpd {
 	struct client *clients;
 };
 
-/* One request in the making. */
+/* One request in progress. */
 struct exchange {
 	const struct cm_httpd_route *route;
 	char *body;
@@ -144,7 +144,7 @@ static size_t body_max_of(const struct cm_httpd *server, const struct cm_httpd_r
 				     : route->body_max;
 }
 
-/* A request that says beforehand that it is too long need not be sent at all. */
+/* A request that announces too long a body is refused before the body. */
 static bool announces_too_much(struct MHD_Connection *connection, size_t body_max)
 {
 	const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
@@ -169,7 +169,7 @@ static enum MHD_Result see_envelope(void *context, enum MHD_ValueKind kind, cons
 	return MHD_YES;
 }
 
-/* Who asks: the other end of the connection, and the field of a proxy; both may be NULL. */
+/* The client: the peer, and the field of a proxy; both may be NULL. */
 static const struct sockaddr *find_peer(struct MHD_Connection *connection, const char **field_r)
 {
 	const union MHD_ConnectionInfo *info =
@@ -334,7 +334,7 @@ static void forget(void *context, struct MHD_Connection *connection, void **stat
 	*state = NULL;
 }
 
-/* Paths are compared as they are sent: no second spelling of one, no NUL in its middle. */
+/* Paths are compared unchanged: no second spelling, and no NUL inside. */
 static size_t leave_escaped(void *context, struct MHD_Connection *connection, char *text)
 {
 	(void)context;

@@ -1,9 +1,9 @@
 /*
  * server - a bounded HTTP server around libmicrohttpd
  *
- * A few threads with epoll. Every connection serves one request and has a time to live, so a client
- * that sends a byte now and then holds its place no longer than others; the number of connections
- * and the memory of each are bounded. Nothing about clients is logged.
+ * A few threads with epoll. Every connection serves one request and has a time limit, so a client
+ * that sends single bytes occupies its place no longer than others; the number of connections and
+ * the memory of each are bounded. Nothing about clients is logged.
  */
 #ifndef CM_HTTPD_SERVER_H
 #define CM_HTTPD_SERVER_H
@@ -19,9 +19,9 @@
 struct cm_httpd_limits {
 	unsigned int connections;
 	unsigned int threads;      /* 0: one */
-	bool blocks;               /* its handlers wait for long: a thread for each connection */
+	bool blocks;               /* its handlers block for long: one thread for each connection */
 	size_t header_bytes;       /* 0: CM_HTTPD_HEADERS_MAX */
-	unsigned int idle_seconds; /* nothing heard */
+	unsigned int idle_seconds; /* seconds of silence */
 	unsigned int life_seconds; /* the whole connection */
 };
 

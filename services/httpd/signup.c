@@ -8,7 +8,7 @@
 #include "credentials.h"
 #include "invitation.h"
 
-/* Names that are taken; a second one is improbable, a third one means another fault. */
+/* Attempts at a free name. A second one is improbable; more mean another fault. */
 #define ATTEMPTS 5
 
 /* Before anything is taken from the rates. */

@@ -4,7 +4,7 @@
  * The account is made at once, whether registration is open or by invitation. Upstream's /new only
  * invents credentials and leaves the account to their first login. Here the refusal, if there is
  * one, reaches the user as a sentence instead of as a failed login; the rates are taken from the
- * address that asked; and N requests get N accounts, not N promises.
+ * address that asked; and N requests get N accounts.
  */
 #ifndef CM_HTTPD_SIGNUP_H
 #define CM_HTTPD_SIGNUP_H

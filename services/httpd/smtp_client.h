@@ -1,7 +1,7 @@
 /*
  * smtp_client - hands one message to Postfix on this machine (RFC 5321)
  *
- * Speaks for a peer that is elsewhere: XCLIENT gives Postfix the peer's address, so that limits,
+ * XCLIENT gives Postfix the address of the remote peer, so that limits,
  * logs and chatmail-milter see it as on port 25. Every call blocks for at most SMTP_CLIENT_SECONDS
  * a reply.
  */
@@ -28,7 +28,7 @@ struct smtp_client;
    on failure: Postfix's refusal, or code 0. */
 struct smtp_client *smtp_client_open(unsigned int port, const char *peer,
 				     struct smtp_reply *reply_r);
-/* Hangs up: a message without its end is forgotten by Postfix. Sets the pointer to NULL. */
+/* Hangs up: Postfix discards an unfinished message. Sets the pointer to NULL. */
 void smtp_client_close(struct smtp_client **client);
 
 /* Each of these is true if Postfix goes on. Addresses are without angle brackets; one that cannot

@@ -20,7 +20,7 @@
 #define HTTP_ERROR     500
 #define HTTP_NO_SERVER 503
 
-/* Retries must not take all places: they may be what hangs. */
+/* Retries must not take all places: they may hang again. */
 static unsigned int classes(const struct notifier *notifier)
 {
 	if (notifier->retries < RETRIES_MAX)
@@ -36,8 +36,8 @@ static unsigned int allowance(const struct notifier *notifier, int64_t now)
 			      sender_in_flight_since(notifier->sender, now - GATE_SLOW), now);
 }
 
-/* Reads the token from the first entry that is still there and still young enough; the others are
-   removed. False if there is nothing to send: then the target has been dealt with. */
+/* Reads the token from the first entry that still exists and is young enough; removes older ones.
+ * False if there is nothing to send: then the target is settled. */
 static bool read_token(struct notifier *notifier, struct target *target,
 		       struct cm_push_entry *entry_r, int64_t now)
 {
@@ -111,8 +111,8 @@ static void retry_stuck(struct notifier *notifier, int64_t now)
 		cm_log(LOG_INFO, "the queue's files can be removed again: going on");
 }
 
-/* A connection may be dead without telling so; if nothing has come over it, the next request takes
-   another one. */
+/* A connection may be dead without notice. If nothing came over it, the next request uses another
+ * one. */
 static void renew_connections(struct notifier *notifier)
 {
 	if (!notifier->suspect || sender_in_flight(notifier->sender) > 0)
@@ -150,7 +150,7 @@ int64_t delivery_due(const struct notifier *notifier, int64_t now)
 	return INT64_MAX;
 }
 
-/* The service does not know the token any more: the accounts of the entries forget it. */
+/* The service does not know the token any more: it is removed from the accounts of the entries. */
 static void remove_token(struct notifier *notifier, struct target *target)
 {
 	struct cm_push_entry entry;
@@ -166,7 +166,7 @@ static void remove_token(struct notifier *notifier, struct target *target)
 		path = cm_account_path(notifier->config, &entry.address);
 		if (cm_account_lookup(notifier->config, &entry.address, &err) ==
 		    CM_ACCOUNT_ABSENT) {
-			/* The account is gone, and the token with it. */
+			/* The account was deleted, and its token with it. */
 		} else if (path == NULL || !cm_tokens_remove(path, entry.token, &err)) {
 			cm_log(LOG_WARNING, "cannot remove a dead token of %s",
 			       cm_log_address(entry.address.text));
@@ -216,8 +216,8 @@ static void take_answered(struct notifier *notifier, struct target *target)
 	notifier->stuck[notifier->stuck_count++] = target;
 }
 
-/* Counts the failure in each entry; the one that failed least decides when it is tried again. The
-   wait in milliseconds. */
+/* Counts the failure in each entry; the entry with the fewest failures decides the next attempt.
+ * Returns the wait in milliseconds. */
 static int64_t count_failure(struct target *target)
 {
 	unsigned int least = SCHEDULE_FAILURES_MAX;
@@ -261,8 +261,8 @@ static void take_failed(struct notifier *notifier, struct target *target, int64_
 	}
 }
 
-/* Whether the answer shows that the service itself works (chatmail/notifiers, server.rs). Below 400
-   it passes on what the push server that the token names has said, and it answers 500 if that
+/* True if the answer shows that the service itself works (chatmail/notifiers, server.rs). A status
+   below 400 is the answer of the push server that the token names, and it answers 500 if that
    server or the token is at fault: an account with such tokens must not hold up the others. */
 static bool service_works(const struct sender_answer *answer)
 {

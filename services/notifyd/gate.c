@@ -1,5 +1,5 @@
 /*
- * gate - how many requests may be out, and back-pressure when the service is down
+ * gate - how many requests may be in flight, and back-pressure when the service is down
  */
 #include "gate.h"
 
@@ -30,7 +30,7 @@ unsigned int gate_allowance(const struct gate *gate, unsigned int in_flight, uns
 {
 	unsigned int fast = in_flight - slow, allowance;
 
-	/* What is still out may be stuck in connections that the probe must not share. */
+	/* Requests still in flight may hang in connections that the probe must not share. */
 	if (gate->closed)
 		return in_flight == 0 && now >= gate->probe_at ? 1 : 0;
 	if (fast >= gate->window || in_flight >= gate->total_max)
@@ -72,7 +72,7 @@ bool gate_success(struct gate *gate)
 	return opened;
 }
 
-/* Counts a failure, unless the request was out already when the last one was counted. */
+/* Counts a failure, unless the request was already in flight when the last one was counted. */
 static void count_failure(struct gate *gate, int64_t started, int64_t now)
 {
 	if (gate->failures > 0 && started <= gate->failed_at)

@@ -1,13 +1,12 @@
 /*
- * gate - how many requests may be out, and back-pressure when the service is down
+ * gate - how many requests may be in flight, and back-pressure when the service is down
  *
- * Open, the gate lets a window of requests out at once; it starts small and grows by one with each
+ * An open gate allows a window of requests in flight; it starts small and grows by one with each
  * answer (slow start) and is halved by a failure. Requests that take long (see GATE_SLOW) do not
- * count against the window, so a few that hang do not hold up the rest; all together they are
- * bounded. A row of failures of the service closes the gate: then one request at a time is let out
- * as a probe, ever more seldom, and what waits is not tried (and not counted as failed) meanwhile.
- * The first good answer opens the gate, with the small window again, so nothing storms a service
- * that has just come back.
+ * count against the window, so a few hanging ones do not hold up the rest; the total is bounded.
+ * Several failures of the service in a row close the gate: then single probes are sent at growing
+ * intervals, and all other requests wait, without counting as failed. The first good answer opens
+ * the gate with the small window, so that a service that has just recovered is not flooded.
  *
  * Times are milliseconds of a monotonic clock.
  */
@@ -17,11 +16,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A request that has been out this long is slow. */
+/* A request that has been in flight this long is slow. */
 #define GATE_SLOW 1000
 
-/* Failures without a success between them that close the gate. What fails together counts as one: a
-   connection may break with many requests on it. */
+/* Failures without a success between them that close the gate. Simultaneous failures count as one:
+   a connection may break with many requests on it. */
 #define GATE_FAILURES 8
 
 #define GATE_WINDOW_START 4
@@ -39,11 +38,11 @@ struct gate {
 
 void gate_init(struct gate *gate, unsigned int window_max, unsigned int total_max);
 
-/* Another protocol was negotiated, so other bounds hold. */
+/* Another protocol was negotiated, so other bounds apply. */
 void gate_set_bounds(struct gate *gate, unsigned int window_max, unsigned int total_max);
 
-/* How many requests may be started now. in_flight counts all that are out, slow those of them that
-   are. Call gate_probe_started() for each probe that is started. */
+/* How many requests may be started now. in_flight counts all requests, slow the slow ones among
+ * them. Call gate_probe_started() for each probe that is started. */
 unsigned int gate_allowance(const struct gate *gate, unsigned int in_flight, unsigned int slow,
 			    int64_t now);
 void gate_probe_started(struct gate *gate, int64_t now, uint32_t random);
@@ -51,9 +50,9 @@ void gate_probe_started(struct gate *gate, int64_t now, uint32_t random);
 /* The service answered as a working service does: true if that opened the gate. */
 bool gate_success(struct gate *gate);
 
-/* It did not: true if that closed the gate. started is when the request was. wait is what the
-   service asked for (Retry-After) in milliseconds, 0 for nothing; it is bounded here, and closes
-   the gate at once. */
+/* The service failed: true if that closed the gate. started: when the request began. wait: the
+ * service's Retry-After in milliseconds, 0 if it sent none; it is bounded here, and closes the gate
+ * at once. */
 bool gate_failure(struct gate *gate, int64_t started, int64_t now, int64_t wait, uint32_t random);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * heap - things ordered by the time they are due
+ * heap - items ordered by due time
  */
 #include "heap.h"
 
@@ -39,7 +39,7 @@ static void place(struct heap *heap, size_t index, struct heap_node *node)
 	node->index = index;
 }
 
-/* Moves the node from the index towards the root as far as it belongs. */
+/* Moves the node from the index towards the root to its place. */
 static void sift_up(struct heap *heap, size_t index, struct heap_node *node)
 {
 	while (index > 0 && heap->node[(index - 1) / 2]->due > node->due) {
@@ -49,7 +49,7 @@ static void sift_up(struct heap *heap, size_t index, struct heap_node *node)
 	place(heap, index, node);
 }
 
-/* Moves the node from the index towards the leaves as far as it belongs. */
+/* Moves the node from the index towards the leaves to its place. */
 static void sift_down(struct heap *heap, size_t index, struct heap_node *node)
 {
 	size_t child;

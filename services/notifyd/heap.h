@@ -1,7 +1,7 @@
 /*
- * heap - things ordered by the time they are due
+ * heap - items ordered by due time
  *
- * A binary heap of nodes that are embedded in the things themselves. The heap owns its array only.
+ * A binary heap of nodes that are embedded in the items. The heap owns only its array.
  */
 #ifndef NOTIFYD_HEAP_H
 #define NOTIFYD_HEAP_H

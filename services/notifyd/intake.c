@@ -8,15 +8,16 @@
 #include "log.h"
 #include "schedule.h"
 
-#define WALK_STEPS       256   /* names between looking after other work */
-#define WALK_SAFETY      60000 /* milliseconds between walks without a reason */
+#define WALK_STEPS       256   /* names read before other work gets a turn */
+#define WALK_SAFETY      60000 /* milliseconds between routine walks */
 #define WALK_UNWATCHED   1000  /* the same while inotify is silent */
 #define WALK_SPACING     1000  /* least time between walks */
 #define WALK_SPACING_MAX 600000
 #define WALK_SHARE       20 /* a walk takes at most one part in this many of the time */
 #define COUNT_EVERY      60000
 
-/* A file that is no notification is left alone this many seconds: it may be still being written. */
+/* A file that is no notification is left alone for this many seconds: it may still be being
+ * written. */
 #define INVALID_AGE 60
 
 void intake_watch(struct notifier *notifier)
@@ -45,8 +46,7 @@ void intake_leave(struct notifier *notifier, int64_t due)
 		notifier->walk_due = due;
 }
 
-/* Removes a file that is not to be sent. One that cannot be removed is left where it is: it is not
-   sent either. */
+/* Removes a file that must not be sent. If that fails, the file stays and is not sent either. */
 static void discard(struct notifier *notifier, const char *name, bool invalid)
 {
 	if (!queue_dir_remove(notifier->queue_dir, name))
@@ -64,7 +64,7 @@ static void discard_invalid(struct notifier *notifier, const char *name, time_t 
 		discard(notifier, name, true);
 }
 
-/* What the queue has to know of an entry. */
+/* An entry for the targets. */
 static void describe(const struct cm_push_entry *entry, const struct timespec *stamp, time_t now,
 		     struct target_item *item)
 {
@@ -182,7 +182,7 @@ static void walk_end(struct notifier *notifier)
 		notifier->walk_due = notifier->walk_retry;
 }
 
-/* While a walk pauses nobody knows how much it has not seen yet, so that is counted. */
+/* While a walk pauses, the number of unseen entries is unknown, so they are counted. */
 static void count_left(struct notifier *notifier, int64_t now)
 {
 	const uint64_t known = targets_length(notifier->targets);

@@ -27,19 +27,19 @@ struct sender;
 struct sender_answer {
 	long status;         /* of HTTP; 0: no answer, then error says why */
 	int64_t started;     /* as given to sender_post() */
-	bool http2;          /* what it was spoken in; only if there is a status */
+	bool http2;          /* the protocol used; valid only with a status */
 	int64_t retry_after; /* milliseconds the server asks to wait, 0: nothing */
 	const char *error;   /* a static text without token or address */
 };
 
-/* One request is answered, or will not be; request is what was given to sender_post(). */
+/* A request is answered or has failed; request is the one given to sender_post(). */
 typedef void sender_done_fn(void *context, void *request, const struct sender_answer *answer);
 
 /* NULL with err filled on failure. The URL is copied. */
 struct sender *sender_new(const char *url, sender_done_fn *done, void *context,
 			  struct cm_error *err);
 
-/* Breaks off what is in flight, without telling, and frees. */
+/* Cancels requests in flight without call-backs, and frees. */
 void sender_free(struct sender **sender);
 
 /* Starts one request; the token is copied and wiped after use. False if there is no room. */
@@ -49,12 +49,12 @@ unsigned int sender_in_flight(const struct sender *sender);
 /* Those that were started before a time. */
 unsigned int sender_in_flight_since(const struct sender *sender, int64_t before);
 
-/* Closes all connections, under what is left of answers, too. Nothing may be in flight. False if
+/* Closes all connections, even those with unread answers. No request may be in flight. False if
    the sender is no longer usable. */
 bool sender_disconnect(struct sender *sender);
 
-/* Waits for the network, for one of the descriptors to be readable, or for the time-out, and does
-   what there is to do on the network, telling about finished requests. */
+/* Waits for the network, for one of the descriptors to be readable, or for the time-out, and
+ * processes network events; calls back for finished requests. */
 void sender_run(struct sender *sender, const int *fds, size_t count, int timeout_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * targets - the part of the notifications that is in memory, by token and by time
+ * targets - the notifications in memory, by token and by time
  *
  * Two hash tables of a fixed number of buckets (entries by name, targets by key), a heap of the
  * targets that wait, and one list of ready targets for each class. A target is in exactly one of
@@ -22,13 +22,13 @@ struct target {
 	struct heap_node heap; /* first: the heap's node is the target */
 	struct target *hash_next;
 	struct target *ready_next;
-	struct target_entry *entries; /* what the next request, or the one in flight, stands for */
+	struct target_entry *entries; /* entries of the next request, or of the one in flight */
 	struct target_entry *later;   /* what came while it was in flight */
 	size_t count;                 /* of both */
 	int64_t not_before;           /* end of the hold */
 	enum target_state state;
 	enum target_class class;
-	bool failing; /* the last request failed, and what it stood for is still here */
+	bool failing; /* the last request failed, and its entries are still here */
 	uint8_t key[TARGET_KEY_SIZE];
 };
 
@@ -221,7 +221,7 @@ static void hurry(struct targets *targets, struct target *target, const struct t
 {
 	int64_t due = item->due > target->not_before ? item->due : target->not_before;
 
-	/* Without entries it was only holding, and its time was none of theirs. */
+	/* Without entries it was only holding, so its time does not count. */
 	if (target->count > 0 && target->heap.due < due)
 		due = target->heap.due;
 	stop_waiting(targets, target);
@@ -272,7 +272,7 @@ enum target_admission targets_add(struct targets *targets, const struct target_i
 	return TARGET_ADMITTED;
 }
 
-/* Moves what is due from the heap to the lists, and frees what only held. */
+/* Moves due targets from the heap to the lists, and frees those that only held. */
 static void wake(struct targets *targets, int64_t now)
 {
 	struct heap_node *node;
@@ -350,7 +350,7 @@ void targets_finish(struct targets *targets, struct target *target, int64_t now)
 	target->later = NULL;
 	target->class = TARGET_FRESH;
 	target->failing = false;
-	/* Targets that only hold are worth little: never more of them than of entries. */
+	/* Never more targets that only hold than entries. */
 	if (target->count == 0 &&
 	    (target->not_before <= now || targets->heap.count >= targets->capacity))
 		free_target(targets, target);
@@ -432,7 +432,7 @@ void targets_expire(struct targets *targets, time_t before,
 	for (size_t i = 0; i < targets->buckets; i++) {
 		for (target = targets->by_key[i]; target != NULL; target = next) {
 			next = target->hash_next;
-			/* One without entries holds, which is none of this. */
+			/* One without entries holds, and stays. */
 			if (target->state == TARGET_IN_FLIGHT || target->count == 0)
 				continue;
 			expire_target(targets, target, before, expired, context);

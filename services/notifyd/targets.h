@@ -1,15 +1,15 @@
 /*
- * targets - the part of the notifications that is in memory, by token and by time
+ * targets - the notifications in memory, by token and by time
  *
  * An entry is one file of the push queue: its name, when its message arrived, how often it
  * failed. Entries of one token share a target, and a target is what is sent: one request answers
  * all of them. A target waits (until its time), is ready, or is in flight; after an answer it holds
- * for TARGET_HOLD, so that what arrives within moments goes out as one more request at the end of
- * them. What joins a target in flight stays for the next request: the one that is out may have
- * woken the phone before the newer message was there.
+ * for TARGET_HOLD, so that entries which arrive shortly after are sent as one more request. Entries
+ * that join a target in flight wait for the next request: the current one may have woken the phone
+ * before the newer message was there.
  *
- * Memory is bounded by the capacity, in entries. What does not fit stays on disk; the caller looks
- * again later. No I/O happens here. Times are milliseconds of a monotonic clock unless said
+ * Memory is bounded by the capacity, in entries. Entries that do not fit stay on disk; the caller
+ * reads them later. No I/O happens here. Times are milliseconds of a monotonic clock unless said
  * otherwise.
  */
 #ifndef NOTIFYD_TARGETS_H
@@ -69,7 +69,7 @@ void targets_free(struct targets **targets);
 
 bool targets_knows(const struct targets *targets, const char *name);
 
-/* Whether an entry of this class that is due now (or not) would be admitted. Entries found by
+/* True if an entry of this class that is due now (or not) would be admitted. Entries found by
    reading the directory leave room for those announced, and waiting ones leave room for both. */
 bool targets_has_room(const struct targets *targets, enum target_class class, bool due_now);
 
@@ -81,10 +81,10 @@ enum target_admission targets_add(struct targets *targets, const struct target_i
 struct target *targets_next(struct targets *targets, unsigned int classes, int64_t now,
 			    enum target_class *class_r);
 
-/* When targets_next() may have something: now or a later time, INT64_MAX for never. */
+/* The next time at which targets_next() may return something; INT64_MAX: never. */
 int64_t targets_next_due(const struct targets *targets, unsigned int classes, int64_t now);
 
-/* The entries that the request for a target in flight stands for. */
+/* The entries of a target in flight. */
 struct target_entry *target_entries(const struct target *target);
 
 /* The class that targets_next() returned. */

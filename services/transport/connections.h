@@ -1,8 +1,8 @@
 /*
- * connections - what a server of the loop has accepted: a list with a bound
+ * connections - the open connections of a server, bounded in number
  *
- * A server's session holds a struct connection. While as many as allowed are open, further ones
- * wait in the listening socket's queue.
+ * A server's session holds a struct connection. At the bound, further ones wait in the listening
+ * socket's queue.
  */
 #ifndef TRANSPORT_CONNECTIONS_H
 #define TRANSPORT_CONNECTIONS_H
@@ -36,7 +36,7 @@ struct connections {
    of memory. */
 bool connections_listen(struct connections *connections, struct loop *loop, int listener,
 			size_t most, connection_accepted_fn *accepted, void *server);
-/* Accepts no more of them. */
+/* Stops accepting connections. */
 void connections_stop(struct connections *connections);
 /* Ends all sessions and closes the listening socket. */
 void connections_close(struct connections *connections, connection_destroy_fn *destroy);

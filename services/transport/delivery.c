@@ -24,7 +24,7 @@ struct delivery {
 	size_t host; /* the one that is tried */
 	struct mx_addresses addresses;
 	struct post *post;
-	bool alone;       /* each recipient by itself */
+	bool alone;       /* one request for each recipient */
 	size_t recipient; /* then: which one */
 	struct delivery_result results[];
 };
@@ -77,7 +77,7 @@ static void leave_to_smtp(struct delivery *delivery)
 	finish(delivery, 451, "4.4.1 The peer takes no mail over HTTPS now");
 }
 
-/* A line of the peer's that may be passed on. */
+/* True if the peer's line may be passed on. */
 static void copy_line(char *to, size_t size, const char *from)
 {
 	size_t length = 0;
@@ -87,8 +87,8 @@ static void copy_line(char *to, size_t size, const char *from)
 	to[length] = '\0';
 }
 
-/* The SMTP reply in a refusal: "550 5.1.1 text", or "550-...". What is no reply is a temporary
-   failure: mail is not bounced for an answer that we do not understand. */
+/* The SMTP reply in a refusal: "550 5.1.1 text", or "550-...". Anything else is a temporary
+ * failure: mail does not bounce because of an unknown answer. */
 static int read_reply(const char *answer, char text[DELIVERY_TEXT_SIZE])
 {
 	int code = 0;

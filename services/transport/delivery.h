@@ -5,8 +5,8 @@
  * recipients, it is offered again to each alone, so that one unknown recipient does not cost the
  * others their mail.
  *
- * A peer that gives no usable answer is left to SMTP for a while (route.h); the message stays in
- * Postfix's queue, which asks for its way again at the next attempt.
+ * Mail for a peer without a usable answer goes by SMTP for a while (route.h). The message stays in
+ * Postfix's queue; Postfix asks for the route again at its next attempt.
  */
 #ifndef TRANSPORT_DELIVERY_H
 #define TRANSPORT_DELIVERY_H
@@ -23,7 +23,7 @@
 /* Longest reply of a peer that is passed on. */
 #define DELIVERY_TEXT_SIZE 512
 
-/* What deliveries share. */
+/* Shared by all deliveries. */
 struct delivery_world {
 	struct loop *loop;
 	struct mx *mx;
@@ -58,13 +58,13 @@ struct delivery *delivery_start(struct delivery_world *world,
 				const struct delivery_message *message, delivery_done_fn *done,
 				void *context);
 
-/* Asks in the background what the domain speaks and remembers the answer. */
+/* Probes the domain in the background and records the result. */
 void delivery_probe(struct delivery_world *world, const char *domain);
 
-/* Calls back for all that has finished. After each loop_run(). */
+/* Calls back for all finished deliveries. Call it after each loop_run(). */
 void delivery_finish(struct delivery_world *world);
 
-/* The call-back will not come. Sets the pointer to NULL; NULL is left alone. */
+/* Cancels the call-back and sets the pointer to NULL. NULL is fine. */
 void delivery_cancel(struct delivery **delivery);
 
 #endif

@@ -19,7 +19,7 @@
 enum state {
 	STATE_COMMAND,
 	STATE_DATA,
-	STATE_WAIT, /* for the delivery; Postfix has to wait, too: LMTP has no pipelining over DATA
+	STATE_WAIT, /* for the delivery; Postfix waits, too: LMTP has no pipelining over DATA
 		     */
 };
 

@@ -24,9 +24,9 @@ struct lmtp_server *lmtp_server_new(struct delivery_world *world, int listener,
 /* Ends all sessions without a reply: Postfix keeps the messages and tries again. */
 void lmtp_server_free(struct lmtp_server **server);
 
-/* How many messages are on their way. */
+/* How many messages are being delivered. */
 size_t lmtp_server_busy(const struct lmtp_server *server);
-/* No session begins any more. */
+/* Starts no more sessions. */
 void lmtp_server_stop(struct lmtp_server *server);
 
 #endif

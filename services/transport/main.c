@@ -21,9 +21,9 @@
 #include "spool.h"
 #include "unix_socket.h"
 
-/* Milliseconds between looks at signals that the loop's descriptor did not show. */
+/* Milliseconds between checks for signals that the loop's descriptor missed. */
 #define TICK 1000
-/* Seconds that messages under way may take at the end: then Postfix tries them again. */
+/* Grace period at the end, in seconds: Postfix retries what is unfinished then. */
 #define DRAIN 20
 
 #define DEFAULT_DIRECTORY "/var/spool/postfix/chatmail"

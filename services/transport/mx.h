@@ -1,7 +1,7 @@
 /*
- * mx - where a mail domain's mail goes, from the DNS (RFC 5321 5.1, RFC 7505), without blocking
+ * mx - finds the mail hosts of a domain in the DNS (RFC 5321 5.1, RFC 7505), without blocking
  *
- * Failures are never cached, so that a record that was published a moment ago works at once.
+ * Failures are never cached, so that a new record works at once.
  */
 #ifndef TRANSPORT_MX_H
 #define TRANSPORT_MX_H
@@ -37,7 +37,7 @@ struct mx_addresses {
 };
 
 struct mx;
-/* One question under way. */
+/* One pending question. */
 struct mx_question;
 
 typedef void mx_hosts_fn(void *context, const struct mx_hosts *hosts);
@@ -45,7 +45,7 @@ typedef void mx_addresses_fn(void *context, const struct mx_addresses *addresses
 
 /* server: chatmail.ini's `resolver`. NULL with err filled on failure. */
 struct mx *mx_new(struct loop *loop, const char *server, struct cm_error *err);
-/* No question may be under way. */
+/* No question may be pending. */
 void mx_free(struct mx **mx);
 
 /* Both call back later, never from inside the call, unless cancelled. NULL if the question cannot
@@ -55,7 +55,7 @@ struct mx_question *mx_find_hosts(struct mx *mx, const char *domain, mx_hosts_fn
 struct mx_question *mx_find_addresses(struct mx *mx, const char *host, mx_addresses_fn *done,
 				      void *context);
 
-/* The call-back will not come. Sets the pointer to NULL; NULL is left alone. */
+/* Cancels the call-back and sets the pointer to NULL. NULL is fine. */
 void mx_cancel(struct mx_question **question);
 
 #endif

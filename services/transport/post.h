@@ -1,9 +1,10 @@
 /*
  * post - HTTPS requests to a peer's /mxdeliv
  *
- * Certificates are verified against the system's authorities (or SSL_CERT_FILE, SSL_CERT_DIR), but
- * for peers that cannot have one: address literals, and test relays whose name begins with "_".
- * Redirects are not followed. HTTP/2 where the peer has it; its connections are kept and shared.
+ * Certificates are verified against the system's authorities (or SSL_CERT_FILE, SSL_CERT_DIR),
+ * except for peers that cannot have one: address literals, and test relays whose name begins with
+ * "_". Redirects are not followed. HTTP/2 where the peer has it; its connections are kept and
+ * shared.
  */
 #ifndef TRANSPORT_POST_H
 #define TRANSPORT_POST_H
@@ -27,7 +28,7 @@ struct post_answer {
 typedef void post_done_fn(void *context, const struct post_answer *answer);
 
 struct post_target {
-	const char *host;                     /* whose certificate it must be */
+	const char *host;                     /* the host name that the certificate must have */
 	const struct mx_addresses *addresses; /* of the host */
 	bool verify;                          /* false: encrypt only */
 };
@@ -46,10 +47,10 @@ struct post;
 struct post *post_start(struct loop *loop, const struct post_target *target,
 			const struct post_message *message, post_done_fn *done, void *context);
 
-/* The call-back will not come. Sets the pointer to NULL; NULL is left alone. */
+/* Cancels the call-back and sets the pointer to NULL. NULL is fine. */
 void post_cancel(struct post **post);
 
-/* Calls back for what has ended. After each loop_run(). */
+/* Calls back for all finished requests. Call it after each loop_run(). */
 void post_finish(struct loop *loop);
 
 #endif

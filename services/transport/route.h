@@ -1,5 +1,5 @@
 /*
- * route - which mail domains take mail over HTTPS, as far as we have learned
+ * route - which mail domains take mail over HTTPS, as learned so far
  *
  * A bounded table in memory; what it forgets is learned again. A domain that failed over HTTPS is
  * left to SMTP for ROUTE_SMTP_SECONDS (upstream's filtermail: 30 minutes).
@@ -16,7 +16,7 @@
 
 enum route {
 	ROUTE_UNKNOWN,
-	ROUTE_PROBING, /* unknown, and being found out */
+	ROUTE_PROBING, /* unknown, a probe is pending */
 	ROUTE_HTTPS,
 	ROUTE_SMTP,
 };

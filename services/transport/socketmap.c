@@ -40,7 +40,7 @@ static void destroy(struct connection *connection)
 	free(connection);
 }
 
-/* Answers are short and Postfix waits for each, so that a socket that does not take one is broken.
+/* Answers are short and Postfix waits for each, so a socket that does not take one is broken.
  */
 static bool answer(struct session *session, const char *text)
 {

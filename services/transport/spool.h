@@ -1,5 +1,5 @@
 /*
- * spool - the bytes of one message while it is on its way: small in memory, large in a file
+ * spool - the bytes of one message during its delivery: in memory if small, else in a file
  *
  * The file has no name, so it is gone with its last descriptor, however the program ends. Postfix
  * has the message in its queue until we reply, so nothing here needs to be durable.
