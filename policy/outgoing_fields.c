@@ -25,8 +25,7 @@ static const struct {
     {"Content-Type", cm_field_content_type}, /* how to read the body: boundary, protocol */
     {"Content-Transfer-Encoding", cm_field_transfer_encoding}, /* how to read the body */
     {"Auto-Submitted", cm_field_auto_submitted}, /* RFC 3834: keeps robots from answering */
-    {"Autocrypt",
-     cm_field_autocrypt}, /* the sender's public key, for recipients who have none yet */
+    {"Autocrypt", cm_field_autocrypt}, /* the sender's public key, for new correspondents */
     {"Autocrypt-Setup-Message", cm_field_setup_version}, /* a key on its way to a second device */
     {"Chat-Version", cm_field_version},                  /* marks a message of a chat program */
     {"Chat-Is-Post-Message", cm_field_flag},             /* the large half of a message in two */
