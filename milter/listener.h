@@ -2,9 +2,9 @@
  * listener - the socket that Postfix connects to, and libmilter's loop behind it
  *
  * libmilter has a thread of its own that waits for SIGHUP, SIGTERM and SIGINT and stops the filter
- * at each of them; SIGINT even interrupts messages. So its loop runs in a second thread here, and
- * the main thread takes these signals by handlers (daemon.h), never blocked: the kernel gives a
- * process's signal to its main thread if that does not block it.
+ * at each of them; SIGINT even interrupts messages. So its loop runs in a second thread here, its
+ * thread for signals gets none (sigwait() in listener.c), and the main thread takes them by handlers
+ * (daemon.h).
  */
 #ifndef CM_LISTENER_H
 #define CM_LISTENER_H

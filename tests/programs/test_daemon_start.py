@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -142,6 +143,8 @@ def test_relative_paths_in_the_foreground(daemon):
     try:
         eventually(lambda: daemon.pid_file.exists() and daemon.pid_file.read_text() != "")
         if daemon.name in ("chatmail-milter", "chatmail-notifyd"):
+            # The file is there before the configuration has been read for the first time.
+            eventually(lambda: re.search("listening on|watching the queue", log.read_text()))
             daemon.configure(max_user_send_per_minute="many")
             before = log.read_text()
             os.kill(process.pid, signal.SIGHUP)

@@ -2,6 +2,7 @@
 
 import grp
 import os
+import platform
 import pwd
 import re
 import signal
@@ -208,6 +209,16 @@ def test_hangup_signals_in_a_row(daemon):
         daemon.process.send_signal(signal.SIGHUP)
     reload(daemon)
     assert send(daemon)[0] == 250
+
+
+def test_no_thread_of_libmilter_waits_for_a_signal(daemon):
+    """The kernel would give it one while the main thread blocks signals or has not run for the last."""
+    number = {"x86_64": "128", "aarch64": "137"}[platform.machine()]  # rt_sigtimedwait
+    assert send(daemon)[0] == 250
+    threads = list(Path(f"/proc/{daemon.process.pid}/task").iterdir())
+    assert len(threads) > 3
+    waiting = [(thread / "syscall").read_text().split()[0] for thread in threads]
+    assert number not in waiting
 
 
 # --- End ------------------------------------------------------------------------------------------
