@@ -3,8 +3,8 @@
  *
  * libmilter has a thread of its own that waits for SIGHUP, SIGTERM and SIGINT and stops the filter
  * at each of them; SIGINT even interrupts messages. So its loop runs in a second thread here, its
- * thread for signals gets none (sigwait() in listener.c), and the main thread takes them by handlers
- * (daemon.h).
+ * thread for signals gets none (sigwait() in listener.c), and the main thread takes them by
+ * handlers (daemon.h).
  */
 #ifndef CM_LISTENER_H
 #define CM_LISTENER_H
