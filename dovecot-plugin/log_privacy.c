@@ -1,6 +1,7 @@
 #include "lib.h"
 
 #include "log_privacy.h"
+#include "log_repeats.h"
 
 #include "redact.h"
 
@@ -36,8 +37,11 @@ static void hide(failure_callback_t *next, const struct failure_context *ctx, co
 		 va_list args)
 {
 	struct failure_context hidden = *ctx;
-	const char *text = redacted(t_strdup_vprintf(format, args));
+	const char *plain = t_strdup_vprintf(format, args), *text;
 
+	if (cm_log_repeats(plain))
+		return;
+	text = redacted(plain);
 	/* The position is where Dovecot inserts "Error: ". */
 	if (ctx->log_prefix != NULL) {
 		const char *before = redacted(t_strndup(ctx->log_prefix, ctx->log_prefix_type_pos));

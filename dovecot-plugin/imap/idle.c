@@ -2,38 +2,38 @@
  * idle - a mailbox that reports changes at once
  *
  * Dovecot waits half a second after inotify says that a mailbox changed, so that a burst of changes
- * causes no burst of work. This module adds a second inotify descriptor on the same files, of the
- * kind that Dovecot makes for hibernation. When it is readable, its events are read and the mailbox
- * is synced. Mail that arrives during the sync makes the descriptor readable again.
+ * causes no burst of work. This module watches Dovecot's inotify instance by a second descriptor.
+ * When it is readable, Dovecot reads the events, and the mailbox is synced at once. Mail that
+ * arrives during the sync makes the descriptor readable again.
  *
- * Two things cost a client milliseconds, both because close(2) of an inotify descriptor waits for a
- * grace period of the kernel's (SRCU, about 10 ms). Waiting for the lock of Dovecot's list of UIDs
- * uses such a descriptor, and a delivery still holds that lock when inotify reports its file: so
- * the sync is deferred until the lock is gone. And a client that ends its IDLE to fetch a message
- * waits for the server's OK: so our descriptor stays open until the mailbox is closed.
+ * Waiting for the lock of Dovecot's list of UIDs uses an inotify instance of its own, and its
+ * close(2) waits for a grace period of the kernel's (SRCU, about 10 ms). A delivery still holds
+ * that lock when inotify reports its file: so the sync is deferred until the lock is gone.
  *
  * Hibernation has a gap: a change that inotify has reported to the imap process, but that the
  * process has not looked at when it hands the client over, is never reported (in stock Dovecot, any
  * change in the half second before). So a process that hands over its client with such a change
  * wakes the successor, by making a change itself.
  *
- * Without the descriptor (fs.inotify.max_user_instances), or on a file system without inotify,
- * Dovecot's own delay remains.
+ * Without an instance (fs.inotify.max_user_instances) Dovecot looks at the mailbox every 30
+ * seconds, and this module every two.
  */
 #include "lib.h"
 
 #include "imap-common.h"
 #include "ioloop.h"
 #include "mail-storage-private.h"
-#include "mailbox-watch.h"
 #include "maildir-uidlist.h"
 
 #include "imap/plugin.h"
 #include "mail/plugin.h"
 #include "relay.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Below a Maildir, where nothing that starts with a dot is a message. */
@@ -42,10 +42,13 @@
 /* Of Dovecot's dotlock, in a Maildir's control directory. */
 #define LOCK_FILE "/" MAILDIR_UIDLIST_NAME ".lock"
 
-/* Milliseconds between two checks of the lock, and how many checks are made before Dovecot does the
- * waiting. A delivery holds the lock for about one millisecond. */
+/* Milliseconds between two looks at the lock, and looks until Dovecot shall do the waiting: a
+   delivery has the lock for about one. */
 #define LOCK_INTERVAL 1
 #define LOCK_LOOKS    20
+
+/* Milliseconds between two looks without inotify. */
+#define POLL_INTERVAL 2000
 
 struct idle_mailbox {
 	union mailbox_module_context module_ctx;
@@ -53,13 +56,15 @@ struct idle_mailbox {
 	struct timeout *to_notify;
 	unsigned int locked_looks; /* since the last change was reported */
 	int fd;                    /* -1: not made yet, or impossible */
+	struct timeout *to_poll;   /* without inotify */
+	struct timespec polled[2]; /* when new and cur were changed */
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(idle_module, &mail_storage_module_register);
 
 #define IDLE_MAILBOX(box) ((struct idle_mailbox *)MODULE_CONTEXT_REQUIRE(box, idle_module))
 
-/* True if there are changes that have not been synced. */
+/* Whether there are changes that nobody has looked at. */
 static bool is_pending(const struct idle_mailbox *idle)
 {
 	struct pollfd events = {.fd = idle->fd, .events = POLLIN};
@@ -67,7 +72,7 @@ static bool is_pending(const struct idle_mailbox *idle)
 	return idle->to_notify != NULL || (idle->io != NULL && poll(&events, 1, 0) > 0);
 }
 
-/* True if imap-hibernate has the mailbox's client already. */
+/* Whether imap-hibernate has the mailbox's client already. */
 static bool is_handed_over(const struct mailbox *box)
 {
 	const struct client *client = imap_clients;
@@ -97,7 +102,7 @@ static void wake_successor(struct mailbox *box)
 			"a hibernated client cannot be woken: %m");
 }
 
-/* True if a delivery or another session is working on the mailbox. */
+/* Whether a delivery, or another session, is at work on the mailbox. */
 static bool is_locked(struct mailbox *box)
 {
 	const char *directory;
@@ -117,6 +122,7 @@ static void stop_watching(struct idle_mailbox *idle)
 {
 	io_remove(&idle->io);
 	timeout_remove(&idle->to_notify);
+	timeout_remove(&idle->to_poll);
 	idle->locked_looks = 0;
 }
 
@@ -128,16 +134,30 @@ static void close_descriptor(struct idle_mailbox *idle)
 	idle->fd = -1;
 }
 
-/* False if the descriptor is no longer usable. */
-static bool read_events(const struct idle_mailbox *idle)
+/* Another descriptor of the instance that Dovecot watches with; -1 if it has none. */
+static int share_inotify(void)
 {
-	char events[4096];
-	ssize_t size;
+	DIR *directory = opendir("/proc/self/fd");
+	char target[64];
+	int found = -1;
 
-	while ((size = read(idle->fd, events, sizeof(events))) > 0)
-		;
-	return size < 0 && (errno == EAGAIN || errno == EINTR);
+	if (directory == NULL)
+		return -1;
+	for (const struct dirent *entry; found < 0 && (entry = readdir(directory)) != NULL;) {
+		ssize_t length =
+		    readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+
+		if (length <= 0)
+			continue;
+		target[length] = '\0';
+		if (strcmp(target, "anon_inode:inotify") == 0)
+			found = fcntl(atoi(entry->d_name), F_DUPFD_CLOEXEC, 0);
+	}
+	closedir(directory);
+	return found;
 }
+
+static void watch(struct mailbox *box, struct idle_mailbox *idle);
 
 /* The mailbox may be gone when the callback returns. */
 static void notify(struct mailbox *box)
@@ -145,45 +165,79 @@ static void notify(struct mailbox *box)
 	struct idle_mailbox *idle = IDLE_MAILBOX(box);
 
 	timeout_remove(&idle->to_notify);
-	if (idle->locked_looks < LOCK_LOOKS && is_locked(box)) {
+	if (box->to_notify_delay != NULL && idle->locked_looks < LOCK_LOOKS && is_locked(box)) {
 		idle->locked_looks++;
 		idle->to_notify = timeout_add_short(LOCK_INTERVAL, notify, box);
 		return;
 	}
 	idle->locked_looks = 0;
+	watch(box, idle);
+	/* What the instance reported was no change of this mailbox. */
+	if (box->to_notify_delay == NULL)
+		return;
 	/* Dovecot saw the same change and would sync again in half a second. */
 	timeout_remove(&box->to_notify_delay);
 	if (box->notify_callback != NULL)
 		box->notify_callback(box, box->notify_context);
 }
 
+/* The events are Dovecot's to read. Its handler is called in the same round as this one, and its
+   timer is then there to be removed. */
 static void changed(struct mailbox *box)
 {
 	struct idle_mailbox *idle = IDLE_MAILBOX(box);
 
-	if (!read_events(idle)) {
-		close_descriptor(idle);
-		return;
-	}
-	/* Called after Dovecot's own handler, so that its timer exists and can be removed. */
+	io_remove(&idle->io);
 	if (idle->to_notify == NULL)
 		idle->to_notify = timeout_add_short(0, notify, box);
 }
 
-/* Earlier changes do not matter: starting to watch syncs the mailbox. */
+static void watch(struct mailbox *box, struct idle_mailbox *idle)
+{
+	if (idle->io == NULL && idle->fd >= 0)
+		idle->io = io_add(idle->fd, IO_READ, changed, box);
+}
+
+/* True if messages came or went since the last call. */
+static bool has_moved(struct mailbox *box, struct idle_mailbox *idle)
+{
+	static const char *const names[N_ELEMENTS(idle->polled)] = {"/new", "/cur"};
+	bool moved = FALSE;
+	struct stat st;
+
+	T_BEGIN
+	{
+		const char *path = mailbox_get_path(box);
+
+		for (unsigned int i = 0; i < N_ELEMENTS(names); i++) {
+			if (stat(t_strconcat(path, names[i], NULL), &st) < 0 ||
+			    (st.st_mtim.tv_sec == idle->polled[i].tv_sec &&
+			     st.st_mtim.tv_nsec == idle->polled[i].tv_nsec))
+				continue;
+			idle->polled[i] = st.st_mtim;
+			moved = TRUE;
+		}
+	}
+	T_END;
+	return moved;
+}
+
+static void poll_mailbox(struct mailbox *box)
+{
+	if (has_moved(box, IDLE_MAILBOX(box)) && box->notify_callback != NULL)
+		box->notify_callback(box, box->notify_context);
+}
+
+/* What happened before is no matter: whoever starts to watch looks at the mailbox then. */
 static void start_watching(struct mailbox *box, struct idle_mailbox *idle)
 {
-	const char *reason;
-
-	if (idle->fd >= 0 && !read_events(idle))
-		close_descriptor(idle);
-	if (idle->fd < 0) {
-		idle->fd = mailbox_watch_extract_notify_fd(box, &reason);
-		if (idle->fd >= 0)
-			net_set_nonblock(idle->fd, TRUE);
+	if (idle->fd < 0)
+		idle->fd = share_inotify();
+	watch(box, idle);
+	if (idle->fd < 0 && is_maildir(box)) {
+		(void)has_moved(box, idle);
+		idle->to_poll = timeout_add(POLL_INTERVAL, poll_mailbox, box);
 	}
-	if (idle->fd >= 0)
-		idle->io = io_add(idle->fd, IO_READ, changed, box);
 }
 
 static void notify_changes(struct mailbox *box)

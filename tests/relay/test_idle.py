@@ -115,7 +115,7 @@ def imap_processes(relay):
 
 
 def test_the_end_of_idle_waits_for_nothing(relay):
-    """Closing an inotify descriptor takes the kernel some 10 ms, so ours is kept for the next."""
+    """Closing an inotify instance takes the kernel some 10 ms: there is one for all of them."""
     before = imap_processes(relay)
     account = relay.registered()
     client = relay.imap(account, select=True)
@@ -235,42 +235,65 @@ def test_hibernation_is_no_login(sleepy):
     assert (sleepy.mailbox(account) / "password").stat().st_mtime == old
 
 
-HOARDER = """
+# Runs its arguments in a user namespace that has every user, and its own limits for each.
+OWN_LIMITS = """
 import ctypes, os, sys
-instances = []
-libc = ctypes.CDLL(None)
-while (fd := libc.inotify_init1(0)) >= 0:
-    instances.append(fd)
-os.close(instances.pop())
-print(len(instances), flush=True)
-sys.stdin.read()
+ready = os.pipe()
+if os.fork() == 0:
+    os.read(ready[0], 1)
+    for name in ("uid_map", "gid_map"):
+        with open(f"/proc/{os.getppid()}/{name}", "w") as map:
+            map.write("0 0 65536")
+    os._exit(0)
+assert ctypes.CDLL(None).unshare(0x10000000) == 0
+os.write(ready[1], b"x")
+assert os.wait()[1] == 0
+os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
-@contextlib.contextmanager
-def one_inotify_instance_left(uid):
-    """The user has one instance more, which is Dovecot's own; the plugin's would be the second."""
-    command = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
-    hoarder = subprocess.Popen(
-        [*command, "/usr/bin/python3", "-c", HOARDER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd="/",
-    )
-    try:
-        assert int(hoarder.stdout.readline()) > 0
-        yield
-    finally:
-        hoarder.communicate()
+@pytest.fixture(scope="module")
+def short_of_inotify(make_relay):
+    return make_relay(wrapper=["/usr/bin/python3", "-c", OWN_LIMITS], without=["postfix", "milter", "notifyd"])
 
 
-def test_without_inotify_instances(relay):
-    """When there are no more of them, Dovecot's own way remains."""
+def limit_inotify_instances(relay, count):
+    """How many each user of the relay may have."""
+    pid = (relay.home / "pid").read_text().strip()
+    limit = f"echo {count} > /proc/sys/user/max_inotify_instances"
+    subprocess.run(["nsenter", "--user", f"--target={pid}", "sh", "-c", limit], check=True)
+
+
+def test_one_inotify_instance_is_enough(short_of_inotify):
+    relay = short_of_inotify
     account = relay.registered()
+    before = imap_processes(relay)
     client = relay.imap(account, select=True)
-    with one_inotify_instance_left(relay.mailbox(account).stat().st_uid):
-        with Idle(client) as idle:
-            for count in range(1, 4):
-                deliver(relay, account)
-                assert idle.exists(timeout=90) == count
+    (process,) = imap_processes(relay) - before
+    limit_inotify_instances(relay, 1)
+    with Idle(client) as idle:
+        for count in range(1, 4):
+            deliver(relay, account)
+            assert idle.exists(timeout=25) == count
+        listing = relay.inside("ls", "-l", f"/proc/{process}/fd").stdout
+        assert listing.count("inotify") == 2
     client.logout()
+
+
+def test_without_inotify_instances(short_of_inotify):
+    """Mail is seen all the same, and sooner than Dovecot would look; and thirty clients that cannot
+    sleep are no flood in the log."""
+    relay = short_of_inotify
+    account = relay.registered()
+    clients = [relay.imap(account, select=True) for _ in range(30)]
+    limit_inotify_instances(relay, 0)
+    with contextlib.ExitStack() as stack:
+        idles = [stack.enter_context(Idle(client)) for client in clients]
+        for count in range(1, 4):
+            deliver(relay, account)
+            for idle in idles:
+                assert idle.exists(timeout=25) == count
+    for client in clients:
+        client.logout()
+    # Once a minute.
+    assert 1 <= relay.log("dovecot").count("otify") < len(clients)

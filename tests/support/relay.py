@@ -116,9 +116,10 @@ class Relay:
     is in the environment.
 
     ini: keys of chatmail.ini beside those of QUIET_LIMITS; settings: `--set` of the renderer
-    beside the ports; without: services left out."""
+    beside the ports; without: services left out; wrapper: words that lead the command that starts
+    it."""
 
-    def __init__(self, stages, domain="relay.test", ini=None, settings=None, without=()):
+    def __init__(self, stages, domain="relay.test", ini=None, settings=None, without=(), wrapper=()):
         self.stages = stages
         self.domain = domain
         self.directory = Path(tempfile.mkdtemp(prefix="chatmail-relay-"))
@@ -139,6 +140,7 @@ class Relay:
             **(ini or {}),
         }
         self.without = without
+        self.wrapper = wrapper
         self.entrance = []  # words that lead a command to its network, if that is not ours
         self.address = "127.0.0.1"  # where clients reach it
         self.etc = None  # a directory whose files lie over its /etc
@@ -148,7 +150,7 @@ class Relay:
 
     def start(self):
         self.write_ini()
-        command = [*self.entrance, "setpriv", "--pdeathsig", "KILL", LAUNCHER, "run", self.home]
+        command = [*self.entrance, *self.wrapper, "setpriv", "--pdeathsig", "KILL", LAUNCHER, "run", self.home]
         command += ["--stage", self.stages.programs, "--config", self.directory / "chatmail.ini"]
         for name, value in self.settings.items():
             command += ["--set", f"{name}={value}"]
