@@ -13,6 +13,7 @@
 
 #include "config_value.h"
 #include "format.h"
+#include "memory.h"
 #include "utf8.h"
 
 #define DEBIAN_OPENDKIM_CONF "/etc/opendkim.conf"
@@ -37,6 +38,9 @@ enum shape {
 
 /* Clients that are active at the same time on the smallest machine. */
 #define IMAP_PROCESSES_MIN 100
+
+/* As many as those of 2 GB of memory. */
+#define IMAP_PROCESSES_PLENTY 500
 
 /* Settings that a machine or a test may override; none of them is policy. */
 static const struct site {
@@ -74,7 +78,7 @@ static const struct site {
     {"opendkim_conf", PATH, DEBIAN_OPENDKIM_CONF, "where OpenDKIM looks for its configuration"},
     {"dovecot_log", MAYBE_PATH, "", "Dovecot's log file; empty: syslog"},
     {"postfix_log", MAYBE_PATH, "", "Postfix's log file; empty: syslog"},
-    {"imap_hibernate_timeout", DURATION, "30s",
+    {"imap_hibernate_timeout", DURATION, "",
      "idle time after which an IMAP session is put to sleep"},
     {"login_failure_delay", DURATION, "2s", "how long a refused login is kept waiting"},
     {"expire_program", PATH, CM_BIN_DIR "/chatmail-expire",
@@ -138,6 +142,7 @@ static bool fill_keys(struct cm_settings *settings, const struct cm_config *conf
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config);
 static char *postfix_hostname(const struct cm_config *config);
 static char *web_url(const struct cm_config *config);
+static char *imap_hibernate_timeout(void);
 static char *security_expires(void);
 static char *quota_target(const struct cm_config *config);
 static char *regexp_of(const char *text);
@@ -169,6 +174,8 @@ struct cm_settings *cm_settings_init(const struct cm_config *config, const char 
 			settings->site[i] = find_opendkim_conf(root);
 		else if (strcmp(site[i].name, "web_url") == 0)
 			settings->site[i] = web_url(config);
+		else if (strcmp(site[i].name, "imap_hibernate_timeout") == 0)
+			settings->site[i] = imap_hibernate_timeout();
 		else
 			settings->site[i] = strdup(site[i].default_text);
 		good = settings->site[i] != NULL;
@@ -352,15 +359,17 @@ static bool opendkim_signs(const struct cm_config *config)
 
 /* An imap process has up to 2 MB of its own, and half of the memory is reserved for the rest, so
  * that the kernel never kills one, or the login process that serves hundreds of clients. */
+static uint64_t imap_processes_that_fit(void)
+{
+	uint64_t fit = cm_memory_total() / (4 * 1024 * 1024);
+
+	return fit < IMAP_PROCESSES_MIN ? IMAP_PROCESSES_MIN : fit;
+}
+
 static char *imap_processes(const struct cm_config *config)
 {
-	long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
-	uint64_t fit = UINT64_MAX;
+	uint64_t fit = imap_processes_that_fit();
 
-	if (pages > 0 && page_size > 0)
-		fit = (uint64_t)pages * (uint64_t)page_size / (4 * 1024 * 1024);
-	if (fit < IMAP_PROCESSES_MIN)
-		fit = IMAP_PROCESSES_MIN;
 	return cm_format("%" PRIu64,
 			 fit < config->max_imap_connections ? fit : config->max_imap_connections);
 }
@@ -379,6 +388,12 @@ static bool has_transport_map(const struct cm_config *config)
 {
 	return config->outbound != CM_OUTBOUND_SMTP || config->federation != CM_FEDERATION_OPEN ||
 	       config->federation_deny_file[0] != '\0';
+}
+
+/* Where few processes fit they are needed by the next client, when many come back at once. */
+static char *imap_hibernate_timeout(void)
+{
+	return cm_format("%s", imap_processes_that_fit() < IMAP_PROCESSES_PLENTY ? "5s" : "30s");
 }
 
 static bool fill_derived(struct cm_settings *settings, const struct cm_config *config)

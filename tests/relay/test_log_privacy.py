@@ -1,7 +1,9 @@
 """What Dovecot itself logs when something goes wrong names nobody, unless log_addresses is set."""
 
+import contextlib
 import imaplib
 import shutil
+import threading
 
 import pytest
 
@@ -46,7 +48,36 @@ def broken_maildir(relay, account):
     assert refused[account.address][0] in (450, 451)
 
 
-@pytest.mark.parametrize("trouble", [unknown_scheme, unusable_mailbox, broken_maildir])
+def vanishing_user(relay, account):
+    """There when the password is checked, and gone when the mailbox is asked for."""
+    blocked = relay.mailbox(account) / "blocked"
+    logged = len(relay.log("dovecot"))
+    stop = threading.Event()
+
+    def come_and_go():
+        while not stop.wait(0.003):
+            blocked.touch()
+            stop.wait(0.003)
+            blocked.unlink()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        eventually(lambda: tried(relay, account) and "Error: " in relay.log("dovecot")[logged:], 120)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def tried(relay, account):
+    with contextlib.suppress(imaplib.IMAP4.error):
+        relay.imap(account).logout()
+    return True
+
+
+@pytest.mark.parametrize(
+    "trouble", [unknown_scheme, unusable_mailbox, broken_maildir, vanishing_user]
+)
 def test_trouble(private, trouble):
     account = private.registered()
     logged = len(private.log("dovecot"))
