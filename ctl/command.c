@@ -72,3 +72,10 @@ void cm_command_warn(const char *text, void *context)
 {
 	fprintf(stderr, "%s: warning: %s\n", (const char *)context, text);
 }
+
+bool cm_command_set_root(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	(void)err;
+	*(const char **)option->value = strcmp(text, "/") == 0 ? "" : text;
+	return true;
+}

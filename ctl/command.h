@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "error.h"
+#include "options.h"
 
 /* Exit statuses of every subcommand; check alone uses 1 for "refused". */
 #define CM_EXIT_OK      0
@@ -35,6 +36,9 @@ int cm_command_fail(const char *program, const struct cm_error *err);
 
 /* Prints "PROGRAM: warning: TEXT" on standard error; context is the program's name. */
 cm_config_warning_fn cm_command_warn;
+
+/* The value of --root, a const char *: "" for "/". */
+cm_option_fn cm_command_set_root;
 
 cm_command_fn cm_command_backup;
 cm_command_fn cm_command_certificate;

@@ -58,13 +58,6 @@ struct job {
 	struct cm_error err;
 };
 
-static bool set_root(const struct cm_option *option, const char *text, struct cm_error *err)
-{
-	(void)err;
-	*(const char **)option->value = strcmp(text, "/") == 0 ? "" : text;
-	return true;
-}
-
 static bool add_allowed(const struct cm_option *option, const char *text, struct cm_error *err)
 {
 	struct job *job = option->value;
@@ -81,7 +74,8 @@ static bool add_allowed(const struct cm_option *option, const char *text, struct
 static int parse_options(int argc, char **argv, struct job *job)
 {
 	const struct cm_option options[] = {
-	    {"root", 0, "DIR", "work below DIR instead of /", set_root, &job->root, 0, 0},
+	    {"root", 0, "DIR", "work below DIR instead of /", cm_command_set_root, &job->root, 0,
+	     0},
 	    {"identity", 0, "FILE", "the key of an archive encrypted with age", cm_option_text,
 	     &job->identity, 0, 0},
 	    {"verify", 0, NULL, "read the archive to its end and write nothing", cm_option_switch,

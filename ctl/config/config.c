@@ -52,13 +52,6 @@ static bool add_word(const struct cm_option *option, const char *text, struct cm
 	return true;
 }
 
-static bool set_root(const struct cm_option *option, const char *text, struct cm_error *err)
-{
-	(void)err;
-	*(const char **)option->value = strcmp(text, "/") == 0 ? "" : text;
-	return true;
-}
-
 /* One subcommand. `own` has its options besides those of all; NULL: none. */
 struct subcommand {
 	struct cm_command_line line;
@@ -92,7 +85,8 @@ static int run(struct cm_job *job, const struct subcommand *subcommand, int argc
 	struct cm_option options[CM_OPTIONS_MAX + 1] = {
 	    {"config", 'c', "INI", "configuration file (" CM_CONFIG_DEFAULT_PATH " below DIR)",
 	     cm_option_path, &job->ini, 0, 0},
-	    {"root", 0, "DIR", "work below DIR instead of /", set_root, &job->root, 0, 0},
+	    {"root", 0, "DIR", "work below DIR instead of /", cm_command_set_root, &job->root, 0,
+	     0},
 	    {"set", 0, "NAME=VALUE", "override a setting of the site (see show --settings)",
 	     add_word, &job->overrides, 0, 0},
 	    {"dovecot", 0, "VERSION", "render for this Dovecot, such as 2.4 (the installed one)",

@@ -52,18 +52,12 @@ struct job {
 	struct cm_error err;
 };
 
-static bool set_root(const struct cm_option *option, const char *text, struct cm_error *err)
-{
-	(void)err;
-	*(const char **)option->value = strcmp(text, "/") == 0 ? "" : text;
-	return true;
-}
-
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct job *job, char ***words_r)
 {
 	const struct cm_option options[] = {
-	    {"root", 0, "DIR", "work below DIR instead of /", set_root, &job->root, 0, 0},
+	    {"root", 0, "DIR", "work below DIR instead of /", cm_command_set_root, &job->root, 0,
+	     0},
 	    {"templates", 0, "DIR", "take the templates from DIR", cm_option_text, &job->templates,
 	     0, 0},
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},

@@ -28,13 +28,6 @@
 
 #define STATE_MAX 1048576
 
-static bool set_root(const struct cm_option *option, const char *text, struct cm_error *err)
-{
-	(void)err;
-	*(const char **)option->value = strcmp(text, "/") == 0 ? "" : text;
-	return true;
-}
-
 static int parse_options(int argc, char **argv, struct cm_migration *job)
 {
 	const struct cm_option options[] = {
@@ -42,8 +35,8 @@ static int parse_options(int argc, char **argv, struct cm_migration *job)
 	     &job->back, 0, 0},
 	    {"dry-run", 0, NULL, "print what would be done, and what differs", cm_option_switch,
 	     &job->dry_run, 0, 0},
-	    {"root", 0, "DIR", "work below DIR instead of /, and stop no service", set_root,
-	     &job->root, 0, 0},
+	    {"root", 0, "DIR", "work below DIR instead of /, and stop no service",
+	     cm_command_set_root, &job->root, 0, 0},
 	    {"yes", 'y', NULL, "do not ask", cm_option_switch, &job->yes, 0, 0},
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
 	    {.name = NULL},
@@ -386,8 +379,8 @@ static void print_back(const struct cm_migration *job)
 		   json_object_get(job->state, "copied"));
 	print_list("", json_object_get(job->state, "moved"));
 	puts("\nNow:\n\n"
-	     "  apt-get remove -y chatmail-dovecot\n"
-	     "  dpkg -i /root/dovecot-*_amd64.deb      as cmdeploy downloaded them; or cmdeploy "
+	     "  apt-get remove -y chatmail-common\n"
+	     "  dpkg -i /root/dovecot-*.deb      as cmdeploy downloaded them; or cmdeploy "
 	     "run");
 	printf("  systemctl start nginx");
 	json_object_foreach(json_object_get(job->state, "services"), unit, was)
