@@ -239,7 +239,8 @@ bool cm_upstream_survey(const char *root, json_t *notes, struct cm_error *err)
 /* The suite's name, "bookworm". */
 static void read_suite(const char *root, char *suite, size_t size)
 {
-	char *text = read_text(root, "/etc/os-release");
+	/* /etc/os-release is a symbolic link to it. */
+	char *text = read_text(root, "/usr/lib/os-release");
 	const char *line = text != NULL ? strstr(text, "VERSION_CODENAME=") : NULL;
 
 	snprintf(suite, size, "stable");

@@ -44,7 +44,7 @@ FILES = {
     "/usr/local/bin/filtermail": "x",
     "/usr/local/bin/chatmail-turn": "x",
     "/usr/local/bin/iroh-relay": "x",
-    "/etc/os-release": "ID=debian\nVERSION_CODENAME=bookworm\n",
+    "/usr/lib/os-release": "ID=debian\nVERSION_CODENAME=bookworm\n",
     "/etc/apt/preferences.d/pin-dovecot": "Package: dovecot-*\nPin: version *\nPin-Priority: -1\n",
     "/etc/postfix/main.cf": "myorigin = relay.test\ncontent_filter = x\n",
     "/etc/postfix/master.cf": "smtp inet n - y - - smtpd\n",
