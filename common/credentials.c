@@ -117,7 +117,7 @@ char *cm_password_hash(const char *password, struct cm_error *err)
 	hash = crypt_r(password, setting, data);
 	/* On failure crypt() returns NULL or an invalid hash. */
 	if (hash == NULL || strncmp(hash, SCHEME_TAG, strlen(SCHEME_TAG)) != 0)
-		cm_error_set(err, "a password cannot be hashed");
+		cm_error_set(err, "cannot hash a password");
 	else if (asprintf(&result, SCHEME "%s", hash) < 0) {
 		cm_error_set(err, "out of memory");
 		result = NULL;

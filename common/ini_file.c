@@ -61,7 +61,7 @@ static bool read_section(struct reader *reader, char *text)
 		return fail(reader, "this section has no ']'");
 	rest = end + 1 + strspn(end + 1, BLANKS);
 	if (*rest != '\0' && strchr(COMMENT, *rest) == NULL)
-		return fail(reader, "something stands after this section");
+		return fail(reader, "unexpected text after this section");
 	*end = '\0';
 	free(reader->name);
 	reader->name = NULL;
@@ -90,7 +90,7 @@ static bool read_line(struct reader *reader, char *line)
 	if (*text == '\0' || strchr(COMMENT, *text) != NULL)
 		return true;
 	if (indented && reader->name == NULL)
-		return fail(reader, "this line is indented, but no value goes on here");
+		return fail(reader, "this line is indented, but there is no value to continue");
 	if (indented)
 		return give_pair(reader, text, true);
 	return *text == '[' ? read_section(reader, text) : read_pair(reader, text);

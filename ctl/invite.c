@@ -163,7 +163,7 @@ static int make(struct job *job)
 		batch.count += good;
 	}
 	if (batch.count > 0 && !print_batch(job, &batch)) {
-		cm_error_set(&job->err, "the links cannot be printed");
+		cm_error_set(&job->err, "cannot print the links");
 		good = false;
 	}
 	if (good && job->config->registration != CM_REGISTRATION_INVITE)

@@ -79,7 +79,7 @@ static int parse_options(int argc, char **argv, struct job *job)
 	    .program = argv[0],
 	    .synopsis = "[-c INI] [--json | --prometheus FILE] [--min-login-age DAYS]\n"
 			"[--mdir cur|new|tmp] [--now TIME]",
-	    .summary = "Shows how full the mailboxes are and how recently their owners were seen.",
+	    .summary = "Shows the size of the mailboxes and how recently they were used.",
 	    .options = options,
 	};
 	int status = cm_options_parse(&line, argc, argv, NULL);

@@ -139,7 +139,7 @@ static const char *parse_times(const struct cm_tag_list *list, time_t now)
 		return "x= is no time";
 	if (made != NULL && expiry_time <= made_time)
 		return "x= is not after t=";
-	return expiry_time + CLOCK_DRIFT < (int64_t)now ? "it is expired" : NULL;
+	return expiry_time + CLOCK_DRIFT < (int64_t)now ? "it has expired" : NULL;
 }
 
 static const char *parse_signed_names(const struct cm_tag_list *list,
@@ -189,7 +189,7 @@ const char *cm_dkim_signature_parse(const char *value, size_t length, time_t now
 	const char *why;
 
 	if (!cm_tag_list_parse(value, length, &list))
-		return "it is no list of tags";
+		return "malformed tag list";
 	version = cm_tag_list_find(&list, "v");
 	if (version == NULL || !cm_tag_is(version, "1"))
 		return "v= is missing or not 1";

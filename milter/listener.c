@@ -75,7 +75,7 @@ static bool name_for_libmilter(struct cm_error *err)
 
 	if (getnameinfo(address, own_address.length, host, sizeof(host), port, sizeof(port),
 			NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-		cm_error_set(err, "cannot write the socket's address as text");
+		cm_error_set(err, "cannot print the socket's address");
 		return false;
 	}
 	snprintf(libmilter_socket, sizeof(libmilter_socket), "%s:%s@[%s]",
@@ -178,7 +178,7 @@ bool cm_listener_open(const struct cm_listener_options *options, struct cm_error
 	socket = libmilter_socket[0] != '\0' ? libmilter_socket : (char *)options->socket;
 	if (smfi_register(*cm_session_filter()) != MI_SUCCESS ||
 	    smfi_setconn(socket) != MI_SUCCESS || smfi_setbacklog(BACKLOG) != MI_SUCCESS) {
-		cm_error_set(err, "libmilter does not take socket %s", options->socket);
+		cm_error_set(err, "libmilter rejected socket %s", options->socket);
 		return false;
 	}
 	mask = umask(~options->mode & 0777);

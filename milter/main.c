@@ -205,7 +205,7 @@ static int serve(const struct program *program)
 	}
 	cm_log(LOG_INFO, "stopping");
 	if (!finish_messages(program)) {
-		cm_log(LOG_WARNING, "ending with messages under way: they are tried again");
+		cm_log(LOG_WARNING, "ending with messages in progress: their senders retry");
 		/* Not exit(): threads still use what it would destroy. */
 		_exit(EXIT_SUCCESS);
 	}

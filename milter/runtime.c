@@ -110,7 +110,8 @@ static void open_signer(struct cm_runtime *runtime, cm_config_warning_fn *warn, 
 		runtime->signer = share_signer(read_as_root, config);
 		if (runtime->signer != NULL)
 			return;
-		cm_error_set(&warning, "nothing leaves for want of a DKIM key: %.900s", why.text);
+		cm_error_set(&warning, "outgoing mail is refused without a DKIM key: %.900s",
+			     why.text);
 	}
 	if (warn != NULL)
 		warn(warning.text, context);

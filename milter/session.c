@@ -165,8 +165,7 @@ static sfsistat reply(SMFICTX *context, const struct cm_verdict *verdict)
 			  verdict->enhanced[0] != '\0' ? (char *)verdict->enhanced : NULL,
 			  text) != MI_SUCCESS) {
 		/* Without its text a refusal explains nothing to the user. */
-		cm_log(LOG_ERR, "libmilter does not take reply code %s %s", code,
-		       verdict->enhanced);
+		cm_log(LOG_ERR, "libmilter rejected reply code %s %s", code, verdict->enhanced);
 		return SMFIS_TEMPFAIL;
 	}
 	return verdict->code >= 500 ? SMFIS_REJECT : SMFIS_TEMPFAIL;
@@ -247,7 +246,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		MI_SUCCESS ||
 	    smfi_setsymlist(context, SMFIM_EOH, "i") != MI_SUCCESS ||
 	    smfi_setsymlist(context, SMFIM_EOM, "i") != MI_SUCCESS) {
-		cm_log(LOG_ERR, "libmilter does not take the list of macros");
+		cm_log(LOG_ERR, "libmilter rejected the list of macros");
 		return SMFIS_REJECT;
 	}
 	/* Steps that are never refused at once need no reply; a reply costs both sides a wake-up.
@@ -452,7 +451,7 @@ static sfsistat on_end_of_message(SMFICTX *context)
 	if (verdict.code == 250 &&
 	    !cm_header_changes_apply(context,
 				     cm_message_header_rewrite(cm_judge_message(session->judge))))
-		return fail(context, session, "the mail server does not change the header");
+		return fail(context, session, "the mail server rejected a change of the header");
 	return conclude(context, session, &verdict);
 }
 

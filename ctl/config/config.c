@@ -172,7 +172,7 @@ static int change(int argc, char **argv, const char *summary, int (*work)(struct
 	    {"take", 0, "FILE", "replace FILE by the template's", add_word, &job.take, 0, 0},
 	    {"no-check", 0, NULL, "do not ask the servers' own checkers", cm_option_switch,
 	     &job.no_check, 0, 0},
-	    {"dry-run", 0, NULL, "say what would change, change nothing", cm_option_switch,
+	    {"dry-run", 0, NULL, "print what would change, change nothing", cm_option_switch,
 	     &job.dry_run, 0, 0},
 	    {.name = NULL},
 	};

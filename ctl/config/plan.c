@@ -143,7 +143,7 @@ static bool add_row(struct cm_job *job, const struct cm_manifest_row *row,
 	struct cm_change *change;
 
 	if (cm_changes_find(changes, row->destination) != NULL) {
-		cm_error_set(job->err, "the manifest names %s twice", row->destination);
+		cm_error_set(job->err, "the manifest lists %s twice", row->destination);
 		return false;
 	}
 	change = cm_changes_add(changes, row->destination);

@@ -162,7 +162,7 @@ static enum cm_finding_state judge_dmarc(const char *text, const char **why_r)
 	char *policy = tag_value(text, "p");
 
 	*why_r = policy == NULL                    ? "has no policy"
-		 : strcasecmp(policy, "none") == 0 ? "asks nobody to refuse forged mail"
+		 : strcasecmp(policy, "none") == 0 ? "does not ask receivers to refuse forged mail"
 		 : strcasecmp(policy, "reject") != 0 && strcasecmp(policy, "quarantine") != 0
 		     ? "has an unknown policy"
 		     : NULL;

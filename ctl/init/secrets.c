@@ -31,7 +31,7 @@ char *cm_secrets_dkim_key(struct cm_error *err)
 	BIO_free(out);
 	EVP_PKEY_free(key);
 	if (text == NULL)
-		cm_error_set(err, "a DKIM key cannot be made");
+		cm_error_set(err, "cannot make a DKIM key");
 	return text;
 }
 
@@ -41,7 +41,7 @@ char *cm_secrets_shared(struct cm_error *err)
 	char *text = malloc(2 * SHARED_BYTES + 2);
 
 	if (text == NULL || RAND_bytes(bytes, sizeof(bytes)) != 1) {
-		cm_error_set(err, "no random numbers can be had");
+		cm_error_set(err, "cannot get random numbers");
 		free(text);
 		return NULL;
 	}

@@ -89,7 +89,7 @@ static bool begin(struct probe *probe, enum cm_stun_type type)
 {
 	if (cm_stun_begin(&probe->request, type))
 		return true;
-	cm_error_set(probe->err, "no random numbers can be had");
+	cm_error_set(probe->err, "cannot get random numbers");
 	return false;
 }
 

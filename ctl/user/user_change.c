@@ -122,7 +122,7 @@ static char *read_password(struct cm_user_job *job)
 	else if (terminal && !cm_confirm_read_secret("Again: ", second, sizeof(second), &job->err))
 		;
 	else if (terminal && strcmp(first, second) != 0)
-		cm_error_set(&job->err, "the two are not the same");
+		cm_error_set(&job->err, "the passwords differ");
 	else if ((password = strdup(first)) == NULL)
 		cm_error_set(&job->err, "out of memory");
 	explicit_bzero(first, sizeof(first));
@@ -187,7 +187,8 @@ int cm_user_password(int argc, char **argv)
 	bool invent = false, keep_sessions = false;
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&job.config_path),
-	    {"random", 0, NULL, "invent a password and print it", cm_option_switch, &invent, 0, 0},
+	    {"random", 0, NULL, "generate a password and print it", cm_option_switch, &invent, 0,
+	     0},
 	    {"keep-sessions", 0, NULL, "let clients that are logged in go on", cm_option_switch,
 	     &keep_sessions, 0, 0},
 	    {"json", 0, NULL, "print the invented password as JSON", cm_option_switch, &job.json, 0,

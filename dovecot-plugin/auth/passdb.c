@@ -102,7 +102,7 @@ static enum cm_account_status create_account(const struct cm_config *config,
 	const char *hash;
 
 	if (!generate_hash(address->text, password, &hash)) {
-		cm_error_set(err, "a password cannot be hashed");
+		cm_error_set(err, "cannot hash a password");
 		return CM_ACCOUNT_TROUBLE;
 	}
 	return cm_account_create(config, address, hash, err);

@@ -98,8 +98,8 @@ static void report(struct notifier *notifier, int64_t now)
 		       counts->invalid);
 	if (counts->sent + counts->gone + counts->failed + counts->dropped > 0)
 		cm_log(LOG_INFO,
-		       "sent %" PRIu64 ", saved by collapsing %" PRIu64 ", tokens gone %" PRIu64
-		       ", attempts failed %" PRIu64 ", dropped %" PRIu64 ", waiting %" PRIu64,
+		       "sent %" PRIu64 ", coalesced %" PRIu64 ", dead tokens %" PRIu64
+		       ", failed attempts %" PRIu64 ", dropped %" PRIu64 ", waiting %" PRIu64,
 		       counts->sent, counts->collapsed, counts->gone, counts->failed,
 		       counts->dropped, targets_length(notifier->targets) + notifier->left);
 	notifier->counts = (struct notifier_counts){0};

@@ -95,7 +95,7 @@ CASES = {
     "two-spf": (extra('@ IN TXT "v=spf1 mx -all"'), "wrong", "TXT", "", True, "more than one"),
     "no-dmarc": (without("v=DMARC1"), "missing", "TXT", "_dmarc.", True, "add: .*v=DMARC1"),
     "no-policy": (change("p=reject", "q=reject"), "wrong", "TXT", "_dmarc.", True, "no policy"),
-    "none-dmarc": (change("p=reject", "p=none"), "wrong", "TXT", "_dmarc.", True, "asks nobody"),
+    "none-dmarc": (change("p=reject", "p=none"), "wrong", "TXT", "_dmarc.", True, "does not ask receivers"),
     "old-mta-sts": (change("id=[0-9a-f]+", "id=1"), "wrong", "TXT", "_mta-sts.", False, "another policy|of another policy"),
     "no-mta-sts": (without("v=STSv1"), "missing", "TXT", "_mta-sts.", False, "add: .*STSv1"),
     "no-autoconfig": (without("^autoconfig"), "missing", "CNAME", "autoconfig.", False, "CNAME"),

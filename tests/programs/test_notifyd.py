@@ -71,7 +71,7 @@ def test_gone_removes_the_token_from_the_account(notifyd, backend):
     notifyd.wait_until_empty()
     assert not (notifyd.mailboxes / "nobody@relay.test").exists()
     notifyd.stop()
-    assert notifyd.counted()["tokens gone"] == 2
+    assert notifyd.counted()["dead tokens"] == 2
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 400, 401, 404, 413, 429, 500, 502, 503])
@@ -152,7 +152,7 @@ def test_messages_within_moments_are_one_post(make_notifyd, push_server, backend
     notifyd.wait_until_empty()
     assert backend.counts() == {"openpgp:busy": 1, "openpgp:other": 1}
     notifyd.stop()
-    assert notifyd.counted()["saved by collapsing"] == 19
+    assert notifyd.counted()["coalesced"] == 19
 
 
 def test_a_message_during_a_post_gets_its_own(notifyd, backend):

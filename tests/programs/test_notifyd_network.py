@@ -268,7 +268,7 @@ def test_the_answer_of_a_proxy_is_not_the_services(make_notifyd, push_server, ba
     assert notifyd.stop() == 0
     proxy.stop()
     assert backend.tokens() == []
-    assert notifyd.counted()["tokens gone"] == notifyd.counted()["sent"] == 0
+    assert notifyd.counted()["dead tokens"] == notifyd.counted()["sent"] == 0
 
 
 def test_no_tls_handshake_ever(make_notifyd, backend, certificate, tmp_path):

@@ -109,6 +109,6 @@ def test_nothing_is_logged_of_whom(relay, alice, bob, device):
     eventually(lambda: not device.tokens())
     relay.restart_service("notifyd")
     log = relay.log("notifyd")
-    assert "tokens gone" in log
+    assert "dead tokens" in log
     assert "openpgp:" not in log
     assert f"@{relay.domain}" not in log

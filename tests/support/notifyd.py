@@ -112,7 +112,7 @@ class Notifyd:
         """The sums of all lines of counts in the log; they are written at the end."""
         sums = {}
         for line in self.log().splitlines():
-            if "attempts failed" not in line:
+            if "failed attempts" not in line:
                 continue
             for name, value in re.findall(r"([a-z ]+?) (\d+)(?:,|$)", line.split(": ", 1)[1]):
                 sums[name.strip()] = sums.get(name.strip(), 0) + int(value)

@@ -84,8 +84,8 @@ with_tags("b= of zeros", INVALID, "not of this header and key", b="A" * 342)
 with_tags("a= in capitals", VALID, "", a="RSA-SHA256")
 with_tags("a= names the wrong kind of key", INVALID, "another algorithm", a="ed25519-sha256")
 with_tags("unknown tags", VALID, "", xb="1", z="", r="y")
-with_tags("too many tags", INVALID, "no list of tags", **{f"x{n}": "1" for n in range(40)})
-with_tags("a control byte", INVALID, "no list of tags", n="\x01")
+with_tags("too many tags", INVALID, "malformed tag list", **{f"x{n}": "1" for n in range(40)})
+with_tags("a control byte", INVALID, "malformed tag list", n="\x01")
 with_tags("the field's name in capitals", VALID, "", name=b"DKIM-SIGNATURE")
 
 
@@ -94,17 +94,17 @@ def rsa_sha1(message, key, selector):
     return sign(message, key, selector, digest=hashlib.sha1, a="rsa-sha1")
 
 
-@case(INVALID, "no list of tags")
+@case(INVALID, "malformed tag list")
 def a_tag_twice(message, key, selector):
     return sign(message, key, selector, layout=lambda text: text.replace(" c=", " d=a.test; c=", 1))
 
 
-@case(INVALID, "no list of tags")
+@case(INVALID, "malformed tag list")
 def two_semicolons(message, key, selector):
     return sign(message, key, selector, layout=lambda text: text.replace("; ", ";; ", 1))
 
 
-@case(INVALID, "no list of tags")
+@case(INVALID, "malformed tag list")
 def a_word_that_is_no_tag(message, key, selector):
     return sign(message, key, selector, layout=lambda text: text.replace("; ", "; hello; ", 1))
 

@@ -346,7 +346,7 @@ def reload(daemon, said):
 
 def test_without_a_key_nothing_leaves(own, rsa):
     with own:
-        assert "nothing leaves for want of a DKIM key" in own.log()
+        assert "outgoing mail is refused without a DKIM key" in own.log()
         assert "opendkim.private: No such file or directory" in own.log()
         assert own.judge(encrypted(USER, PEER), USER, [PEER], USER)[0] == 451
         # Mail from others has nothing to do with it.

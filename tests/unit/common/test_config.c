@@ -306,7 +306,7 @@ static const struct {
     {BASE "nonsense\n", ":3: this is neither"},
     {BASE "= 1\n", ":3: this is neither"},
     {BASE "[params\n", ":3: this section has no ']'"},
-    {BASE "[params] mail_domain = x\n", ":3: something stands after this section"},
+    {BASE "[params] mail_domain = x\n", ":3: unexpected text after this section"},
     {"  mail_domain = relay.test\n" BASE, ":1: this line is indented"},
     {BASE "[params]\n more\n", ":4: this line is indented"},
     {BASE "password_min_length = x\n", ":3: password_min_length = x: this must be a number from 1"},
