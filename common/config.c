@@ -41,8 +41,8 @@ static bool is_string_kind(enum cm_config_kind kind)
 	return kind == CM_CONFIG_TEXT || kind == CM_CONFIG_PATH || kind == CM_CONFIG_MAILS ||
 	       kind == CM_CONFIG_URL || kind == CM_CONFIG_IROH || kind == CM_CONFIG_HOST ||
 	       kind == CM_CONFIG_LISTEN || kind == CM_CONFIG_WEB || kind == CM_CONFIG_RESOLVER ||
-	       kind == CM_CONFIG_ADDRESS || kind == CM_CONFIG_NETWORK || kind == CM_CONFIG_DOMAIN ||
-	       kind == CM_CONFIG_WORD;
+	       kind == CM_CONFIG_ADDRESS || kind == CM_CONFIG_NETWORK || kind == CM_CONFIG_QUERY ||
+	       kind == CM_CONFIG_DOMAIN || kind == CM_CONFIG_WORD;
 }
 
 void cm_config_warn_log(const char *text, void *context)
@@ -227,6 +227,8 @@ static const char *check_text(const struct cm_config_row *key, const char *text)
 							    : "an IP address, or ADDRESS@PORT";
 	case CM_CONFIG_ADDRESS:
 		return absent || cm_value_is_ip(text, strlen(text)) ? NULL : "an IP address";
+	case CM_CONFIG_QUERY:
+		return absent || cm_value_is_query(text) ? NULL : "NAME=VALUE with & between";
 	case CM_CONFIG_NETWORK:
 		return absent || cm_value_is_network(text) ? NULL : "an IP address or ADDRESS/BITS";
 	case CM_CONFIG_DOMAIN:

@@ -114,6 +114,8 @@ struct cm_config {
 	char *mxdeliv_listen;      /* the same, for mail from other relays */
 	unsigned int mxdeliv_port; /* on 127.0.0.1, where Postfix takes that mail */
 	char *web_listen;          /* "HOST:PORT" or "unix:PATH"; "": off */
+	char *dclogin_parameters; /* "NAME=VALUE&...": of links that log in; "": none beside ic=3 */
+	bool login_links;         /* derived: clients refuse to ask this relay's /new */
 	char *front_listen;  /* where servers take connections of a front machine; "": nowhere */
 	char *front_network; /* ADDRESS or ADDRESS/BITS of that machine; "" if front_listen is */
 	bool instant_idle;   /* notify idling clients at once, not after Dovecot's half second */

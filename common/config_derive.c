@@ -70,6 +70,9 @@ bool cm_config_derive(struct cm_config *config, struct cm_error *err)
 		good = good && cm_config_print(&config->mailboxes_dir, "/home/vmail/mail/%s",
 					       config->mail_host);
 	good = good && derive_tls(config);
+	/* Clients ask test relays, whose domain begins with '_', nevertheless. */
+	config->login_links = config->dclogin_parameters[0] != '\0' ||
+			      (config->tls_self_signed && config->mail_domain_is_ip);
 	if (!good) {
 		cm_error_set(err, "out of memory");
 		return false;

@@ -67,6 +67,7 @@ const struct cm_config_row cm_config_rows[] = {
      0, 0},
     {"mxdeliv_port", CM_CONFIG_NUMBER, FIELD(mxdeliv_port), "10025", 1, 65535},
     {"web_listen", CM_CONFIG_WEB, FIELD(web_listen), "unix:/run/chatmail-web/http.sock", 0, 0},
+    {"dclogin_parameters", CM_CONFIG_QUERY, FIELD(dclogin_parameters), "", 0, 0},
     {"front_listen", CM_CONFIG_ADDRESS, FIELD(front_listen), "", 0, 0},
     {"front_network", CM_CONFIG_NETWORK, FIELD(front_network), "", 0, 0},
     {"instant_idle", CM_CONFIG_FLAG, FIELD(instant_idle), "true", 0, 0},

@@ -33,6 +33,7 @@ enum cm_config_kind {
 	CM_CONFIG_WEB,      /* "", HOST:PORT, or unix: and an absolute path */
 	CM_CONFIG_RESOLVER, /* ADDR[@PORT] */
 	CM_CONFIG_ADDRESS,  /* "" or an IP address without brackets */
+	CM_CONFIG_QUERY,    /* "", or NAME=VALUE with & between, as in a URL */
 	CM_CONFIG_NETWORK,  /* "", ADDRESS or ADDRESS/BITS */
 	CM_CONFIG_DOMAIN,   /* the mail domain */
 	CM_CONFIG_TLS,      /* two paths */

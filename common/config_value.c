@@ -109,6 +109,27 @@ bool cm_value_is_ip(const char *text, size_t length)
 	       inet_pton(AF_INET6, address, binary) == 1;
 }
 
+bool cm_value_is_query(const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "-._~%";
+	size_t length;
+
+	for (;;) {
+		length = strspn(text, plain);
+		if (length == 0 || text[length] != '=')
+			return false;
+		text += length + 1;
+		length = strspn(text, plain);
+		text += length;
+		if (*text == '\0')
+			return length > 0;
+		if (length == 0 || *text != '&')
+			return false;
+		text++;
+	}
+}
+
 bool cm_value_is_network(const char *text)
 {
 	size_t length = strcspn(text, "/");

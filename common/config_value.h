@@ -31,6 +31,9 @@ bool cm_value_read_flag(const char *text, bool *value_r);
 /* An IPv4 or IPv6 address without brackets, of exactly length bytes. */
 bool cm_value_is_ip(const char *text, size_t length);
 
+/* NAME=VALUE with & between, of bytes that need no escape in a URL or in HTML. */
+bool cm_value_is_query(const char *text);
+
 /* An IP address without brackets, or one and /BITS. */
 bool cm_value_is_network(const char *text);
 

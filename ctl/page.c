@@ -149,6 +149,8 @@ static char *account_link(const struct making *making)
 {
 	char *link;
 
+	if (strcmp(cm_settings_get(making->settings, "login_links"), "true") == 0)
+		return strdup("/new");
 	if (asprintf(&link, "dcaccount:%s/new", cm_settings_get(making->settings, "web_url")) < 0)
 		return NULL;
 	return link;

@@ -102,6 +102,7 @@ enum derived {
 	TLS_KEY,
 	TLS_SELF_SIGNED,
 	FRONT_ADDRESS,
+	LOGIN_LINKS,
 	IROH_RELAY_LOCAL,
 	TRANSPORT_MAP,
 	MAIL_DOMAIN_REGEXP,
@@ -125,6 +126,7 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [TLS_KEY] = "tls_key",
     [TLS_SELF_SIGNED] = "tls_self_signed",
     [FRONT_ADDRESS] = "front_address",
+    [LOGIN_LINKS] = "login_links",
     [IROH_RELAY_LOCAL] = "iroh_relay_local",
     [TRANSPORT_MAP] = "transport_map",
     [MAIL_DOMAIN_REGEXP] = "mail_domain_regexp",
@@ -419,6 +421,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	/* With a port behind it. */
 	derived[FRONT_ADDRESS] = cm_format(
 	    strchr(config->front_listen, ':') != NULL ? "[%s]" : "%s", config->front_listen);
+	derived[LOGIN_LINKS] = cm_format("%s", config->login_links ? "true" : "false");
 	derived[IROH_RELAY_LOCAL] = cm_format("%s", config->iroh_relay_local ? "true" : "false");
 	derived[TRANSPORT_MAP] = cm_format("%s", has_transport_map(config) ? "true" : "false");
 	derived[MAIL_DOMAIN_REGEXP] = regexp_of(config->mail_domain);

@@ -27,6 +27,7 @@ static const struct cm_httpd_route metrics_routes[] = {
 static const struct cm_httpd_route web_routes[] = {
     {"POST", "/new", 1024, cm_httpd_new, NULL},
     {"GET", "/new", 0, cm_httpd_new_redirect, NULL},
+    {"GET", "/new/qr.svg", 0, cm_httpd_new_qr, NULL},
     {"POST", "/invite/qr", 64, cm_httpd_invite_qr, NULL},
     /* Upstream's old path, which is in old links. */
     {"POST", "/cgi-bin/newemail.py", 1024, cm_httpd_new, NULL},

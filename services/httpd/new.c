@@ -1,10 +1,11 @@
 /*
  * new - /new: an account for a client that asks for one
  *
- * POST answers {"email", "password"}, or {"reason"} that the client shows as it is. GET comes from
- * a browser that followed a link or a QR code: it is redirected to the client by the scheme
- * dcaccount:. The invitation's page asks /invite/qr to draw the same link; its token comes in the
- * body, which is never logged.
+ * POST answers {"email", "password"}, or {"reason"} that the client shows as it is. GET is a
+ * browser's, that a link or a QR code led here: it is sent to the client by the scheme dcaccount:.
+ * Clients refuse to ask a relay whose certificate they do not believe; there, links log in instead.
+ * The invitation's page asks /invite/qr to draw the same link; its token comes in the body, where
+ * no log has it.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "credentials.h"
 #include "invitation.h"
 #include "log.h"
 #include "qr.h"
@@ -67,21 +69,52 @@ static void reply_json(struct cm_httpd_reply *reply, json_t *json)
 	json_decref(json);
 }
 
-/* ic=3 in a login link makes clients accept self-signed certificates. The password has only
-   letters and digits; of the address, brackets and a colon have to be escaped. */
-static char *login_link(const struct cm_signup *signup)
+/* Wipes and frees. */
+static void forget(char *secret)
+{
+	if (secret != NULL)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+/* Percent-encodes all but plain bytes; escaped has room for three times the text and a NUL. */
+static void escape(const char *text, char *escaped)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789.-_@";
-	char escaped[3 * CM_ADDRESS_MAX + 1];
-	size_t used = 0;
-	char *link;
 
-	for (const char *byte = signup->address.text; *byte != '\0'; byte++)
-		used += (size_t)snprintf(escaped + used, sizeof(escaped) - used,
-					 strchr(plain, *byte) != NULL ? "%c" : "%%%02X",
-					 (unsigned int)(unsigned char)*byte);
-	if (asprintf(&link, "dclogin:%s?p=%s&v=1&ic=3", escaped, signup->password) < 0)
+	*escaped = '\0';
+	for (; *text != '\0'; text++)
+		escaped += sprintf(escaped, strchr(plain, *text) != NULL ? "%c" : "%%%02X",
+				   (unsigned int)(unsigned char)*text);
+}
+
+/* Parameters that the operator did not give, malloc'd: ic=3 accepts a certificate that no client
+   believes; beside an address in brackets clients look for no server by themselves. */
+static char *own_parameters(const struct cm_config *config)
+{
+	char host[3 * INET6_ADDRSTRLEN + 1], *text;
+
+	if (!config->mail_domain_is_ip || config->dclogin_parameters[0] != '\0')
+		return strdup(config->tls_self_signed ? "&ic=3" : "");
+	escape(config->mail_host, host);
+	if (asprintf(&text, "&ih=%s&sh=%s%s", host, host, config->tls_self_signed ? "&ic=3" : "") <
+	    0)
 		return NULL;
+	return text;
+}
+
+/* A link that logs in, malloc'd; NULL if out of memory. */
+static char *login_link(const struct cm_config *config, const struct cm_address *address,
+			const char *password)
+{
+	const char *parameters = config->dclogin_parameters;
+	char escaped[3 * CM_ADDRESS_MAX + 1], *own = own_parameters(config), *link = NULL;
+
+	escape(address->text, escaped);
+	if (own == NULL || asprintf(&link, "dclogin:%s?p=%s&v=1%s%s%s", escaped, password, own,
+				    parameters[0] != '\0' ? "&" : "", parameters) < 0)
+		link = NULL;
+	free(own);
 	return link;
 }
 
@@ -91,14 +124,12 @@ static json_t *credentials(const struct cm_config *config, const struct cm_signu
 	    json_pack("{s:s, s:s}", "email", signup->address.text, "password", signup->password);
 	char *link;
 
-	if (!config->tls_self_signed)
+	if (!config->tls_self_signed && !config->login_links)
 		return json;
-	link = login_link(signup);
-	if (link != NULL) {
+	link = login_link(config, &signup->address, signup->password);
+	if (link != NULL)
 		json_object_set_new(json, "dclogin_url", json_string(link));
-		explicit_bzero(link, strlen(link));
-	}
-	free(link);
+	forget(link);
 	return json;
 }
 
@@ -146,17 +177,71 @@ static char *account_link(const struct cm_httpd_context *context,
 	return link;
 }
 
+/* A link with credentials that nobody has used yet: the first login makes the account. So nothing
+   is made for a browser that only looks. NULL on failure. */
+static char *invented_link(const struct cm_config *config)
+{
+	struct cm_address address;
+	struct cm_error err;
+	char *password = cm_credentials_password(config, &err), *link = NULL;
+
+	if (password != NULL && cm_credentials_address(config, &address, &err))
+		link = login_link(config, &address, password);
+	forget(password);
+	return link;
+}
+
+/* Where clients refuse to ask: to the login, or to the page that asks for them. */
+static char *login_redirect(const struct cm_config *config, const char *token)
+{
+	bool with_token = cm_invitation_token_valid(token);
+	char *path;
+
+	if (config->registration == CM_REGISTRATION_OPEN)
+		return invented_link(config);
+	if (asprintf(&path, "/invite%s%s", with_token ? "#" : "", with_token ? token : "") < 0)
+		return NULL;
+	return path;
+}
+
 void cm_httpd_new_redirect(const struct cm_httpd_context *context,
 			   const struct cm_httpd_request *request, struct cm_httpd_reply *reply)
 {
-	reply->location = account_link(context, request, request->token);
-	reply->status = reply->location != NULL ? 301 : 503;
+	bool logs_in = context->config->login_links;
+
+	reply->location = logs_in ? login_redirect(context->config, request->token)
+				  : account_link(context, request, request->token);
+	reply->status = reply->location == NULL ? 503 : logs_in ? 303 : 301;
+}
+
+/* Takes link, which may be NULL. */
+static void reply_qr(struct cm_httpd_reply *reply, char *link)
+{
+	reply->body = link != NULL ? cm_qr_svg(link, "QR") : NULL;
+	reply->content_type = "image/svg+xml";
+	if (reply->body != NULL)
+		reply->body_length = strlen(reply->body);
+	else
+		reply->status = 503;
+	forget(link);
+}
+
+void cm_httpd_new_qr(const struct cm_httpd_context *context, const struct cm_httpd_request *request,
+		     struct cm_httpd_reply *reply)
+{
+	const struct cm_config *config = context->config;
+
+	(void)request;
+	if (config->login_links && config->registration == CM_REGISTRATION_OPEN)
+		reply_qr(reply, invented_link(config));
+	else
+		reply->status = 404;
 }
 
 void cm_httpd_invite_qr(const struct cm_httpd_context *context,
 			const struct cm_httpd_request *request, struct cm_httpd_reply *reply)
 {
-	char token[CM_INVITATION_TOKEN_LENGTH + 1], *link;
+	char token[CM_INVITATION_TOKEN_LENGTH + 1];
 
 	if (request->body_length != CM_INVITATION_TOKEN_LENGTH) {
 		reply->status = 400;
@@ -168,12 +253,5 @@ void cm_httpd_invite_qr(const struct cm_httpd_context *context,
 		reply->status = 400;
 		return;
 	}
-	link = account_link(context, request, token);
-	reply->body = link != NULL ? cm_qr_svg(link, "QR") : NULL;
-	reply->content_type = "image/svg+xml";
-	if (reply->body != NULL)
-		reply->body_length = strlen(reply->body);
-	else
-		reply->status = 503;
-	free(link);
+	reply_qr(reply, account_link(context, request, token));
 }

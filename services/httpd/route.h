@@ -93,6 +93,9 @@ cm_httpd_handler_fn cm_httpd_new;
 /* GET /new: sends a browser to the client. */
 cm_httpd_handler_fn cm_httpd_new_redirect;
 
+/* GET /new/qr.svg: on a relay with login links the QR code of a new one. */
+cm_httpd_handler_fn cm_httpd_new_qr;
+
 /* POST /invite/qr: the body is an invitation's token; answers the QR code of the link that makes an
    account with it, as SVG. The token need not be valid. */
 cm_httpd_handler_fn cm_httpd_invite_qr;

@@ -1,6 +1,7 @@
 """packaging/demo as a new user runs it: a client opens the link that it prints."""
 
 import hashlib
+import http.client
 import re
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.relay import SOURCE, Dovecot
+from support.relay import SOURCE, Dovecot, trusting
 from support.wait import eventually
 
 
@@ -128,6 +129,17 @@ def test_link_works_and_nothing_is_left(core, start_demo):
     account.add_transport_from_qr(address)
     assert account.is_configured()
     demo.printed("(?is)Ctrl-C ends.*login")
+
+    # The page's button works as well.
+    page = demo.printed(r"https://127\.0\.0\.1:(\d+)/$")
+    client = http.client.HTTPSConnection("127.0.0.1", int(page.group(1)), context=trusting(), timeout=60)
+    client.request("GET", "/")
+    assert 'href="/new"' in client.getresponse().read().decode()
+    client.request("GET", "/new")
+    account = core.accounts.add_account()
+    account.add_transport_from_qr(client.getresponse().headers["Location"])
+    assert account.is_configured()
+    client.close()
 
     demo.process.send_signal(signal.SIGINT)
     demo.printed("Ending the relay")

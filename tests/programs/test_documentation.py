@@ -128,6 +128,7 @@ OTHER_VALUES = {
     "dkim_signing": "opendkim",
     "dkim_selector": "other",
     "front_listen": "10.0.0.2",
+    "dclogin_parameters": "ic=3",
     "front_network": "10.0.0.1",
 }
 

@@ -97,8 +97,35 @@ def test_a_relay_without_a_believed_certificate_adds_a_login_link(make_web):
     answer = web.post().json
     name = answer["email"].split("@")[0]
     assert answer["email"] == f"{name}@[192.0.2.1]"
-    assert answer["dclogin_url"] == f"dclogin:{name}@%5B192.0.2.1%5D?p={answer['password']}&v=1&ic=3"
+    assert answer["dclogin_url"] == f"dclogin:{name}@%5B192.0.2.1%5D?p={answer['password']}&v=1&ih=192.0.2.1&sh=192.0.2.1&ic=3"
     assert make_web(mail_domain="_relay.test").post().json["dclogin_url"].endswith("&v=1&ic=3")
+
+
+def test_a_login_link_with_the_operators_parameters(make_web):
+    web = make_web(dclogin_parameters="ih=127.0.0.1&ip=2993&is=ssl&sh=127.0.0.1&sp=2465&ss=ssl&ic=3")
+    parameters = web.ini["dclogin_parameters"]
+    answer = web.post().json
+    assert answer["dclogin_url"] == f"dclogin:{answer['email']}?p={answer['password']}&v=1&{parameters}"
+    before = web.accounts()
+    answer = web.request("GET", "/new")
+    assert answer.status == 303
+    assert re.fullmatch(rf"dclogin:[a-z0-9]{{9}}@relay\.test\?p=[A-Za-z0-9]{{22}}&v=1&{re.escape(parameters)}", answer.headers["location"])
+    assert web.request("GET", "/new/qr.svg").body.startswith(b"<svg ")
+    # Nothing is made for who only looks.
+    assert web.accounts() == before
+
+
+def test_no_code_where_clients_ask_themselves(web):
+    assert web.request("GET", "/new/qr.svg").status == 404
+
+
+@pytest.mark.parametrize("mode", ["invite", "closed"])
+def test_login_links_only_if_registration_is_open(make_web, mode):
+    web = make_web(mail_domain="[192.0.2.1]", registration=mode)
+    for query, where in (("", "/invite"), (f"?{TOKEN}", f"/invite#{TOKEN}"), ("?x", "/invite")):
+        answer = web.request("GET", f"/new{query}")
+        assert (answer.status, answer.headers["location"]) == (303, where)
+    assert web.request("GET", "/new/qr.svg").status == 404
 
 
 # Refusals

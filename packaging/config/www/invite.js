@@ -2,15 +2,45 @@
 // The invitation is what follows the '#', which browsers send to nobody.
 const token = location.hash.slice(1);
 const valid = /^[a-km-np-z2-9]{26}$/.test(token);
-document.getElementById(valid ? "invitation" : "missing").hidden = false;
-if (valid) {
-	document.getElementById("button").href = `dcaccount:${location.origin}/new?${token}`;
-	for (const link of document.querySelectorAll("nav a"))
-		link.hash = location.hash;
+const button = document.getElementById("button");
+
+function drawCode() {
 	fetch("/invite/qr", { method: "POST", body: token })
 		.then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))
 		.then((text) => new DOMParser().parseFromString(text, "image/svg+xml"))
 		.then((svg) => document.getElementById("qr").append(svg.documentElement))
 		.catch(() => {});
+}
+
+// Where the client does not believe the relay's certificate, the page asks in its place, once.
+let login = null;
+async function logIn(event) {
+	event.preventDefault();
+	const refused = document.getElementById("refused");
+	login ??= fetch(`/new?${token}`, { method: "POST" }).then((answer) => answer.json());
+	try {
+		const answer = await login;
+		refused.textContent = answer.reason || "";
+		if (answer.dclogin_url)
+			location.href = answer.dclogin_url;
+		else
+			login = null;
+	} catch (error) {
+		refused.textContent = String(error);
+		login = null;
+	}
+	refused.hidden = refused.textContent === "";
+}
+
+document.getElementById(valid ? "invitation" : "missing").hidden = false;
+if (valid) {
+	for (const link of document.querySelectorAll("nav a"))
+		link.hash = location.hash;
+	if ("login" in button.dataset) {
+		button.addEventListener("click", logIn);
+	} else {
+		button.href = `dcaccount:${location.origin}/new?${token}`;
+		drawCode();
+	}
 }
 window.addEventListener("hashchange", () => location.reload());
