@@ -1,7 +1,5 @@
 #include "second_reader.h"
 
-#include "rfc5322.h"
-
 #include <gmime/gmime.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -62,35 +60,12 @@ static char *quote_local_part(const char *value, const struct cm_address *addres
 	return quoted;
 }
 
-/* The address and nothing else, in angle brackets or not, of bytes that mean nothing besides: every
-   reader reads it so. */
-static bool is_bare(const char *value, const struct cm_address *address)
-{
-	size_t length = strlen(value);
-
-	value = cm_trim(value, &length);
-	if (length > 2 && value[0] == '<' && value[length - 1] == '>') {
-		value++;
-		length -= 2;
-	}
-	if (length != strlen(address->text) || strncasecmp(value, address->text, length) != 0)
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		if (!cm_is_alphanumeric(value[i]) && strchr("+-._", value[i]) == NULL &&
-		    i != address->local_length)
-			return false;
-	}
-	return true;
-}
-
 bool cm_second_reader_from(const char *value, const struct cm_address *address)
 {
 	InternetAddressList *list;
 	char *quoted = NULL;
 	bool same = false;
 
-	if (is_bare(value, address))
-		return true;
 	if (has_odd_dots(address))
 		quoted = quote_local_part(value, address);
 	list = internet_address_list_parse(NULL, quoted != NULL ? quoted : value);
