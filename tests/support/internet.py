@@ -17,7 +17,7 @@ def run(*words):
 class Host(Network):
     """One host: name.example at IPV4 and IPV6 with the same last number."""
 
-    def __init__(self, internet, number):
+    def __init__(self, internet, number, ipv4=True):
         super().__init__()
         self.ipv4, self.ipv6 = f"{IPV4}{number}", f"{IPV6}{number}"
         self.link = f"host{number}"
@@ -25,7 +25,8 @@ class Host(Network):
         run(*self.hub.command("ip", "link", "add", self.link, "type", "veth", "peer", "name",
                               "eth0", "netns", self.process.pid))  # fmt: skip
         run(*self.hub.command("ip", "link", "set", self.link, "master", "bridge", "up"))
-        run(*self.command("ip", "address", "add", f"{self.ipv4}/24", "dev", "eth0"))
+        if ipv4:
+            run(*self.command("ip", "address", "add", f"{self.ipv4}/24", "dev", "eth0"))
         run(*self.command("ip", "address", "add", f"{self.ipv6}/64", "dev", "eth0", "nodad"))
         run(*self.command("ip", "link", "set", "eth0", "up"))
 
@@ -55,9 +56,9 @@ class Internet:
         return subprocess.run(["unshare", "--net", "sh", "-c", script], check=False,
                               capture_output=True).returncode == 0  # fmt: skip
 
-    def host(self, name, number):
-        """Adds a host."""
-        self.hosts[name] = Host(self, number)
+    def host(self, name, number, ipv4=True):
+        """Adds a host; without IPv4 it has IPv6 alone."""
+        self.hosts[name] = Host(self, number, ipv4)
         return self.hosts[name]
 
     def stop(self):

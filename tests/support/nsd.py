@@ -18,9 +18,9 @@ HEAD = """$ORIGIN {zone}.
 
 class Nsd:
     """Serves zones ({name: lines}) until stop(), at one address and port: a free one of 127.0.0.1
-    if none is given. The zone "" is the root."""
+    if none is given; also: other addresses. The zone "" is the root."""
 
-    def __init__(self, directory, zones, address="127.0.0.1", port=None):
+    def __init__(self, directory, zones, address="127.0.0.1", port=None, also=()):
         directory.mkdir(parents=True)
         self.directory = directory
         self.ip = address
@@ -29,7 +29,7 @@ class Nsd:
         self.serial = {}
         lines = [
             "server:",
-            f"ip-address: {self.address}",
+            *(f"ip-address: {each}@{self.port}" for each in (address, *also)),
             "ip-transparent: no",
             'username: ""',
             'chroot: ""',

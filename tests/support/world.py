@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from support.certificates import Authority
-from support.internet import IPV4, Internet
+from support.deltachat import Core
+from support.internet import IPV4, IPV6, Internet
 from support.namespace import USUAL_PORTS, OwnCore
 from support.network import network_of
 from support.nsd import Nsd
@@ -43,6 +44,10 @@ class WorldRelay(Relay):
             self.domain = f"[{literal}]"
 
 
+class WorldCore(OwnCore):
+    clients = Core.clients
+
+
 class World:
     """ini: keys of chatmail.ini for all relays."""
 
@@ -66,16 +71,19 @@ class World:
 
     def make_hosts(self, relays):
         for name in (*relays, "stock", "clients"):
-            self.internet.host(name, NUMBERS[name])
+            self.add_host(name)
         self.etc = self.directory / "etc"
         (self.etc / "ssl" / "certs").mkdir(parents=True)
-        (self.etc / "resolv.conf").write_text(f"nameserver {IPV4}{DNS}\n")
+        (self.etc / "resolv.conf").write_text(f"nameserver {IPV4}{DNS}\nnameserver {IPV6}{DNS}\n")
         authorities = Path("/etc/ssl/certs/ca-certificates.crt").read_text()
         (self.etc / "ssl/certs/ca-certificates.crt").write_text(
             authorities + self.authority.certificate.read_text()
         )
         for name in relays:
             self.relays[name] = self.make_relay(name)
+
+    def add_host(self, name):
+        self.internet.host(name, NUMBERS[name], ipv4=name != "literal6")
 
     def make_relay(self, name, ini=None, **options):
         """A relay at a host, not started; named ones get a certificate."""
@@ -96,15 +104,16 @@ class World:
     def start(self):
         try:
             hub = self.internet.hub
-            address = f"{IPV4}{DNS}"
-            subprocess.run(
-                hub.command("ip", "address", "add", f"{address}/24", "dev", "bridge"), check=True
-            )
+            address, ipv6 = f"{IPV4}{DNS}", f"{IPV6}{DNS}"
+            for each in (f"{address}/24", f"{ipv6}/64"):
+                words = ("ip", "address", "add", each, "dev", "bridge")
+                subprocess.run(
+                    hub.command(*words, *(["nodad"] if ":" in each else [])), check=True
+                )
             zones = {f"{name}.example": [] for name in (*NAMED, "stock", "other")}
             with network_of(hub.process.pid):
-                self.dns = Nsd(
-                    self.directory / "dns", {"": [], "nauta.cu": NAUTA, **zones}, address, 53
-                )
+                zones = {"": [], "nauta.cu": NAUTA, **zones}
+                self.dns = Nsd(self.directory / "dns", zones, address, 53, also=[ipv6])
             self.stock = self.make_stock().start()
             self.publish("stock", self.stock.zone)
             for name, relay in self.relays.items():
@@ -151,4 +160,4 @@ class World:
 
     def core(self, directory):
         """Real clients, at the host of the clients."""
-        return OwnCore(self.internet.hosts["clients"], directory, ())
+        return WorldCore(self.internet.hosts["clients"], directory, ())

@@ -1,0 +1,77 @@
+"""Relays without a name, with IPv4 and with IPv6 alone."""
+
+import http.client
+import json
+import ssl
+
+import pytest
+
+from support.messages import encrypted
+from support.wait import eventually
+
+
+@pytest.fixture(scope="module")
+def six(the_world):
+    """A relay at an IPv6 address."""
+    the_world.add_host("literal6")
+    relay = the_world.make_relay("literal6")
+    the_world.relays["literal6"] = relay
+    return relay.start()
+
+
+@pytest.mark.parametrize("source, target", [("literal6", "north"), ("north", "literal6"),
+                                            ("literal6", "literal"), ("literal", "literal6")])  # fmt: skip
+def test_mail(world, six, source, target):
+    here, there = world.relays[source], world.relays[target]
+    alice, bob, nobody = here.registered(), there.registered(), there.account()
+    message = encrypted(alice.address, bob.address)
+    assert here.send(alice, [bob.address], message)[0] == 250
+    there.messages(bob, timeout=60)
+    # Once more, when they have learned that both speak HTTPS; unknown recipients bounce.
+    assert here.send(alice, [bob.address, nobody.address], message)[0] == 250
+    there.messages(bob, count=2, timeout=60)
+    if {source, target} == {"literal", "literal6"}:
+        # The connection is from another address than that of the sender's literal, which is
+        # therefore not believed.
+        return
+    [bounce] = here.messages(alice, timeout=60)
+    assert nobody.address.split("@")[0].encode() in bounce
+
+
+def test_no_dkim_and_no_zone(world, six, literal):
+    for relay in (six, literal):
+        assert "opendkim" not in relay.inside("postconf", "-h", "non_smtpd_milters").stdout
+        assert relay.inside("postconf", "-h", "non_smtpd_milters").stdout.strip() == ""
+        assert "needs no DNS records" in relay.inside("chatmailctl", "dns").stdout
+
+
+@pytest.mark.parametrize("name", ("literal", "literal6"))
+def test_the_certificate_is_its_own(world, six, name):
+    relay = world.relays[name]
+    settings = relay.inside("chatmailctl", "config", "show", "--settings").stdout
+    assert "tls_self_signed = true" in settings.replace("\t", " ")
+
+
+@pytest.mark.parametrize("name", ("literal", "literal6"))
+def test_links_name_the_server(world, six, name):
+    """Without a certificate that clients believe /new gives a dclogin link."""
+    relay = world.relays[name]
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(relay.address, 443, context=context, timeout=60)
+    connection.request("POST", "/new")
+    answer = json.loads(connection.getresponse().read())
+    assert answer["email"].endswith("@" + relay.domain.lower())
+    link = answer["dclogin_url"]
+    assert link.startswith("dclogin:") and "ic=3" in link
+    account = relay.account(answer["email"].split("@")[0], answer["password"])
+    relay.imap(account).logout()
+
+
+def test_spoofed_literals_get_no_bounce(world, six):
+    bob, nobody = six.registered(), six.account()
+    sender = "x@[IPv6:2001:db8::30]"
+    reply = six.receive(sender, [bob.address, nobody.address], encrypted(sender, bob.address))
+    assert reply[0] == 250, reply
+    six.messages(bob)
+    eventually(lambda: six.queue() == [], 60)

@@ -1,0 +1,155 @@
+"""Real clients at relays with names and without one."""
+
+import itertools
+import shutil
+
+import pytest
+
+from support.deltachat import READ_BY_RECIPIENT, dclogin, noise_image
+from support.wait import eventually
+
+FAILED = 24
+RELAYS = ("north", "south", "literal")
+PAIRS = list(itertools.combinations(RELAYS, 2))
+
+
+@pytest.fixture(scope="module")
+def core(the_world, tmp_path_factory):
+    with the_world.core(tmp_path_factory.mktemp("core") / "world") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def people(the_world, core):
+    """One client at each relay."""
+    with the_world.at("clients"):
+        return {name: core.clients(the_world.relays[name], 1)[0] for name in RELAYS}
+
+
+@pytest.fixture(scope="module")
+def chats(people):
+    """{(from, to): chat}, made by secure-join."""
+    made = {}
+    for one, other in PAIRS:
+        made[other, one], made[one, other] = people[other].join(people[one])
+    return made
+
+
+@pytest.mark.parametrize("one, other", PAIRS)
+def test_a_hundred_messages_each_way(people, chats, one, other):
+    for source, target in ((one, other), (other, one)):
+        texts = [f"{number} from {source} to {target}" for number in range(100)]
+        for text in texts:
+            chats[source, target].send_text(text)
+        for snapshot in people[target].wait_for_texts(chats[target, source], texts):
+            assert snapshot.show_padlock and snapshot.error is None
+        received = [s.text for s in people[target].received(chats[target, source])]
+        assert sorted(text for text in received if text in texts) == sorted(texts)
+
+
+@pytest.mark.parametrize("one, other", PAIRS)
+def test_files_each_way(people, chats, one, other, tmp_path):
+    for source, target in ((one, other), (other, one)):
+        image = noise_image(tmp_path / f"{source}-{target}.png", 1_000_000)
+        chats[source, target].send_message(file=str(image), filename=image.name, viewtype="File")
+        snapshot = people[target].wait_for_file(chats[target, source], image.name)
+        with open(snapshot.file, "rb") as received:
+            assert received.read() == image.read_bytes()
+
+
+@pytest.mark.parametrize("source, target", itertools.permutations(RELAYS, 2))
+def test_read_receipts(people, chats, source, target):
+    text = f"did you read this, {target}?"
+    sent = chats[source, target].send_text(text)
+    chats[target, source].accept()
+    [snapshot] = people[target].wait_for_texts(chats[target, source], [text])
+    people[target].account.get_message_by_id(snapshot.id).mark_seen()
+    eventually(lambda: sent.get_snapshot().state == READ_BY_RECIPIENT, 120, message="no receipt")
+
+
+def chat_called(client, name):
+    for chat in client.account.get_chatlist():
+        if chat.get_basic_snapshot().name == name:
+            return chat
+    return None
+
+
+def test_a_group_across_three(people, chats):
+    alice = people["north"]
+    group = alice.account.create_group("all relays")
+    for name in ("south", "literal"):
+        group.add_contact(alice.contact_of(people[name]))
+    group.send_text("welcome")
+    ends = {"north": group}
+    for name in ("south", "literal"):
+        ends[name] = eventually(lambda n=name: chat_called(people[n], "all relays"), 120)
+        ends[name].accept()
+    for name in RELAYS:
+        ends[name].send_text(f"hello from {name}")
+    for name in RELAYS:
+        others = [f"hello from {other}" for other in RELAYS if other != name]
+        people[name].wait_for_texts(ends[name], others)
+
+
+def test_what_core_shows_of_an_unknown_recipient(the_world, core, people):
+    """The other side's account is deleted, as an unused one is. Core understands the bounce, but
+    reads it only if it reads unencrypted messages at all, which is not its default."""
+    alice, south = people["north"], the_world.relays["south"]
+    alice.account.set_config("force_encryption", "0")
+    with the_world.at("clients"):
+        [dave] = core.clients(south, 1)
+    _, of_alice = dave.join(alice)
+    dave.account.remove()
+    shutil.rmtree(south.mailbox(dave.login))
+    sent = of_alice.send_text("is anybody there?")
+    snapshot = eventually(lambda: failed(sent), 120, message="core shows no failure")
+    assert "No such user here" in snapshot.error
+
+
+def failed(message):
+    snapshot = message.get_snapshot()
+    return snapshot if snapshot.state == FAILED and snapshot.error else None
+
+
+def test_a_relay_that_is_down_for_a_while(the_world, people, chats):
+    """Nothing is lost and nothing is doubled."""
+    south, north = the_world.relays["south"], the_world.relays["north"]
+    people["south"].account.stop_io()
+    south.host.unplug()
+    texts = [f"while you were away {number}" for number in range(20)]
+    try:
+        for text in texts:
+            chats["north", "south"].send_text(text)
+        eventually(lambda: len(waiting(north)) == len(texts), 240, message="not all was queued")
+    finally:
+        south.host.plug()
+    people["south"].account.start_io()
+
+    def arrived():
+        north.inside("postqueue", "-f")
+        received = [s.text for s in people["south"].received(chats["south", "north"])]
+        return set(texts) <= set(received) and received
+
+    received = eventually(arrived, 240, interval=2)
+    assert sorted(text for text in received if text in texts) == sorted(texts)
+    eventually(lambda: waiting(north) == [], 120)
+
+
+def waiting(relay):
+    return [entry for entry in relay.queue() if "@south.example" in str(entry["recipients"])]
+
+
+def test_a_profile_with_two_relays(the_world, people, chats):
+    """Bob adds a second relay; then the first one goes down, and mail arrives all the same."""
+    bob, alice = people["south"], people["north"]
+    south, literal = the_world.relays["south"], the_world.relays["literal"]
+    bob.account.add_transport_from_qr(dclogin(literal, literal.account()))
+    assert len(bob.account.list_transports()) == 2
+    chats["south", "north"].send_text("I have two relays now")
+    alice.wait_for_texts(chats["north", "south"], ["I have two relays now"])
+    south.host.unplug()
+    try:
+        chats["north", "south"].send_text("by the other way")
+        bob.wait_for_texts(chats["south", "north"], ["by the other way"])
+    finally:
+        south.host.plug()
