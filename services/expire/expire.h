@@ -38,6 +38,7 @@ struct expire_result {
 	uint64_t quota_messages;      /* of these, from mailboxes that were too full */
 	uint64_t account_messages;    /* deleted with their account */
 	uint64_t pushes_deleted;
+	uint64_t folders_deleted; /* without messages */
 	uint64_t temporary_deleted;
 	uint64_t bytes;    /* of everything deleted */
 	uint64_t troubles; /* failures to read or delete, each logged */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "folders.h"
 #include "remove.h"
 
 /* One mailbox whose account stays. */
@@ -195,8 +196,10 @@ void expire_mailbox(struct expire_state *state, const char *name)
 		state->result->accounts++;
 		if (expire_account(&state->rules, seen) && !is_blocked(fd))
 			remove_account(state, name);
-		else
+		else {
 			expire_messages(state, name, fd);
+			expire_folders(state, name, fd);
+		}
 	} else if (errno == ENOENT)
 		remove_unused(state, name);
 	else {

@@ -47,6 +47,33 @@ def test_message_boundary(tree, folder, size, days, seconds, goes):
     assert path.exists() == (not goes)
 
 
+@pytest.mark.parametrize("seconds,goes", [(-HOUR, False), (HOUR, True)])
+def test_empty_folder(tree, seconds, goes):
+    """It goes when a message of its age would."""
+    folder = tree.account("user") / ".Folder"
+    for part in ("cur", "new", "tmp"):
+        (folder / part).mkdir(parents=True)
+    (folder / "dovecot.index.log").write_text("x")
+    for part in ("cur", "new", "tmp"):
+        set_age(folder / part, 20 * DAY + seconds)
+    assert tree.summary("--dry-run")["folders_deleted"] == int(goes)
+    assert folder.exists()
+    assert tree.summary()["folders_deleted"] == int(goes)
+    assert folder.exists() == (not goes)
+
+
+@pytest.mark.parametrize("kept", ["cur/1.x", "new/1.x", "tmp/1.x"])
+def test_folder_with_a_message(tree, kept):
+    folder = tree.account("user") / ".Folder"
+    for part in ("cur", "new", "tmp"):
+        (folder / part).mkdir(parents=True)
+    message(folder / kept.split("/")[0], DAY, 100)
+    for part in ("cur", "new", "tmp"):
+        set_age(folder / part, 50 * DAY)
+    assert tree.summary()["folders_deleted"] == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["cur", "new", "tmp"]
+
+
 @pytest.mark.parametrize(
     "key,folder,size",
     [("delete_mails_after", "new", 1), ("delete_large_after", "cur", LARGE + 1)],

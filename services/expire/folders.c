@@ -1,0 +1,104 @@
+#include "folders.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tree_remove.h"
+
+#define MODE 0700
+
+/* In the order in which a message passes them, so that none is on its way when the last one goes.
+ */
+static const char *const parts[] = {"tmp", "new", "cur"};
+
+#define PARTS (sizeof(parts) / sizeof(parts[0]))
+
+/* True if the directory has no file and was left alone for long. */
+static bool is_deserted(const struct expire_rules *rules, int folder, const char *part)
+{
+	int fd = openat(folder, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	bool deserted = false;
+	struct stat st;
+
+	if (directory == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	if (fstat(fd, &st) == 0 && expire_message(rules, CM_MAILDIR_CUR, 0, st.st_mtime)) {
+		while ((entry = readdir(directory)) != NULL && entry->d_name[0] == '.')
+			;
+		deserted = entry == NULL;
+	}
+	closedir(directory);
+	return deserted;
+}
+
+static bool all_deserted(const struct expire_rules *rules, int folder)
+{
+	for (size_t i = 0; i < PARTS; i++)
+		if (!is_deserted(rules, folder, parts[i]))
+			return false;
+	return true;
+}
+
+/* rmdir() decides: a message that has come meanwhile keeps its folder. */
+static bool remove_parts(int folder)
+{
+	for (size_t i = 0; i < PARTS; i++) {
+		if (unlinkat(folder, parts[i], AT_REMOVEDIR) == 0)
+			continue;
+		while (i > 0)
+			(void)mkdirat(folder, parts[--i], MODE);
+		return false;
+	}
+	return true;
+}
+
+static void expire_folder(struct expire_state *state, const char *name, int fd, const char *folder)
+{
+	int folder_fd = openat(fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool dry_run = state->options->dry_run;
+	struct cm_tree tree = {0};
+	struct cm_error err;
+	bool gone;
+
+	if (folder_fd < 0)
+		return;
+	gone = all_deserted(&state->rules, folder_fd) && (dry_run || remove_parts(folder_fd));
+	close(folder_fd);
+	if (!gone)
+		return;
+	if (!cm_tree_remove(fd, folder, dry_run, &tree, &err)) {
+		expire_trouble(state, name, &err);
+		return;
+	}
+	expire_tell(state, "folder", name, folder, "");
+	state->result->folders_deleted++;
+	state->result->bytes += tree.bytes;
+}
+
+void expire_folders(struct expire_state *state, const char *name, int fd)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry;
+	struct cm_error err;
+
+	if (directory == NULL) {
+		cm_error_set_errno(&err, "cannot list the folders");
+		expire_trouble(state, name, &err);
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	while ((entry = readdir(directory)) != NULL)
+		if (entry->d_name[0] == '.' && entry->d_name[1] != '\0' && entry->d_name[1] != '.')
+			expire_folder(state, name, fd, entry->d_name);
+	closedir(directory);
+}

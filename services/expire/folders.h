@@ -1,0 +1,13 @@
+/*
+ * folders - deletes the folders of a mailbox that nobody uses
+ */
+#ifndef EXPIRE_FOLDERS_H
+#define EXPIRE_FOLDERS_H
+
+#include "state.h"
+
+/* Deletes the folders of an account without messages to which nothing has come or gone for as long
+   as a message is kept. fd: the account's mailbox. */
+void expire_folders(struct expire_state *state, const char *name, int fd);
+
+#endif
