@@ -15,6 +15,7 @@
 #include "config.h"
 #include "file.h"
 #include "maildir_walk.h"
+#include "process.h"
 
 #define TEXT_MAX 65536
 
@@ -251,15 +252,42 @@ static void read_suite(const char *root, char *suite, size_t size)
 	free(text);
 }
 
+/* The newest version that the distribution has: the first row of "PACKAGE | VERSION | SOURCE". The
+   installed one is upstream's and in no list. */
+static bool read_version(char *version, size_t size)
+{
+	static const char *const argv[] = {"apt-cache", "madison", "dovecot-core", NULL};
+	struct cm_process_result result;
+	struct cm_error ignored;
+	const char *start = NULL;
+
+	if (!cm_process_run(argv, false, &result, &ignored))
+		return false;
+	if (result.status == 0)
+		start = strchr(result.output, '|');
+	if (start != NULL) {
+		start += 1 + strspn(start + 1, " ");
+		snprintf(version, size, "%.*s", (int)strcspn(start, " |\n"), start);
+	}
+	free(result.output);
+	return start != NULL && version[0] != '\0';
+}
+
 char *cm_upstream_apt_command(const char *root)
 {
-	char suite[64], *command;
+	char which[128], *command;
 
-	read_suite(root, suite, sizeof(suite));
+	/* With "=" or "/" before it. */
+	if (root[0] != '\0' || !read_version(which + 1, sizeof(which) - 1)) {
+		read_suite(root, which + 1, sizeof(which) - 1);
+		which[0] = '/';
+	} else {
+		which[0] = '=';
+	}
 	if (asprintf(&command,
-		     "apt-get install -y --allow-downgrades chatmail-relay dovecot-core/%s "
-		     "dovecot-imapd/%s dovecot-lmtpd/%s",
-		     suite, suite, suite) < 0)
+		     "apt-get install -y --allow-downgrades chatmail-relay dovecot-core%s "
+		     "dovecot-imapd%s dovecot-lmtpd%s",
+		     which, which, which) < 0)
 		return NULL;
 	return command;
 }

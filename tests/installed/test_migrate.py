@@ -125,9 +125,10 @@ def test_there(upstream):
     assert "filtermail-transport.service" in shell(upstream, dry).stdout
     assert all(upstream.is_active(name) for name in RAN)
     output = shell(upstream, real + " --yes").stdout
-    assert commands_of(output) == second.splitlines()
+    commands = commands_of(output)
+    assert [re.sub(r"=\S+", "=VERSION", command) for command in commands] == second.splitlines()
     assert not any(upstream.is_active(name) for name in (*SERVICES, "postfix", "dovecot"))
-    for command in second.splitlines():
+    for command in commands:
         done = upstream.run("sh", "-c", "DEBIAN_FRONTEND=noninteractive " + command, check=False)
         assert done.returncode == 0 or "config diff" in command, done.stdout + done.stderr
     assert version(upstream).startswith("1:2.3.19")
