@@ -7,6 +7,7 @@ import re
 import smtplib
 import socket
 import ssl
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from xml.etree import ElementTree
@@ -254,6 +255,17 @@ def test_a_flood_from_one_address_is_slowed(quiet):
     assert new(quiet, "127.0.9.2")[0] == 200
 
 
+def test_a_flood_by_http2(quiet):
+    """Many streams on many connections from one address: bounded, and another client is served."""
+    url = f"https://127.0.0.1:{quiet.ports['https_port']}/new"
+    done = subprocess.run(
+        ["h2load", "-n", "20000", "-c", "50", "-m", "100", url], capture_output=True, text=True, timeout=300
+    )
+    [served] = re.findall(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", done.stdout)
+    assert int(served[2]) > 0 and int(served[3]) == 0, done.stdout
+    assert new(quiet, "127.0.9.3")[0] == 200
+
+
 def plain(relay, path, host):
     client = http.client.HTTPConnection("127.0.0.1", relay.ports["http_port"], timeout=60)
     client.request("GET", path, headers={"Host": host})
@@ -292,6 +304,8 @@ def pages(make_relay):
 
 @pytest.mark.parametrize("header, language", [
     ("", "en"), ("de", "de"), ("de-CH,fr;q=0.5", "de"), ("fa-IR", "fa"), ("ru,en", "ru"), ("xx", "en"), ("FR", "fr"),
+    ("sv,de;q=0.8,en;q=0.5", "de"), ("sv-SE, xx;q=0.9, ru-RU;q=0.8", "ru"), ("en-GB,de", "en"), ("defoo,fr", "fr"),
+    ("x," * 5000 + "es", "es"),
 ])
 def test_language_by_header(pages, header, language):
     for path in ("/", "/privacy", "/invite"):
