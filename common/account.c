@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends.h"
 #include "file.h"
 
 #define DAY 86400
@@ -109,10 +110,13 @@ static enum cm_account_status password_status(int mailbox, struct stat *st_r, st
 enum cm_account_status cm_account_lookup(const struct cm_config *config,
 					 const struct cm_address *address, struct cm_error *err)
 {
+	char host[CM_BACKEND_HOST_SIZE];
 	enum cm_account_status status;
 	struct stat st;
 	int mailbox;
 
+	if (cm_backends_used(config))
+		return cm_backends_find(config, address, host, err);
 	status = open_mailbox(config, address, &mailbox, err);
 	if (status != CM_ACCOUNT_OK)
 		return status;
@@ -129,6 +133,10 @@ enum cm_account_status cm_account_recipient(const struct cm_config *config,
 	struct stat st;
 	int mailbox;
 
+	/* Backends say only whether there is such an account. */
+	*refuses_cleartext_r = true;
+	if (cm_backends_used(config))
+		return cm_account_lookup(config, address, err);
 	status = open_mailbox(config, address, &mailbox, err);
 	if (status != CM_ACCOUNT_OK)
 		return status;

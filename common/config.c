@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "backends.h"
 #include "config_derive.h"
 #include "config_keys.h"
 #include "config_value.h"
@@ -42,7 +43,8 @@ static bool is_string_kind(enum cm_config_kind kind)
 	       kind == CM_CONFIG_URL || kind == CM_CONFIG_IROH || kind == CM_CONFIG_HOST ||
 	       kind == CM_CONFIG_LISTEN || kind == CM_CONFIG_WEB || kind == CM_CONFIG_RESOLVER ||
 	       kind == CM_CONFIG_ADDRESS || kind == CM_CONFIG_NETWORK || kind == CM_CONFIG_QUERY ||
-	       kind == CM_CONFIG_DOMAIN || kind == CM_CONFIG_WORD;
+	       kind == CM_CONFIG_DOMAIN || kind == CM_CONFIG_WORD ||
+	       kind == CM_CONFIG_BACKENDS || kind == CM_CONFIG_FRONTS;
 }
 
 void cm_config_warn_log(const char *text, void *context)
@@ -214,6 +216,10 @@ static const char *check_text(const struct cm_config_row *key, const char *text)
 		return absent || (is_ascii(text) && cm_value_is_host(text))
 			   ? NULL
 			   : "a name or an IP address, in ASCII";
+	case CM_CONFIG_BACKENDS:
+		return cm_backends_valid(text) ? NULL : "IP addresses, some with - before them";
+	case CM_CONFIG_FRONTS:
+		return cm_backends_valid(text) && strchr(text, '-') == NULL ? NULL : "IP addresses";
 	case CM_CONFIG_WORD:
 		return !absent && text[strspn(text, WORD_CHARACTERS)] == '\0' && strlen(text) <= 63
 			   ? NULL

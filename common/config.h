@@ -131,7 +131,12 @@ struct cm_config {
 	enum cm_dkim_signing dkim_signing;
 	char *dkim_selector;
 	char *dkim_keys_dir;
-	char *run_dir; /* absolute: the shared statistics, lost at a reboot */
+	char *backends;       /* on a front: see backends.h; "": everything is on this machine */
+	bool backends_search; /* an account may be on another than the hash says */
+	char *backend_listen; /* on a backend: the address for fronts; "": it is none */
+	char *fronts;         /* on a backend: the fronts' addresses */
+	char *backend_secret_file; /* on all of them: lets backends hand accounts over */
+	char *run_dir;             /* absolute: the shared statistics, lost at a reboot */
 };
 
 /* Called for each unknown key or questionable value; text as in struct cm_error. */

@@ -83,6 +83,11 @@ const struct cm_config_row cm_config_rows[] = {
     {"dkim_signing", CM_CONFIG_SIGNING, FIELD(dkim_signing), "milter", 0, 0},
     {"dkim_selector", CM_CONFIG_WORD, FIELD(dkim_selector), "opendkim", 0, 0},
     {"dkim_keys_dir", CM_CONFIG_PATH, FIELD(dkim_keys_dir), "/etc/dkimkeys", 0, 0},
+    {"backends", CM_CONFIG_BACKENDS, FIELD(backends), "", 0, 0},
+    {"backends_search", CM_CONFIG_FLAG, FIELD(backends_search), "true", 0, 0},
+    {"backend_listen", CM_CONFIG_ADDRESS, FIELD(backend_listen), "", 0, 0},
+    {"fronts", CM_CONFIG_FRONTS, FIELD(fronts), "", 0, 0},
+    {"backend_secret_file", CM_CONFIG_PATH, FIELD(backend_secret_file), "", 0, 0},
     {"run_dir", CM_CONFIG_PATH, FIELD(run_dir), CM_RUN_DIR, 0, 0},
     {NULL, CM_CONFIG_TEXT, 0, NULL, 0, 0},
 };

@@ -37,6 +37,8 @@ enum cm_config_kind {
 	CM_CONFIG_NETWORK,  /* "", ADDRESS or ADDRESS/BITS */
 	CM_CONFIG_DOMAIN,   /* the mail domain */
 	CM_CONFIG_TLS,      /* two paths */
+	CM_CONFIG_BACKENDS, /* IP addresses, with '-' before one that is being emptied */
+	CM_CONFIG_FRONTS,   /* IP addresses */
 };
 
 struct cm_config_row {

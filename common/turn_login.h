@@ -19,18 +19,10 @@
 /* Seconds; upstream's. */
 #define CM_TURN_LIFETIME (5 * 86400)
 
-/* Longest content of the secret's file. */
-#define CM_TURN_SECRET_MAX 1024
-
 struct cm_turn_login {
 	char username[24];
 	char password[32];
 };
-
-/* Returns the file's content without a line end, malloc'd. NULL with err filled; an empty file is
- * an error. Free it with cm_turn_secret_free(), which wipes it. */
-char *cm_turn_secret_read(const char *path, struct cm_error *err);
-void cm_turn_secret_free(char *secret);
 
 /* A login that is valid until the given time. */
 bool cm_turn_login_make(const char *secret_file, time_t until, struct cm_turn_login *login_r,

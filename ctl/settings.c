@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend_client.h"
+#include "backends.h"
 #include "config_value.h"
 #include "format.h"
 #include "memory.h"
@@ -108,6 +110,11 @@ enum derived {
 	MAIL_DOMAIN_REGEXP,
 	MAIL_HOST,
 	SECURITY_EXPIRES,
+	IS_FRONT,
+	TRUSTED_FRONTS,
+	BACKEND_IMAP_PORT,
+	BACKEND_LMTP_PORT,
+	BACKEND_DSYNC_PORT,
 	DERIVED_COUNT,
 };
 
@@ -132,6 +139,11 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [MAIL_DOMAIN_REGEXP] = "mail_domain_regexp",
     [MAIL_HOST] = "mail_host",
     [SECURITY_EXPIRES] = "security_expires",
+    [IS_FRONT] = "is_front",
+    [TRUSTED_FRONTS] = "trusted_fronts",
+    [BACKEND_IMAP_PORT] = "backend_imap_port",
+    [BACKEND_LMTP_PORT] = "backend_lmtp_port",
+    [BACKEND_DSYNC_PORT] = "backend_dsync_port",
 };
 
 struct cm_settings {
@@ -427,6 +439,11 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[MAIL_DOMAIN_REGEXP] = regexp_of(config->mail_domain);
 	derived[MAIL_HOST] = cm_format("%s", config->mail_host);
 	derived[SECURITY_EXPIRES] = security_expires();
+	derived[IS_FRONT] = format("%s", cm_backends_used(config) ? "true" : "false");
+	derived[TRUSTED_FRONTS] = format("%s", config->fronts);
+	derived[BACKEND_IMAP_PORT] = format("%d", CM_BACKEND_IMAP_PORT);
+	derived[BACKEND_LMTP_PORT] = format("%d", CM_BACKEND_LMTP_PORT);
+	derived[BACKEND_DSYNC_PORT] = format("%d", CM_BACKEND_DSYNC_PORT);
 	for (size_t i = 0; i < DERIVED_COUNT; i++)
 		if (derived[i] == NULL)
 			return false;

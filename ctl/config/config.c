@@ -15,13 +15,12 @@
 
 #include "command.h"
 #include "config_value.h"
-#include "coturn.h"
 #include "file.h"
 #include "job.h"
+#include "lines.h"
 #include "options.h"
 #include "page.h"
 #include "template.h"
-#include "turn_login.h"
 
 /* A directory of templates for each version of Dovecot. */
 #define DOVECOT_TEMPLATES "dovecot-"
@@ -75,7 +74,7 @@ static int perform(struct cm_job *job, const struct subcommand *subcommand)
 	cm_settings_deinit(&job->settings);
 	cm_config_free(&job->config);
 	free(job->included);
-	cm_turn_secret_free(job->secret);
+	cm_secret_values_free(&job->secrets);
 	return status;
 }
 
@@ -269,7 +268,7 @@ static bool prepare(struct cm_job *job, enum needs needs)
 			return false;
 	if (!job->settings_only && !find_dovecot(job))
 		return false;
-	job->uses_secrets = needs != NEEDS_SETTINGS;
+	job->secrets.shown = needs == NEEDS_SETTINGS;
 	return needs == NEEDS_SETTINGS ||
 	       cm_state_open(&job->state, job->root, needs == NEEDS_CHANGE && !job->dry_run,
 			     job->err);
@@ -344,16 +343,6 @@ static const char *include_file(struct cm_job *job, const char *path)
 	return job->included = text;
 }
 
-/* Returns the secret itself only if it is written to a file. */
-static const char *turn_secret(struct cm_job *job)
-{
-	if (!job->uses_secrets)
-		return "SECRET";
-	if (job->secret == NULL)
-		job->secret = cm_coturn_secret(job->root, job->config, &job->unsafe);
-	return job->secret;
-}
-
 static const char *setting(const char *name, void *context)
 {
 	struct cm_job *job = context;
@@ -363,11 +352,11 @@ static const char *setting(const char *name, void *context)
 		return job->dovecot;
 	if (strncmp(name, "file:", 5) == 0)
 		return include_file(job, name + 5);
-	if (strcmp(name, "turn_secret") == 0)
-		return turn_secret(job);
-	if (strncmp(name, "coturn:", 7) == 0) {
+	if (cm_secret_value_is(name))
+		return cm_secret_value(&job->secrets, name, job->root, job->config, &job->unsafe);
+	if (strncmp(name, "lines:", 6) == 0) {
 		free(job->included);
-		return job->included = cm_coturn_lines(job->settings, name + 7);
+		return job->included = cm_lines(job->settings, name + 6);
 	}
 	value = cm_settings_get(job->settings, name);
 	if (value == NULL || cm_settings_is_derived(name) || cm_value_is_plain(value))

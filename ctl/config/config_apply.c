@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "coturn.h"
 #include "job.h"
 #include "journal.h"
 #include "merge.h"
@@ -60,7 +59,7 @@ static char *difference(const struct cm_job *job, const struct cm_change *change
 	    asprintf(&to_label, "%s%s", from_label, conflict ? CM_JOURNAL_NEW : " (new)") >= 0)
 		text = cm_merge_diff(job->state.workdir, &change->before, from_label, to, to_label,
 				     job->err);
-	cm_coturn_hide(job->secret, text);
+	cm_secret_values_hide(&job->secrets, text);
 	free(from_label);
 	free(to_label);
 	return text;

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "error.h"
 #include "manifest.h"
+#include "secret_value.h"
 #include "settings.h"
 #include "state.h"
 
@@ -39,9 +40,8 @@ struct cm_job {
 	struct cm_settings *settings;
 	struct cm_manifest manifest;
 	struct cm_state state;
-	bool uses_secrets;           /* else the files are only shown */
-	char *secret;                /* coturn's, once it was rendered: wiped at the end */
-	char *included;              /* the last value of {{file:PATH}} or {{coturn:LINES}} */
+	struct cm_secret_values secrets;
+	char *included;              /* the last value of {{file:PATH}} or {{lines:NAME}} */
 	struct cm_error unsafe;      /* why a value was not rendered */
 	struct cm_error error, *err; /* err: &error */
 };

@@ -21,6 +21,7 @@ static const struct cm_command commands[] = {
     {"block", cm_user_block, "keep somebody out: no login, no new mail"},
     {"unblock", cm_user_unblock, "let somebody in again"},
     {"password", cm_user_password, "set another password"},
+    {"move", cm_user_move, "move one to another backend"},
     {"delete", cm_user_delete, "delete accounts with their mail"},
     {"export", cm_user_export, "write an account into an archive"},
     {"import", cm_user_import, "make an account out of an archive"},

@@ -14,6 +14,8 @@
 
 #include "account.h"
 #include "authdb.h"
+#include "backend_client.h"
+#include "backends.h"
 #include "compat/compat.h"
 #include "log.h"
 #include "registration.h"
@@ -241,6 +243,89 @@ static enum passdb_result register_account(const struct cm_config *config,
 	return result;
 }
 
+/* --- On a front: the account is on another machine ------------------------------------------- */
+
+/* Dovecot connects the client to a backend, with the password that the client gave. */
+static void set_proxy(struct auth_request *request, const char *host, unsigned int port)
+{
+	auth_request_set_field(request, "nopassword", "", NULL);
+	auth_request_set_field(request, "proxy", "", NULL);
+	auth_request_set_field(request, "host", host, NULL);
+	auth_request_set_field(request, "port", dec2str(port), NULL);
+}
+
+/* A client of SMTP stays here, so its password is tried at the backend. */
+static enum passdb_result try_password(const struct cm_address *address, const char *host,
+				       struct auth_request *request, const char *password)
+{
+	char text[CM_BACKEND_TEXT_SIZE];
+	struct cm_error err;
+
+	switch (cm_backend_login(host, address->text, password, text, &err)) {
+	case CM_BACKEND_LOGIN_OK:
+		cm_stats_add(cm_relay_stats(), CM_STAT_LOGINS, 1);
+		return PASSDB_RESULT_OK;
+	case CM_BACKEND_LOGIN_REFUSED:
+		cm_stats_add(cm_relay_stats(), CM_STAT_LOGIN_WRONG_PASSWORD, 1);
+		return fail(request, t_strdup(text));
+	default:
+		return trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
+	}
+}
+
+/* The backend makes a new account; whether it may be made is decided here, where all of them are
+   counted. */
+static enum passdb_result log_in_at_backend(const struct cm_config *config,
+					    const struct cm_address *address,
+					    struct auth_request *request, const char *password)
+{
+	struct cm_source source = request_source(request);
+	char host[CM_BACKEND_HOST_SIZE];
+	enum cm_account_status status;
+	enum cm_registration allowed;
+	struct cm_error err;
+
+	status = cm_backends_find(config, address, host, &err);
+	if (status == CM_ACCOUNT_ABSENT) {
+		allowed = cm_registration_check(config, cm_relay_limits(), address, password,
+						&source, cm_limits_now(), &err);
+		if (allowed == CM_REGISTRATION_TROUBLE)
+			return trouble(request, &err, CM_STAT_REGISTRATION_TROUBLE);
+		if (allowed != CM_REGISTRATION_ALLOWED)
+			return refuse(allowed, request);
+		cm_stats_add(cm_relay_stats(), CM_STAT_REGISTRATIONS, 1);
+	} else if (status != CM_ACCOUNT_OK) {
+		return trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
+	}
+	if (null_strcmp(CM_AUTH_PROTOCOL(request), "imap") != 0)
+		return try_password(address, host, request, password);
+	set_proxy(request, host, CM_BACKEND_IMAP_PORT);
+	return PASSDB_RESULT_OK;
+}
+
+/* Where LMTP is to deliver. */
+static enum passdb_result find_backend(const struct cm_config *config,
+				       const struct cm_address *address,
+				       struct auth_request *request)
+{
+	bool lmtp = null_strcmp(CM_AUTH_PROTOCOL(request), "lmtp") == 0;
+	char host[CM_BACKEND_HOST_SIZE];
+	struct cm_error err;
+
+	switch (cm_backends_find(config, address, host, &err)) {
+	case CM_ACCOUNT_OK:
+		set_proxy(request, host, lmtp ? CM_BACKEND_LMTP_PORT : CM_BACKEND_IMAP_PORT);
+		return PASSDB_RESULT_OK;
+	case CM_ACCOUNT_ABSENT:
+		return PASSDB_RESULT_USER_UNKNOWN;
+	default:
+		e_error(cm_relay_event(), "%s", err.text);
+		return PASSDB_RESULT_INTERNAL_FAILURE;
+	}
+}
+
+/* -------------------------------------------------------------------------------------------- */
+
 static enum passdb_result log_in(struct auth_request *request, const char *password)
 {
 	const struct cm_config *config = cm_relay_config();
@@ -255,6 +340,8 @@ static enum passdb_result log_in(struct auth_request *request, const char *passw
 	}
 	if (strcmp(address.text, request->fields.user) != 0)
 		auth_request_set_field(request, "user", address.text, NULL);
+	if (cm_backends_used(config))
+		return log_in_at_backend(config, &address, request, password);
 	if (verify_existing(config, &address, request, password, &result) == CM_ACCOUNT_ABSENT)
 		result = register_account(config, &address, request, password);
 	return result;
@@ -277,6 +364,14 @@ static void lookup_credentials(struct auth_request *request,
 	struct cm_error err;
 	char *hash = NULL;
 
+	if (config != NULL && cm_backends_used(config)) {
+		if (CM_AUTH_SET_PASSDB_FIELDS(request) >= 0)
+			result = cm_relay_address(config, request->fields.user, &address)
+				     ? find_backend(config, &address, request)
+				     : PASSDB_RESULT_USER_UNKNOWN;
+		passdb_handle_credentials(result, "", "PLAIN", callback, request);
+		return;
+	}
 	if (config != NULL && CM_AUTH_SET_PASSDB_FIELDS(request) >= 0) {
 		enum cm_account_status status = CM_ACCOUNT_ABSENT;
 

@@ -5,6 +5,8 @@
 #include <time.h>
 
 #include "account.h"
+#include "backend_client.h"
+#include "backends.h"
 #include "credentials.h"
 #include "invitation.h"
 
@@ -31,11 +33,34 @@ static enum cm_registration check_mode(const struct cm_config *config, const cha
 	}
 }
 
+/* On a front. The first login makes the account. */
+static enum cm_account_status create_at_backend(const struct cm_config *config,
+						const struct cm_address *address,
+						const char *password, struct cm_error *err)
+{
+	char host[CM_BACKEND_HOST_SIZE], text[CM_BACKEND_TEXT_SIZE];
+	enum cm_account_status status = cm_backends_find(config, address, host, err);
+
+	if (status != CM_ACCOUNT_ABSENT)
+		return status == CM_ACCOUNT_OK ? CM_ACCOUNT_EXISTS : status;
+	switch (cm_backend_login(host, address->text, password, text, err)) {
+	case CM_BACKEND_LOGIN_OK:
+		return CM_ACCOUNT_OK;
+	case CM_BACKEND_LOGIN_REFUSED:
+		cm_error_set(err, "backend %s: makes no account: %s", host, text);
+		return CM_ACCOUNT_TROUBLE;
+	default:
+		return CM_ACCOUNT_TROUBLE;
+	}
+}
+
 /* One attempt. CM_ACCOUNT_ABSENT: the invitation was used up meanwhile. */
 static enum cm_account_status create(const struct cm_config *config, const char *token,
-				     const struct cm_address *address, const char *hash,
-				     struct cm_error *err)
+				     const struct cm_address *address, const char *password,
+				     const char *hash, struct cm_error *err)
 {
+	if (cm_backends_used(config))
+		return create_at_backend(config, address, password, err);
 	if (config->registration != CM_REGISTRATION_INVITE)
 		return cm_account_create(config, address, hash, err);
 	switch (cm_invitation_use(config, token, time(NULL), address, hash, err)) {
@@ -66,7 +91,7 @@ static enum cm_account_status create_any(const struct cm_config *config, const c
 		status = CM_ACCOUNT_TROUBLE;
 		if (!cm_credentials_address(config, &signup->address, err))
 			break;
-		status = create(config, token, &signup->address, hash, err);
+		status = create(config, token, &signup->address, signup->password, hash, err);
 		if (status != CM_ACCOUNT_EXISTS && status != CM_ACCOUNT_BLOCKED)
 			break;
 	}

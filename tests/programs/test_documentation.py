@@ -130,6 +130,9 @@ OTHER_VALUES = {
     "front_listen": "10.0.0.2",
     "dclogin_parameters": "ic=3",
     "front_network": "10.0.0.1",
+    "backends": "10.0.0.1",
+    "backend_listen": "10.0.0.1",
+    "fronts": "10.0.0.1",
 }
 
 

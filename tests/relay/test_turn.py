@@ -278,4 +278,4 @@ def test_demands_of_the_template(tmp_path, stages):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "has characters that coturn cannot read" in done.stderr
+    assert "must be of letters, digits" in done.stderr

@@ -31,7 +31,7 @@ class Wire:
         ends = [word for name, host in zip(names, (one, other))
                 for word in ("name", name, "netns", host.process.pid)]  # fmt: skip
         one.run("ip", "link", "add", *ends[:4], "type", "veth", "peer", *ends[4:])
-        configure(one, names[0], addresses or one.addresses)
+        configure(one, names[0], one.addresses if addresses is None else addresses)
         configure(other, names[1], other.addresses)
 
 
@@ -41,3 +41,19 @@ def configure(host, name, addresses):
         more = ["nodad"] if ":" in address else []
         host.run("ip", "address", "add", address, "dev", name, *more)
     host.run("ip", "link", "set", name, "up")
+
+
+class Switch:
+    """Cables from the first host to all others, which are one network."""
+
+    def __init__(self, one, others):
+        one.run("ip", "link", "add", "switch", "type", "bridge")
+        configure(one, "switch", one.addresses)
+        for other in others:
+            self.plug(one, other)
+
+    @staticmethod
+    def plug(one, other):
+        name = f"wire{one.cards + 1}"
+        Wire(one, other, addresses=[])
+        one.run("ip", "link", "set", name, "master", "switch")

@@ -1,0 +1,245 @@
+#include "backend_client.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Longest line of a backend. */
+#define LINE_SIZE 2048
+
+struct client {
+	const char *host;
+	int fd;
+	char buffer[LINE_SIZE];
+	size_t used;    /* bytes in the buffer */
+	char *line;     /* the last line, without its end; in the buffer */
+	size_t skipped; /* bytes of it, to be dropped at the next */
+	struct cm_error *err;
+};
+
+static bool fail(struct client *client, const char *what)
+{
+	cm_error_set_errno(client->err, "backend %s: %s", client->host, what);
+	return false;
+}
+
+static bool wait_for(int fd, short events)
+{
+	struct pollfd ready = {.fd = fd, .events = events};
+	int count;
+
+	do
+		count = poll(&ready, 1, CM_BACKEND_TIMEOUT * 1000);
+	while (count < 0 && errno == EINTR);
+	if (count == 0)
+		errno = ETIMEDOUT;
+	return count > 0;
+}
+
+static bool connect_to(struct client *client, unsigned int port)
+{
+	const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+				       .ai_socktype = SOCK_STREAM};
+	struct addrinfo *list;
+	char service[8];
+	int error = 0;
+	socklen_t size = sizeof(error);
+	bool good;
+
+	snprintf(service, sizeof(service), "%u", port);
+	if (getaddrinfo(client->host, service, &hints, &list) != 0) {
+		errno = EINVAL;
+		return fail(client, "is not an address");
+	}
+	client->fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	good = client->fd >= 0 &&
+	       (connect(client->fd, list->ai_addr, list->ai_addrlen) == 0 || errno == EINPROGRESS);
+	freeaddrinfo(list);
+	if (good)
+		good = wait_for(client->fd, POLLOUT) &&
+		       getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0;
+	if (good && error != 0) {
+		errno = error;
+		good = false;
+	}
+	return good || fail(client, "cannot be reached");
+}
+
+static bool send_all(struct client *client, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t sent = send(client->fd, data, length, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EAGAIN && wait_for(client->fd, POLLOUT))
+			continue;
+		if (sent < 0)
+			return fail(client, "cannot be written to");
+		data += sent;
+		length -= (size_t)sent;
+	}
+	return true;
+}
+
+/* Reads the next line into client->line. */
+static bool read_line(struct client *client)
+{
+	char *end;
+
+	memmove(client->buffer, client->buffer + client->skipped, client->used - client->skipped);
+	client->used -= client->skipped;
+	client->skipped = 0;
+	while ((end = memchr(client->buffer, '\n', client->used)) == NULL) {
+		ssize_t count;
+
+		if (client->used == sizeof(client->buffer)) {
+			errno = EMSGSIZE;
+			return fail(client, "sends too long a line");
+		}
+		count = recv(client->fd, client->buffer + client->used,
+			     sizeof(client->buffer) - client->used, 0);
+		if (count < 0 && errno == EAGAIN && wait_for(client->fd, POLLIN))
+			continue;
+		if (count == 0)
+			errno = ECONNRESET;
+		if (count <= 0)
+			return fail(client, "does not answer");
+		client->used += (size_t)count;
+	}
+	client->skipped = (size_t)(end - client->buffer) + 1;
+	if (end > client->buffer && end[-1] == '\r')
+		end--;
+	*end = '\0';
+	client->line = client->buffer;
+	return true;
+}
+
+static void close_client(struct client *client)
+{
+	if (client->fd >= 0)
+		close(client->fd);
+	client->fd = -1;
+	explicit_bzero(client->buffer, sizeof(client->buffer));
+}
+
+/* --- LMTP ----------------------------------------------------------------------------------- */
+
+/* The code of a reply, which may have several lines; 0: it is none, or did not come. */
+static int read_reply(struct client *client)
+{
+	do {
+		if (!read_line(client))
+			return 0;
+		if (strlen(client->line) < 3 || strspn(client->line, "0123456789") != 3) {
+			errno = EPROTO;
+			fail(client, "does not speak LMTP");
+			return 0;
+		}
+	} while (client->line[3] == '-');
+	return atoi(client->line);
+}
+
+static int command(struct client *client, const char *format, const char *argument)
+{
+	char *text;
+	int length = asprintf(&text, format, argument);
+	bool good = length >= 0 && send_all(client, text, (size_t)length);
+
+	if (length >= 0)
+		free(text);
+	return good ? read_reply(client) : 0;
+}
+
+static enum cm_account_status judge(struct client *client, int code)
+{
+	if (code / 100 == 2 || code == 552)
+		return CM_ACCOUNT_OK;
+	if (code == 550 || code == 551 || code == 553)
+		return CM_ACCOUNT_ABSENT;
+	if (code != 0)
+		cm_error_set(client->err, "backend %s: answers RCPT with %d", client->host, code);
+	return CM_ACCOUNT_TROUBLE;
+}
+
+enum cm_account_status cm_backend_has(const char *host, const char *address, struct cm_error *err)
+{
+	enum cm_account_status status = CM_ACCOUNT_TROUBLE;
+	struct client client = {.host = host, .fd = -1, .err = err};
+
+	err->text[0] = '\0';
+	if (connect_to(&client, CM_BACKEND_LMTP_PORT) && read_reply(&client) == 220 &&
+	    command(&client, "LHLO front\r\n%s", "") == 250 &&
+	    command(&client, "MAIL FROM:<>\r\n%s", "") == 250) {
+		status = judge(&client, command(&client, "RCPT TO:<%s>\r\n", address));
+		(void)send_all(&client, "QUIT\r\n", 6);
+	} else if (err->text[0] == '\0') {
+		cm_error_set(err, "backend %s: refuses LMTP", host);
+	}
+	close_client(&client);
+	return status;
+}
+
+/* --- IMAP ----------------------------------------------------------------------------------- */
+
+/* The text of "a NO [CODE] TEXT". */
+static void keep_text(const char *line, char text_r[CM_BACKEND_TEXT_SIZE])
+{
+	const char *end;
+
+	line += strcspn(line, " ");
+	line += strspn(line, " ");
+	line += strcspn(line, " ");
+	line += strspn(line, " ");
+	if (line[0] == '[' && (end = strchr(line, ']')) != NULL)
+		line = end + 1 + strspn(end + 1, " ");
+	snprintf(text_r, CM_BACKEND_TEXT_SIZE, "%s", line);
+}
+
+static enum cm_backend_login read_result(struct client *client, char text_r[CM_BACKEND_TEXT_SIZE])
+{
+	do
+		if (!read_line(client))
+			return CM_BACKEND_LOGIN_TROUBLE;
+	while (strncmp(client->line, "a ", 2) != 0);
+	if (strncmp(client->line, "a OK", 4) == 0) {
+		(void)send_all(client, "b LOGOUT\r\n", 10);
+		return CM_BACKEND_LOGIN_OK;
+	}
+	if (strstr(client->line, "[UNAVAILABLE]") == NULL &&
+	    strncmp(client->line, "a NO", 4) == 0) {
+		keep_text(client->line, text_r);
+		return CM_BACKEND_LOGIN_REFUSED;
+	}
+	cm_error_set(client->err, "backend %s: cannot log anybody in now", client->host);
+	return CM_BACKEND_LOGIN_TROUBLE;
+}
+
+enum cm_backend_login cm_backend_login(const char *host, const char *address, const char *password,
+				       char text_r[CM_BACKEND_TEXT_SIZE], struct cm_error *err)
+{
+	enum cm_backend_login result = CM_BACKEND_LOGIN_TROUBLE;
+	struct client client = {.host = host, .fd = -1, .err = err};
+	char *text = NULL;
+	int length;
+
+	text_r[0] = '\0';
+	if (connect_to(&client, CM_BACKEND_IMAP_PORT) && read_line(&client)) {
+		/* Literals need no quoting, whatever is in a password (RFC 7888). */
+		length = asprintf(&text, "a LOGIN {%zu+}\r\n%s {%zu+}\r\n%s\r\n", strlen(address),
+				  address, strlen(password), password);
+		if (length < 0)
+			cm_error_set(err, "out of memory");
+		else if (send_all(&client, text, (size_t)length))
+			result = read_result(&client, text_r);
+		if (length >= 0) {
+			explicit_bzero(text, (size_t)length);
+			free(text);
+		}
+	}
+	close_client(&client);
+	return result;
+}

@@ -1,0 +1,36 @@
+/*
+ * backend_client - what a front asks a backend
+ *
+ * By LMTP and IMAP on the network between them, which must be nobody else's: nothing is encrypted
+ * there. Each question is a connection, and waits for at most CM_BACKEND_TIMEOUT seconds for each
+ * line.
+ */
+#ifndef CM_BACKEND_CLIENT_H
+#define CM_BACKEND_CLIENT_H
+
+#include "account.h"
+#include "error.h"
+
+#define CM_BACKEND_IMAP_PORT  10143
+#define CM_BACKEND_LMTP_PORT  10024
+#define CM_BACKEND_DSYNC_PORT 10245
+#define CM_BACKEND_TIMEOUT    10
+
+/* Longest text of a refusal that is kept. */
+#define CM_BACKEND_TEXT_SIZE 256
+
+/* Whether the backend takes mail for an address: CM_ACCOUNT_OK, _ABSENT, or _TROUBLE with err
+   filled. err never names the address. */
+enum cm_account_status cm_backend_has(const char *host, const char *address, struct cm_error *err);
+
+enum cm_backend_login {
+	CM_BACKEND_LOGIN_OK,      /* the account is there, perhaps only since now */
+	CM_BACKEND_LOGIN_REFUSED, /* text_r says why, in the backend's words */
+	CM_BACKEND_LOGIN_TROUBLE, /* err is filled */
+};
+
+/* Logs in, which makes the account if there is none and the backend allows it, and out again. */
+enum cm_backend_login cm_backend_login(const char *host, const char *address, const char *password,
+				       char text_r[CM_BACKEND_TEXT_SIZE], struct cm_error *err);
+
+#endif

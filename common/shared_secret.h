@@ -1,0 +1,18 @@
+/*
+ * shared_secret - a secret that the relay shares with another program, in a file of its own
+ */
+#ifndef CM_SHARED_SECRET_H
+#define CM_SHARED_SECRET_H
+
+#include "error.h"
+
+/* Longest content of the file. */
+#define CM_SHARED_SECRET_MAX 1024
+
+/* The file's content without the line's end that an editor leaves, malloc'd. NULL with err filled,
+   also if there is nothing; key is the key of chatmail.ini that names the file. Free it with
+   cm_shared_secret_free(), which wipes it. */
+char *cm_shared_secret_read(const char *key, const char *path, struct cm_error *err);
+void cm_shared_secret_free(char *secret);
+
+#endif

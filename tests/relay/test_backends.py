@@ -1,0 +1,212 @@
+"""A relay of several machines: a front and three backends, each in a network of its own."""
+
+import http.client
+import imaplib
+import json
+import smtplib
+
+import pytest
+
+from support.cluster import Cluster
+from support.messages import encrypted
+from support.network import network_of
+from support.relay import Account, trusting
+from support.wait import eventually
+
+ACCOUNTS = 200
+
+
+@pytest.fixture(scope="module")
+def cluster(stages, tmp_path_factory):
+    made = Cluster(stages, tmp_path_factory.mktemp("cluster"), 3)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def accounts(cluster):
+    """Two hundred accounts, made by their first logins."""
+    with network_of(cluster.hosts[0].process.pid):
+        return [
+            cluster.front.registered(name=f"user{number:05d}", password=f"password{number:05d}")
+            for number in range(ACCOUNTS)
+        ]
+
+
+@pytest.fixture(autouse=True)
+def at_the_front(cluster):
+    """Clients reach the front alone."""
+    with network_of(cluster.hosts[0].process.pid):
+        yield
+
+
+def of_backend(cluster, accounts, address):
+    places = cluster.places()
+    return [account for account in accounts if places.get(account.address) == [address]]
+
+
+def wait_for_message(cluster, account, message):
+    eventually(
+        lambda: any(message in found for found in cluster.front.fetch(account)),
+        message="a message did not arrive",
+    )
+
+
+def test_accounts_land_evenly(cluster, accounts):
+    places = cluster.places()
+    assert all(len(places[account.address]) == 1 for account in accounts)
+    counts = [len(of_backend(cluster, accounts, address)) for address in cluster.backends]
+    # What the hash makes of these addresses; 66 or 67 would be perfect.
+    assert sum(counts) == ACCOUNTS
+    assert all(45 <= count <= 90 for count in counts)
+    # Nothing of them is at the front.
+    mailboxes = cluster.front.path(f"/home/vmail/mail/{cluster.front.domain}")
+    assert not [path for path in mailboxes.iterdir() if "@" in path.name]
+
+
+def test_mail_goes_to_where_the_mailbox_is(cluster, accounts):
+    for address in cluster.backends:
+        sender = accounts[0]
+        recipient = of_backend(cluster, accounts, address)[-1]
+        before = len(cluster.front.fetch(recipient))
+        message = encrypted(sender.address, recipient.address)
+        assert cluster.front.send(sender, recipient.address, message)[0] == 250
+        assert len(cluster.front.messages(recipient, before + 1)) == before + 1
+
+
+def test_idle_and_metadata_pass_through(cluster, accounts):
+    sender, recipient = accounts[:2]
+    client = cluster.front.imap(recipient, select=True)
+    assert {"IDLE", "METADATA", "XCHATMAIL", "XDELTAPUSH", "QUOTA"} <= set(
+        client.capability()[1][0].decode().split()
+    )
+    client.send(b"i IDLE\r\n")
+    assert client.readline().startswith(b"+")
+    cluster.front.send(sender, recipient.address, encrypted(sender.address, recipient.address))
+    while b"EXISTS" not in client.readline():
+        pass
+    client.send(b"DONE\r\n")
+    client.shutdown()
+
+
+def test_a_wrong_password(cluster, accounts):
+    for protocol in ("imap", "smtp"):
+        wrong = Account(cluster.front.domain, accounts[3].name, "not-this-password")
+        with pytest.raises((imaplib.IMAP4.error, smtplib.SMTPAuthenticationError)) as refusal:
+            if protocol == "imap":
+                cluster.front.imap(wrong)
+            else:
+                with cluster.front.submission(wrong):
+                    pass
+        assert "uthentication" in str(refusal.value)
+
+
+def test_a_first_login_by_smtp(cluster):
+    account = cluster.front.account()
+    with cluster.front.submission(account) as client:
+        assert client.noop()[0] == 250
+    assert len(cluster.places()[account.address]) == 1
+    cluster.front.imap(account).logout()
+
+
+def test_refusals_have_their_reason(cluster):
+    with pytest.raises(imaplib.IMAP4.error, match="password"):
+        cluster.front.imap(cluster.front.account(password="short"))
+    with pytest.raises(smtplib.SMTPAuthenticationError, match="password"):
+        with cluster.front.submission(cluster.front.account(password="short")):
+            pass
+
+
+def test_an_account_from_the_web(cluster):
+    client = http.client.HTTPSConnection("127.0.0.1", 443, context=trusting(), timeout=60)
+    client.request("POST", "/new", body=b"", headers={"Host": cluster.front.domain})
+    answer = json.loads(client.getresponse().read())
+    account = Account(cluster.front.domain, answer["email"].split("@")[0], answer["password"])
+    assert len(cluster.places()[account.address]) == 1
+    cluster.front.imap(account).logout()
+
+
+def test_unknown_recipients(cluster, accounts):
+    nobody = cluster.front.account()
+    message = encrypted(accounts[0].address, nobody.address)
+    cluster.front.send(accounts[0], nobody.address, message)
+    eventually(lambda: any(b"mailer-daemon@" in found.lower() for found in
+                           cluster.front.fetch(accounts[0])))  # fmt: skip
+    assert nobody.address not in cluster.places()
+
+
+def test_logs_name_nobody(cluster, accounts):
+    for relay in (cluster.front, *cluster.backends.values()):
+        text = relay.log("dovecot")
+        assert not any(account.address in text for account in accounts)
+
+
+def test_one_dead_backend_hurts_only_its_own(cluster, accounts):
+    dead, *others = cluster.backends
+    lost = of_backend(cluster, accounts, dead)
+    alive = [account for other in others for account in of_backend(cluster, accounts, other)[-5:]]
+    cluster.backends[dead].stop_service("dovecot")
+    try:
+        for account in alive:
+            message = encrypted(alive[0].address, account.address)
+            assert cluster.front.send(alive[0], account.address, message)[0] == 250
+            wait_for_message(cluster, account, b"multipart/encrypted")
+        # Not "wrong password": the client waits.
+        with pytest.raises(imaplib.IMAP4.error) as refusal:
+            cluster.front.imap(lost[-1])
+        assert "[UNAVAILABLE]" in str(refusal.value) or "[SERVERBUG]" in str(refusal.value)
+        message = encrypted(alive[0].address, lost[-1].address)
+        assert cluster.front.send(alive[0], lost[-1].address, message)[0] == 250
+        eventually(lambda: [entry for entry in cluster.front.queue()
+                            if entry["queue_name"] == "deferred"])  # fmt: skip
+        # A new account might be an old one of the dead backend's.
+        with pytest.raises(imaplib.IMAP4.error):
+            cluster.front.registered()
+    finally:
+        cluster.backends[dead].start_service("dovecot")
+    cluster.front.inside("postqueue", "-f")
+    wait_for_message(cluster, lost[-1], b"multipart/encrypted")
+    cluster.front.registered()
+
+
+def test_rates_are_counted_at_the_front(cluster):
+    cluster.front.ini["max_new_accounts_per_minute"] = "4"
+    cluster.set_backends(cluster.backends)
+    try:
+        made = 0
+        with pytest.raises(imaplib.IMAP4.error):
+            for _ in range(20):
+                cluster.front.registered()
+                made += 1
+        # A new one every 15 seconds, besides, for as long as this took.
+        assert 1 <= made <= 8
+    finally:
+        cluster.front.ini["max_new_accounts_per_minute"] = "0"
+        cluster.set_backends(cluster.backends)
+
+
+def test_one_backend_more(cluster, accounts):
+    before = cluster.places()
+    address = cluster.add_backend()
+    cluster.backends[address].start()
+    cluster.set_backends(cluster.backends)
+    # Whoever was there is there still, and can log in.
+    for account in accounts[:40]:
+        cluster.front.imap(account).logout()
+    assert {name: where for name, where in cluster.places().items() if name in before} == before
+    new = [cluster.front.registered(name=f"more{number:05d}") for number in range(80)]
+    counts = [len(of_backend(cluster, new, each)) for each in cluster.backends]
+    assert sum(counts) == 80
+    assert all(10 <= count <= 32 for count in counts)
+
+
+def test_a_backend_that_is_emptied(cluster, accounts):
+    full, *others = cluster.backends
+    cluster.set_backends([f"-{full}", *others])
+    stays = of_backend(cluster, accounts, full)[0]
+    cluster.front.imap(stays).logout()
+    assert cluster.places()[stays.address] == [full]
+    new = [cluster.front.registered(name=f"late{number:05d}") for number in range(30)]
+    assert not of_backend(cluster, new, full)
+    cluster.set_backends(cluster.backends)
