@@ -439,11 +439,11 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[MAIL_DOMAIN_REGEXP] = regexp_of(config->mail_domain);
 	derived[MAIL_HOST] = cm_format("%s", config->mail_host);
 	derived[SECURITY_EXPIRES] = security_expires();
-	derived[IS_FRONT] = format("%s", cm_backends_used(config) ? "true" : "false");
-	derived[TRUSTED_FRONTS] = format("%s", config->fronts);
-	derived[BACKEND_IMAP_PORT] = format("%d", CM_BACKEND_IMAP_PORT);
-	derived[BACKEND_LMTP_PORT] = format("%d", CM_BACKEND_LMTP_PORT);
-	derived[BACKEND_DSYNC_PORT] = format("%d", CM_BACKEND_DSYNC_PORT);
+	derived[IS_FRONT] = cm_format("%s", cm_backends_used(config) ? "true" : "false");
+	derived[TRUSTED_FRONTS] = cm_format("%s", config->fronts);
+	derived[BACKEND_IMAP_PORT] = cm_format("%d", CM_BACKEND_IMAP_PORT);
+	derived[BACKEND_LMTP_PORT] = cm_format("%d", CM_BACKEND_LMTP_PORT);
+	derived[BACKEND_DSYNC_PORT] = cm_format("%d", CM_BACKEND_DSYNC_PORT);
 	for (size_t i = 0; i < DERIVED_COUNT; i++)
 		if (derived[i] == NULL)
 			return false;

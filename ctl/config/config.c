@@ -13,11 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address_lines.h"
 #include "command.h"
 #include "config_value.h"
 #include "file.h"
 #include "job.h"
-#include "lines.h"
 #include "options.h"
 #include "page.h"
 #include "template.h"
@@ -356,7 +356,7 @@ static const char *setting(const char *name, void *context)
 		return cm_secret_value(&job->secrets, name, job->root, job->config, &job->unsafe);
 	if (strncmp(name, "lines:", 6) == 0) {
 		free(job->included);
-		return job->included = cm_lines(job->settings, name + 6);
+		return job->included = cm_address_lines(job->settings, name + 6);
 	}
 	value = cm_settings_get(job->settings, name);
 	if (value == NULL || cm_settings_is_derived(name) || cm_value_is_plain(value))

@@ -1,8 +1,8 @@
 /*
- * lines - what templates have a line of for each of several addresses
+ * address_lines - what templates have a line of for each of several addresses
  */
-#ifndef CM_LINES_H
-#define CM_LINES_H
+#ifndef CM_ADDRESS_LINES_H
+#define CM_ADDRESS_LINES_H
 
 #include "settings.h"
 
@@ -12,6 +12,6 @@
  *them coturn_own_peers	refuses the machine's own addresses to coturn's peers cleartext_fronts	lets
  *fronts log in without TLS, in the language of Dovecot 2.4
  */
-char *cm_lines(const struct cm_settings *settings, const char *name);
+char *cm_address_lines(const struct cm_settings *settings, const char *name);
 
 #endif

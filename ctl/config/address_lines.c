@@ -1,4 +1,4 @@
-#include "lines.h"
+#include "address_lines.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static void print_each(FILE *stream, const char *before, const char *addresses, 
 	}
 }
 
-char *cm_lines(const struct cm_settings *settings, const char *name)
+char *cm_address_lines(const struct cm_settings *settings, const char *name)
 {
 	char *text = NULL, *own = NULL;
 	size_t length;
