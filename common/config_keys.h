@@ -51,7 +51,7 @@ struct cm_config_row {
 };
 
 /* Most keys that the table can have. */
-#define CM_CONFIG_KEYS_MAX 64
+#define CM_CONFIG_KEYS_MAX 96
 
 /* In the order of chatmail.ini(5); the last has a NULL name. */
 extern const struct cm_config_row cm_config_rows[];
