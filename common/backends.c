@@ -29,7 +29,8 @@ static size_t next_word(const char **list)
 
 bool cm_backends_used(const struct cm_config *config)
 {
-	return config->backends[0] != '\0';
+	/* Those that no file was read for have none. */
+	return config->backends != NULL && config->backends[0] != '\0';
 }
 
 bool cm_backends_valid(const char *text)
