@@ -43,8 +43,8 @@ static bool is_string_kind(enum cm_config_kind kind)
 	       kind == CM_CONFIG_URL || kind == CM_CONFIG_IROH || kind == CM_CONFIG_HOST ||
 	       kind == CM_CONFIG_LISTEN || kind == CM_CONFIG_WEB || kind == CM_CONFIG_RESOLVER ||
 	       kind == CM_CONFIG_ADDRESS || kind == CM_CONFIG_NETWORK || kind == CM_CONFIG_QUERY ||
-	       kind == CM_CONFIG_DOMAIN || kind == CM_CONFIG_WORD ||
-	       kind == CM_CONFIG_BACKENDS || kind == CM_CONFIG_FRONTS;
+	       kind == CM_CONFIG_DOMAIN || kind == CM_CONFIG_WORD || kind == CM_CONFIG_BACKENDS ||
+	       kind == CM_CONFIG_FRONTS;
 }
 
 void cm_config_warn_log(const char *text, void *context)

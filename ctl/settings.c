@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backend_client.h"
 #include "backends.h"
 #include "config_value.h"
 #include "format.h"
@@ -112,9 +111,6 @@ enum derived {
 	SECURITY_EXPIRES,
 	IS_FRONT,
 	TRUSTED_FRONTS,
-	BACKEND_IMAP_PORT,
-	BACKEND_LMTP_PORT,
-	BACKEND_DSYNC_PORT,
 	DERIVED_COUNT,
 };
 
@@ -141,9 +137,6 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [SECURITY_EXPIRES] = "security_expires",
     [IS_FRONT] = "is_front",
     [TRUSTED_FRONTS] = "trusted_fronts",
-    [BACKEND_IMAP_PORT] = "backend_imap_port",
-    [BACKEND_LMTP_PORT] = "backend_lmtp_port",
-    [BACKEND_DSYNC_PORT] = "backend_dsync_port",
 };
 
 struct cm_settings {
@@ -441,9 +434,6 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[SECURITY_EXPIRES] = security_expires();
 	derived[IS_FRONT] = cm_format("%s", cm_backends_used(config) ? "true" : "false");
 	derived[TRUSTED_FRONTS] = cm_format("%s", config->fronts);
-	derived[BACKEND_IMAP_PORT] = cm_format("%d", CM_BACKEND_IMAP_PORT);
-	derived[BACKEND_LMTP_PORT] = cm_format("%d", CM_BACKEND_LMTP_PORT);
-	derived[BACKEND_DSYNC_PORT] = cm_format("%d", CM_BACKEND_DSYNC_PORT);
 	for (size_t i = 0; i < DERIVED_COUNT; i++)
 		if (derived[i] == NULL)
 			return false;
