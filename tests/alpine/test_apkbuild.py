@@ -29,6 +29,7 @@ FILES = {
         "usr/sbin/chatmail-notifyd",
         "usr/sbin/chatmail-transport",
     },
+    "chatmail-www": set(),
     "chatmailctl": {"usr/bin/chatmailctl"},
     "chatmailctl-bash-completion": {"usr/share/bash-completion/completions/chatmailctl"},
     "chatmailctl-zsh-completion": {"usr/share/zsh/site-functions/_chatmailctl"},
@@ -54,6 +55,7 @@ FILES = {
 # What grows with the tree, by where it has to be.
 FOLDERS = {
     "chatmail-services": "usr/share/chatmail/monitoring/",
+    "chatmail-www": "usr/share/chatmail/config/www/",
     "chatmailctl": "usr/share/chatmail/config/",
 }
 
@@ -104,7 +106,7 @@ def test_the_meta_package_brings_a_whole_relay(packages):
             wanted += [re.split("[=<>~]", word)[0] for word in depends]
     assert {
         "ca-certificates", "chatmail-common", "chatmail-dovecot", "chatmail-milter",
-        "chatmail-services", "chatmailctl", "dovecot", "dovecot-lmtpd", "nginx", "nginx-mod-stream",
+        "chatmail-services", "chatmail-www", "chatmailctl", "diffutils", "dovecot", "dovecot-lmtpd", "nginx", "nginx-mod-stream",
         "openssl", "postfix",
     } <= seen  # fmt: skip
 

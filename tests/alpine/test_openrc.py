@@ -17,7 +17,7 @@ def installed(box, packages):
     """All packages, with a configuration."""
     box.install(
         packages, "chatmail-common", "chatmail-milter", "chatmail-dovecot", "chatmail-services",
-        "chatmailctl", "chatmail-relay-openrc",
+        "chatmail-www", "chatmailctl", "chatmail-relay-openrc",
     )  # fmt: skip
     (box.root / "etc/chatmail.ini").write_text(
         f"[params]\nmail_domain = {DOMAIN}\nnotify_url = https://127.0.0.1:9/notify\n"
@@ -120,6 +120,15 @@ def test_the_relay_is_one_service(installed):
     for service in SERVICES:
         eventually(lambda: child(installed, service), 60, message=f"{service} does not run")
         installed.run("rc-service", service, "stop")
+
+
+def test_an_interrupted_change_is_finished_at_boot(installed):
+    """There is one, of no files."""
+    commit = installed.root / "var/lib/chatmail/config/commit"
+    commit.mkdir(parents=True)
+    (commit / "list").write_text("")
+    installed.run("rc-service", "--nodeps", "chatmail-config", "restart")
+    assert not commit.exists()
 
 
 def test_the_daily_job(installed):

@@ -9,9 +9,11 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 
+from support.deltachat import Core
 from support.messages import cleartext, encrypted
 from support.relay import SOURCE, Account
 from support.wait import eventually
@@ -104,6 +106,18 @@ def manual_commands(heading):
     return [command.replace("relay.example", DOMAIN) for command in commands]
 
 
+class Installed:
+    """The machine, as support.deltachat wants a relay."""
+
+    address = "127.0.0.1"
+    ports = {"imaps_port": 993, "smtps_port": 465}
+    began = 0.0
+
+    @staticmethod
+    def account():
+        return Account(DOMAIN)
+
+
 @pytest.fixture(scope="module")
 def five():
     return manual_commands("Debian packages")
@@ -116,6 +130,7 @@ def shell(machine, command):
 def test_installation_asks_and_starts_nothing_of_ours(machine, five):
     update(machine)
     assert "apt-get install" in five[0]
+    Installed.began = time.monotonic()
     shell(machine, five[0])
     for unit in SERVICES:
         assert machine.output("systemctl", "is-enabled", unit) == "enabled"
@@ -166,6 +181,19 @@ def test_first_message(machine, five):
     login(BOB).logout()
     assert len(list(domain.iterdir())) >= 2
     a_message_arrives(ALICE, BOB)
+
+
+def test_delta_chat_talks_through_it(machine, tmp_path, five, capsys):
+    """The real core, and how long all of that takes."""
+    with Core(tmp_path / "accounts") as core:
+        alice, bob = core.clients(Installed, 2)
+        of_bob, of_alice = bob.join(alice)
+        of_bob.send_text("the first message")
+        [snapshot] = alice.wait_for_texts(of_alice, ["the first message"])
+        assert snapshot.show_padlock
+    seconds = time.monotonic() - Installed.began
+    with capsys.disabled():
+        print(f"\n{len(five)} commands, {seconds:.0f} s from nothing to the first message of Delta Chat")
 
 
 def test_cleartext_is_refused(machine):
@@ -245,8 +273,11 @@ def test_what_a_broken_in_service_can_reach(machine, unit):
     may_read, may_write, may_sign = REACH[unit]
     assert (reads, writes) == (may_read, may_write)
     assert may_sign or not signs
-    # The program itself works within all this: it has not logged that it may not.
-    assert "ermission denied" not in machine.journal(f"{unit}.service")
+    # The program itself works within all this: it has not logged that it may not, nor that it
+    # could not lock itself in.
+    journal = machine.journal(f"{unit}.service")
+    assert "ermission denied" not in journal
+    assert "is not restricted" not in journal and "are not restricted" not in journal
 
 
 def rebuilt(machine, suite, name, version, change):
@@ -299,6 +330,24 @@ def test_upgrade_keeps_what_the_operator_wrote(machine, suite, number):
     everything_runs(machine)
     assert machine.main_pid("chatmail-milter") != pid
     assert len(messages(BOB)) == before
+    a_message_arrives(ALICE, BOB)
+
+
+def test_an_interrupted_change_is_finished_at_boot(machine):
+    """As after a power cut: decided, and nothing of it done."""
+    journal = machine.path("/var/lib/chatmail/config/commit")
+    newest = max(entry.name for entry in journal.with_name("history").iterdir())
+    main = machine.path("/etc/postfix/main.cf")
+    wanted = main.read_text()
+    machine.run("cp", "-a", f"/var/lib/chatmail/config/history/{newest}", "/var/lib/chatmail/config/commit")
+    before = journal / "before/etc/postfix/main.cf"
+    assert before.read_text() != wanted
+    main.write_text(before.read_text())
+    machine.reboot()
+    everything_runs(machine)
+    assert main.read_text() == wanted
+    assert not journal.exists()
+    assert failed_units(machine) == ""
     a_message_arrives(ALICE, BOB)
 
 

@@ -1,0 +1,73 @@
+"""packaging/build-packages alpine: what it hands to abuild. abuild itself and apk run on Alpine only;
+here a stand-in checks the aport as abuild does, and makes the files that it would."""
+
+import os
+import re
+import subprocess
+
+import pytest
+from support.relay import SOURCE
+
+ABUILD = r"""#!/bin/sh
+set -e
+. ./APKBUILD
+echo "$sha512sums" | sed '/^$/d' | sha512sum -c -
+for script in $install ${triggers%%=*}; do [ -f "$script" ]; done
+tar -xzf "$source"
+for file in meson.build packaging/openrc/chatmail-milter.initd tests/unit/meson.build; do
+	[ -f "$pkgname-$pkgver/$file" ]
+done
+[ -f "$PACKAGER_PRIVKEY" ] || [ -f "$HOME/.abuild/key.rsa" ]
+repository=$REPODEST/$(basename "$(dirname "$PWD")")/x86_64
+mkdir -p "$repository"
+echo "$pkgver" >"$repository/version"
+"""
+KEYGEN = r"""#!/bin/sh
+mkdir -p "$HOME/.abuild"
+echo private >"$HOME/.abuild/key.rsa"
+echo public >"$HOME/.abuild/key.rsa.pub"
+echo 'PACKAGER_PRIVKEY="$HOME/.abuild/key.rsa"' >>"$HOME/.abuild/abuild.conf"
+"""
+
+
+@pytest.fixture
+def build(tmp_path):
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, text in (("abuild", ABUILD), ("abuild-keygen", KEYGEN)):
+        (commands / name).write_text(text)
+        (commands / name).chmod(0o755)
+
+    def run(*options, path=f"{commands}:{os.environ['PATH']}"):
+        return subprocess.run(
+            [SOURCE / "packaging/build-packages", *options, "alpine", tmp_path / "out"],
+            env={**os.environ, "PATH": path, "HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return run
+
+
+def test_repository_with_a_key_of_its_own(build, tmp_path):
+    done = build()
+    assert done.returncode == 0, done.stdout
+    version = (tmp_path / "out/chatmail/x86_64/version").read_text()
+    assert re.fullmatch(r"\d+\.\d+\.\d+(_git\d{14})?\n", version)
+    assert (tmp_path / "out/key.rsa.pub").read_text() == "public\n"
+    assert f"{tmp_path}/out/chatmail" in done.stdout
+
+
+def test_key_of_the_caller(build, tmp_path):
+    (tmp_path / "mine.rsa").write_text("private\n")
+    (tmp_path / "mine.rsa.pub").write_text("mine\n")
+    done = build("--key", tmp_path / "mine.rsa")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "out/mine.rsa.pub").read_text() == "mine\n"
+
+
+def test_elsewhere_it_says_what_is_missing(build):
+    done = build(path=os.environ["PATH"])
+    assert done.returncode == 1
+    assert "abuild is missing: for Alpine, run this on Alpine" in done.stdout
