@@ -136,10 +136,13 @@ static bool take_boundary(struct rest *rest, const struct cm_mime *mime, const c
 
 bool cm_usual_structure(const struct cm_skeleton *skeleton, const struct cm_mime *mime)
 {
-	struct rest rest = {skeleton->text, skeleton->text + skeleton->length};
+	struct rest rest;
 
-	if (mime->format != &cm_pgp_mime_format || !is_plain_boundary(mime->boundary + 2) ||
-	    !take_type(&rest, mime))
+	if (skeleton->text == NULL || mime->format != &cm_pgp_mime_format ||
+	    !is_plain_boundary(mime->boundary + 2))
+		return false;
+	rest = (struct rest){skeleton->text, skeleton->text + skeleton->length};
+	if (!take_type(&rest, mime))
 		return false;
 	take_encoding(&rest);
 	return take(&rest, "\n") && take_boundary(&rest, mime, "\n") &&

@@ -101,6 +101,21 @@ static void every_other_structure_is_for_gmime(void **state)
 	}
 }
 
+/* The caller frees it. */
+static char *with_boundary(const char *boundary)
+{
+	char *text = strdup(usual[0]);
+
+	while (text != NULL && strstr(text, BOUNDARY) != NULL) {
+		char *replaced = test_replaced(text, BOUNDARY, boundary);
+
+		free(text);
+		text = replaced;
+	}
+	assert_non_null(text);
+	return text;
+}
+
 static void a_boundary_with_a_meaning_is_for_gmime(void **state)
 {
 	static const char *const boundaries[] = {
@@ -109,7 +124,7 @@ static void a_boundary_with_a_meaning_is_for_gmime(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(boundaries); i++) {
-		struct cm_skeleton skeleton = {0};
+		struct cm_skeleton skeleton = {.text = with_boundary(boundaries[i])};
 		struct cm_finding finding;
 		struct cm_pgp_mime pgp;
 		struct cm_mime mime;
@@ -117,7 +132,10 @@ static void a_boundary_with_a_meaning_is_for_gmime(void **state)
 		set_up(&mime, &pgp, &finding);
 		strcpy(mime.boundary + 2, boundaries[i]);
 		mime.boundary_length = strlen(mime.boundary);
-		assert_false(cm_usual_structure(&skeleton, &mime));
+		skeleton.length = strlen(skeleton.text);
+		if (cm_usual_structure(&skeleton, &mime))
+			fail_msg("%s", skeleton.text);
+		free(skeleton.text);
 	}
 }
 
