@@ -64,7 +64,8 @@ def feed(notifyd, which, seconds):
         wait = start + seconds * number / len(which) - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        eventually(lambda: len(os.listdir(notifyd.queue)) < WAITING_MAX, interval=0.001)
+        # Those that failed wait for their next attempt, half a minute and more.
+        eventually(lambda: len(os.listdir(notifyd.queue)) < WAITING_MAX, timeout=300, interval=0.001)
         notifyd.add(token)
 
 
