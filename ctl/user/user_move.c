@@ -8,8 +8,8 @@
  * in use. Then the front lets nobody in and holds mail back, the sessions end, and the rest is
  * copied, with the password and what else belongs to the account. After that the front passes
  * everything on to the new backend. A delivery that was under way at the old one may end even
- * then, so its mailbox is looked at again, some seconds later, before it is deleted. Whatever is
- * interrupted can be repeated.
+ * then, so the old mailbox is copied once more when all of those have ended, and then deleted.
+ * Whatever is interrupted can be repeated.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -22,6 +22,7 @@
 #include "backend_client.h"
 #include "backends.h"
 #include "command.h"
+#include "deliveries.h"
 #include "options.h"
 #include "owner.h"
 #include "process.h"
@@ -30,9 +31,7 @@
 /* Words of --rsh. */
 #define RSH_WORDS_MAX 32
 
-/* How long a delivery that was under way is waited for, and how often dsync is tried: it asks to be
-   run again when the mailbox changes under its hands. */
-#define GRACE_SECONDS  5
+/* How often dsync is tried: it asks to be run again when the mailbox changes meanwhile. */
 #define DSYNC_ATTEMPTS 5
 #define DSYNC_AGAIN    2
 
@@ -232,8 +231,8 @@ static bool clean_up(struct move *move)
 {
 	int status;
 
-	sleep(GRACE_SECONDS);
-	if (!copy_mail(move, true))
+	if (!cm_deliveries_wait(move->job.config->mail_domain, &move->job.err) ||
+	    !copy_mail(move, true))
 		return false;
 	status = remote_status(move, move->from, NULL, "chatmailctl user delete --yes '%s'",
 			       move->address.text);

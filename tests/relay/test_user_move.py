@@ -1,8 +1,13 @@
 """chatmailctl user move: an account changes its machine while mail for it arrives."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +16,7 @@ from support.imap import get_metadata, set_metadata
 from support.messages import encrypted
 from support.network import network_of
 from support.relay import LAUNCHER
+from support.wait import eventually
 
 TOKEN = "/private/devicetoken"
 SSHD = """
@@ -133,6 +139,75 @@ def message_id(message):
     text = message if isinstance(message, bytes) else message.encode()
     [line] = [line for line in text.splitlines() if line.lower().startswith(b"message-id:")]
     return line.split()[1]
+
+
+def descendants(root):
+    """{pid: name} of a process and what it started."""
+    children, names = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, fields = stat.read_text().rsplit(")", 1)
+            pid = int(stat.parent.name)
+            names[pid] = name.partition("(")[2]
+            children.setdefault(int(fields.split()[1]), []).append(pid)
+    found, waiting = {}, [root]
+    while waiting:
+        pid = waiting.pop()
+        found[pid] = names.get(pid, "")
+        waiting += children.get(pid, [])
+    return found
+
+
+def writes_to(process, account):
+    with contextlib.suppress(OSError):
+        return any(
+            f"{account.address}/tmp/" in os.readlink(fd) for fd in Path(f"/proc/{process}/fd").iterdir()
+        )
+    return False
+
+
+def stop_a_delivery(cluster, sender, account, backend):
+    """Stops the process of the backend's LMTP that writes a message; (its number, the message's ID)."""
+    for _ in range(20):
+        message = encrypted(sender.address, account.address, size=5_000_000)
+        assert cluster.front.send(sender, account.address, message)[0] == 250
+        while cluster.front.queue():
+            if not any(backend.mailbox(account).glob("tmp/*")):
+                continue
+            for process, name in descendants(backend.process.pid).items():
+                if name == "lmtp" and writes_to(process, account):
+                    os.kill(process, signal.SIGSTOP)
+                    if any(backend.mailbox(account).glob("tmp/*")) and cluster.front.queue():
+                        return process, message_id(message)
+                    os.kill(process, signal.SIGCONT)
+    raise AssertionError("each delivery was over before it could be stopped")
+
+
+def test_a_delivery_that_takes_long_is_not_lost(cluster):
+    sender, account = cluster.front.registered(), cluster.front.registered()
+    old = place_of(cluster, account)
+    new = other(cluster, old)
+    moved = cluster.front.path(f"/home/vmail/mail/{cluster.front.domain}/moved/{account.address}")
+    writer, late = stop_a_delivery(cluster, sender, account, cluster.backends[old])
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(move_from_thread, cluster, account, new)
+            # The front passes on to the new one, and the old one still has the account.
+            eventually(lambda: moved.is_symlink() and os.readlink(moved) == new, timeout=120)
+            time.sleep(8)
+            assert not done.done() and old in cluster.places()[account.address]
+            os.kill(writer, signal.SIGCONT)
+            assert (done.result().returncode, done.result().stderr) == (0, "")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(writer, signal.SIGCONT)
+    assert place_of(cluster, account) == new
+    assert late in [message_id(text) for text in cluster.front.messages(account, 1)]
+
+
+def move_from_thread(*arguments):
+    with network_of(arguments[0].hosts[0].process.pid):
+        return move(*arguments)
 
 
 def test_an_interrupted_move_is_completed(cluster):
