@@ -6,8 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tree_remove.h"
-
 #define MODE 0700
 
 /* In the order in which a message passes them, so that none is on its way when the last one goes.
@@ -31,9 +29,9 @@ static bool is_deserted(const struct expire_rules *rules, int folder, const char
 		return false;
 	}
 	if (fstat(fd, &st) == 0 && expire_message(rules, CM_MAILDIR_CUR, 0, st.st_mtime)) {
-		while ((entry = readdir(directory)) != NULL && entry->d_name[0] == '.')
+		while (errno = 0, (entry = readdir(directory)) != NULL && entry->d_name[0] == '.')
 			;
-		deserted = entry == NULL;
+		deserted = entry == NULL && errno == 0;
 	}
 	closedir(directory);
 	return deserted;
@@ -47,40 +45,67 @@ static bool all_deserted(const struct expire_rules *rules, int folder)
 	return true;
 }
 
+static void make_parts(int folder)
+{
+	for (size_t i = 0; i < PARTS; i++)
+		(void)mkdirat(folder, parts[i], MODE);
+}
+
 /* rmdir() decides: a message that has come meanwhile keeps its folder. */
 static bool remove_parts(int folder)
 {
 	for (size_t i = 0; i < PARTS; i++) {
 		if (unlinkat(folder, parts[i], AT_REMOVEDIR) == 0)
 			continue;
-		while (i > 0)
-			(void)mkdirat(folder, parts[--i], MODE);
+		make_parts(folder);
 		return false;
 	}
 	return true;
 }
 
+/* Dovecot's own files, which it makes again. Directories stay: a message may be in them. Adds to
+ *bytes. */
+static void remove_files(int folder, bool dry_run, uint64_t *bytes)
+{
+	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry;
+	struct stat st;
+
+	if (directory == NULL) {
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	while ((entry = readdir(directory)) != NULL)
+		if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    !S_ISDIR(st.st_mode) && (dry_run || unlinkat(folder, entry->d_name, 0) == 0))
+			*bytes += (uint64_t)st.st_size;
+	closedir(directory);
+}
+
 static void expire_folder(struct expire_state *state, const char *name, int fd, const char *folder)
 {
 	int folder_fd = openat(fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	bool dry_run = state->options->dry_run;
-	struct cm_tree tree = {0};
-	struct cm_error err;
-	bool gone;
+	bool dry_run = state->options->dry_run, gone;
+	uint64_t bytes = 0;
 
 	if (folder_fd < 0)
 		return;
 	gone = all_deserted(&state->rules, folder_fd) && (dry_run || remove_parts(folder_fd));
+	if (gone)
+		remove_files(folder_fd, dry_run, &bytes);
+	/* A delivery may have made the folder again meanwhile. */
+	if (gone && !dry_run && unlinkat(fd, folder, AT_REMOVEDIR) < 0) {
+		gone = false;
+		make_parts(folder_fd);
+	}
 	close(folder_fd);
 	if (!gone)
 		return;
-	if (!cm_tree_remove(fd, folder, dry_run, &tree, &err)) {
-		expire_trouble(state, name, &err);
-		return;
-	}
 	expire_tell(state, "folder", name, folder, "");
 	state->result->folders_deleted++;
-	state->result->bytes += tree.bytes;
+	state->result->bytes += bytes;
 }
 
 void expire_folders(struct expire_state *state, const char *name, int fd)

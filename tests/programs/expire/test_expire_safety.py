@@ -263,3 +263,32 @@ def test_one_run_at_a_time(tree):
     assert tree.files() == before
     os.close(fd)
     tree.run()
+
+
+def test_folder_that_is_made_again_keeps_its_message(tree):
+    """A delivery into a folder that is being deleted."""
+    folder = tree.account("user") / ".Folder"
+    for part in ("cur", "new", "tmp"):
+        (folder / part).mkdir(parents=True)
+        set_age(folder / part, 50 * DAY)
+    # Many files make it long.
+    for number in range(20000):
+        (folder / f"dovecot.index.{number}").touch()
+    delivered = folder / "new/1.M1.host"
+    over = threading.Event()
+
+    def deliver():
+        while not over.is_set():
+            if folder.exists() and not (folder / "cur").exists():
+                for part in ("cur", "new", "tmp"):
+                    (folder / part).mkdir(exist_ok=True)
+                delivered.write_text("a message")
+                return
+
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    tree.run()
+    over.set()
+    thread.join()
+    assert delivered.exists()
+    assert (folder / "cur").exists()
