@@ -128,7 +128,8 @@ static void close_client(struct client *client)
 
 /* --- LMTP ----------------------------------------------------------------------------------- */
 
-/* The code of a reply, which may have several lines; 0: it is none, or did not come. */
+/* Returns the code of a reply of one or more lines; 0 with err filled if none came, or no valid
+ * one. */
 static int read_reply(struct client *client)
 {
 	do {

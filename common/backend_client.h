@@ -29,7 +29,7 @@ enum cm_backend_login {
 	CM_BACKEND_LOGIN_TROUBLE, /* err is filled */
 };
 
-/* Logs in, which makes the account if there is none and the backend allows it, and out again. */
+/* Logs in and out again. The backend makes a missing account if it may. */
 enum cm_backend_login cm_backend_login(const char *host, const char *address, const char *password,
 				       char text_r[CM_BACKEND_TEXT_SIZE], struct cm_error *err);
 

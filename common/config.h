@@ -133,7 +133,7 @@ struct cm_config {
 	char *dkim_keys_dir;
 	char *backends;       /* on a front: see backends.h; "": everything is on this machine */
 	bool backends_search; /* an account may be on another than the hash says */
-	char *backend_listen; /* on a backend: the address for fronts; "": it is none */
+	char *backend_listen; /* on a backend: the address for fronts; "": not a backend */
 	char *fronts;         /* on a backend: the fronts' addresses */
 	char *backend_secret_file; /* on all of them: lets backends hand accounts over */
 	char *run_dir;             /* absolute: the shared statistics, lost at a reboot */

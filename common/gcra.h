@@ -20,8 +20,8 @@ struct cm_gcra_entry {
 	uint64_t due;
 };
 
-/* Returns the key's entry. If there is none, returns the entry to replace, which still has another
- * key: the one that has been free for longest, or will be free first. */
+/* Returns the key's entry; without one, the entry to replace: the one that has been free for
+ * longest, or will be free first. It still has its old key. */
 static inline struct cm_gcra_entry *cm_gcra_find(struct cm_gcra_entry set[CM_GCRA_WAYS],
 						 uint64_t key)
 {

@@ -3,8 +3,8 @@
  *
  * One entry a line: "user@example.org", "example.org" (that domain alone), ".example.org" (its
  * subdomains) or "[192.0.2.1]". "until 2026-12-31" behind it ends it with that day (UTC). '#'
- * starts a comment, white space is ignored, case does not matter; a line that is none of this is
- * reported in the log and ignored. Looked at again, without a restart, as soon as the file changes
+ * starts a comment, white space is ignored, case does not matter. A malformed line is logged and
+ * ignored. Looked at again, without a restart, as soon as the file changes
  * (one stat() a question). A file that cannot be read leaves the list as it was and is reported in
  * the log once. Thread-safe.
  */

@@ -11,7 +11,7 @@
    link-local, shared, multicast, reserved. Addresses of documentation count as public. */
 bool cm_public_ip(int family, const void *address);
 
-/* The same for an address as text; false if it is none. */
+/* The same for an address as text; false for any other text. */
 bool cm_public_ip_text(const char *text);
 
 #endif

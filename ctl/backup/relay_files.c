@@ -42,7 +42,7 @@ static bool ends_with(const char *text, const char *end)
 	return length > tail && strcmp(text + length - tail, end) == 0;
 }
 
-/* The value of a key that names a file; "" if there is none, NULL for other keys. malloc'd. */
+/* The value of a key that names a file, "" if it is empty; NULL for other keys. malloc'd. */
 static char *file_of_key(const struct cm_config *config, const char *key)
 {
 	return ends_with(key, FILE_KEY) ? cm_config_get(config, key) : NULL;

@@ -87,8 +87,8 @@ static int parse_options(int argc, char **argv, struct job *job)
 	const struct cm_command_line line = {
 	    .program = PROGRAM,
 	    .synopsis = "[OPTION]... FILE|-",
-	    .summary = "Makes the relay of an archive by chatmailctl backup, on a machine where "
-		       "there is none.\n"
+	    .summary = "Makes the relay of an archive by chatmailctl backup, on a machine "
+		       "without a relay.\n"
 		       "Nothing that exists is changed.",
 	    .options = options,
 	    .arguments_min = 1,

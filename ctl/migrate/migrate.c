@@ -380,7 +380,7 @@ static void print_back(const struct cm_migration *job)
 	print_list("", json_object_get(job->state, "moved"));
 	puts("\nNow:\n\n"
 	     "  apt-get remove -y chatmail-common\n"
-	     "  dpkg -i /root/dovecot-*.deb      as cmdeploy downloaded them; or cmdeploy "
+	     "  dpkg -i ~root/dovecot-*.deb      as cmdeploy downloaded them; or cmdeploy "
 	     "run");
 	printf("  systemctl start nginx");
 	json_object_foreach(json_object_get(job->state, "services"), unit, was)

@@ -77,7 +77,7 @@ def upstream(machine, tmp_path_factory):
     """The machine, with upstream's relay."""
     repackaged(machine, tmp_path_factory.mktemp("dovecot"))
     shell(machine, "groupadd --system vmail; useradd --system --gid vmail --home-dir /home/vmail vmail")
-    shell(machine, "apt-get install -y --no-install-recommends /root/dovecot-*.deb postfix nginx libnginx-mod-stream")
+    shell(machine, "apt-get install -y --no-install-recommends ~root/dovecot-*.deb postfix nginx libnginx-mod-stream")
     write(machine, "/etc/apt/preferences.d/pin-dovecot", "Package: dovecot-*\nPin: version *\nPin-Priority: -1\n")
     write(machine, "/usr/local/lib/chatmaild/chatmail.ini", INI)
     unit = "[Unit]\nDescription={0}\n[Service]\nExecStart=/bin/sleep infinity\nRestart=always\n[Install]\nWantedBy=multi-user.target\n"
