@@ -22,7 +22,7 @@ KILLS = int(os.environ.get("CHATMAIL_KILLS", "20"))
 CLIENTS = 20
 # Programs that nobody starts again here, by the service that does.
 SERVICES = {
-    "chatmail-transpo": "transport",  # the kernel keeps 15 bytes
+    "chatmail-transp": "transport",  # the kernel keeps 15 bytes
     "chatmail-httpd": "httpd",
     "chatmail-milter": "milter",
     "master": "postfix",
