@@ -73,7 +73,8 @@ class Traffic:
         for relay, accounts in zip(self.relays, self.accounts):
             for account in accounts:
                 client = relay.imap(account, select=True)
-                _, data = client.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
+                # By UID, which an empty mailbox takes as well.
+                _, data = client.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
                 client.logout()
                 for part in data:
                     if isinstance(part, tuple):
