@@ -21,6 +21,7 @@ from support.wait import eventually
 DOMAIN = "relay.test"
 SERVICES = ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd", "chatmail-transport")
 OURS = (*SERVICES, "chatmail-expire")
+SANDBOXED = (*OURS, "chatmail-config", "iroh-relay")
 RUNNING = (*SERVICES, "dovecot", "nginx", "postfix")
 ALICE, BOB = Account(DOMAIN), Account(DOMAIN)
 PACKAGES = (
@@ -146,7 +147,7 @@ def test_installation_asks_and_starts_nothing_of_ours(machine, five):
 
 def test_what_an_attacker_in_our_services_can_reach(machine):
     """systemd's own judgement of the sandboxes: 0 is nothing, 10 everything."""
-    for unit in OURS:
+    for unit in SANDBOXED:
         text = machine.run("systemd-analyze", "security", "--no-pager", unit).stdout
         exposure = float(re.search(r"Overall exposure level for \S+: (\S+)", text).group(1))
         assert exposure <= 2.5, text
