@@ -85,7 +85,8 @@ struct cm_message {
 	const char *recipient; /* the current recipient's path */
 	bool only_to_self;     /* outgoing: every recipient so far is the sender */
 	bool refuses_clear;    /* incoming: a recipient has enforceE2EEincoming or does not exist */
-	bool has_mailbox;      /* incoming: a recipient exists, as far as we can see */
+	bool has_mailbox;      /* a recipient exists, as far as we can see */
+	bool lacks_mailbox;    /* outgoing: a recipient does not exist */
 	char *client;          /* incoming: the peer's numeric address; NULL: unknown */
 	enum cm_dkim_status dkim;
 

@@ -4,6 +4,7 @@
 #include "message.h"
 
 #include "account.h"
+#include "recipient.h"
 #include "rfc5322.h"
 
 #include <arpa/inet.h>
@@ -64,23 +65,6 @@ static bool sender_federated(struct cm_message *message)
 	return !message->has_envelope || federated(message, &message->envelope);
 }
 
-/* Finds the mailbox of a recipient: "a+b@domain" is a's. False if it is not obvious: the mail
- * server rewrites quoted names, routes, and names without a domain by its own rules. */
-static bool find_mailbox(const char *path, struct cm_address *mailbox_r)
-{
-	const char *plus;
-
-	if (!cm_address_parse_path(path, mailbox_r) || strpbrk(mailbox_r->text, "%!") != NULL)
-		return false;
-	plus = strchr(mailbox_r->text, '+');
-	if (plus == NULL)
-		return true;
-	memmove(mailbox_r->text + (plus - mailbox_r->text), cm_address_domain(mailbox_r) - 1,
-		strlen(cm_address_domain(mailbox_r)) + 2);
-	mailbox_r->local_length = (size_t)(plus - mailbox_r->text);
-	return mailbox_r->local_length > 0;
-}
-
 /* Only an existing mailbox takes cleartext: otherwise the mail server would send it back, signed by
  * us. If the mailbox is not obvious, assume that it exists and refuses. */
 static bool look_into_mailbox(struct cm_message *message)
@@ -90,7 +74,7 @@ static bool look_into_mailbox(struct cm_message *message)
 	struct cm_address mailbox;
 	bool refuses = true;
 
-	if (!find_mailbox(message->recipient, &mailbox)) {
+	if (!cm_recipient_mailbox(message->recipient, &mailbox)) {
 		message->refuses_clear = message->has_mailbox = true;
 		return true;
 	}

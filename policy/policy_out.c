@@ -3,17 +3,21 @@
  */
 #include "message.h"
 
+#include "account.h"
+#include "recipient.h"
 #include "rfc5322.h"
 
 #include <string.h>
 
-static cm_rule_fn plain_sender, note_self, within_rate, from_is_sender, setup_message;
+static cm_rule_fn plain_sender, note_self, look_for_mailbox, within_rate, from_is_sender,
+    setup_message, recipient_exists;
 
 static const struct cm_rule rules[] = {
     {CM_PHASE_SENDER, plain_sender},               /* 500 Invalid from address */
     {CM_PHASE_RECIPIENT, cm_rule_recipient_limit}, /* 452 Too many recipients */
     {CM_PHASE_RECIPIENT, within_rate},             /* 450 Too much mail */
     {CM_PHASE_RECIPIENT, note_self},
+    {CM_PHASE_RECIPIENT, look_for_mailbox},
     {CM_PHASE_HEADER, cm_rule_one_from},       /* 500 Invalid FROM header */
     {CM_PHASE_HEADER, from_is_sender},         /* 500 Invalid FROM <a> for <b> */
     {CM_PHASE_CONTENT, cm_rule_content_type},  /* 523 */
@@ -21,6 +25,7 @@ static const struct cm_rule rules[] = {
     {CM_PHASE_CONTENT, cm_rule_encrypted},     /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_secure_join},   /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_not_encrypted}, /* 523 */
+    {CM_PHASE_END, recipient_exists},          /* 550 No such user here */
 };
 
 static bool never(const struct cm_message *message)
@@ -50,6 +55,29 @@ static bool note_self(struct cm_message *message)
 	if (!cm_address_parse_path(message->recipient, &recipient) ||
 	    !cm_address_equal(&recipient, &message->envelope))
 		message->only_to_self = false;
+	return true;
+}
+
+/* One recipient whom the message can reach is enough, so no other mailbox is looked for then. What
+ * is not known now is for the delivery to find out. The sender's copy of the message reaches nobody
+ * else. */
+static bool look_for_mailbox(struct cm_message *message)
+{
+	const struct cm_config *config = message->policy->config;
+	enum cm_account_status status = CM_ACCOUNT_OK;
+	struct cm_address mailbox;
+	bool refuses;
+
+	if (message->has_mailbox)
+		return true;
+	if (cm_recipient_mailbox(message->recipient, &mailbox) &&
+	    cm_account_is_local(config, &mailbox)) {
+		if (cm_address_equal(&mailbox, &message->envelope))
+			return true;
+		status = cm_account_recipient(config, &mailbox, &refuses, NULL);
+	}
+	message->has_mailbox = status == CM_ACCOUNT_OK || status == CM_ACCOUNT_TROUBLE;
+	message->lacks_mailbox |= !message->has_mailbox;
 	return true;
 }
 
@@ -83,4 +111,11 @@ static bool setup_message(struct cm_message *message)
 		return true;
 	message->body_rule = CM_BODY_IGNORED;
 	return cm_message_accept_content(message, CM_REASON_SETUP_MESSAGE);
+}
+
+/* Clients show a refusal and read no bounce: Delta Chat drops what is not encrypted. */
+static bool recipient_exists(struct cm_message *message)
+{
+	return message->has_mailbox || !message->lacks_mailbox ||
+	       cm_message_refuse(message, CM_REASON_NO_SUCH_USER, "none of the recipients exists");
 }

@@ -189,10 +189,10 @@ def test_a_proven_sender_gets_the_header_back(stuck, peer):
     check_parts(text, message)
 
 
-def test_a_user_gets_the_header_back(relay, nobody):
+def test_a_user_gets_the_header_back(relay, bob, nobody):
     alice = relay.registered()
     message = encrypted(alice.address, nobody)
-    assert relay.send(alice, nobody, message)[0] == 250
+    assert relay.send(alice, [bob.address, nobody], message)[0] == 250
     [bounce] = relay.messages(alice)
     check_parts(bounce, message)
 

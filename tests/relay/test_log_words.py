@@ -74,11 +74,12 @@ def submit(relay, alice, bob):
         "secure-join": secure_join(alice.address, bob.address),
         "cleartext": cleartext(alice.address, bob.address, word("out: cleartext subject")),
         "unknown": encrypted(alice.address, "nobody@relay.test"),
+        "bounced": encrypted(alice.address, "nobody@relay.test"),
     }
+    recipients = {"unknown": ["nobody@relay.test"], "bounced": ["nobody@relay.test", bob.address]}
     for kind, message in kinds.items():
         for variant in with_words(message, f"out, {kind}"):
-            recipient = "nobody@relay.test" if kind == "unknown" else bob.address
-            relay.send(alice, recipient, variant)
+            relay.send(alice, recipients.get(kind, [bob.address]), variant)
 
 
 def receive(relay, peer, alice, bob):

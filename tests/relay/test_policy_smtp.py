@@ -127,6 +127,19 @@ def test_no_recipient_is_refused_at_submission(relay, alice):
     )
 
 
+def test_mail_for_nobody_at_all_is_refused(relay, alice):
+    """Clients show a refusal; most of them read no bounce."""
+    nobody = relay.account().address
+    message = encrypted(alice.address, nobody)
+    before = len(relay.fetch(alice))
+    for recipients in (nobody, [nobody, alice.address]):
+        assert relay.send(alice, recipients, message) == (550, "5.1.1 No such user here")
+    relay.settle()
+    assert len(relay.fetch(alice)) == before
+    # Who does not encrypt learns nothing.
+    assert relay.send(alice, nobody, cleartext(alice.address, nobody))[0] == 523
+
+
 def test_rate_is_limited(make_relay):
     relay = make_relay(ini={"max_user_send_per_minute": "1", "max_user_send_burst_size": "3"})
     alice, bob = relay.registered(), relay.registered()

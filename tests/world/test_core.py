@@ -8,7 +8,7 @@ import pytest
 from support.deltachat import READ_BY_RECIPIENT, dclogin, noise_image
 from support.wait import eventually
 
-FAILED = 24
+FAILED, DELIVERED = 24, 26
 RELAYS = ("north", "south", "literal")
 PAIRS = list(itertools.combinations(RELAYS, 2))
 
@@ -91,19 +91,41 @@ def test_a_group_across_three(people, chats):
         people[name].wait_for_texts(ends[name], others)
 
 
-def test_what_core_shows_of_an_unknown_recipient(the_world, core, people):
-    """The other side's account is deleted, as an unused one is. Core understands the bounce, but
-    reads it only if it reads unencrypted messages at all, which is not its default."""
-    alice, south = people["north"], the_world.relays["south"]
-    alice.account.set_config("force_encryption", "0")
+@pytest.fixture
+def lost(the_world, core, people):
+    """Alice's chat with somebody at another relay whose account was deleted, as an unused one is."""
+    south = the_world.relays["south"]
     with the_world.at("clients"):
         [dave] = core.clients(south, 1)
-    _, of_alice = dave.join(alice)
+    _, of_alice = dave.join(people["north"])
     dave.account.remove()
     shutil.rmtree(south.mailbox(dave.login))
-    sent = of_alice.send_text("is anybody there?")
-    snapshot = eventually(lambda: failed(sent), 120, message="core shows no failure")
-    assert "No such user here" in snapshot.error
+    return of_alice
+
+
+def test_what_core_shows_of_an_unknown_recipient(the_world, people, lost):
+    """Nothing: it drops what is not encrypted, and so the bounce."""
+    north, alice = the_world.relays["north"], people["north"]
+
+    def bounced():
+        return north.log("mail").count("sender non-delivery notification")
+
+    before = bounced()
+    sent = lost.send_text("is anybody there?")
+    eventually(lambda: bounced() > before, 120, message="no bounce")
+    alice.wait_for_event("Warning", lambda event: "unencrypted message" in event["msg"])
+    assert sent.get_snapshot().state == DELIVERED
+
+
+def test_what_it_shows_if_it_reads_everything(people, lost):
+    alice = people["north"].account
+    alice.set_config("force_encryption", "0")
+    try:
+        sent = lost.send_text("is anybody there?")
+        snapshot = eventually(lambda: failed(sent), 120, message="core shows no failure")
+        assert "No such user here" in snapshot.error
+    finally:
+        alice.set_config("force_encryption", "1")
 
 
 def failed(message):

@@ -98,6 +98,64 @@ static void one_recipient_must_exist(void **state)
 	free(text);
 }
 
+/* Clients show a refusal and no bounce. */
+static void a_message_that_reaches_nobody_does_not_leave(void **state)
+{
+	static const struct {
+		const char *recipient[3];
+		enum cm_reason reason;
+	} cases[] = {
+	    {{"<bob@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<nobody@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<Nobody+tag@Relay.Test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<\"nobody\"@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<no1@relay.test>", "<no2@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<barred@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<nobody@relay.test>", "<bob@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<bob@relay.test>", "<nobody@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<nobody@relay.test>", "<x@peer.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<nobody@relay.test>", "<x@[127.0.0.1]>"}, CM_REASON_ENCRYPTED},
+	    {{"<x@peer.test>"}, CM_REASON_ENCRYPTED},
+	    /* that only the mail server can read */
+	    {{"<nobody%relay.test@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<postmaster>"}, CM_REASON_ENCRYPTED},
+	    /* a copy for the sender's other devices reaches nobody else */
+	    {{"<alice@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<alice+tag@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<alice@relay.test>", "<nobody@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	    {{"<nobody@relay.test>", "<ALICE@relay.test>"}, CM_REASON_NO_SUCH_USER},
+	};
+	struct fixture *fixture = *state;
+	char *text = test_usual_message();
+
+	test_make_mailbox(fixture, "barred@relay.test", "");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_delivery delivery = {.piece = 100};
+		struct cm_verdict verdict;
+
+		delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_OUT, ALICE);
+		for (size_t k = 0; k < 3 && cases[i].recipient[k] != NULL; k++)
+			assert_true(cm_message_recipient(delivery.message, cases[i].recipient[k]));
+		test_give(&delivery, text, strlen(text));
+		cm_message_end(delivery.message, CM_DKIM_NONE, &verdict);
+		if (verdict.reason != cases[i].reason)
+			fail_msg("case %zu: %s", i, cm_reason_name(verdict.reason));
+		cm_message_free(&delivery.message);
+	}
+	free(text);
+}
+
+/* Who does not encrypt learns nothing of who exists. */
+static void content_is_judged_before_recipients(void **state)
+{
+	static const char text[] = FROM_LINE "Subject: hi\n\nHello\n";
+	struct fixture *fixture = *state;
+
+	assert_int_equal(
+	    test_judge(fixture->policy, CM_DIRECTION_OUT, "<nobody@relay.test>", text).reason,
+	    CM_REASON_NOT_ENCRYPTED);
+}
+
 /* A peer whose signature is wrong learns nothing of who exists. */
 static void strangers_are_not_told_who_exists(void **state)
 {
@@ -171,6 +229,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(one_recipient_that_refuses_cleartext_is_enough),
 	    cmocka_unit_test(one_recipient_must_exist),
+	    cmocka_unit_test(a_message_that_reaches_nobody_does_not_leave),
+	    cmocka_unit_test(content_is_judged_before_recipients),
 	    cmocka_unit_test(strangers_are_not_told_who_exists),
 	    cmocka_unit_test(only_a_proven_sender_gets_bounces),
 	};

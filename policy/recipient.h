@@ -1,0 +1,16 @@
+/*
+ * recipient - the mailbox that an envelope recipient means
+ */
+#ifndef CM_RECIPIENT_H
+#define CM_RECIPIENT_H
+
+#include <stdbool.h>
+
+#include "address.h"
+
+/* path: the RCPT TO argument, with or without angle brackets. "a+b@domain" is a's. False if it is
+ * not obvious: the mail server rewrites quoted names, routes, and names without a domain by its own
+ * rules. */
+bool cm_recipient_mailbox(const char *path, struct cm_address *mailbox_r);
+
+#endif

@@ -1,0 +1,89 @@
+"""What a user sees of recipients who do not exist any more. The client is as it comes: it drops all
+unencrypted messages, and with them bounces."""
+
+import shutil
+
+import pytest
+
+from support.wait import eventually
+
+DELIVERED, FAILED = 26, 24
+
+
+@pytest.fixture(scope="module")
+def people(core, relay):
+    return core.clients(relay, 4)
+
+
+@pytest.fixture(scope="module")
+def chats(people):
+    """Alice's chats with the others, by secure-join."""
+    alice, *others = people
+    return [other.join(alice)[1] for other in others]
+
+
+@pytest.fixture(scope="module")
+def gone(relay, people, chats):
+    """Two of the others have lost their accounts, one is there."""
+    for client in people[2:]:
+        client.account.remove()
+        shutil.rmtree(relay.mailbox(client.login))
+    return chats[1:]
+
+
+def failure(message):
+    snapshot = message.get_snapshot()
+    return snapshot.error if snapshot.state == FAILED else None
+
+
+def alice_gets_through(people, chats, text):
+    chats[0].send_text(text)
+    bob = people[1]
+    bob.wait_for_texts(bob.chat_with(people[0]), [text])
+
+
+def test_it_is_shown_and_the_next_message_leaves(people, chats, gone):
+    for chat in gone:
+        sent = chat.send_text("is anybody there?")
+        error = eventually(lambda s=sent: failure(s), 60, message="core shows no failure")
+        assert "No such user here" in error
+    alice_gets_through(people, chats, "you are")
+
+
+def test_nobody_of_a_group_is_there(people, chats, gone):
+    alice = people[0]
+    group = alice.account.create_group("the lost")
+    for chat in gone:
+        group.add_contact(chat.get_contacts()[0])
+    sent = group.send_text("hello?")
+    error = eventually(lambda: failure(sent), 60, message="core shows no failure")
+    assert "No such user here" in error
+    alice_gets_through(people, chats, "still you are")
+
+
+def test_a_group_with_somebody_in_it_goes_on(people, chats, gone):
+    """The others get it; nothing is shown of those who do not exist."""
+    alice, bob = people[:2]
+    group = alice.account.create_group("the rest")
+    for chat in chats:
+        group.add_contact(chat.get_contacts()[0])
+    sent = group.send_text("who is there?")
+
+    def arrived():
+        return any(
+            message.get_snapshot().text == "who is there?"
+            for chat in bob.account.get_chatlist()
+            for message in chat.get_messages()
+        )
+
+    eventually(arrived, 60)
+    assert sent.get_snapshot().state == DELIVERED
+
+
+def test_a_second_device_changes_nothing(people, chats, gone):
+    """Copies for the sender's own devices are in the same envelope."""
+    people[0].account.set_config("bcc_self", "1")
+    sent = gone[0].send_text("and now?")
+    error = eventually(lambda: failure(sent), 60, message="core shows no failure")
+    assert "No such user here" in error
+    alice_gets_through(people, chats, "there is one")
