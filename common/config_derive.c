@@ -77,12 +77,6 @@ bool cm_config_derive(struct cm_config *config, struct cm_error *err)
 		cm_error_set(err, "out of memory");
 		return false;
 	}
-	/* Using one up and making the account is one step on one file system. */
-	if (config->backends[0] != '\0' && config->registration == CM_REGISTRATION_INVITE) {
-		cm_error_set(err, "%s: registration = invite: not possible together with backends",
-			     config->path);
-		return false;
-	}
 	length = strlen(config->mailboxes_dir);
 	while (length > 1 && config->mailboxes_dir[length - 1] == '/')
 		config->mailboxes_dir[--length] = '\0';

@@ -243,27 +243,33 @@ static bool fill(int fd, const char *hash)
 	       fsync(fd) == 0;
 }
 
-static enum cm_invitation_status spend(const struct cm_config *config, int directory,
-				       const struct cm_address *address, const char *hash,
+/* One use, locked by us. */
+struct use {
+	int directory, fd;
+	char *name;
+};
+
+/* CM_ACCOUNT_OK: the account is made and the use used up. */
+typedef enum cm_account_status make_fn(const struct use *use, void *context, struct cm_error *err);
+
+static enum cm_invitation_status spend(int directory, make_fn *make, void *context,
 				       struct cm_error *err)
 {
-	enum claim claimed;
 	enum cm_account_status status = CM_ACCOUNT_TROUBLE;
-	char *name = NULL;
-	int fd = -1;
+	struct use use = {.directory = directory, .fd = -1};
+	enum claim claimed = claim_any(directory, false, &use.name, &use.fd);
 
-	claimed = claim_any(directory, false, &name, &fd);
 	if (claimed == CLAIM_BUSY)
-		claimed = claim_any(directory, true, &name, &fd);
+		claimed = claim_any(directory, true, &use.name, &use.fd);
 	if (claimed == CLAIM_GONE)
 		return CM_INVITATION_ABSENT;
-	if (claimed != CLAIMED || !fill(fd, hash))
+	if (claimed != CLAIMED)
 		cm_error_set_errno(err, "invitations: cannot be used");
 	else
-		status = cm_account_create_from(config, address, directory, name, err);
-	if (fd >= 0)
-		close(fd);
-	free(name);
+		status = make(&use, context, err);
+	if (use.fd >= 0)
+		close(use.fd);
+	free(use.name);
 	if (status == CM_ACCOUNT_OK)
 		return CM_INVITATION_OK;
 	/* ABSENT: the expiry run took the new directory away. */
@@ -271,9 +277,8 @@ static enum cm_invitation_status spend(const struct cm_config *config, int direc
 									  : CM_INVITATION_TROUBLE;
 }
 
-enum cm_invitation_status cm_invitation_use(const struct cm_config *config, const char *token,
-					    time_t now, const struct cm_address *address,
-					    const char *hash, struct cm_error *err)
+static enum cm_invitation_status use(const struct cm_config *config, const char *token, time_t now,
+				     make_fn *make, void *context, struct cm_error *err)
 {
 	enum cm_invitation_status status;
 	int directory;
@@ -281,7 +286,61 @@ enum cm_invitation_status cm_invitation_use(const struct cm_config *config, cons
 	status = open_invitation(config, token, now, &directory, err);
 	if (status != CM_INVITATION_OK)
 		return status;
-	status = spend(config, directory, address, hash, err);
+	status = spend(directory, make, context, err);
 	close(directory);
 	return status;
+}
+
+struct here {
+	const struct cm_config *config;
+	const struct cm_address *address;
+	const char *hash;
+};
+
+static enum cm_account_status make_here(const struct use *use, void *context, struct cm_error *err)
+{
+	const struct here *here = context;
+
+	if (!fill(use->fd, here->hash)) {
+		cm_error_set_errno(err, "invitations: cannot be used");
+		return CM_ACCOUNT_TROUBLE;
+	}
+	return cm_account_create_from(here->config, here->address, use->directory, use->name, err);
+}
+
+enum cm_invitation_status cm_invitation_use(const struct cm_config *config, const char *token,
+					    time_t now, const struct cm_address *address,
+					    const char *hash, struct cm_error *err)
+{
+	struct here here = {config, address, hash};
+
+	return use(config, token, now, make_here, &here, err);
+}
+
+struct elsewhere {
+	cm_invitation_make_fn *make;
+	void *context;
+};
+
+static enum cm_account_status make_elsewhere(const struct use *use, void *context,
+					     struct cm_error *err)
+{
+	const struct elsewhere *elsewhere = context;
+	enum cm_account_status status = elsewhere->make(elsewhere->context, err);
+
+	if (status == CM_ACCOUNT_OK && unlinkat(use->directory, use->name, 0) < 0) {
+		cm_error_set_errno(err, "invitations: cannot be used up");
+		return CM_ACCOUNT_TROUBLE;
+	}
+	return status;
+}
+
+enum cm_invitation_status cm_invitation_use_elsewhere(const struct cm_config *config,
+						      const char *token, time_t now,
+						      cm_invitation_make_fn *make, void *context,
+						      struct cm_error *err)
+{
+	struct elsewhere elsewhere = {make, context};
+
+	return use(config, token, now, make_elsewhere, &elsewhere, err);
 }

@@ -64,6 +64,15 @@ enum cm_invitation_status cm_invitation_use(const struct cm_config *config, cons
 					    time_t now, const struct cm_address *address,
 					    const char *hash, struct cm_error *err);
 
+/* The same on a front, where make makes the account on another machine, while the use is locked.
+   CM_ACCOUNT_OK uses it up; a process that is killed between the two leaves the account and the
+   use. */
+typedef enum cm_account_status cm_invitation_make_fn(void *context, struct cm_error *err);
+enum cm_invitation_status cm_invitation_use_elsewhere(const struct cm_config *config,
+						      const char *token, time_t now,
+						      cm_invitation_make_fn *make, void *context,
+						      struct cm_error *err);
+
 /* Shows each invitation, in no order. False from show ends it. False with err filled if the
    directory cannot be read; no directory means no invitations. */
 typedef bool cm_invitation_show_fn(const struct cm_invitation *invitation, void *context);

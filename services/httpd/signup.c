@@ -33,17 +33,25 @@ static enum cm_registration check_mode(const struct cm_config *config, const cha
 	}
 }
 
+/* One attempt to make an account. */
+struct attempt {
+	const struct cm_config *config;
+	const struct cm_address *address;
+	const char *password;
+	const char *hash;
+};
+
 /* On a front. The first login makes the account. */
-static enum cm_account_status create_at_backend(const struct cm_config *config,
-						const struct cm_address *address,
-						const char *password, struct cm_error *err)
+static enum cm_account_status create_at_backend(void *context, struct cm_error *err)
 {
+	const struct attempt *attempt = context;
 	char host[CM_BACKEND_HOST_SIZE], text[CM_BACKEND_TEXT_SIZE];
-	enum cm_account_status status = cm_backends_find(config, address, host, err);
+	enum cm_account_status status =
+	    cm_backends_find(attempt->config, attempt->address, host, err);
 
 	if (status != CM_ACCOUNT_ABSENT)
 		return status == CM_ACCOUNT_OK ? CM_ACCOUNT_EXISTS : status;
-	switch (cm_backend_login(host, address->text, password, text, err)) {
+	switch (cm_backend_login(host, attempt->address->text, attempt->password, text, err)) {
 	case CM_BACKEND_LOGIN_OK:
 		return CM_ACCOUNT_OK;
 	case CM_BACKEND_LOGIN_REFUSED:
@@ -54,16 +62,28 @@ static enum cm_account_status create_at_backend(const struct cm_config *config,
 	}
 }
 
-/* One attempt. CM_ACCOUNT_ABSENT: the invitation was used up meanwhile. */
-static enum cm_account_status create(const struct cm_config *config, const char *token,
-				     const struct cm_address *address, const char *password,
-				     const char *hash, struct cm_error *err)
+static enum cm_invitation_status invite(struct attempt *attempt, const char *token,
+					struct cm_error *err)
 {
+	const struct cm_config *config = attempt->config;
+
 	if (cm_backends_used(config))
-		return create_at_backend(config, address, password, err);
+		return cm_invitation_use_elsewhere(config, token, time(NULL), create_at_backend,
+						   attempt, err);
+	return cm_invitation_use(config, token, time(NULL), attempt->address, attempt->hash, err);
+}
+
+/* CM_ACCOUNT_ABSENT: the invitation was used up meanwhile. */
+static enum cm_account_status create(struct attempt *attempt, const char *token,
+				     struct cm_error *err)
+{
+	const struct cm_config *config = attempt->config;
+
 	if (config->registration != CM_REGISTRATION_INVITE)
-		return cm_account_create(config, address, hash, err);
-	switch (cm_invitation_use(config, token, time(NULL), address, hash, err)) {
+		return cm_backends_used(config)
+			   ? create_at_backend(attempt, err)
+			   : cm_account_create(config, attempt->address, attempt->hash, err);
+	switch (invite(attempt, token, err)) {
 	case CM_INVITATION_OK:
 		return CM_ACCOUNT_OK;
 	case CM_INVITATION_EXISTS:
@@ -87,11 +107,13 @@ static enum cm_account_status create_any(const struct cm_config *config, const c
 	hash = cm_password_hash(signup->password, err);
 	if (hash == NULL)
 		return status;
-	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+	for (int i = 0; i < ATTEMPTS; i++) {
+		struct attempt attempt = {config, &signup->address, signup->password, hash};
+
 		status = CM_ACCOUNT_TROUBLE;
 		if (!cm_credentials_address(config, &signup->address, err))
 			break;
-		status = create(config, token, &signup->address, signup->password, hash, err);
+		status = create(&attempt, token, err);
 		if (status != CM_ACCOUNT_EXISTS && status != CM_ACCOUNT_BLOCKED)
 			break;
 	}

@@ -118,19 +118,67 @@ def test_refusals_have_their_reason(cluster):
             pass
 
 
-def test_an_account_from_the_web(cluster):
+def ask_for_account(cluster, path="/new"):
+    """(status, answer)"""
     client = http.client.HTTPSConnection("127.0.0.1", 443, context=trusting(), timeout=60)
-    client.request("POST", "/new", body=b"", headers={"Host": cluster.front.domain})
-    answer = json.loads(client.getresponse().read())
+    client.request("POST", path, body=b"", headers={"Host": cluster.front.domain})
+    answer = client.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+def check_account(cluster, answer):
     account = Account(cluster.front.domain, answer["email"].split("@")[0], answer["password"])
     assert len(cluster.places()[account.address]) == 1
     cluster.front.imap(account).logout()
 
 
+def test_an_account_from_the_web(cluster):
+    check_account(cluster, ask_for_account(cluster)[1])
+
+
+@pytest.fixture
+def invited(cluster):
+    cluster.front.ini["registration"] = "invite"
+    cluster.set_backends(cluster.backends)
+    yield cluster
+    del cluster.front.ini["registration"]
+    cluster.set_backends(cluster.backends)
+
+
+def test_invitations(invited):
+    output = invited.front.inside("chatmailctl", "invite", "create", "--uses", "2", "--json").stdout
+    [invitation] = json.loads(output)["invitations"]
+    path = "/new?" + invitation["link"].partition("#")[2]
+    for _ in range(2):
+        status, answer = ask_for_account(invited, path)
+        assert status == 200, answer
+        check_account(invited, answer)
+    for wrong in (path, "/new", "/new?abcdefghijkmnpqrstuvwxyz23"):
+        assert ask_for_account(invited, wrong)[0] == 403
+    with pytest.raises(imaplib.IMAP4.error, match="invitation"):
+        invited.front.registered()
+
+
+def test_a_failure_uses_no_invitation_up(invited):
+    """The backend makes no accounts."""
+    output = invited.front.inside("chatmailctl", "invite", "create", "--json").stdout
+    [invitation] = json.loads(output)["invitations"]
+    path = "/new?" + invitation["link"].partition("#")[2]
+    for relay in invited.backends.values():
+        relay.path("/etc/chatmail-nocreate").touch()
+    assert ask_for_account(invited, path)[0] == 503
+    for relay in invited.backends.values():
+        relay.path("/etc/chatmail-nocreate").unlink()
+    check_account(invited, ask_for_account(invited, path)[1])
+    assert ask_for_account(invited, path)[0] == 403
+
+
 def test_unknown_recipients(cluster, accounts):
     nobody = cluster.front.account()
     message = encrypted(accounts[0].address, nobody.address)
-    cluster.front.send(accounts[0], nobody.address, message)
+    assert cluster.front.send(accounts[0], nobody.address, message)[0] == 550
+    to = [nobody.address, accounts[1].address]
+    assert cluster.front.send(accounts[0], to, message)[0] == 250
     eventually(lambda: any(b"mailer-daemon@" in found.lower() for found in
                            cluster.front.fetch(accounts[0])))  # fmt: skip
     assert nobody.address not in cluster.places()

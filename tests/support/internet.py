@@ -3,10 +3,14 @@
 Its addresses are those of documentation (RFC 5737, RFC 3849), which programs take for public ones.
 All of it ends with the process that made it."""
 
+import contextlib
 import subprocess
+import sys
+from pathlib import Path
 
 from support.namespace import Network
 
+SLOW_WIRE = Path(__file__).with_name("slow_wire.py")
 IPV4, IPV6 = "198.51.100.", "2001:db8::"
 
 
@@ -37,9 +41,28 @@ class Host(Network):
     def plug(self):
         run(*self.hub.command("ip", "link", "set", self.link, "up"))
 
-    def shape(self, *netem):
-        """Loss and delay of what it receives, in words of tc-netem(8), which not every kernel has."""
-        run(*self.hub.command("tc", "qdisc", "replace", "dev", self.link, "root", "netem", *netem))
+    @contextlib.contextmanager
+    def slow(self, milliseconds, percent):
+        """Inside, its cable delays in both directions, and loses. Without netem, which not every
+        kernel has."""
+        inner, outer = f"{self.link}-in", f"{self.link}-out"
+        run(*self.hub.command("ip", "link", "add", inner, "type", "veth", "peer", "name", outer))
+        run(*self.hub.command("ip", "link", "set", outer, "master", "bridge", "up"))
+        run(*self.hub.command("ip", "link", "set", inner, "up"))
+        run(*self.hub.command("ip", "link", "set", self.link, "nomaster"))
+        program = [sys.executable, SLOW_WIRE, self.link, inner, milliseconds, percent]
+        wire = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *self.hub.command(*program)],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert wire.stdout.readline() == "up\n"
+            yield
+        finally:
+            wire.kill()
+            wire.wait()
+            run(*self.hub.command("ip", "link", "delete", inner))
+            run(*self.hub.command("ip", "link", "set", self.link, "master", "bridge"))
 
 
 class Internet:
