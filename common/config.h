@@ -123,7 +123,7 @@ struct cm_config {
 	char *blocked_senders_file;
 	char *resolver; /* "ADDR[@PORT]"; "": the system's */
 	enum cm_outbound outbound;
-	bool outbound_private; /* over HTTPS to private addresses, too */
+	bool outbound_private; /* to private addresses, too */
 	enum cm_federation_mode federation;
 	char *federation_allow_file;
 	char *federation_deny_file;

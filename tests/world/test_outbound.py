@@ -80,6 +80,51 @@ def test_null_mx(world, north, alice):
     assert b"nullMX" in bounce
 
 
+PRIVATE = (
+    "A 127.0.0.1", "A 10.1.2.3", "A 172.16.0.1", "A 192.168.1.1", "A 169.254.169.254",
+    "A 100.64.0.1", "A 0.0.0.0", "A 224.0.0.1", "AAAA ::1", "AAAA fe80::1", "AAAA fd00::1",
+    "AAAA ::ffff:10.1.2.3", "AAAA ::ffff:127.0.0.1", "AAAA 2002:7f00:1::1", "AAAA 2001::1", "AAAA ff02::1",
+    "AAAA 64:ff9b::a09:909",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("records", [PRIVATE[:8], PRIVATE[8:], PRIVATE], ids=["IPv4", "IPv6", "both"])
+def test_private_addresses_are_no_mail_servers(world, north, alice, records):
+    world.publish("other", ["@ IN MX 10 mx", *(f"mx IN {record}" for record in records)])
+    name = f"inside{len(records)}@other.example"
+    send(north, alice, name)
+    log = eventually(lambda: status_of(north, name), 60)
+    # Nobody was connected to.
+    assert "relay=none" in log and "filter drops all results" in log, log
+    drop_queue(north)
+
+
+@pytest.mark.parametrize(
+    "literal",
+    ["[10.1.2.3]", "[127.0.0.1]", "[IPv6:::1]", "[IPv6:fd00::1]", "[IPv6:::ffff:10.1.2.3]", "[IPv6:2002:7f00:1::1]"],
+)
+def test_private_literals_are_none_either(north, alice, literal):
+    send(north, alice, f"x@{literal}")
+    [bounce] = north.messages(alice, timeout=60)
+    assert b"Not a public address" in bounce
+    assert north.queue() == []
+
+
+def test_of_two_addresses_the_public_one_counts(world, north, alice, stock):
+    stock.set(virtual_mailbox_domains="stock.example other.example")
+    world.publish("other", ["@ IN MX 5 inner", "@ IN MX 10 stock.example.", "inner IN A 10.0.0.1"])
+    send(north, alice, "outside@other.example")
+    eventually(lambda: stock.mail("outside"), 60)
+    stock.set(virtual_mailbox_domains="stock.example")
+
+
+def status_of(relay, address):
+    """The last line that Postfix's smtp client logged about an address."""
+    lines = [line for line in relay.log("mail").splitlines()
+             if f"to=<{address}>" in line and "status=" in line]  # fmt: skip
+    return lines and lines[-1]
+
+
 def test_a_fresh_record_works_at_once(world, north, alice, stock):
     world.publish("other", ["@ IN TXT none"])
     send(north, alice, "early@other.example")
@@ -117,6 +162,30 @@ def test_one_dead_destination_holds_up_nobody(world, north, south, alice, stock)
     waiting = [entry["recipients"][0]["address"] for entry in north.queue()]
     assert len([address for address in waiting if address.endswith("@other.example")]) == 60
     drop_queue(north)
+
+
+def test_what_cannot_be_delivered_comes_back_after_two_days(north, alice, stock):
+    """The days are made seconds."""
+    lifetime = north.inside("postconf", "-h", "maximal_queue_lifetime", "bounce_queue_lifetime").stdout
+    assert lifetime.split() == ["2d", "2d"]
+    stock.set(smtpd_tls_security_level="none")
+    send(north, alice, "old@stock.example")
+    eventually(lambda: deferred(north, "old@stock.example"), 60)
+    north.inside("postqueue", "-f")
+    eventually(lambda: deferred(north, "old@stock.example"), 60)
+    assert north.fetch(alice) == []
+    main = north.path("/etc/postfix/main.cf")
+    text = main.read_text()
+    main.write_text(text.replace("maximal_queue_lifetime = 2d", "maximal_queue_lifetime = 1s"))
+    try:
+        north.restart_service("postfix")
+        north.inside("postqueue", "-f")
+        [bounce] = north.messages(alice, timeout=60)
+        assert b"old@stock.example" in bounce and b"TLS is required" in bounce
+        eventually(lambda: north.queue() == [], 60)
+    finally:
+        main.write_text(text)
+        north.restart_service("postfix")
 
 
 def test_mta_sts(world, north):
