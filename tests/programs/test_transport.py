@@ -31,14 +31,14 @@ def world(tmp_path_factory, authority):
 
 class Transport:
     def __init__(self, directory, world, authority, outbound, **keys):
-        keys = {"outbound": outbound, "outbound_private": "true", "run_dir": directory, **keys}
+        keys = {"outbound": outbound, "outbound_private": "true", "run_dir": directory,
+                "max_message_size": "2000000", **keys}  # fmt: skip
         self.run_dir = directory / "run"
         self.run_dir.mkdir()
         self.ini = directory / "chatmail.ini"
         self.log = directory / "log"
         self.ini.write_text(
             "[params]\nmail_domain = relay.test\nresolver = 127.0.0.1\n"
-            "max_message_size = 2000000\n"
             + "".join(f"{key} = {value}\n" for key, value in keys.items())
         )
         with open(self.log, "wb") as log:
@@ -162,6 +162,25 @@ def test_a_large_message_goes_through_a_file(transport, world):
     assert transport.send(["b@good.test"], body)["b@good.test"].startswith("250 ")
     (request,) = sent_since(world, before)
     assert request["length"] == len(body)
+
+
+def peak(process):
+    """The most memory that it had so far, in KiB."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def test_memory_does_not_grow_with_the_message(tmp_path, world, authority):
+    transport = Transport(tmp_path, world, authority, "https", max_message_size="31457280")
+    assert transport.send(["b@good.test"])["b@good.test"].startswith("250 ")
+    before = peak(transport.process)
+    line = b"x" * 76 + b"\r\n"
+    body = BODY + line * (30_000_000 // len(line))
+    for _ in range(3):
+        assert transport.send(["b@good.test"], body)["b@good.test"].startswith("250 ")
+    assert world.requests()[-1]["length"] > 29_000_000
+    assert peak(transport.process) - before < 4096
+    assert transport.stop() == 0
 
 
 @pytest.mark.parametrize("split", (1, 2, 3, 4, 5))

@@ -174,3 +174,22 @@ def test_a_client_that_hangs_up_sends_nothing(relay, peer, bob):
         connection.close()
     relay.settle()
     assert relay.fetch(bob) == []
+
+
+def test_thirty_megabytes_need_no_memory(relay, peer, bob):
+    def peak():
+        pid = relay.inside("pgrep", "-x", "chatmail-httpd").stdout.split()[0]
+        line = relay.inside("grep", "VmHWM", f"/proc/{pid}/status").stdout
+        return int(line.split()[1])
+
+    small = peer.sign(encrypted(peer.address(), bob.address))
+    large = peer.sign(encrypted(peer.address(), bob.address, size=22_000_000))
+    assert post(relay, small, peer.address(), [bob.address])[0] == 200
+    before = peak()
+    pieces = [large[place : place + 65536] for place in range(0, len(large), 65536)]
+    for body in (large, iter(pieces)):
+        assert post(relay, body, peer.address(), [bob.address])[0] == 200
+    # In KiB.
+    assert peak() - before < 4096
+    received = relay.messages(bob, 3, timeout=120)
+    assert sorted(len(message) > 29_000_000 for message in received) == [False, True, True]
