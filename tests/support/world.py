@@ -17,7 +17,7 @@ from support.relay import Relay
 from support.stock_postfix import StockPostfix
 
 DNS = 2
-NUMBERS = {"north": 10, "south": 20, "literal": 30, "literal6": 31, "stock": 40, "clients": 50}
+NUMBERS = {"north": 10, "south": 20, "literal": 30, "literal6": 31, "test": 32, "stock": 40, "clients": 50}
 NAMED = ("north", "south")
 NAUTA = ["@ IN MX 10 stock.example."]
 
@@ -26,8 +26,8 @@ class WorldRelay(Relay):
     """A relay at its usual ports, at a host of the internet."""
 
     def __init__(self, stages, host, domain, etc, ini=None, **options):
-        by_address = not domain[0].isalpha()
-        if by_address:
+        by_address = domain[0].isdigit()
+        if not domain[0].isalpha():
             ini = {"tls_external_cert_and_key": "", **(ini or {})}
         ini = {"mxdeliv_port": "10025", "outbound_private": "false", **(ini or {})}
         super().__init__(stages, domain, ini, **options)
@@ -88,7 +88,7 @@ class World:
     def make_relay(self, name, ini=None, **options):
         """A relay at a host, not started; named ones get a certificate."""
         host = self.internet.hosts[name]
-        domain = {"literal": host.ipv4, "literal6": host.ipv6}.get(name, f"{name}.example")
+        domain = {"literal": host.ipv4, "literal6": host.ipv6, "test": "_test.example"}.get(name, f"{name}.example")
         etc = self.directory / f"etc-{name}"
         shutil.copytree(self.etc, etc, dirs_exist_ok=True)
         if domain[0].isalpha():
@@ -110,7 +110,7 @@ class World:
                 subprocess.run(
                     hub.command(*words, *(["nodad"] if ":" in each else [])), check=True
                 )
-            zones = {f"{name}.example": [] for name in (*NAMED, "stock", "other")}
+            zones = {f"{name}.example": [] for name in (*NAMED, "_test", "stock", "other")}
             with network_of(hub.process.pid):
                 zones = {"": [], "nauta.cu": NAUTA, **zones}
                 self.dns = Nsd(self.directory / "dns", zones, address, 53, also=[ipv6])
@@ -157,6 +157,14 @@ class World:
     def at(self, name):
         """Inside, this thread and the programs that it starts are at a host."""
         return network_of(self.internet.hosts[name].process.pid)
+
+    def run_at(self, name, *command, **options):
+        """Runs a command at a host, with the DNS of this world; the finished process."""
+        script = f'mount --bind {self.etc}/resolv.conf /etc/resolv.conf && exec "$@"'
+        inside = self.internet.hosts[name].command("unshare", "--mount", "sh", "-c", script, "sh")
+        return subprocess.run(
+            [*inside, *map(str, command)], capture_output=True, text=True, check=False, **options
+        )
 
     def core(self, directory):
         """Real clients, at the host of the clients."""

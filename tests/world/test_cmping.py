@@ -1,0 +1,37 @@
+"""cmping, which others wrote to try relays: it makes accounts by itself and sends messages round."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+CMPING = Path(sys.executable).parent / "cmping"
+
+
+@pytest.fixture(scope="module")
+def test_relay(the_world):
+    """A relay whose certificate nobody checks, as its name begins with '_': clients of such a kind
+    trust no authority of ours."""
+    the_world.add_host("test")
+    relay = the_world.make_relay("test")
+    the_world.relays["test"] = relay
+    relay.start()
+    the_world.publish("_test", the_world.zone(relay))
+    yield relay
+    the_world.relays.pop("test").stop()
+
+
+@pytest.mark.parametrize("direction", ["to the address", "from the address", "alone"])
+def test_pings(the_world, test_relay, tmp_path, direction):
+    address = the_world.relays["literal"].address
+    relays = {
+        "to the address": [test_relay.domain, address],
+        "from the address": [address, test_relay.domain],
+        "alone": [test_relay.domain],
+    }[direction]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PATH": f"{CMPING.parent}:{os.environ['PATH']}"}
+    done = the_world.run_at("clients", CMPING, "-c", 5, *relays, env=environment, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"5 transmitted, 5 received", done.stdout), done.stdout
