@@ -40,6 +40,7 @@ struct cm_invitation {
 	time_t expires;    /* 0: never */
 	unsigned int uses; /* accounts that it was made for */
 	unsigned int left; /* uses that are left */
+	time_t changed;    /* last used, or made */
 };
 
 enum cm_invitation_status {
@@ -82,6 +83,10 @@ bool cm_invitation_each(const struct cm_config *config, cm_invitation_show_fn *s
 /* Ends an invitation for good. ABSENT: no invitation has this id. */
 enum cm_invitation_status cm_invitation_revoke(const struct cm_config *config, const char *id,
 					       struct cm_error *err);
+
+/* Deletes what processes that were killed left of invitations that they made or revoked, if it was
+   not changed since before. False with err filled. */
+bool cm_invitation_clean(const struct cm_config *config, time_t before, struct cm_error *err);
 
 /* True if the text has the form of a token; others are not worth a look at the disk. */
 bool cm_invitation_token_valid(const char *token);

@@ -84,14 +84,15 @@ static bool make_content(int directory, unsigned int uses, time_t expires, const
 			 const struct stat *owner)
 {
 	char name[32];
-	bool good = make_description(directory, uses, expires, note, owner);
+	/* First, so that the expiry run can delete what is left if we are killed. */
+	bool good = (geteuid() != 0 || fchown(directory, owner->st_uid, owner->st_gid) == 0) &&
+		    make_description(directory, uses, expires, note, owner);
 
 	for (unsigned int i = 1; good && i <= uses; i++) {
 		snprintf(name, sizeof(name), CM_INVITATION_USE_PREFIX "%05u", i);
 		good = make_file(directory, name, "", owner);
 	}
-	return good && (geteuid() != 0 || fchown(directory, owner->st_uid, owner->st_gid) == 0) &&
-	       fsync(directory) == 0;
+	return good && fsync(directory) == 0;
 }
 
 static bool remove_directory(int top, const char *name)
@@ -196,16 +197,19 @@ static bool show_one(int top, const char *name, cm_invitation_show_fn *show, voi
 {
 	struct cm_invitation invitation = {.note = NULL};
 	int directory = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
 	bool good;
 
 	*going_r = true;
 	if (directory < 0 && errno == ENOENT)
 		return true;
-	good = directory >= 0 && count_uses(directory, &invitation.left);
+	good =
+	    directory >= 0 && count_uses(directory, &invitation.left) && fstat(directory, &st) == 0;
 	if (!good)
 		cm_error_set_errno(err, "invitations: cannot be read");
 	good = good && cm_invitation_read(directory, &invitation, err);
 	if (good) {
+		invitation.changed = st.st_mtime;
 		snprintf(invitation.id, sizeof(invitation.id), "%.*s", CM_INVITATION_ID_LENGTH,
 			 name);
 		*going_r = show(&invitation, context);
@@ -216,27 +220,61 @@ static bool show_one(int top, const char *name, cm_invitation_show_fn *show, voi
 	return good;
 }
 
+/* The invitations as a stream; NULL with err filled, or left empty if nobody was ever invited. */
+static DIR *open_invitations(const struct cm_config *config, struct cm_error *err)
+{
+	int top = cm_invitation_open_top(config);
+	DIR *stream = top < 0 ? NULL : fdopendir(top);
+
+	err->text[0] = '\0';
+	if (stream != NULL || (top < 0 && errno == ENOENT))
+		return stream;
+	cm_error_set_errno(err, "%s/" CM_INVITATION_DIR ": cannot be read", config->mailboxes_dir);
+	if (top >= 0)
+		close(top);
+	return NULL;
+}
+
 bool cm_invitation_each(const struct cm_config *config, cm_invitation_show_fn *show, void *context,
 			struct cm_error *err)
 {
 	const struct dirent *entry;
 	bool good = true, going = true;
-	int top = cm_invitation_open_top(config);
-	DIR *stream;
+	DIR *stream = open_invitations(config, err);
 
-	if (top < 0 && errno == ENOENT)
-		return true;
-	stream = top < 0 ? NULL : fdopendir(top);
-	if (stream == NULL) {
-		cm_error_set_errno(err, "%s/" CM_INVITATION_DIR ": cannot be read",
-				   config->mailboxes_dir);
-		if (top >= 0)
-			close(top);
-		return false;
-	}
+	if (stream == NULL)
+		return err->text[0] == '\0';
 	while (good && going && (entry = readdir(stream)) != NULL)
 		if (is_invitation(entry->d_name))
-			good = show_one(top, entry->d_name, show, context, &going, err);
+			good = show_one(dirfd(stream), entry->d_name, show, context, &going, err);
+	closedir(stream);
+	return good;
+}
+
+static bool is_remains(const char *name)
+{
+	return strncmp(name, MAKING_PREFIX, strlen(MAKING_PREFIX)) == 0 ||
+	       strncmp(name, REVOKED_PREFIX, strlen(REVOKED_PREFIX)) == 0;
+}
+
+bool cm_invitation_clean(const struct cm_config *config, time_t before, struct cm_error *err)
+{
+	const struct dirent *entry;
+	DIR *stream = open_invitations(config, err);
+	bool good = true;
+	struct stat st;
+
+	if (stream == NULL)
+		return err->text[0] == '\0';
+	while ((entry = readdir(stream)) != NULL)
+		if (is_remains(entry->d_name) &&
+		    fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_mtime < before && !remove_directory(dirfd(stream), entry->d_name) &&
+		    errno != ENOENT) {
+			cm_error_set_errno(err, "%s/" CM_INVITATION_DIR ": cannot be changed",
+					   config->mailboxes_dir);
+			good = false;
+		}
 	closedir(stream);
 	return good;
 }

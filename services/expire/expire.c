@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "invitations.h"
 #include "mailbox.h"
 #include "maildir_walk.h"
 #include "progress.h"
@@ -144,6 +145,7 @@ static bool expire_all(struct expire_state *state, struct cm_mailboxes *mailboxe
 	}
 	cm_progress_end(&progress);
 	expire_stale_pushes(state);
+	expire_invitations(state);
 	return ok;
 }
 
@@ -174,7 +176,8 @@ static enum expire_status run(struct expire_state *state, struct cm_mailboxes *m
 enum expire_status expire_run(const struct cm_config *config, const struct expire_options *options,
 			      struct expire_result *result, struct cm_error *err)
 {
-	struct expire_state state = {.options = options, .trash_fd = -1, .result = result};
+	struct expire_state state = {
+	    .config = config, .options = options, .trash_fd = -1, .result = result};
 	struct cm_mailboxes *mailboxes;
 	enum expire_status status;
 

@@ -2,10 +2,10 @@
  * expire - one run over all mailboxes: deletes what is old, or lists it in a dry run
  *
  * Upstream's rules (rules.h) for accounts and messages, then trimming of mailboxes that are over
- * 70 % of max_mailbox_size (maildir_trim.h), then stale entries of the push queue and temporary
- * files. The run may be killed at any moment; the next one goes on. It passes over the accounts
- * twice. The first pass only counts the unused ones, to refuse the whole run if too many would go
- * (a wrong clock).
+ * 70 % of max_mailbox_size (maildir_trim.h), then stale entries of the push queue, temporary
+ * files, and invitations that are of no use. The run may be killed at any moment; the next one goes
+ * on. It passes over the accounts twice. The first pass only counts the unused ones, to refuse the
+ * whole run if too many would go (a wrong clock).
  */
 #ifndef EXPIRE_EXPIRE_H
 #define EXPIRE_EXPIRE_H
@@ -38,6 +38,7 @@ struct expire_result {
 	uint64_t quota_messages;      /* of these, from mailboxes that were too full */
 	uint64_t account_messages;    /* deleted with their account */
 	uint64_t pushes_deleted;
+	uint64_t invitations_deleted;
 	uint64_t folders_deleted; /* without messages */
 	uint64_t temporary_deleted;
 	uint64_t bytes;    /* of everything deleted */

@@ -36,6 +36,14 @@ bool expire_account(const struct expire_rules *rules, time_t seen)
 	return seen != 0 && seen < rules->seen_before;
 }
 
+bool expire_invitation(const struct expire_rules *rules, const struct cm_invitation *invitation)
+{
+	time_t before = rules->now - EXPIRE_INVITATION_SECONDS;
+
+	return (invitation->expires != 0 && invitation->expires < before) ||
+	       (invitation->left == 0 && invitation->changed < before);
+}
+
 bool expire_rested(const struct expire_rules *rules, time_t modified)
 {
 	return modified < rules->now - EXPIRE_REST_SECONDS;

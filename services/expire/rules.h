@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "config.h"
+#include "invitation.h"
 #include "maildir_walk.h"
 
 /* A message is large if it has more bytes than this. */
@@ -19,6 +20,9 @@
 
 /* The notifier drops an entry after 5 h; one that still exists an hour later is stale. */
 #define EXPIRE_PUSH_SECONDS (6 * 3600)
+
+/* An invitation that expired or was used up is still listed for so long. */
+#define EXPIRE_INVITATION_SECONDS (30 * 86400)
 
 /* A temporary file, or an account's directory without a password, is somebody's work in progress
    until it has rested this long. */
@@ -45,6 +49,9 @@ bool expire_message(const struct expire_rules *rules, enum cm_maildir_part part,
 
 /* True if the account is to be deleted. A last-seen time of 0 means unknown: the account stays. */
 bool expire_account(const struct expire_rules *rules, time_t seen);
+
+/* True if the invitation has been of no use for EXPIRE_INVITATION_SECONDS. */
+bool expire_invitation(const struct expire_rules *rules, const struct cm_invitation *invitation);
 
 /* True if it was not modified for EXPIRE_REST_SECONDS. */
 bool expire_rested(const struct expire_rules *rules, time_t modified);

@@ -7,6 +7,7 @@
 #include "expire.h"
 
 struct expire_state {
+	const struct cm_config *config;
 	const struct expire_options *options;
 	struct expire_rules rules;
 	int mailboxes_fd;

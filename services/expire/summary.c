@@ -24,6 +24,7 @@ void expire_print_json(const struct expire_result *result, const struct expire_o
 	PRINT_FIELD(quota_messages);
 	PRINT_FIELD(account_messages);
 	PRINT_FIELD(pushes_deleted);
+	PRINT_FIELD(invitations_deleted);
 	PRINT_FIELD(folders_deleted);
 	PRINT_FIELD(temporary_deleted);
 	PRINT_FIELD(bytes);
@@ -38,13 +39,13 @@ void expire_print_text(const struct expire_result *result, const struct expire_o
 	printf("%s %" PRIu64 " of %" PRIu64 " accounts (with %" PRIu64 " messages), %" PRIu64
 	       " of %" PRIu64 " messages in the others (%" PRIu64 " because of quota), %" PRIu64
 	       " empty directories, %" PRIu64 " empty folders, %" PRIu64 " queue entries, %" PRIu64
-	       " temporary files: %.1f MB in %.2f s\n",
+	       " invitations, %" PRIu64 " temporary files: %.1f MB in %.2f s\n",
 	       options->dry_run ? "Would delete" : "Deleted", result->accounts_deleted,
 	       result->accounts, result->account_messages,
 	       result->messages_deleted + result->quota_messages, result->messages,
 	       result->quota_messages, result->directories_deleted, result->folders_deleted,
-	       result->pushes_deleted, result->temporary_deleted, (double)result->bytes / 1e6,
-	       seconds);
+	       result->pushes_deleted, result->invitations_deleted, result->temporary_deleted,
+	       (double)result->bytes / 1e6, seconds);
 	if (result->directories_kept > 0)
 		printf("Kept %" PRIu64 " directories that have no password but are not empty\n",
 		       result->directories_kept);

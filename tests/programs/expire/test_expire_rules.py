@@ -12,6 +12,7 @@ from support.expire_tree import (
     LARGE,
     MIB,
     NOW,
+    counter,
     make_old,
     message,
     set_age,
@@ -217,6 +218,69 @@ def test_queue_entry_boundary(tree, name, limit, seconds, goes):
     path = message(tree.mail / "pending_notifications", limit + seconds, name=name)
     assert tree.summary()["pushes_deleted"] == int(goes)
     assert path.exists() == (not goes)
+
+
+# --- invitations ---
+
+
+def invitation(tree, expires, uses, changed):
+    """A year old. expires and changed: seconds ago; expires None: never."""
+    path = tree.mail / "invitations" / f"{next(counter):064x}"
+    path.mkdir(parents=True)
+    ends = 0 if expires is None else NOW - expires
+    description = {"created": NOW - 365 * DAY, "expires": ends, "uses": 2, "note": ""}
+    (path / "invitation.json").write_text(json.dumps(description))
+    for use in range(uses):
+        (path / f"use.{use + 1:05}").touch()
+    set_age(path, changed)
+    return path
+
+
+@pytest.mark.parametrize("uses", [0, 1])
+@pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
+def test_expired_invitation_boundary(tree, uses, seconds, goes):
+    path = invitation(tree, 30 * DAY + seconds, uses, 10 * DAY)
+    assert tree.summary("--dry-run")["invitations_deleted"] == int(goes)
+    assert path.exists()
+    assert tree.summary()["invitations_deleted"] == int(goes)
+    assert [path] * (not goes) == list((tree.mail / "invitations").iterdir())
+
+
+@pytest.mark.parametrize("expires", [None, -DAY])
+@pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
+def test_used_up_invitation_boundary(tree, expires, seconds, goes):
+    path = invitation(tree, expires, 0, 30 * DAY + seconds)
+    assert tree.summary()["invitations_deleted"] == int(goes)
+    assert path.exists() == (not goes)
+
+
+@pytest.mark.parametrize("expires", [None, -DAY])
+def test_an_invitation_that_can_be_used_stays(tree, expires):
+    path = invitation(tree, expires, 1, 300 * DAY)
+    assert tree.summary()["invitations_deleted"] == 0
+    assert path.exists()
+
+
+@pytest.mark.parametrize("name", [".making.0a1b", ".revoked.0a1b"])
+@pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
+def test_remains_of_an_invitation(tree, name, seconds, goes):
+    """Whoever made or revoked it was killed."""
+    path = tree.mail / "invitations" / name
+    path.mkdir(parents=True)
+    (path / "use.00001").touch()
+    set_age(path, HOUR + seconds)
+    tree.run("--dry-run")
+    assert path.exists()
+    tree.run()
+    assert path.exists() == (not goes)
+
+
+def test_an_unreadable_invitation_is_trouble(tree):
+    """The mailboxes are looked after nevertheless."""
+    (invitation(tree, None, 0, 0) / "invitation.json").write_text("nonsense")
+    old = message(tree.account("user") / "cur", 30 * DAY)
+    assert tree.summary(status=2)["troubles"] == 1
+    assert not old.exists()
 
 
 # --- quota in the daily run ---

@@ -145,6 +145,22 @@ static void test_revoked(void **state)
 	assert_string_equal(kept.id, "");
 }
 
+static void test_last_use_changes_it(void **state)
+{
+	struct cm_invitation kept = {.left = 0};
+	char command[512];
+
+	create(1, 0);
+	snprintf(command, sizeof(command), "touch -d @1000 %s/mail/invitations/%s*",
+		 (const char *)*state, id);
+	assert_int_equal(system(command), 0);
+	assert_true(cm_invitation_each(config, keep, &kept, &err));
+	assert_int_equal(kept.changed, 1000);
+	assert_int_equal(use(token, "one@relay.test"), CM_INVITATION_OK);
+	assert_true(cm_invitation_each(config, keep, &kept, &err));
+	assert_true(kept.changed > 1000);
+}
+
 /* Whoever is killed while a use is locked leaves a hash in it, and a mailbox without a password. */
 static void test_what_a_killed_one_left_is_used(void **state)
 {
@@ -185,6 +201,7 @@ int main(void)
 	    TEST(test_tokens),
 	    TEST(test_expired),
 	    TEST(test_revoked),
+	    TEST(test_last_use_changes_it),
 	    TEST(test_what_a_killed_one_left_is_used),
 	    TEST(test_mailboxes_that_are_away_are_trouble),
 	};
