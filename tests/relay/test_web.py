@@ -306,6 +306,10 @@ def pages(make_relay):
     ("", "en"), ("de", "de"), ("de-CH,fr;q=0.5", "de"), ("fa-IR", "fa"), ("ru,en", "ru"), ("xx", "en"), ("FR", "fr"),
     ("sv,de;q=0.8,en;q=0.5", "de"), ("sv-SE, xx;q=0.9, ru-RU;q=0.8", "ru"), ("en-GB,de", "en"), ("defoo,fr", "fr"),
     ("x," * 5000 + "es", "es"),
+    ("de;q=0.5,fr;q=0.9", "fr"), ("de;q=0.1,es;q=0.15,fa;q=0.05", "de"), ("en;q=0.8, ru", "ru"),
+    ("fa;q=0.001,de;q=0", "fa"), ("de;q=0,fr", "fr"), ("de;q=0.000, es;q=0.0", "en"), ("de; q=0.3 ,FA ; Q = 0.4", "fa"),
+    ("fr;q=1.000,de", "fr"), ("de;q=2,es;q=x,fr;q=0.1", "fr"), ("*,ru;q=0.2", "ru"), ("en;q=0", "en"),
+    ("de-DE,de;q=0.9,en-US;q=0.8,en;q=0.7", "de"), ("de;q=0" + "," * 7000 + "fr;q=0.5", "fr"),
 ])
 def test_language_by_header(pages, header, language):
     for path in ("/", "/privacy", "/invite"):
