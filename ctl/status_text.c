@@ -192,16 +192,16 @@ static uint64_t sum(const struct page *page, enum cm_stat first, enum cm_stat la
 	return total;
 }
 
-/* "LABEL 3, LABEL 1" of the rows first..last that are not zero; reason: the last label. */
+/* "LABEL 3, LABEL 1" of the rows first..last that are not zero, by the value of their one label. */
 static void print_reasons(const struct page *page, enum cm_stat first, enum cm_stat last)
 {
 	const char *separator = ": ";
 
 	for (enum cm_stat stat = first; stat <= last; stat++) {
-		const char *reason = strstr(cm_stats_describe(stat)->labels, "reason=\"");
+		const char *reason = strstr(cm_stats_describe(stat)->labels, "=\"");
 		if (reason == NULL || value(page, stat) == 0)
 			continue;
-		reason += strlen("reason=\"");
+		reason += strlen("=\"");
 		fprintf(page->out, "%s%.*s %" PRIu64, separator, (int)strcspn(reason, "\""), reason,
 			value(page, stat));
 		separator = ", ";
@@ -287,7 +287,9 @@ static void print_accounts(const struct page *page)
 	begin_section(page, "Accounts");
 	print_count(page, "logins", CM_STAT_LOGINS);
 	print_total(page, "logins refused", CM_STAT_LOGIN_WRONG_PASSWORD, CM_STAT_LOGIN_TROUBLE);
-	print_count(page, "created", CM_STAT_REGISTRATIONS);
+	begin_line(page, "created");
+	fprintf(page->out, "%" PRIu64, value(page, CM_STAT_REGISTRATIONS));
+	print_reasons(page, CM_STAT_REGISTRATIONS_AUTOMATIC, CM_STAT_REGISTRATIONS_INVITED);
 	print_total(page, "not created", CM_STAT_REGISTRATION_NAME, CM_STAT_REGISTRATION_TROUBLE);
 	print_count(page, "tokens set", CM_STAT_TOKENS_SET);
 }

@@ -77,8 +77,10 @@ def test_counters(place):
     assert times["p99"] == pytest.approx(0.131072)
     assert rows[("chatmail_push_delay_seconds",)]["p50"] is None
 
+    count(place.directory, "REGISTRATIONS", 9, "REGISTRATIONS_AUTOMATIC", 4, "REGISTRATIONS_WEB", 5)
     text = place.run().stdout
     for line in (
+        "  created          9: automatic 4, web 5\n",
         "  out, accepted    12: encrypted 12\n",
         "  out, refused     3: armor 3\n",
         "  in, refused      0\n",

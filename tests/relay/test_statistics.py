@@ -1,14 +1,18 @@
 """What all parts of a relay count together, as /metrics and chatmailctl status tell it."""
 
+import http.client
 import imaplib
 import json
+import re
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from support.messages import cleartext, encrypted
 from support.ports import free_ports
+from support.relay import trusting
 from support.wait import eventually
 
 
@@ -73,6 +77,80 @@ def test_accounts(counting):
         ("chatmail_registration_refusals_total", "password"): 1,
         ("chatmail_login_failures_total", "wrong_password"): 1,
     }
+
+
+# What core makes by itself: 23 of these characters.
+AUTOMATIC = "abcdefghijklmnopqrsTUV9"
+
+
+@contextmanager
+def set_to(relay, **ini):
+    """The same relay with other keys meanwhile."""
+    before = {key: relay.ini.get(key) for key in ini}
+    for values in (ini, before):
+        relay.ini.update({key: value for key, value in values.items() if value is not None})
+        for key in [key for key, value in values.items() if value is None]:
+            del relay.ini[key]
+        relay.write_ini()
+        for service in ("httpd", "dovecot"):
+            relay.restart_service(service)
+        eventually(lambda: reachable(relay))
+        if values is ini:
+            yield
+
+
+def post_new(relay, query=""):
+    client = http.client.HTTPSConnection("127.0.0.1", relay.ports["https_port"], context=trusting(), timeout=60)
+    client.request("POST", f"/new{query}", headers={"Host": relay.domain})
+    answer = client.getresponse()
+    answer.read()
+    client.close()
+    return answer.status
+
+
+def test_accounts_are_counted_by_origin(counting):
+    """A client's own password, a chosen one, the web, an invitation: each apart."""
+    before = metrics(counting)
+    counting.imap(counting.account(password=AUTOMATIC)).logout()
+    for password in (AUTOMATIC[:-1], AUTOMATIC[:-1] + "-", AUTOMATIC + "9"):
+        counting.imap(counting.account(password=password)).logout()
+    assert [post_new(counting), post_new(counting)] == [200, 200]
+    with set_to(counting, registration="invite"):
+        made = json.loads(counting.inside("chatmailctl", "invite", "create", "--json").stdout)
+        token = made["invitations"][0]["token"]
+        assert [post_new(counting, f"?{token}"), post_new(counting, f"?{token}"), post_new(counting)] == [200, 403, 403]
+    assert grown(counting, before) == {
+        ("chatmail_logins_total",): 4,
+        ("chatmail_registrations_total",): 7,
+        ("chatmail_registrations_by_origin_total", "automatic"): 1,
+        ("chatmail_registrations_by_origin_total", "chosen"): 3,
+        ("chatmail_registrations_by_origin_total", "web"): 2,
+        ("chatmail_registrations_by_origin_total", "invitation"): 1,
+        ("chatmail_registration_refusals_total", "invitation"): 1,
+        ("chatmail_registration_refusals_total", "invite"): 1,
+    }
+    text = counting.inside("chatmailctl", "status").stdout
+    assert re.search(r"^  created +\d+: automatic \d+, chosen \d+, web \d+, invitation \d+$", text, re.M), text
+
+
+def test_automatic_accounts_refused(counting):
+    """The user reads why; accounts that were there, and other ways to one, are not affected."""
+    there = counting.account(password=AUTOMATIC)
+    counting.imap(there).logout()
+    with set_to(counting, automatic_accounts="false"):
+        before = metrics(counting)
+        with pytest.raises(imaplib.IMAP4.error, match="takes only accounts that somebody asked for. Please add it by its link or code."):
+            counting.imap(counting.account(password=AUTOMATIC))
+        counting.imap(there).logout()
+        counting.registered()
+        assert post_new(counting) == 200
+        assert grown(counting, before) == {
+            ("chatmail_logins_total",): 2,
+            ("chatmail_registrations_total",): 2,
+            ("chatmail_registrations_by_origin_total", "chosen"): 1,
+            ("chatmail_registrations_by_origin_total", "web"): 1,
+            ("chatmail_registration_refusals_total", "automatic"): 1,
+        }
 
 
 def test_messages_and_notifications(counting):
