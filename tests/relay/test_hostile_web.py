@@ -1,0 +1,422 @@
+"""Hostile HTTP through the real nginx: slow, greedy and forged, by HTTP/1.1 and HTTP/2.
+
+Each test asks for a limit's effect, and that another client is served meanwhile."""
+
+import http.client
+import json
+import socket
+import ssl
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support.relay import trusting
+
+PATIENCE = 300
+
+# Once is enough: Dovecot has no part in it.
+pytestmark = pytest.mark.skipif("config.getoption('--dovecot') != '2.3'", reason="nothing of Dovecot")
+
+
+@pytest.fixture(scope="module")
+def relay(make_relay):
+    relay = make_relay(ini={"log_addresses": "true"}, without=["dovecot", "opendkim", "notifyd"])
+    answer = raw(relay, "127.0.40.100", b"POST /new HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n\r\n")
+    relay.recipient = json.loads(answer.split(b"\r\n\r\n")[1])["email"]
+    return relay
+
+
+def connect(relay, source, alpn=None, port="https_port"):
+    context = trusting()
+    if alpn:
+        context.set_alpn_protocols([alpn])
+    raw = socket.create_connection(("127.0.0.1", relay.ports[port]), PATIENCE, (source, 0))
+    return context.wrap_socket(raw, server_hostname=relay.domain)
+
+
+def all_of(connection):
+    """What comes until it is closed."""
+    data = b""
+    try:
+        while part := connection.recv(65536):
+            data += part
+    except TimeoutError:
+        raise AssertionError("the connection stays open") from None
+    except OSError:
+        pass
+    return data
+
+
+def raw(relay, source, request, **options):
+    with connect(relay, source, **options) as connection:
+        try:
+            connection.sendall(request)
+        except OSError:
+            pass
+        return all_of(connection)
+
+
+def served(relay, source="127.0.40.200", path="/en/"):
+    answer = raw(relay, source, b"GET %s HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n\r\n" % path.encode())
+    return answer.startswith(b"HTTP/1.1 200 ")
+
+
+def status(answer):
+    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.") else None
+
+
+# --- Slow ---
+
+
+def silent(relay):
+    """No TLS at all."""
+    return socket.create_connection(("127.0.0.1", relay.ports["https_port"]), PATIENCE, ("127.0.40.1", 0))
+
+
+def half_a_hello(relay):
+    """A TLS handshake that does not go on."""
+    connection = silent(relay)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    hello = trusting().wrap_bio(incoming, outgoing, server_hostname=relay.domain)
+    with pytest.raises(ssl.SSLWantReadError):
+        hello.do_handshake()
+    connection.sendall(outgoing.read())
+    return connection
+
+
+def half_a_header(relay):
+    connection = connect(relay, "127.0.40.1")
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: relay.te")
+    return connection
+
+
+def half_a_body(relay):
+    connection = connect(relay, "127.0.40.1")
+    connection.sendall(b"POST /new HTTP/1.1\r\nHost: relay.test\r\nContent-Length: 100\r\n\r\nabc")
+    return connection
+
+
+def letter(relay):
+    return (
+        b"POST /mxdeliv HTTP/1.1\r\nHost: relay.test\r\nX-MAIL-FROM: a@peer.test\r\nX-MAIL-TO: %s\r\n"
+        b"Content-Length: 100\r\nConnection: close\r\n\r\nabc" % relay.recipient.encode()
+    )
+
+
+def half_a_mail(relay):
+    connection = connect(relay, "127.0.40.1")
+    connection.sendall(letter(relay))
+    return connection
+
+
+def idle(relay):
+    connection = connect(relay, "127.0.40.1")
+    connection.sendall(b"GET /en/ HTTP/1.1\r\nHost: relay.test\r\n\r\n")
+    return connection
+
+
+def idle_http2(relay):
+    connection = connect(relay, "127.0.40.1", "h2")
+    connection.sendall(PREFACE)
+    return connection
+
+
+def half_a_header_on_port_80(relay):
+    connection = socket.create_connection(("127.0.0.1", relay.ports["http_port"]), PATIENCE, ("127.0.40.1", 0))
+    connection.sendall(b"GET / HTTP/1.1\r\n")
+    return connection
+
+
+def drip(relay):
+    """A header of one byte a second, which is never silent for long."""
+    connection = connect(relay, "127.0.40.1")
+    connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+    connection.settimeout(1)
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        try:
+            connection.sendall(b"x")
+            if connection.recv(1000) == b"":
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    else:
+        raise AssertionError("it may drip for ever")
+    return connection
+
+
+SLOW = [silent, half_a_hello, half_a_header, half_a_body, half_a_mail, idle, idle_http2, half_a_header_on_port_80, drip]
+
+
+def test_slow_clients_are_hung_up_on(relay):
+    """All of them at once, many times each."""
+
+    def one(kind):
+        with kind(relay) as connection:
+            return kind.__name__, all_of(connection)
+
+    with ThreadPoolExecutor(4 * len(SLOW)) as pool:
+        ended = [pool.submit(one, kind) for kind in 4 * SLOW]
+        assert served(relay)
+        answers = [future.result() for future in ended]
+    for name, answer in answers:
+        assert status(answer) in ((200,) if name == "idle" else (None, 400, 408)), (name, answer)
+
+
+def test_requests_at_once_of_one_address(relay):
+    """64 letters that do not end; the others of that address are refused, those of another are not."""
+    request = letter(relay)
+    with ThreadPoolExecutor(90) as pool:
+        answers = [pool.submit(raw, relay, "127.0.41.1", request) for _ in range(90)]
+        assert served(relay)
+        statuses = [status(answer.result()) for answer in answers]
+    assert statuses.count(429) == 90 - 64, statuses
+
+
+# --- Greedy ---
+
+
+@pytest.mark.parametrize("head", [
+    b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\nHost: relay.test\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: relay.test\r\nX: " + b"a" * 300_000 + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: relay.test\r\n" + b"Cookie: a=b; c=d; e=f\r\n" * 20_000 + b"\r\n",
+    b"GET / HTTP/1.1\r\nHost: relay.test\r\nX" + b"x" * 100_000 + b": y\r\n\r\n",
+], ids=["path", "value", "count", "name"])  # fmt: skip
+def test_huge_headers(relay, head):
+    assert status(raw(relay, "127.0.42.1", head)) in (None, 400, 414, 431, 494)
+    assert served(relay)
+
+
+@pytest.mark.parametrize("path, length", [("/new", 1025), ("/cgi-bin/newemail.py", 1025), ("/invite/qr", 1025), ("/en/", 16_385)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_huge_bodies(relay, path, length, chunked):
+    head = f"POST {path} HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n".encode()
+    if chunked:
+        body = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % length + b"a" * length + b"\r\n0\r\n\r\n"
+    else:
+        body = b"Content-Length: %d\r\n\r\n" % length + b"a" * length
+    # A file takes no body, so nginx need not read it.
+    assert status(raw(relay, "127.0.42.2", head + body)) in ((405, 413) if path == "/en/" else (413,))
+
+
+# --- Forged ---
+
+
+SMUGGLED = b"POST /new HTTP/1.1\r\nHost: relay.test\r\nContent-Length: 0\r\n\r\n"
+SMUGGLING = {
+    "both lengths": b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "two lengths": b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
+    "signed length": b"Content-Length: +0\r\n\r\n" + SMUGGLED,
+    "hexadecimal length": b"Content-Length: 0x0\r\n\r\n" + SMUGGLED,
+    "length in folds": b"X: y\r\n Content-Length: 0\r\nContent-Length: \r\n\r\n" + SMUGGLED,
+    "odd coding": b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "coding with a tab": b"Transfer-Encoding:\tchunked, identity\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "blank before the colon": b"Content-Length : 0\r\n\r\n" + SMUGGLED,
+    "long chunk size": b"Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n" + SMUGGLED,
+    "bare CR": b"X: y\rContent-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
+    "NUL": b"X: \0\r\n\r\n" + SMUGGLED,
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLING)
+def test_smuggling(relay, name):
+    """nginx and chatmail-httpd agree on where a request ends: as many answers as accounts."""
+    before = len(accounts(relay))
+    answer = raw(relay, "127.0.43.1", b"POST /new HTTP/1.1\r\nHost: relay.test\r\n" + SMUGGLING[name])
+    assert answer.count(b'"email"') == len(accounts(relay)) - before
+    assert answer.count(b"HTTP/1.1 ") <= 2
+    if name not in ("length in folds", "bare CR", "blank before the colon"):
+        assert status(answer) in (400, 411, 413, 501), answer
+
+
+def accounts(relay):
+    return list(relay.path("/home/vmail/mail").rglob("*@*/password"))
+
+
+FORGED = ["X-Forwarded-For", "x_forwarded_for", "X-Forwarded-For ", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP"]
+
+
+@pytest.mark.parametrize("field", FORGED)
+def test_forged_addresses(relay, field):
+    """Whatever a client says, the rate is of where it is, and so is the log's address."""
+    source = f"127.0.44.{1 + FORGED.index(field)}"
+    head = f"GET /new HTTP/1.1\r\nHost: relay.test\r\n{field}: 192.0.2.77\r\n{field}: 127.0.0.1, ::1\r\n\r\n"
+    raw(relay, source, head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").encode())
+    assert "192.0.2.77" not in relay.log("nginx-access") + relay.log("httpd")
+
+
+def proxied(relay, address):
+    """As the stream server of this machine hands on a client that has this IPv6 address."""
+    raw = socket.create_connection(("127.0.0.1", relay.ports["https_proxy_port"]), PATIENCE)
+    raw.sendall(f"PROXY TCP6 {address} 2001:db8::443 1000 443\r\n".encode())
+    client = http.client.HTTPConnection(relay.domain)
+    client.sock = trusting().wrap_socket(raw, server_hostname=relay.domain)
+    return client
+
+
+def test_one_network_of_ipv6_is_one_client(relay):
+    """Another address each time, until it is too fast."""
+
+    def flood(part):
+        seen = []
+        for number in range(3000):
+            client = proxied(relay, f"2001:db8:1:2:{part:x}::{number:x}")
+            for _ in range(20):
+                client.request("GET", "/new")
+                answer = client.getresponse()
+                answer.read()
+                seen.append(answer.status)
+            client.close()
+            if 429 in seen:
+                break
+        return seen
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = sum(pool.map(flood, range(8)), [])
+        client = proxied(relay, "2001:db8:1:3::1")
+        client.request("POST", "/new")
+        assert client.getresponse().status == 200
+    assert set(seen) == {301, 429}
+
+
+PATHS = [
+    "/../../../etc/passwd", "/en/../../../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "/..\\..\\etc",
+    "/en/%00", "/style.css%00.html", "/.well-known/acme-challenge/../../../../etc/passwd", "/.well-known/acme-challenge/",
+    "/.well-known/acme-challenge/%2e%2e/%2e%2e/www/en/index.html", "/mail/config-v1.1.xml/../../chatmail.ini", "//etc/passwd", "/en//../../www",
+    "/.git/config", "/.htaccess", "/languages/en.ini", "/layout.html", "/metrics", "/nginx_status", "/en/invite.js/x.php", "/%c0%ae%c0%ae/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_path_tricks(relay, path):
+    answer = raw(relay, "127.0.45.1", f"GET {path} HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n\r\n".encode())
+    assert status(answer) in (400, 403, 404), answer
+    assert b"root:" not in answer and b"mail_domain" not in answer
+
+
+def test_tokens_guessed_by_the_thousand(relay):
+    """The rate ends it long before; the guesses are in no log."""
+    relay.ini["registration"] = "invite"
+    relay.write_ini()
+    relay.restart_service("httpd")
+    made = json.loads(relay.inside("chatmailctl", "invite", "create", "--json").stdout)["invitations"][0]
+
+    def guess(thread):
+        with connect(relay, "127.0.46.1") as connection:
+            client = http.client.HTTPConnection(relay.domain)
+            client.sock = connection
+            seen = []
+            for number in range(500):
+                token = f"{number:026}".translate(str.maketrans("0123456789", "abcdefghij"))
+                client.request("POST", f"/new?{token}")
+                answer = client.getresponse()
+                answer.read()
+                seen.append(answer.status)
+            return seen
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = sum(pool.map(guess, range(8)), [])
+    assert set(seen) == {403, 429}
+    assert "aaaaaaaaaaaaaaaaaaaaaa" not in relay.log("nginx-access") + relay.log("httpd") + relay.log("nginx")
+    answer = raw(relay, "127.0.46.2", f"POST /new?{made['token']} HTTP/1.1\r\nHost: relay.test\r\nContent-Length: 0\r\n\r\n".encode())
+    assert status(answer) == 200
+
+
+# --- HTTP/2, RFC 9113 ---
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, CONTINUATION = 0, 1, 2, 3, 4, 6, 9
+END_STREAM, END_HEADERS = 1, 4
+# Of the static table, RFC 7541 A: GET and https, then the path and the name.
+REQUEST = b"\x82\x87\x04\x04/new\x01\x0arelay.test"
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def flood(relay, source, frames):
+    """Sends until nginx hangs up; False if it took everything."""
+    with connect(relay, source, "h2") as connection:
+        assert connection.selected_alpn_protocol() == "h2"
+        connection.sendall(PREFACE)
+        # It must be read, too, or both wait for ever.
+        connection.settimeout(0.001)
+        for data in frames:
+            view = memoryview(data)
+            while view:
+                try:
+                    view = view[connection.send(view):]
+                except TimeoutError:
+                    pass
+                except OSError:
+                    return True
+            try:
+                if connection.recv(65536) == b"":
+                    return True
+            except TimeoutError:
+                pass
+            except OSError:
+                return True
+        return False
+
+
+def rapid_reset():
+    """CVE-2023-44487."""
+    for stream in range(1, 400_000, 200):
+        yield b"".join(
+            frame(HEADERS, END_HEADERS | END_STREAM, number, REQUEST) + frame(RST_STREAM, 0, number, b"\0\0\0\x08")
+            for number in range(stream, stream + 200, 2)
+        )
+
+
+def continuation():
+    """CVE-2024-27316 and its like: a header that never ends."""
+    yield frame(HEADERS, END_STREAM, 1, REQUEST)
+    for number in range(4000):
+        yield frame(CONTINUATION, 0, 1, b"\0\x04x%03d\x7f\xa1\x1f" % (number % 1000) + b"a" * 4256)
+
+
+def empty_continuation():
+    yield frame(HEADERS, END_STREAM, 1, REQUEST)
+    for _ in range(2000):
+        yield frame(CONTINUATION, 0, 1) * 500
+
+
+def settings():
+    """CVE-2019-9515: each wants an answer."""
+    for _ in range(2000):
+        yield frame(SETTINGS, 0, 0, b"\0\3\0\0\0\x64") * 500
+
+
+def pings():
+    """CVE-2019-9512."""
+    for _ in range(2000):
+        yield frame(PING, 0, 0, b"12345678") * 500
+
+
+def priorities():
+    """CVE-2019-9513."""
+    for _ in range(2000):
+        yield b"".join(frame(PRIORITY, 0, number, b"\0\0\0\0\x10") for number in range(1, 1000, 2))
+
+
+def empty_data():
+    """CVE-2019-9518."""
+    yield frame(HEADERS, END_HEADERS, 1, REQUEST)
+    for _ in range(2000):
+        yield frame(DATA, 0, 1) * 500
+
+
+FLOODS = [rapid_reset, continuation, empty_continuation, settings, pings, priorities, empty_data]
+
+
+@pytest.mark.parametrize("frames", FLOODS)
+def test_floods_by_http2(relay, frames):
+    source = f"127.0.47.{1 + FLOODS.index(frames)}"
+    assert flood(relay, source, frames())
+    assert served(relay)
