@@ -2,6 +2,7 @@
 // look.js BROWSER PORT DIRECTORY: opens the pages that standard input lists as JSON ({name, path,
 // width, scheme}) in a headless browser and prints as JSON what it saw: axe-core's complaints,
 // requests, console messages, the width that the page needs. A picture of each goes to DIRECTORY.
+// With clicks, the button is clicked so often; went lists where that led, refused is what the page said.
 const axe = require("axe-core");
 const fs = require("fs");
 const puppeteer = require("puppeteer-core");
@@ -9,7 +10,25 @@ const puppeteer = require("puppeteer-core");
 const HOST = "relay.test";
 const [browserPath, port, directory] = process.argv.slice(2);
 
-async function look(browser, { name, path, width, scheme }) {
+async function click(page, clicks) {
+	const went = [];
+	const session = await page.createCDPSession();
+	await session.send("Page.enable");
+	session.on("Page.frameRequestedNavigation", (navigation) => went.push(navigation.url));
+	for (let done = 1; done <= clicks; done++) {
+		await page.click(".button");
+		for (let waited = 0; waited < 600; waited++) {
+			const told = await page.evaluate("!document.getElementById('refused').hidden");
+			if (told || went.length >= done)
+				break;
+			await new Promise((resolve) => setTimeout(resolve, 100));
+		}
+	}
+	const refused = await page.evaluate("document.getElementById('refused').textContent");
+	return { went, refused };
+}
+
+async function look(browser, { name, path, width, scheme, clicks }) {
 	const page = await browser.newPage();
 	const requests = [];
 	const messages = [];
@@ -25,9 +44,10 @@ async function look(browser, { name, path, width, scheme }) {
 	await page.screenshot({ path: `${directory}/${name}.png`, fullPage: true });
 	await page.evaluate(axe.source);
 	const { violations } = await page.evaluate("axe.run()");
+	const clicked = clicks ? await click(page, clicks) : {};
 	await page.close();
 	const complaints = violations.map(({ id, nodes }) => `${id}: ${nodes.map((n) => n.html).join(" ")}`);
-	return { name, requests, messages, needed, button, complaints };
+	return { name, requests, messages, needed, button, complaints, ...clicked };
 }
 
 async function main() {

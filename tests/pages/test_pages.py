@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -65,11 +66,15 @@ def pictures(tmp_path_factory):
     return Path(kept)
 
 
+def look(relay, tools, pictures, pages):
+    port = relay.ports["https_port"]
+    output = run_node(tools, "look.js", "/usr/bin/chromium", port, pictures, input=json.dumps(pages))
+    return {page["name"]: page for page in json.loads(output)}
+
+
 @pytest.fixture(scope="module")
 def seen(relay, tools, pictures):
-    port = relay.ports["https_port"]
-    output = run_node(tools, "look.js", "/usr/bin/chromium", port, pictures, input=json.dumps(list(variants())))
-    return {page["name"]: page for page in json.loads(output)}
+    return look(relay, tools, pictures, list(variants()))
 
 
 def test_axe_finds_nothing(seen):
@@ -117,6 +122,50 @@ def test_codes_lead_where_the_buttons_do(seen, pictures):
     for name, page in seen.items():
         codes = page["button"] if name.startswith(("start", "invite")) else []
         assert decoded(pictures / f"{name}.png") == codes, name
+
+
+# Where clients do not believe the certificate, the page asks in their place.
+
+LOGIN = r"dclogin:[a-z0-9]+@relay\.test\?p=[A-Za-z0-9_]{22}&v=1&ic=3"
+
+
+@pytest.fixture(scope="module")
+def logging_in(make_relay):
+    ini = {"dclogin_parameters": "ic=3"}
+    return make_relay(ini=ini, without=["postfix", "dovecot", "opendkim", "milter", "notifyd"])
+
+
+def accounts(relay):
+    return {path.parent.name for path in relay.path("/home/vmail/mail").rglob("*@*/password")}
+
+
+def test_start_page_with_login_links(logging_in, tools, pictures):
+    pages = [{"name": f"login-{width}", "path": "/en/", "width": width, "scheme": "light"} for width in (360, 1280)]
+    for name, page in look(logging_in, tools, pictures, pages).items():
+        assert page["complaints"] == page["messages"] == []
+        assert page["button"] == [f"https://relay.test:{logging_in.ports['https_port']}/new"]
+        [code] = decoded(pictures / f"{name}.png")
+        assert re.fullmatch(LOGIN, code), code
+    assert accounts(logging_in) == set()
+
+
+def test_invitation_with_login_links(logging_in, tools, pictures):
+    """Two clicks are one account; used up, the page says so."""
+    logging_in.ini["registration"] = "invite"
+    logging_in.write_ini()
+    logging_in.restart_service("httpd")
+    [made] = json.loads(logging_in.inside("chatmailctl", "invite", "create", "--json").stdout)["invitations"]
+    place = {"path": f"/en/invite#{made['token']}", "width": 360, "scheme": "light"}
+    pages = [{"name": "login-first", "clicks": 2, **place}, {"name": "login-again", "clicks": 1, **place}]
+    seen = look(logging_in, tools, pictures, pages)
+    [account] = accounts(logging_in)
+    links = seen["login-first"]["went"]
+    assert len(links) == 2 and len(set(links)) == 1
+    assert re.fullmatch(LOGIN, links[0]) and account in links[0]
+    assert seen["login-first"]["refused"] == ""
+    assert seen["login-again"]["went"] == []
+    assert seen["login-again"]["refused"].startswith("This invitation is not valid")
+    assert all(page["complaints"] == [] for page in seen.values())
 
 
 def test_the_code_in_a_terminal(relay, tmp_path):
