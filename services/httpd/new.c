@@ -15,6 +15,7 @@
 
 #include "credentials.h"
 #include "invitation.h"
+#include "links.h"
 #include "log.h"
 #include "qr.h"
 #include "route.h"
@@ -77,47 +78,6 @@ static void forget(char *secret)
 	free(secret);
 }
 
-/* Percent-encodes all but plain bytes; escaped has room for three times the text and a NUL. */
-static void escape(const char *text, char *escaped)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789.-_@";
-
-	*escaped = '\0';
-	for (; *text != '\0'; text++)
-		escaped += sprintf(escaped, strchr(plain, *text) != NULL ? "%c" : "%%%02X",
-				   (unsigned int)(unsigned char)*text);
-}
-
-/* Parameters that the operator did not give, malloc'd: ic=3 accepts a certificate that no client
-   believes; beside an address in brackets clients look for no server by themselves. */
-static char *own_parameters(const struct cm_config *config)
-{
-	char host[3 * INET6_ADDRSTRLEN + 1], *text;
-
-	if (!config->mail_domain_is_ip || config->dclogin_parameters[0] != '\0')
-		return strdup(config->tls_self_signed ? "&ic=3" : "");
-	escape(config->mail_host, host);
-	if (asprintf(&text, "&ih=%s&sh=%s%s", host, host, config->tls_self_signed ? "&ic=3" : "") <
-	    0)
-		return NULL;
-	return text;
-}
-
-/* A link that logs in, malloc'd; NULL if out of memory. */
-static char *login_link(const struct cm_config *config, const struct cm_address *address,
-			const char *password)
-{
-	const char *parameters = config->dclogin_parameters;
-	char escaped[3 * CM_ADDRESS_MAX + 1], *own = own_parameters(config), *link = NULL;
-
-	escape(address->text, escaped);
-	if (own == NULL || asprintf(&link, "dclogin:%s?p=%s&v=1%s%s%s", escaped, password, own,
-				    parameters[0] != '\0' ? "&" : "", parameters) < 0)
-		link = NULL;
-	free(own);
-	return link;
-}
-
 static json_t *credentials(const struct cm_config *config, const struct cm_signup *signup)
 {
 	json_t *json =
@@ -126,7 +86,7 @@ static json_t *credentials(const struct cm_config *config, const struct cm_signu
 
 	if (!config->tls_self_signed && !config->login_links)
 		return json;
-	link = login_link(config, &signup->address, signup->password);
+	link = cm_link_login(config, &signup->address, signup->password);
 	if (link != NULL)
 		json_object_set_new(json, "dclogin_url", json_string(link));
 	forget(link);
@@ -152,31 +112,6 @@ void cm_httpd_new(const struct cm_httpd_context *context, const struct cm_httpd_
 	cm_signup_deinit(&signup);
 }
 
-/* ":PORT" of a Host field, if it is valid: a test relay may use another port than 443. */
-static const char *port_of(const char *host)
-{
-	const char *colon = strrchr(host, ':');
-	size_t digits = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
-
-	return digits > 0 && digits <= 5 && colon[1 + digits] == '\0' ? colon : "";
-}
-
-/* The link that makes an account, malloc'd; NULL if out of memory. From the request only a
- * well-formed port and token are used. */
-static char *account_link(const struct cm_httpd_context *context,
-			  const struct cm_httpd_request *request, const char *token)
-{
-	const char *host = context->config->mail_host;
-	bool brackets = strchr(host, ':') != NULL, with_token = cm_invitation_token_valid(token);
-	char *link;
-
-	if (asprintf(&link, "dcaccount:https://%s%s%s%s/new%s%s", brackets ? "[" : "", host,
-		     brackets ? "]" : "", port_of(request->host), with_token ? "?" : "",
-		     with_token ? token : "") < 0)
-		return NULL;
-	return link;
-}
-
 /* A link with credentials that nobody has used yet: the first login makes the account. So nothing
    is made for a browser that only looks. NULL on failure. */
 static char *invented_link(const struct cm_config *config)
@@ -186,7 +121,7 @@ static char *invented_link(const struct cm_config *config)
 	char *password = cm_credentials_password(config, &err), *link = NULL;
 
 	if (password != NULL && cm_credentials_address(config, &address, &err))
-		link = login_link(config, &address, password);
+		link = cm_link_login(config, &address, password);
 	forget(password);
 	return link;
 }
@@ -210,7 +145,7 @@ void cm_httpd_new_redirect(const struct cm_httpd_context *context,
 	bool logs_in = context->config->login_links;
 
 	reply->location = logs_in ? login_redirect(context->config, request->token)
-				  : account_link(context, request, request->token);
+				  : cm_link_account(context->config, request->host, request->token);
 	reply->status = reply->location == NULL ? 503 : logs_in ? 303 : 301;
 }
 
@@ -243,15 +178,9 @@ void cm_httpd_invite_qr(const struct cm_httpd_context *context,
 {
 	char token[CM_INVITATION_TOKEN_LENGTH + 1];
 
-	if (request->body_length != CM_INVITATION_TOKEN_LENGTH) {
+	if (!cm_link_token(request->body, request->body_length, token)) {
 		reply->status = 400;
 		return;
 	}
-	memcpy(token, request->body, CM_INVITATION_TOKEN_LENGTH);
-	token[CM_INVITATION_TOKEN_LENGTH] = '\0';
-	if (!cm_invitation_token_valid(token)) {
-		reply->status = 400;
-		return;
-	}
-	reply_qr(reply, account_link(context, request, token));
+	reply_qr(reply, cm_link_account(context->config, request->host, token));
 }
