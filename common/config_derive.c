@@ -62,6 +62,12 @@ bool cm_config_derive(struct cm_config *config, struct cm_error *err)
 										   : "https://%s",
 					    config->mail_host);
 	}
+	/* What clients read of it ends at the first colon. */
+	if (config->turn_host != NULL && strchr(config->turn_host, ':') != NULL) {
+		cm_error_set(err, "%s: turn_host = %s: this must be a name or an IPv4 address",
+			     config->path, config->turn_host);
+		return false;
+	}
 	if (config->turn_host == NULL || config->turn_host[0] == '\0')
 		good = good && cm_config_print(&config->turn_host, "%s", config->mail_host);
 	if (config->run_dir[0] == '\0')

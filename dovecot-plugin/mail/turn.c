@@ -119,6 +119,9 @@ enum cm_turn_status cm_turn_credentials(const struct cm_config *config, time_t n
 					const char **value_r, struct cm_error *err)
 {
 	*value_r = NULL;
+	/* A relay with an IPv6 address and no name: clients split the value at its first colons. */
+	if (strchr(config->turn_host, ':') != NULL)
+		return CM_TURN_OFF;
 	if (config->turn_secret_file[0] != '\0')
 		return compute(config, now, value_r, err);
 	if (config->turn_socket_path[0] != '\0')

@@ -366,6 +366,7 @@ static const struct {
     {BASE "mtail_address = 127.0.0.1:3904\n", "127.0.0.1:3904: this must be a name or an IP"},
     {BASE "mtail_address = [::1]\n", "mtail_address = [::1]: this must be a name or an IP"},
     {BASE "turn_host = turn.test:3478\n", "turn_host = turn.test:3478: this must be a name or"},
+    {BASE "turn_host = 2001:db8::1\n", "this must be a name or an IPv4 address"},
     {BASE "turn_host = https://turn.test\n", "this must be a name or an IP address"},
     {BASE "iroh_relay = iroh.test\n", "iroh_relay = iroh.test: this must be a URL"},
     {BASE "iroh_relay = https:///x\n", "iroh_relay = https:///x: this must be a URL"},

@@ -65,6 +65,40 @@ static void test_host(void **state)
 	cm_config_free(&config);
 }
 
+/* Clients take the address of a relay without a name as it is, without brackets. */
+static void test_host_of_an_address(void **state)
+{
+	static const struct {
+		const char *domain, *begin; /* NULL: no entry */
+	} cases[] = {
+	    {"192.0.2.1", "192.0.2.1:3478:2000432000:"},
+	    {"2001:db8::1", NULL},
+	};
+
+	test_write_text(*state, "secret", "north");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cm_error err = {""};
+		struct cm_config *config;
+		const char *value;
+		char *text;
+
+		assert_true(asprintf(&text,
+				     "[params]\nmail_domain = %s\nturn_secret_file = %s/secret\n",
+				     cases[i].domain, (char *)*state) >= 0);
+		test_write_text(*state, "address.ini", text);
+		free(text);
+		text = test_path(*state, "address.ini");
+		config = cm_config_load(text, NULL, NULL, &err);
+		assert_non_null(config);
+		assert_int_equal(cm_turn_credentials(config, NOW, &value, &err),
+				 cases[i].begin != NULL ? CM_TURN_OK : CM_TURN_OFF);
+		if (cases[i].begin != NULL)
+			assert_int_equal(strncmp(value, cases[i].begin, strlen(cases[i].begin)), 0);
+		free(text);
+		cm_config_free(&config);
+	}
+}
+
 /* A daemon that answers one connection, and ends. */
 static pid_t start_daemon(const char *path, const char *answer)
 {
@@ -143,10 +177,8 @@ int main(void)
 #define TEST(name)                                                                                 \
 	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_computed),
-	    TEST(test_host),
-	    TEST(test_daemon),
-	    TEST(test_off),
+	    TEST(test_computed), TEST(test_host), TEST(test_host_of_an_address),
+	    TEST(test_daemon),   TEST(test_off),
 	};
 
 	int failed;
