@@ -45,7 +45,8 @@ UserID root
 RequireSafeKeys no
 OversignHeaders From
 """
-# Namespaces of their own hold the mounts and end all processes.
+# Namespaces of their own hold the mounts and end all processes: with the shell, which stays, as
+# Postfix would lose the signal that --kill-child asks for.
 START = """\
 set -e
 for place in etc var/spool/postfix var/lib/postfix var/log var/mail; do
@@ -54,7 +55,8 @@ done
 mount -t proc proc /proc
 opendkim -x /etc/opendkim-world.conf
 postfix check
-exec postfix start-fg
+postfix start-fg &
+wait
 """
 
 
