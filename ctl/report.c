@@ -5,19 +5,15 @@
  *	chatmailctl report [-c INI] [--json | --prometheus FILE] [--min-login-age DAYS]
  *	                   [--mdir cur|new|tmp] [--now TIME]
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "config.h"
-#include "file.h"
 #include "options.h"
+#include "output_file.h"
 #include "storage.h"
 
 /* What upstream calls the file if only a directory is named. */
@@ -89,35 +85,6 @@ static int parse_options(int argc, char **argv, struct job *job)
 	return status;
 }
 
-/* The collector may read at any moment: the file appears whole, readable by everyone. */
-static bool write_metrics(const char *path, const char *text, struct cm_error *err)
-{
-	const char *slash = strrchr(path, '/');
-	const char *name = slash != NULL ? slash + 1 : path;
-	char *directory = slash == NULL   ? strdup(".")
-			  : slash == path ? strdup("/")
-					  : strndup(path, (size_t)(slash - path));
-	struct stat st;
-	int fd = -1;
-	bool ok;
-
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-		free(directory);
-		directory = strdup(path);
-		name = DEFAULT_FILE;
-	}
-	(void)umask(022);
-	if (directory != NULL)
-		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ok = fd >= 0 && cm_file_write(fd, name, ".tmp.", text, strlen(text), 0644, CM_FILE_REPLACE);
-	if (!ok)
-		cm_error_set_errno(err, "cannot write %s", path);
-	if (fd >= 0)
-		close(fd);
-	free(directory);
-	return ok;
-}
-
 static bool put(const struct job *job, const struct cm_storage *storage, struct cm_error *err)
 {
 	char *text;
@@ -134,7 +101,7 @@ static bool put(const struct job *job, const struct cm_storage *storage, struct 
 		return false;
 	}
 	if (job->prometheus != NULL && strcmp(job->prometheus, "-") != 0)
-		ok = write_metrics(job->prometheus, text, err);
+		ok = cm_output_file_write(job->prometheus, DEFAULT_FILE, text, err);
 	else
 		printf("%s%s", text, job->json ? "\n" : "");
 	free(text);

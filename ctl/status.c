@@ -2,9 +2,9 @@
  * status - chatmailctl status: how the relay is doing
  *
  * SYNOPSIS
- *	chatmailctl status [-c INI] [--json] [--queue-directory DIR]
- *
- * Exits 1 if a program that should run does not.
+ *	chatmailctl status [-c INI] [--json | --html FILE] [--watch SECONDS] [--quick]
+ *	                   [--address IP]... [--set NAME=VALUE]... [--dovecot VERSION]
+ *	                   [--templates DIR] [--queue-directory DIR]
  */
 #include "status.h"
 
@@ -13,84 +13,224 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "config_value.h"
+#include "doctor.h"
 #include "options.h"
+#include "output_file.h"
+#include "zone.h"
+
+#define OVERRIDES_MAX 64
+#define HTML_FILE     "status.html"
 
 struct options {
-	const char *config_path, *queue_directory;
-	bool json;
+	const char *config_path, *queue_directory, *html, *dovecot, *templates;
+	const char *addresses[CM_ZONE_ADDRESSES_MAX];
+	const char *overrides[OVERRIDES_MAX + 1];
+	unsigned int watch; /* seconds; 0: once */
+	bool json, quick;
 };
+
+/* What one run has. */
+struct run {
+	const char *program;
+	const struct options *options;
+	struct cm_config *config;
+	struct cm_settings *settings;
+	struct cm_status status;
+	struct cm_checks subjects[CM_SUBJECT_COUNT];
+};
+
+/* Appends to a list of words with an end mark. */
+static bool append(const char **list, size_t most, const char *text, struct cm_error *err)
+{
+	size_t count = 0;
+
+	while (list[count] != NULL)
+		count++;
+	if (count == most) {
+		cm_error_set(err, "given more than %zu times", most);
+		return false;
+	}
+	list[count] = text;
+	return true;
+}
+
+static bool add_override(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	return append(option->value, OVERRIDES_MAX, text, err);
+}
+
+static bool add_address(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	if (cm_value_is_ip(text, strlen(text)))
+		return append(option->value, CM_ZONE_ADDRESSES_MAX - 1, text, err);
+	cm_error_set(err, "not an IP address");
+	return false;
+}
 
 /* Returns -1 to go on, else the exit status. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
 	const struct cm_option table[] = {
 	    CM_OPTION_CONFIG(&options->config_path),
-	    {.name = "json",
-	     .help = "print JSON",
-	     .set = cm_option_switch,
-	     .value = &options->json},
-	    {.name = "queue-directory",
-	     .argument = "DIR",
-	     .help = "Postfix's queue (/var/spool/postfix)",
-	     .set = cm_option_path,
-	     .value = &options->queue_directory},
+	    {"json", 0, NULL, "print JSON", cm_option_switch, &options->json, 0, 0},
+	    {"html", 0, "FILE", "write a page for browsers to FILE", cm_option_path, &options->html,
+	     0, 0},
+	    {"watch", 0, "SECONDS", "again every so many seconds, until interrupted",
+	     cm_option_number, &options->watch, 1, 86400},
+	    {"quick", 0, NULL, "connect to no server and ask no DNS", cm_option_switch,
+	     &options->quick, 0, 0},
+	    {"address", 0, "IP", "the relay's public address, again for each (this machine's)",
+	     add_address, options->addresses, 0, 0},
+	    {"set", 0, "NAME=VALUE", "what \"chatmailctl config apply\" was given, again for each",
+	     add_override, options->overrides, 0, 0},
+	    {"dovecot", 0, "VERSION", "the same", cm_option_text, &options->dovecot, 0, 0},
+	    {"templates", 0, "DIR", "take the templates from DIR", cm_option_text,
+	     &options->templates, 0, 0},
+	    {"queue-directory", 0, "DIR", "Postfix's queue (/var/spool/postfix)", cm_option_path,
+	     &options->queue_directory, 0, 0},
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
 	    .program = argv[0],
-	    .synopsis = "[-c INI] [--json] [--queue-directory DIR]",
-	    .summary = "Shows whether the relay's programs run, whether new accounts can be "
-		       "created, disk space,\n"
-		       "queues, and what was counted since the machine started. Exits 1 if a "
-		       "program is missing.",
+	    .synopsis = "[OPTION]...",
+	    .summary =
+		"Examines the relay as its users meet it: connects to every port, speaks, asks the "
+		"DNS, and\n"
+		"tries what decides about accounts and messages. A line for each check, and below "
+		"it what to\n"
+		"do if it is not well. Exits 1 if there is a fault.",
 	    .options = table,
 	};
+	int status;
 
-	*options = (struct options){CM_CONFIG_DEFAULT_PATH, "/var/spool/postfix", false};
-	return cm_options_parse(&line, argc, argv, NULL);
+	*options = (struct options){.config_path = CM_CONFIG_DEFAULT_PATH,
+				    .templates = CM_TEMPLATE_DIR,
+				    .queue_directory = "/var/spool/postfix"};
+	status = cm_options_parse(&line, argc, argv, NULL);
+	if (status < 0 && options->json && options->html != NULL)
+		return cm_options_complain(argv[0], "--json or --html, not both");
+	return status;
+}
+
+static bool is_terminal(void)
+{
+	const char *terminal = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }
 
 static bool wants_colour(void)
 {
 	const char *no_color = getenv("NO_COLOR"); /* no-color.org */
-	const char *terminal = getenv("TERM");
 
-	return isatty(STDOUT_FILENO) && (no_color == NULL || *no_color == '\0') &&
-	       (terminal == NULL || strcmp(terminal, "dumb") != 0);
+	return is_terminal() && (no_color == NULL || *no_color == '\0');
 }
 
-static bool print_json(const struct cm_status *status)
+static bool examine(struct run *run, struct cm_error *err)
 {
-	json_t *json = cm_status_json(status);
-	bool good = json != NULL && json_dumpf(json, stdout, JSON_INDENT(2)) == 0;
+	const struct options *options = run->options;
+	struct cm_doctor doctor = {
+	    .queue_directory = options->queue_directory,
+	    .overrides = options->overrides,
+	    .dovecot = options->dovecot,
+	    .templates = options->templates,
+	    .addresses = options->addresses,
+	    .quick = options->quick,
+	};
+
+	run->config =
+	    cm_config_load(options->config_path, cm_command_warn, (void *)run->program, err);
+	if (run->config == NULL ||
+	    !cm_status_gather(&run->status, run->config, options->queue_directory, err))
+		return false;
+	run->settings = cm_settings_init(run->config, "", err);
+	if (run->settings == NULL)
+		return false;
+	for (const char *const *one = options->overrides; *one != NULL; one++)
+		if (!cm_settings_override(run->settings, *one, err))
+			return false;
+	doctor.config = run->config;
+	doctor.settings = run->settings;
+	doctor.status = &run->status;
+	return cm_doctor_examine(&doctor, run->subjects, err);
+}
+
+static bool write_html(const struct run *run, struct cm_error *err)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *stream = open_memstream(&text, &length);
+	bool good = stream != NULL;
+
+	if (good) {
+		cm_status_print_html(&run->status, run->subjects, stream);
+		good = fclose(stream) == 0;
+	}
+	if (!good)
+		cm_error_set(err, "out of memory");
+	else
+		good = cm_output_file_write(run->options->html, HTML_FILE, text, err);
+	free(text);
+	return good;
+}
+
+static bool print_json(const struct run *run, struct cm_error *err)
+{
+	json_t *json = cm_status_json(&run->status, run->subjects);
+	bool good =
+	    json != NULL &&
+	    json_dumpf(json, stdout, run->options->watch > 0 ? JSON_COMPACT : JSON_INDENT(2)) == 0;
 
 	putchar('\n');
 	json_decref(json);
+	if (!good)
+		cm_error_set(err, "out of memory");
 	return good;
+}
+
+static bool print(const struct run *run, struct cm_error *err)
+{
+	if (run->options->html != NULL)
+		return write_html(run, err);
+	if (run->options->json)
+		return print_json(run, err);
+	if (run->options->watch > 0 && is_terminal())
+		fputs("\033[H\033[2J", stdout);
+	cm_status_print(&run->status, run->subjects, wants_colour(), stdout);
+	return true;
+}
+
+static int run_once(const char *program, const struct options *options)
+{
+	struct run run = {.program = program, .options = options};
+	struct cm_error err;
+	int result;
+
+	if (examine(&run, &err) && print(&run, &err))
+		result =
+		    cm_status_count(run.subjects, CM_HEALTH_FAULT) == 0 ? CM_EXIT_OK : CM_EXIT_NO;
+	else
+		result = cm_command_fail(program, &err);
+	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++)
+		cm_checks_free(&run.subjects[i]);
+	cm_status_release(&run.status);
+	cm_settings_deinit(&run.settings);
+	cm_config_free(&run.config);
+	return result;
 }
 
 int cm_command_status(int argc, char **argv)
 {
-	struct cm_status status;
 	struct options options;
-	struct cm_config *config;
-	struct cm_error err;
-	int result;
+	int result = parse_options(argc, argv, &options);
 
-	result = parse_options(argc, argv, &options);
 	if (result >= 0)
 		return result;
-	config = cm_config_load(options.config_path, cm_command_warn, argv[0], &err);
-	if (config == NULL || !cm_status_gather(&status, config, options.queue_directory, &err)) {
-		cm_config_free(&config);
-		return cm_command_fail(argv[0], &err);
+	for (;;) {
+		result = run_once(argv[0], &options);
+		if (options.watch == 0 || fflush(stdout) != 0)
+			return result;
+		sleep(options.watch);
 	}
-	result = cm_status_is_good(&status) ? CM_EXIT_OK : CM_EXIT_NO;
-	if (!options.json)
-		cm_status_print(&status, wants_colour(), stdout);
-	else if (!print_json(&status))
-		result = CM_EXIT_TROUBLE;
-	cm_status_release(&status);
-	cm_config_free(&config);
-	return result;
 }

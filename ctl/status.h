@@ -10,11 +10,12 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "checks.h"
 #include "config.h"
 #include "error.h"
 #include "stats.h"
 
-#define CM_STATUS_PROGRAMS 6
+#define CM_STATUS_PROGRAMS 10
 
 enum cm_program_state {
 	CM_PROGRAM_STOPPED,
@@ -23,10 +24,11 @@ enum cm_program_state {
 };
 
 struct cm_program {
-	const char *name; /* as people call it */
-	const char *key;  /* as JSON calls it */
-	const char *file; /* the program file's name */
-	const char *path; /* part of its path that namesakes do not have; NULL: none */
+	const char *name;    /* as people call it */
+	const char *key;     /* as JSON calls it */
+	const char *file;    /* the program file's name */
+	const char *path;    /* part of its path that namesakes do not have; NULL: none */
+	const char *service; /* what the init system calls it */
 	enum cm_program_state state;
 	pid_t pid;       /* the oldest, if running */
 	const char *why; /* if it is off */
@@ -61,17 +63,23 @@ bool cm_status_gather(struct cm_status *status, const struct cm_config *config,
 
 void cm_status_release(struct cm_status *status);
 
-/* True if nothing that should run is stopped. */
-bool cm_status_is_good(const struct cm_status *status);
-
 /* Finds the programs in /proc: status_programs.c. */
 void cm_status_find_programs(struct cm_program *programs, size_t count);
 
+/* How many checks of all subjects have this health. The subjects, here and below, are the
+   CM_SUBJECT_COUNT of doctor.h. */
+size_t cm_status_count(const struct cm_checks *subjects, enum cm_health health);
+
 /* For a person; with escape sequences for colour if wanted. */
-void cm_status_print(const struct cm_status *status, bool colour, FILE *out);
+void cm_status_print(const struct cm_status *status, const struct cm_checks *subjects, bool colour,
+		     FILE *out);
+
+/* The same as a page for a browser, which needs nothing beside it. */
+void cm_status_print_html(const struct cm_status *status, const struct cm_checks *subjects,
+			  FILE *out);
 
 /* For scripts: NULL if out of memory. */
-json_t *cm_status_json(const struct cm_status *status);
+json_t *cm_status_json(const struct cm_status *status, const struct cm_checks *subjects);
 
 /* The upper bound of the bucket that holds the quantile, in the histogram's unit; UINT64_MAX beyond
    the last bound; 0 for an empty histogram. quantile is in (0, 1]. */

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "doctor.h"
 #include "push_queue.h"
 #include "registration.h"
 #include "status.h"
@@ -19,12 +20,57 @@
 #define QUEUE_DEPTH_MAX 3
 
 static const struct cm_program programs[CM_STATUS_PROGRAMS] = {
-    {.name = "Postfix", .key = "postfix", .file = "master", .path = "/postfix/"},
-    {.name = "Dovecot", .key = "dovecot", .file = "dovecot"},
-    {.name = "OpenDKIM", .key = "opendkim", .file = "opendkim"},
-    {.name = "milter", .key = "milter", .file = "chatmail-milter"},
-    {.name = "notifier", .key = "notifyd", .file = "chatmail-notifyd"},
-    {.name = "web", .key = "httpd", .file = "chatmail-httpd"},
+    {"Postfix", "postfix", "master", "/postfix/", "postfix", 0, 0, NULL},
+    {"Dovecot", "dovecot", "dovecot", NULL, "dovecot", 0, 0, NULL},
+    {"milter", "milter", "chatmail-milter", NULL, "chatmail-milter", 0, 0, NULL},
+    {"notifier", "notifyd", "chatmail-notifyd", NULL, "chatmail-notifyd", 0, 0, NULL},
+    {"web", "httpd", "chatmail-httpd", NULL, "chatmail-httpd", 0, 0, NULL},
+    {"nginx", "nginx", "nginx", NULL, "nginx", 0, 0, NULL},
+    {"transport", "transport", "chatmail-transport", NULL, "chatmail-transport", 0, 0, NULL},
+    {"OpenDKIM", "opendkim", "opendkim", NULL, "opendkim", 0, 0, NULL},
+    {"coturn", "coturn", "turnserver", NULL, "coturn", 0, 0, NULL},
+    {"iroh-relay", "iroh-relay", "iroh-relay", NULL, "iroh-relay", 0, 0, NULL},
+};
+
+static const char *why_no_httpd(const struct cm_config *config)
+{
+	return config->metrics_listen[0] == '\0' && config->web_listen[0] == '\0' &&
+		       config->mxdeliv_listen[0] == '\0'
+		   ? "metrics_listen, web_listen and mxdeliv_listen are empty"
+		   : NULL;
+}
+
+static const char *why_no_transport(const struct cm_config *config)
+{
+	return config->outbound == CM_OUTBOUND_SMTP ? "outbound = smtp" : NULL;
+}
+
+static const char *why_no_opendkim(const struct cm_config *config)
+{
+	if (config->mail_domain_is_ip)
+		return "a relay without a domain name signs nothing";
+	return config->dkim_signing == CM_DKIM_SIGNING_MILTER ? "the milter signs" : NULL;
+}
+
+/* It may run on another machine: only that it answers counts. */
+static const char *why_no_turn(const struct cm_config *config)
+{
+	return config->turn_secret_file[0] == '\0' ? "turn_secret_file is empty"
+						   : "not on this machine";
+}
+
+static const char *why_no_iroh(const struct cm_config *config)
+{
+	return config->iroh_relay_local ? "not on this machine" : "iroh_relay names another one";
+}
+
+/* Which programs a relay can do without. */
+static const struct {
+	const char *key;
+	const char *(*why_not)(const struct cm_config *config);
+} optional[] = {
+    {"httpd", why_no_httpd}, {"transport", why_no_transport}, {"opendkim", why_no_opendkim},
+    {"coturn", why_no_turn}, {"iroh-relay", why_no_iroh},
 };
 
 static void find_programs(struct cm_status *status)
@@ -33,21 +79,15 @@ static void find_programs(struct cm_status *status)
 	cm_status_find_programs(status->programs, CM_STATUS_PROGRAMS);
 	for (size_t i = 0; i < CM_STATUS_PROGRAMS; i++) {
 		struct cm_program *program = &status->programs[i];
-		if (program->state == CM_PROGRAM_RUNNING)
-			continue;
-		if (strcmp(program->key, "httpd") == 0 &&
-		    status->config->metrics_listen[0] == '\0' &&
-		    status->config->web_listen[0] == '\0' &&
-		    status->config->mxdeliv_listen[0] == '\0')
-			program->why = "metrics_listen, web_listen and mxdeliv_listen are empty";
-		else if (strcmp(program->key, "opendkim") == 0 && status->config->mail_domain_is_ip)
-			program->why = "a relay without a domain name signs nothing";
-		else if (strcmp(program->key, "opendkim") == 0 &&
-			 status->config->dkim_signing == CM_DKIM_SIGNING_MILTER)
-			program->why = "the milter signs";
-		else
-			continue;
-		program->state = CM_PROGRAM_OFF;
+
+		for (size_t j = 0; j < sizeof(optional) / sizeof(optional[0]); j++) {
+			if (program->state != CM_PROGRAM_STOPPED ||
+			    strcmp(program->key, optional[j].key) != 0)
+				continue;
+			program->why = optional[j].why_not(status->config);
+			if (program->why != NULL)
+				program->state = CM_PROGRAM_OFF;
+		}
 	}
 }
 
@@ -195,12 +235,13 @@ void cm_status_release(struct cm_status *status)
 	status->registration_why = NULL;
 }
 
-bool cm_status_is_good(const struct cm_status *status)
+size_t cm_status_count(const struct cm_checks *subjects, enum cm_health health)
 {
-	for (size_t i = 0; i < CM_STATUS_PROGRAMS; i++)
-		if (status->programs[i].state == CM_PROGRAM_STOPPED)
-			return false;
-	return true;
+	size_t count = 0;
+
+	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++)
+		count += cm_checks_count(&subjects[i], health);
+	return count;
 }
 
 uint64_t cm_status_quantile(const struct cm_histogram *histogram, double quantile)

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "doctor.h"
 #include "status.h"
 
 static json_t *amount(struct cm_amount value)
@@ -98,12 +99,33 @@ static json_t *metrics(const struct cm_status *status)
 	return array;
 }
 
-json_t *cm_status_json(const struct cm_status *status)
+static json_t *checks(const struct cm_checks *subjects)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++) {
+		for (size_t j = 0; j < subjects[i].count; j++) {
+			const struct cm_check *check = &subjects[i].list[j];
+			json_t *item =
+			    json_pack("{s:s, s:s, s:s, s:s, s:s}", "subject", subjects[i].title,
+				      "check", check->key, "title", check->title, "health",
+				      cm_health_names[check->health], "text", check->text);
+
+			if (check->remedy != NULL)
+				json_object_set_new(item, "remedy", json_string(check->remedy));
+			json_array_append_new(array, item);
+		}
+	}
+	return array;
+}
+
+json_t *cm_status_json(const struct cm_status *status, const struct cm_checks *subjects)
 {
 	return json_pack(
-	    "{s:s, s:b, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:b}, s:f, s:{s:o, "
+	    "{s:s, s:b, s:o, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:b}, s:f, s:{s:o, "
 	    "s:o, s:o, s:o}, s:o}",
-	    "mail_domain", status->config->mail_domain, "good", cm_status_is_good(status),
+	    "mail_domain", status->config->mail_domain, "good",
+	    (int)(cm_status_count(subjects, CM_HEALTH_FAULT) == 0), "checks", checks(subjects),
 	    "programs", programs(status), "registration", "state", status->registration, "why",
 	    status->registration_why, "disk", "free", amount(status->disk_free), "size",
 	    amount(status->disk_size), "inodes_free", amount(status->inodes_free), "certificate",

@@ -35,10 +35,16 @@ static bool read_program(int proc, const char *pid, char *program, size_t size)
 	return true;
 }
 
+/* nginx writes over its command line: "nginx: master process /usr/sbin/nginx -g ...". */
 static bool is_program(const struct cm_program *program, const char *path)
 {
+	static const char renamed[] = ": master process";
 	const char *slash = strrchr(path, '/');
+	size_t length = strlen(program->file);
 
+	if (strncmp(path, program->file, length) == 0 &&
+	    strncmp(path + length, renamed, strlen(renamed)) == 0)
+		return true;
 	return strcmp(slash == NULL ? path : slash + 1, program->file) == 0 &&
 	       (program->path == NULL || strstr(path, program->path) != NULL);
 }

@@ -1,12 +1,14 @@
 /*
  * status_text - how the relay is doing, for a person
  *
- * Red needs attention, yellow is worth knowing. Long lists leave out counters that are zero.
+ * One line for each check, the remedy below it. A counter that is zero is left
+ * out where there are many.
  */
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
+#include "doctor.h"
 #include "status.h"
 
 #define GREEN  "\033[32m"
@@ -18,6 +20,7 @@ struct page {
 	FILE *out;
 	bool colour;
 	const struct cm_status *status;
+	const struct cm_checks *subjects;
 };
 
 static void print_coloured(const struct page *page, const char *colour, const char *text)
@@ -89,92 +92,50 @@ static void print_microseconds(const struct page *page, uint64_t microseconds)
 		fprintf(page->out, "%.1f s", (double)microseconds / 1e6);
 }
 
-static void print_programs(const struct page *page)
+static void print_check(const struct page *page, const struct cm_check *check)
 {
-	begin_section(page, "Programs");
-	for (size_t i = 0; i < CM_STATUS_PROGRAMS; i++) {
-		const struct cm_program *program = &page->status->programs[i];
-		begin_line(page, program->name);
-		switch (program->state) {
-		case CM_PROGRAM_RUNNING:
-			print_coloured(page, GREEN, "running");
-			fprintf(page->out, "  (process %ld)", (long)program->pid);
-			break;
-		case CM_PROGRAM_STOPPED:
-			print_coloured(page, RED, "not running");
-			break;
-		case CM_PROGRAM_OFF:
-			print_coloured(page, YELLOW, "off");
-			fprintf(page->out, "  (%s)", program->why);
-			break;
-		}
-		fputc('\n', page->out);
+	static const char *const colours[] = {[CM_HEALTH_GOOD] = GREEN,
+					      [CM_HEALTH_OFF] = GREEN,
+					      [CM_HEALTH_WARNING] = YELLOW,
+					      [CM_HEALTH_FAULT] = RED};
+	char word[16];
+
+	snprintf(word, sizeof(word), "%-7s", cm_health_names[check->health]);
+	fputs("  ", page->out);
+	print_coloured(page, colours[check->health], word);
+	fprintf(page->out, " %-17s %s\n", check->title, check->text);
+	if (check->remedy != NULL)
+		fprintf(page->out, "%*s-> %s\n", 10, "", check->remedy);
+}
+
+static void print_checks(const struct page *page)
+{
+	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++) {
+		const struct cm_checks *checks = &page->subjects[i];
+
+		if (checks->count == 0)
+			continue;
+		begin_section(page, checks->title);
+		for (size_t j = 0; j < checks->count; j++)
+			print_check(page, &checks->list[j]);
 	}
 }
 
-static void print_amount(const struct page *page, const char *before, struct cm_amount amount)
+static void print_summary(const struct page *page)
 {
-	fputs(before, page->out);
-	if (amount.known)
-		fprintf(page->out, "%" PRIu64, amount.value);
-	else
-		print_coloured(page, YELLOW, "unknown");
-}
+	size_t faults = cm_status_count(page->subjects, CM_HEALTH_FAULT);
+	size_t warnings = cm_status_count(page->subjects, CM_HEALTH_WARNING);
+	char text[80];
 
-static void print_certificate(const struct page *page)
-{
-	const struct cm_status *status = page->status;
-	uint64_t seconds = status->certificate_seconds.value;
-
-	if (!status->certificate_seconds.known) {
-		print_coloured(page, YELLOW, "unknown");
-	} else if (seconds == 0) {
-		print_coloured(page, RED, "has expired");
-	} else {
-		fputs("valid for ", page->out);
-		print_seconds(page, seconds);
-		if (status->certificate_ends_soon) {
-			fputs("  ", page->out);
-			print_coloured(page, YELLOW, "must be renewed soon");
-		}
-	}
-	fputc('\n', page->out);
-}
-
-static void print_machine(const struct page *page)
-{
-	const struct cm_status *status = page->status;
-	bool open = strcmp(status->registration, "open") == 0;
-
-	begin_section(page, "Now");
-	begin_line(page, "new accounts");
-	print_coloured(page, open ? GREEN : YELLOW, status->registration);
-	if (status->registration_why[0] != '\0')
-		fprintf(page->out, "  (%s)", status->registration_why);
-	fputc('\n', page->out);
-	begin_line(page, "disk");
-	if (status->disk_free.known) {
-		print_bytes(page, status->disk_free.value);
-		fputs(" free of ", page->out);
-		print_bytes(page, status->disk_size.value);
-		if (status->inodes_free.known)
-			fprintf(page->out, ", %" PRIu64 " inodes free", status->inodes_free.value);
-	} else {
-		print_coloured(page, RED, status->config->mailboxes_dir);
-		print_coloured(page, RED, " cannot be looked at");
-	}
-	fputc('\n', page->out);
-	begin_line(page, "certificate");
-	print_certificate(page);
-	begin_line(page, "load");
-	fprintf(page->out, "%.2f\n", status->load);
-	begin_line(page, "mail queue");
-	print_amount(page, "active ", status->postfix_active);
-	print_amount(page, ", deferred ", status->postfix_deferred);
-	print_amount(page, ", on hold ", status->postfix_hold);
-	fputc('\n', page->out);
-	begin_line(page, "notifications");
-	print_amount(page, "waiting ", status->push_queue);
+	snprintf(text, sizeof(text), "%zu fault%s, %zu warning%s", faults, faults == 1 ? "" : "s",
+		 warnings, warnings == 1 ? "" : "s");
+	print_coloured(page, BOLD, page->status->config->mail_domain);
+	fputs(": ", page->out);
+	print_coloured(page,
+		       faults > 0     ? RED
+		       : warnings > 0 ? YELLOW
+				      : GREEN,
+		       faults + warnings > 0 ? text : "all is well");
 	fputc('\n', page->out);
 }
 
@@ -345,14 +306,13 @@ static void print_since(const struct page *page)
 		fprintf(page->out, "\nCounted since %s:\n", text);
 }
 
-void cm_status_print(const struct cm_status *status, bool colour, FILE *out)
+void cm_status_print(const struct cm_status *status, const struct cm_checks *subjects, bool colour,
+		     FILE *out)
 {
-	struct page page = {out, colour, status};
+	struct page page = {out, colour, status, subjects};
 
-	print_coloured(&page, BOLD, status->config->mail_domain);
-	fputc('\n', out);
-	print_programs(&page);
-	print_machine(&page);
+	print_summary(&page);
+	print_checks(&page);
 	if (status->stats == NULL) {
 		fprintf(out, "\nNothing was counted: %s\n", status->stats_error.text);
 		return;

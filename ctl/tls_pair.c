@@ -40,7 +40,8 @@ static X509 *read_certificate(const char *path, struct cm_tls_pair *pair_r, stru
 	certificate = PEM_read_X509(file, NULL, NULL, NULL);
 	(void)fclose(file);
 	if (certificate != NULL && time_of(X509_get0_notBefore(certificate), &pair_r->not_before) &&
-	    time_of(X509_get0_notAfter(certificate), &pair_r->not_after)) {
+	    time_of(X509_get0_notAfter(certificate), &pair_r->not_after) &&
+	    X509_digest(certificate, EVP_sha256(), pair_r->fingerprint, NULL) == 1) {
 		pair_r->self_signed = X509_self_signed(certificate, 0) == 1;
 		return certificate;
 	}

@@ -19,6 +19,7 @@ struct cm_tls_files {
 struct cm_tls_pair {
 	time_t not_before, not_after;
 	bool self_signed;
+	unsigned char fingerprint[32]; /* SHA-256 of the certificate */
 	/* Other hosts of the relay that the certificate is not for: bits of enum cm_tls_host. Set
 	   by cm_tls_pair_check(). */
 	unsigned int missing;

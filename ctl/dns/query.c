@@ -153,6 +153,7 @@ static bool print_record(enum cm_record_type type, const unsigned char *data, si
 		return length == 16 && print_address(AF_INET6, data, stream);
 	case CM_RECORD_NS:
 	case CM_RECORD_CNAME:
+	case CM_RECORD_PTR:
 		return print_name(data, length, stream);
 	case CM_RECORD_TXT:
 		return print_strings(data, length, stream);

@@ -19,9 +19,9 @@ static const struct {
 	enum cm_record_type type;
 	const char *name;
 } type_names[] = {
-    {CM_RECORD_A, "A"},     {CM_RECORD_NS, "NS"},   {CM_RECORD_CNAME, "CNAME"},
-    {CM_RECORD_MX, "MX"},   {CM_RECORD_TXT, "TXT"}, {CM_RECORD_AAAA, "AAAA"},
-    {CM_RECORD_SRV, "SRV"}, {CM_RECORD_CAA, "CAA"},
+    {CM_RECORD_A, "A"},       {CM_RECORD_NS, "NS"},   {CM_RECORD_CNAME, "CNAME"},
+    {CM_RECORD_PTR, "PTR"},   {CM_RECORD_MX, "MX"},   {CM_RECORD_TXT, "TXT"},
+    {CM_RECORD_AAAA, "AAAA"}, {CM_RECORD_SRV, "SRV"}, {CM_RECORD_CAA, "CAA"},
 };
 
 const char *cm_record_type_name(enum cm_record_type type)

@@ -19,6 +19,7 @@ enum cm_record_type {
 	CM_RECORD_A = 1,
 	CM_RECORD_NS = 2,
 	CM_RECORD_CNAME = 5,
+	CM_RECORD_PTR = 12,
 	CM_RECORD_MX = 15,
 	CM_RECORD_TXT = 16,
 	CM_RECORD_AAAA = 28,

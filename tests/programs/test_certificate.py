@@ -59,7 +59,7 @@ class Pair:
 
     def status(self):
         output = subprocess.run(
-            [CTL, "status", "--json", "-c", self.ini], capture_output=True, text=True, timeout=60
+            [CTL, "status", "--quick", "--json", "-c", self.ini], capture_output=True, text=True, timeout=60
         ).stdout
         return json.loads(output)["certificate"]
 

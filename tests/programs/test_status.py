@@ -37,7 +37,7 @@ class Place:
         self.ini.write_text("[params]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()))
 
     def command(self, *options):
-        return [CTL, "status", "-c", self.ini, "--queue-directory", self.queue, *options]
+        return [CTL, "status", "-c", self.ini, "--quick", "--queue-directory", self.queue, *options]
 
     def run(self, *options):
         return subprocess.run(
@@ -119,7 +119,6 @@ def test_registration(place, line, state, why):
     registration = place.json()["registration"]
     assert registration["state"] == state
     assert registration["why"].startswith(why) and bool(registration["why"]) == bool(why)
-    assert f"new accounts     {state}" in place.run().stdout
 
 
 def test_queues(place):
@@ -134,7 +133,6 @@ def test_queues(place):
     queues = place.json()["queues"]
     assert queues == {"postfix_active": 3, "postfix_deferred": 2, "postfix_hold": 1, "push": 2}
     text = place.run().stdout
-    assert "active 3, deferred 2, on hold 1" in text
     assert "waiting 2" in text
 
 
@@ -147,7 +145,6 @@ def test_unknown_queue(place):
         "postfix_hold": None,
         "push": 0,
     }
-    assert "active unknown" in place.run().stdout
 
 
 def test_disk(place):
@@ -186,7 +183,8 @@ def test_programs(place):
     before = json.loads((place.directory / "before").read_text())
     assert before["good"] is False
     states = {name: p["state"] for name, p in before["programs"].items()}
-    assert states.pop("opendkim") == "off"
+    for name in ("opendkim", "coturn", "iroh-relay"):
+        assert states.pop(name) == "off"
     assert set(states.values()) == {"stopped"}
     httpd, master = map(int, result.stdout.split())
     after = json.loads((place.directory / "after").read_text())

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 
 from dnslib import DNSRecord
@@ -18,15 +17,17 @@ HEAD = """$ORIGIN {zone}.
 
 class Nsd:
     """Serves zones ({name: lines}) until stop(), at one address and port: a free one of 127.0.0.1
-    if none is given; also: other addresses. The zone "" is the root."""
+    if none is given; also: other addresses. The zone "" is the root. entrance: words that lead a
+    command to another network."""
 
-    def __init__(self, directory, zones, address="127.0.0.1", port=None, also=()):
+    def __init__(self, directory, zones, address="127.0.0.1", port=None, also=(), entrance=()):
         directory.mkdir(parents=True)
         self.directory = directory
         self.ip = address
         self.port = port or free_ports(1)[0]
         self.address = f"{address}@{self.port}"
         self.serial = {}
+        self.entrance = entrance
         lines = [
             "server:",
             *(f"ip-address: {each}@{self.port}" for each in (address, *also)),
@@ -49,7 +50,7 @@ class Nsd:
         (directory / "nsd.conf").write_text("\n".join(lines) + "\n")
         path = os.environ["PATH"] + ":/usr/sbin"
         self.process = subprocess.Popen(
-            ["nsd", "-d", "-c", directory / "nsd.conf"], env={**os.environ, "PATH": path}
+            [*entrance, "nsd", "-d", "-c", directory / "nsd.conf"], env={**os.environ, "PATH": path}
         )
         eventually(self.listens, 120, message="nsd does not start")
 
@@ -72,8 +73,9 @@ class Nsd:
 
     def listens(self):
         assert self.process.poll() is None, "nsd ended"
-        with socket.socket() as probe:
-            return probe.connect_ex((self.ip, self.port)) == 0
+        probe = f"exec 3<>/dev/tcp/{self.ip}/{self.port}"
+        command = [*self.entrance, "bash", "-c", probe]
+        return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
     def stop(self):
         self.process.terminate()

@@ -1,0 +1,199 @@
+#include "doctor.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Each examination, in the order in which its lines are shown. */
+enum when {
+	FIRST,    /* alone, as it starts children */
+	TOGETHER, /* in a thread */
+	LAST,     /* alone, looks at what the others have woken */
+};
+
+static const struct examination {
+	enum cm_subject subject;
+	enum when when;
+	bool quick; /* connects to nothing */
+	cm_examine_fn *run;
+} examinations[] = {
+    {CM_SUBJECT_PROGRAMS, FIRST, true, cm_examine_programs},
+    {CM_SUBJECT_PROGRAMS, FIRST, false, cm_examine_configuration},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_smtp},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_submission},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_smtps},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_imap},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_imaps},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_https},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_https_imap},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_https_smtp},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_http},
+    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_accounts},
+    {CM_SUBJECT_MAIL, TOGETHER, false, cm_examine_milter},
+    {CM_SUBJECT_MAIL, TOGETHER, false, cm_examine_delivery},
+    {CM_SUBJECT_MAIL, LAST, false, cm_examine_dovecot},
+    {CM_SUBJECT_MAIL, LAST, true, cm_examine_queue},
+    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_notifications},
+    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_expiry},
+    {CM_SUBJECT_MACHINE, FIRST, true, cm_examine_certificate},
+    {CM_SUBJECT_MACHINE, FIRST, true, cm_examine_machine},
+    {CM_SUBJECT_DNS, TOGETHER, false, cm_examine_dns},
+    {CM_SUBJECT_OUTSIDE, TOGETHER, false, cm_examine_push},
+    {CM_SUBJECT_OUTSIDE, TOGETHER, false, cm_examine_turn},
+    {CM_SUBJECT_OUTSIDE, TOGETHER, false, cm_examine_iroh},
+};
+
+#define EXAMINATIONS (sizeof(examinations) / sizeof(examinations[0]))
+
+static const char *const titles[CM_SUBJECT_COUNT] = {
+    [CM_SUBJECT_PROGRAMS] = "Programs", [CM_SUBJECT_PORTS] = "Ports",
+    [CM_SUBJECT_MAIL] = "Mail",         [CM_SUBJECT_MACHINE] = "Machine",
+    [CM_SUBJECT_DNS] = "Names",         [CM_SUBJECT_OUTSIDE] = "Other services",
+};
+
+struct task {
+	const struct cm_doctor *doctor;
+	const struct examination *examination;
+	struct cm_checks checks;
+	pthread_t thread;
+	bool running;
+};
+
+const char *cm_doctor_setting(const struct cm_doctor *doctor, const char *name)
+{
+	const char *value = cm_settings_get(doctor->settings, name);
+
+	return value != NULL ? value : "";
+}
+
+unsigned int cm_doctor_port(const struct cm_doctor *doctor, const char *name)
+{
+	return (unsigned int)strtoul(cm_doctor_setting(doctor, name), NULL, 10);
+}
+
+void cm_remedy_service(struct cm_check *check, const char *verb, const char *service)
+{
+	if (access("/run/systemd/system", F_OK) == 0)
+		cm_check_remedy(check, "systemctl %s %s", verb, service);
+	else if (access("/run/openrc", F_OK) == 0)
+		cm_check_remedy(check, "rc-service %s %s", service, verb);
+	else
+		cm_check_remedy(check, "%s %s", verb, service);
+}
+
+/* A client's way in. Postfix may trust the machine itself, so an address of its network is better
+   than the loopback's for trying what strangers may do. */
+static void choose_address(struct cm_doctor *doctor)
+{
+	const char *listen = cm_doctor_setting(doctor, "listen");
+	struct ifaddrs *list = NULL;
+
+	snprintf(doctor->address, sizeof(doctor->address), "127.0.0.1");
+	if (listen[0] != '\0') {
+		snprintf(doctor->address, sizeof(doctor->address), "%.*s",
+			 (int)strcspn(listen, ","), listen);
+		return;
+	}
+	if (getifaddrs(&list) < 0)
+		return;
+	for (const struct ifaddrs *one = list; one != NULL; one = one->ifa_next) {
+		if (one->ifa_addr == NULL || one->ifa_addr->sa_family != AF_INET ||
+		    (one->ifa_flags & IFF_LOOPBACK) != 0 || (one->ifa_flags & IFF_UP) == 0)
+			continue;
+		if (getnameinfo(one->ifa_addr, sizeof(struct sockaddr_in), doctor->address,
+				sizeof(doctor->address), NULL, 0, NI_NUMERICHOST) == 0)
+			break;
+	}
+	freeifaddrs(list);
+}
+
+static void *run_task(void *context)
+{
+	struct task *task = context;
+
+	task->examination->run(task->doctor, &task->checks);
+	return NULL;
+}
+
+/* A server that closes its connection must not end us. */
+static void run_together(struct task *tasks)
+{
+	sigset_t pipe, old;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, &old);
+	for (size_t i = 0; i < EXAMINATIONS; i++)
+		if (tasks[i].examination != NULL && tasks[i].examination->when == TOGETHER)
+			tasks[i].running =
+			    pthread_create(&tasks[i].thread, NULL, run_task, &tasks[i]) == 0;
+	for (size_t i = 0; i < EXAMINATIONS; i++) {
+		if (tasks[i].running)
+			pthread_join(tasks[i].thread, NULL);
+		else if (tasks[i].examination != NULL && tasks[i].examination->when == TOGETHER)
+			run_task(&tasks[i]);
+	}
+	/* One that is pending for this thread. */
+	while (sigtimedwait(&pipe, NULL, &(struct timespec){0}) > 0)
+		;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void run_alone(struct task *tasks, enum when when)
+{
+	for (size_t i = 0; i < EXAMINATIONS; i++)
+		if (tasks[i].examination != NULL && tasks[i].examination->when == when)
+			run_task(&tasks[i]);
+}
+
+/* Moves the lines of a task to its subject. */
+static void collect(struct task *task, struct cm_checks *subject)
+{
+	for (size_t i = 0; i < task->checks.count; i++) {
+		struct cm_check *from = &task->checks.list[i];
+		struct cm_check *to =
+		    cm_checks_add(subject, from->key, from->title, from->health, "%s", from->text);
+
+		if (from->remedy != NULL)
+			cm_check_remedy(to, "%s", from->remedy);
+	}
+	subject->incomplete = subject->incomplete || task->checks.incomplete;
+	cm_checks_free(&task->checks);
+}
+
+bool cm_doctor_examine(struct cm_doctor *doctor, struct cm_checks subjects[CM_SUBJECT_COUNT],
+		       struct cm_error *err)
+{
+	struct task *tasks = calloc(EXAMINATIONS, sizeof(*tasks));
+	bool incomplete = tasks == NULL;
+
+	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++)
+		subjects[i] = (struct cm_checks){.title = titles[i]};
+	choose_address(doctor);
+	doctor->has_pair = cm_tls_pair_read(doctor->config, &doctor->pair, err);
+	for (size_t i = 0; tasks != NULL && i < EXAMINATIONS; i++) {
+		tasks[i].doctor = doctor;
+		if (!doctor->quick || examinations[i].quick)
+			tasks[i].examination = &examinations[i];
+	}
+	if (tasks != NULL) {
+		run_alone(tasks, FIRST);
+		run_together(tasks);
+		run_alone(tasks, LAST);
+		for (size_t i = 0; i < EXAMINATIONS; i++)
+			collect(&tasks[i], &subjects[examinations[i].subject]);
+	}
+	free(tasks);
+	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++)
+		incomplete = incomplete || subjects[i].incomplete;
+	if (incomplete)
+		cm_error_set(err, "out of memory");
+	return !incomplete;
+}

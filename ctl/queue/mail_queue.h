@@ -1,0 +1,57 @@
+/*
+ * mail_queue - what waits in Postfix's queue, by destination
+ *
+ * Read with `postqueue -j`. No address of anybody is kept: a destination is a domain, and reasons
+ * are redacted.
+ */
+#ifndef CM_MAIL_QUEUE_H
+#define CM_MAIL_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "error.h"
+
+/* The longest name of a destination: a domain or an address literal. */
+#define CM_DESTINATION_MAX 255
+
+struct cm_destination {
+	char *name;      /* lower case */
+	uint64_t count;  /* recipients that wait */
+	uint64_t failed; /* of these: tried before */
+	uint64_t bytes;  /* of the messages, once for each recipient */
+	time_t oldest;   /* when the oldest message arrived */
+	char *reason;    /* why the oldest of them waits; NULL: it was not tried yet */
+	time_t reason_of;
+};
+
+struct cm_mail_queue {
+	struct cm_destination *list; /* the oldest first */
+	size_t count, room;
+	uint64_t active, deferred, hold; /* messages */
+};
+
+/* False with err filled if Postfix cannot be asked. Free with cm_mail_queue_free(). */
+bool cm_mail_queue_read(struct cm_mail_queue *queue_r, struct cm_error *err);
+void cm_mail_queue_free(struct cm_mail_queue *queue);
+
+/* One recipient of a message that waits. */
+struct cm_queued {
+	const char *id, *queue; /* "4Xy…", "deferred" */
+	const char *address;
+	const char *reason; /* NULL: not tried yet */
+	time_t arrived;
+	uint64_t bytes;
+	bool first; /* recipient of its message */
+};
+
+/* False if out of memory: then it is not called again. */
+typedef bool cm_queued_fn(const struct cm_queued *queued, void *context);
+
+/* Calls visit for each recipient of every message. False with err filled if Postfix cannot be
+   asked, or if visit returned false. */
+bool cm_mail_queue_each(cm_queued_fn *visit, void *context, struct cm_error *err);
+
+#endif

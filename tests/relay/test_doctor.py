@@ -1,0 +1,74 @@
+"""chatmailctl status as a doctor: nothing wrong at a relay that works, and each of many faults, made
+one by one on the same relay, named with its remedy."""
+
+import re
+
+import pytest
+from support.doctor_faults import FAULTS
+from support.doctor_world import DoctorWorld
+from support.wait import eventually
+
+# What cannot be well on a machine of tests.
+EXCUSED = {"clock"}
+
+
+@pytest.fixture(scope="module")
+def world(stages, tmp_path_factory):
+    world = DoctorWorld(stages, tmp_path_factory.mktemp("doctor"))
+    yield world
+    world.stop()
+
+
+def faults(checks):
+    return {key for key, check in checks.items() if check["health"] == "fault"}
+
+
+def unwell(checks):
+    bad = {key for key, check in checks.items() if check["health"] in ("fault", "warning")}
+    return bad - EXCUSED
+
+
+def healthy(world):
+    """Waits until all is well, as servers that were restarted take a moment."""
+    last = {}
+
+    def good():
+        status, checks = world.relay.status()
+        last.clear()
+        last.update({key: checks[key] for key in unwell(checks)})
+        return status == 0 and not last
+
+    try:
+        eventually(good, timeout=60)
+    except AssertionError:
+        raise AssertionError(f"not well: {last}") from None
+
+
+def test_nothing_is_wrong_at_a_relay_that_works(world):
+    healthy(world)
+    status, checks = world.relay.status()
+    for key in ("smtp", "submission", "smtps", "imap", "imaps", "https", "https-imap", "https-smtp",
+                "http", "accounts", "milter-socket", "delivery", "plugins", "queue", "certificate",
+                "dns", "dns-dkim", "reverse-name", "push", "nginx", "configuration"):  # fmt: skip
+        assert checks[key]["health"] == "ok", checks[key]
+    text = world.relay.run_status().stdout
+    assert re.search(r"^  ok +port 25 ", text, re.M)
+    assert "\033" not in text
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault(world, name):
+    check, text, remedy, health, break_it = FAULTS[name]
+    with break_it(world):
+        status, checks = world.relay.status()
+    # Only now, when it is mended.
+    found = checks[check]
+    assert found["health"] == health, found
+    assert re.search(text, found["text"]), found
+    assert re.search(remedy, found["remedy"]), found
+    assert status == (1 if faults(checks) else 0)
+    assert health == "warning" or status == 1
+
+
+def test_all_is_well_again(world):
+    healthy(world)
