@@ -1,7 +1,9 @@
 """Mail from other relays over HTTPS: nginx, chatmail-httpd, Postfix at its own port."""
 
+import gzip
 import http.client
 import random
+import socket
 
 import pytest
 
@@ -102,6 +104,63 @@ def test_malformed_recipients(relay, peer, bob, recipients, expected):
     message = peer.sign(encrypted(peer.address(), bob.address))
     status, text = post(relay, message, peer.address(), recipients)
     assert (status, text[:4]) == (400, expected), text
+
+
+# The requests as the senders' HTTP libraries write them: hyper in lower case and in wire form, Go with
+# names of its own spelling, a body that is not stuffed, and one recipient.
+FILTERMAIL = """\
+POST /mxdeliv HTTP/1.1
+x-mail-from: {sender}
+x-mail-to: {bob}
+x-mail-to: {carol}
+accept: */*
+host: relay.test
+content-length: {length}
+
+"""
+MADMAIL = """\
+POST /mxdeliv HTTP/1.1
+Host: relay.test
+User-Agent: Go-http-client/1.1
+Content-Length: {length}
+Content-Type: application/octet-stream
+X-Mail-From: {sender}
+X-Mail-To: {bob}
+Accept-Encoding: gzip
+
+"""
+
+
+def speak(relay, request, body):
+    """The status line, and the answer's body."""
+    with socket.create_connection(("127.0.0.1", relay.ports["https_port"]), 60) as plain:
+        with trusting().wrap_socket(plain, server_hostname="relay.test") as client:
+            client.sendall(request.replace("\n", "\r\n").encode() + body)
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            text = answer.read()
+            if answer.headers["Content-Encoding"] == "gzip":
+                text = gzip.decompress(text)
+            return answer.status, text
+
+
+@pytest.mark.parametrize("request_", [FILTERMAIL, MADMAIL], ids=["filtermail", "madmail"])
+def test_the_requests_of_others(relay, peer, bob, request_):
+    carol = relay.registered()
+    message = peer.sign(encrypted(peer.address(), bob.address))
+    recipients = [bob, carol] if request_ is FILTERMAIL else [bob]
+    body = stuffed(message) if request_ is FILTERMAIL else message
+    names = {"sender": peer.address(), "bob": bob.address, "carol": carol.address}
+    status, text = speak(relay, request_.format(length=len(body), **names), body)
+    assert (status, text[:4]) == (200, b"250 "), text
+    for recipient in recipients:
+        [stored] = relay.messages(recipient)
+        assert b"BEGIN PGP MESSAGE" in stored
+    # Nobody exists: never 200.
+    names = {name: relay.account().address for name in ("bob", "carol")}
+    request_ = request_.format(length=len(body), sender=peer.address(), **names)
+    status, text = speak(relay, request_, body)
+    assert (status, text[:9]) == (400, b"550 5.1.1"), text
 
 
 def test_only_post(relay):
