@@ -1,5 +1,8 @@
 """A world of relays on a private internet: two with names, two by address, a stock mail server, a
-DNS server with the zones that `chatmailctl dns` prints, and a certificate authority."""
+DNS server with the zones that `chatmailctl dns` prints, and a certificate authority.
+
+The authority is openssl's: what servers see of it are certificates. How they are obtained, from Pebble
+by three ACME clients, is tested in tests/acme."""
 
 import os
 import shutil
