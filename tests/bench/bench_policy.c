@@ -23,6 +23,7 @@
 
 struct work {
 	char *wire; /* the message with CRLF */
+	const char *recipient;
 	size_t length;
 	char *armor; /* the armor in it */
 	size_t armor_length;
@@ -116,7 +117,7 @@ static void judge(struct work *work)
 	};
 	struct cm_verdict verdict;
 
-	cm_message_recipient(delivery.message, TEST_MAILBOX);
+	cm_message_recipient(delivery.message, work->recipient);
 	test_deliver(&delivery, work->wire, work->length);
 	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
 	if (verdict.reason != CM_REASON_ENCRYPTED)
@@ -171,7 +172,10 @@ static void measure_size(struct cm_policy *policy, const char *name, size_t size
 	measure(&work, "packets alone", walk_packets);
 	measure(&work, "armor: base64, packets", read_armor);
 	work.direction = CM_DIRECTION_OUT;
+	work.recipient = "<bob@peer.test>";
 	measure(&work, "the whole policy, outgoing", judge);
+	work.recipient = TEST_MAILBOX; /* looks for the mailbox */
+	measure(&work, "outgoing to another local user", judge);
 	work.direction = CM_DIRECTION_IN;
 	measure(&work, "the whole policy, incoming", judge);
 	free(work.wire);
