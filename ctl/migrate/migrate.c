@@ -85,14 +85,10 @@ static bool write_state(struct cm_migration *job)
 	char *directory = state_path(job, ""), *text = json_dumps(job->state, JSON_INDENT(2));
 	bool good = directory != NULL && text != NULL &&
 		    cm_file_make_directories(directory, 0755) && chmod(directory, 0700) == 0;
-	int fd = good ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-	good = fd >= 0 && cm_file_write(fd, "state.json", ".chatmailctl-", text, strlen(text), 0600,
-					CM_FILE_REPLACE | CM_FILE_DURABLE);
 	if (!good)
-		cm_error_set_errno(&job->err, CM_MIGRATE_DIRECTORY ": cannot be written");
-	if (fd >= 0)
-		close(fd);
+		cm_error_set_errno(&job->err, CM_MIGRATE_DIRECTORY ": cannot be made");
+	good = good && cm_migrate_write(job, CM_MIGRATE_DIRECTORY "/state.json", text, 0600);
 	free(text);
 	free(directory);
 	return good;

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "error.h"
 
@@ -27,6 +28,9 @@ bool cm_migrate_save(struct cm_migration *job, const char *path);
 
 /* Replaces it by the saved one. */
 bool cm_migrate_put_back(struct cm_migration *job, const char *path);
+
+/* Replaces the file of this path below the root, and removes what a killed run left beside it. */
+bool cm_migrate_write(struct cm_migration *job, const char *path, const char *text, mode_t mode);
 
 /* Copies upstream's chatmail.ini to ours. */
 bool cm_migrate_ini(struct cm_migration *job);

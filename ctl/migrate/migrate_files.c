@@ -1,6 +1,7 @@
 /*
  * migrate_files - the files that migrate saves, changes and puts back
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #define FILE_MAX  65536
 #define TEMPORARY ".chatmailctl-new"
 #define REPLACED  ".chatmailctl-old"
+#define WRITTEN   ".chatmailctl-write-" /* random digits follow */
 
 static bool out_of_memory(struct cm_migration *job)
 {
@@ -119,7 +121,26 @@ bool cm_migrate_put_back(struct cm_migration *job, const char *path)
 	return good;
 }
 
-static bool write_text(struct cm_migration *job, const char *path, const char *text)
+/* What a killed run left. */
+static void remove_temporaries(int directory)
+{
+	int copy = dup(directory);
+	DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *entry;
+
+	if (stream == NULL) {
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	while ((entry = readdir(stream)) != NULL) {
+		if (strncmp(entry->d_name, WRITTEN, strlen(WRITTEN)) == 0)
+			(void)unlinkat(directory, entry->d_name, 0);
+	}
+	closedir(stream);
+}
+
+bool cm_migrate_write(struct cm_migration *job, const char *path, const char *text, mode_t mode)
 {
 	char *joined = cm_upstream_path(job->root, path), *name = NULL;
 	int directory = -1;
@@ -130,8 +151,10 @@ static bool write_text(struct cm_migration *job, const char *path, const char *t
 		*name++ = '\0';
 		directory = open(joined, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	good = directory >= 0 && cm_file_write(directory, name, ".chatmailctl-", text, strlen(text),
-					       0644, CM_FILE_REPLACE | CM_FILE_DURABLE);
+	if (directory >= 0)
+		remove_temporaries(directory);
+	good = directory >= 0 && cm_file_write(directory, name, WRITTEN, text, strlen(text), mode,
+					       CM_FILE_REPLACE | CM_FILE_DURABLE);
 	if (!good)
 		cm_error_set_errno(&job->err, "%s: cannot be written", path);
 	if (directory >= 0)
@@ -156,7 +179,7 @@ static char *read_text(struct cm_migration *job, const char *path)
 bool cm_migrate_ini(struct cm_migration *job)
 {
 	char *text = read_text(job, CM_UPSTREAM_INI);
-	bool good = text != NULL && write_text(job, CM_CONFIG_DEFAULT_PATH, text);
+	bool good = text != NULL && cm_migrate_write(job, CM_CONFIG_DEFAULT_PATH, text, 0644);
 
 	free(text);
 	return good;
@@ -178,7 +201,7 @@ bool cm_migrate_acme(struct cm_migration *job)
 				      text, place + strlen(CM_UPSTREAM_ACME_WEBROOT)) < 0)
 		good = out_of_memory(job);
 	else if (place != NULL)
-		good = write_text(job, CM_UPSTREAM_ACME_TARGET, changed);
+		good = cm_migrate_write(job, CM_UPSTREAM_ACME_TARGET, changed, 0644);
 	free(changed);
 	free(text);
 	return good;
