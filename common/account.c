@@ -212,7 +212,7 @@ static enum cm_account_status make_mailbox(const struct cm_config *config,
 	if (top < 0)
 		return CM_ACCOUNT_TROUBLE;
 	if (mkdirat(top, address->text, 0700) < 0 && errno != EEXIST)
-		status = trouble(err, "cannot be made");
+		status = trouble(err, "cannot be created");
 	close(top);
 	return status;
 }
@@ -287,7 +287,7 @@ enum cm_account_status cm_account_create(const struct cm_config *config,
 	for (int attempt = 0; status == CM_ACCOUNT_ABSENT && attempt < CREATE_ATTEMPTS; attempt++)
 		status = try_create(config, address, hash, err);
 	if (status == CM_ACCOUNT_ABSENT) {
-		cm_error_set(err, "mailbox directory: it keeps vanishing");
+		cm_error_set(err, "mailbox directory: another program keeps removing it");
 		return CM_ACCOUNT_TROUBLE;
 	}
 	return status == CM_ACCOUNT_OK ? sync_mailboxes(config, err) : status;
@@ -320,7 +320,7 @@ enum cm_account_status cm_account_create_from(const struct cm_config *config,
 	if (top < 0)
 		return CM_ACCOUNT_TROUBLE;
 	if (mkdirat(top, address->text, 0700) < 0) {
-		status = errno == EEXIST ? CM_ACCOUNT_EXISTS : trouble(err, "cannot be made");
+		status = errno == EEXIST ? CM_ACCOUNT_EXISTS : trouble(err, "cannot be created");
 		close(top);
 		return status;
 	}

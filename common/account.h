@@ -3,12 +3,13 @@
  *
  * Upstream's layout (protocol: <mailboxes_dir>/<address>/): `password` holds "{SCHEME}hash", its
  * modification time, rounded down to a day (UTC), is the last-seen time; if `enforceE2EEincoming`
- * exists, cleartext is refused; if `blocked` (our own) exists, nobody logs in. Directory scans and
- * look-ups use openat() below mailboxes_dir and never follow a symbolic link of the last component.
+ * exists, cleartext is refused; if `blocked` (our own) exists, logins are refused. Directory scans
+ * and look-ups use openat() below mailboxes_dir and never follow a symbolic link of the last
+ * component.
  *
  * The operator makes mailboxes_dir itself. While it is missing, or an account is not there
  * and mailboxes_dir is not ours to write (the empty mount point of a file system that is not
- * mounted), every call is CM_ACCOUNT_TROUBLE: nobody is a stranger only because a disk is away.
+ * mounted), every call is CM_ACCOUNT_TROUBLE: an unmounted disk must not make users strangers.
  */
 #ifndef CM_ACCOUNT_H
 #define CM_ACCOUNT_H
@@ -25,7 +26,7 @@
 #define CM_ACCOUNT_ENFORCE_FILE  "enforceE2EEincoming"
 #define CM_ACCOUNT_BLOCKED_FILE  "blocked"
 #define CM_ACCOUNT_METADATA_FILE "metadata.json"
-/* In mailboxes_dir: where accounts are moved to be deleted. No '@', so that nobody takes it for
+/* In mailboxes_dir: where accounts are moved to be deleted. No '@', so that no program takes it for
  * one. */
 #define CM_ACCOUNT_TRASH_DIR ".expired"
 /* Prefix of the temporary files that a killed process may leave in a mailbox directory. */
@@ -37,7 +38,7 @@
 enum cm_account_status {
 	CM_ACCOUNT_OK,      /* it is there (or: it was created by this call) */
 	CM_ACCOUNT_ABSENT,  /* there is no such account */
-	CM_ACCOUNT_EXISTS,  /* creation: somebody else's password was first */
+	CM_ACCOUNT_EXISTS,  /* creation: another login's password was first */
 	CM_ACCOUNT_BLOCKED, /* the operator blocked it */
 	CM_ACCOUNT_TROUBLE, /* the file system failed: err is filled, answer "try later" */
 };

@@ -98,7 +98,7 @@ static bool read_line(struct client *client)
 
 		if (client->used == sizeof(client->buffer)) {
 			errno = EMSGSIZE;
-			return fail(client, "sends too long a line");
+			return fail(client, "sent a line that is too long");
 		}
 		count = recv(client->fd, client->buffer + client->used,
 			     sizeof(client->buffer) - client->used, 0);
@@ -162,7 +162,7 @@ static enum cm_account_status judge(struct client *client, int code)
 	if (code == 550 || code == 551 || code == 553)
 		return CM_ACCOUNT_ABSENT;
 	if (code != 0)
-		cm_error_set(client->err, "backend %s: answers RCPT with %d", client->host, code);
+		cm_error_set(client->err, "backend %s: answered RCPT with %d", client->host, code);
 	return CM_ACCOUNT_TROUBLE;
 }
 
@@ -178,7 +178,7 @@ enum cm_account_status cm_backend_has(const char *host, const char *address, str
 		status = judge(&client, command(&client, "RCPT TO:<%s>\r\n", address));
 		(void)send_all(&client, "QUIT\r\n", 6);
 	} else if (err->text[0] == '\0') {
-		cm_error_set(err, "backend %s: refuses LMTP", host);
+		cm_error_set(err, "backend %s: refused LMTP", host);
 	}
 	close_client(&client);
 	return status;
@@ -215,7 +215,7 @@ static enum cm_backend_login read_result(struct client *client, char text_r[CM_B
 		keep_text(client->line, text_r);
 		return CM_BACKEND_LOGIN_REFUSED;
 	}
-	cm_error_set(client->err, "backend %s: cannot log anybody in now", client->host);
+	cm_error_set(client->err, "backend %s: cannot log users in now", client->host);
 	return CM_BACKEND_LOGIN_TROUBLE;
 }
 

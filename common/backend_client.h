@@ -1,7 +1,7 @@
 /*
- * backend_client - what a front asks a backend
+ * backend_client - the requests of a front to a backend
  *
- * By LMTP and IMAP on the network between them, which must be nobody else's: nothing is encrypted
+ * By LMTP and IMAP on the network between them, which must be private: nothing is encrypted
  * there. Each question is a connection, and waits for at most CM_BACKEND_TIMEOUT seconds for each
  * line.
  */

@@ -114,7 +114,7 @@ static char *map_path(const struct cm_config *config, const char *name)
 	return path;
 }
 
-/* What is written down; host_r is "" if nothing is. */
+/* The recorded backend; host_r is "" if none is recorded. */
 static bool look_up(const struct cm_config *config, const struct cm_address *address,
 		    char host_r[CM_BACKEND_HOST_SIZE], struct cm_error *err)
 {
@@ -162,7 +162,7 @@ static enum cm_account_status search(const struct cm_config *config,
 	if (status != CM_ACCOUNT_ABSENT)
 		return status;
 	if (best < 0) {
-		cm_error_set(err, "backends: none takes new accounts");
+		cm_error_set(err, "backends: no backend accepts new accounts");
 		return CM_ACCOUNT_TROUBLE;
 	}
 	memcpy(host_r, hosts[best], CM_BACKEND_HOST_SIZE);

@@ -7,8 +7,9 @@
  * Hit Rates, 1998), and a new account goes to the first: when a backend is added, only what ranks
  * the new one first changes places. Where an existing account is, the backends are asked, in the
  * same order: nearly always the first has it. With backends_search all are asked before an address
- * is new: one that is on another backend must not be given to somebody else. What is being moved is
- * written down, as a symbolic link in mailboxes_dir whose target is the backend's address.
+ * is new: one that is on another backend must not be given to somebody else. An account that is
+ * being moved is written down, as a symbolic link in mailboxes_dir whose target is the backend's
+ * address.
  *
  * `backends` in chatmail.ini has the backends' IP addresses; one with '-' before it is being
  * emptied: its accounts stay until they are moved, and no new ones come.

@@ -129,7 +129,7 @@ static int go_to_background(struct cm_daemon *daemon)
 	pid_t child;
 
 	if (pipe2(fds, O_CLOEXEC) != 0) {
-		cm_error_set_errno(&err, "cannot go to the background");
+		cm_error_set_errno(&err, "cannot run in the background");
 		return cm_daemon_fail(&err);
 	}
 	child = fork();
@@ -141,7 +141,7 @@ static int go_to_background(struct cm_daemon *daemon)
 	daemon->ready_fd = fds[1];
 	if (child == 0 && setsid() >= 0 && chdir("/") == 0)
 		return -1;
-	cm_error_set_errno(&err, "cannot go to the background");
+	cm_error_set_errno(&err, "cannot run in the background");
 	return cm_daemon_fail(&err);
 }
 

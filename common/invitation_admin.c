@@ -38,7 +38,7 @@ static int make_top(const struct cm_config *config, struct stat *owner_r, struct
 	top = openat(mails, CM_INVITATION_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (top < 0 || (made && geteuid() == 0 &&
 			(fchown(top, owner_r->st_uid, owner_r->st_gid) < 0 || fsync(mails) < 0))) {
-		cm_error_set_errno(err, "%s/" CM_INVITATION_DIR ": cannot be made",
+		cm_error_set_errno(err, "%s/" CM_INVITATION_DIR ": cannot be created",
 				   config->mailboxes_dir);
 		if (top >= 0)
 			close(top);
@@ -113,7 +113,7 @@ static bool remove_directory(int top, const char *name)
 	return unlinkat(top, name, AT_REMOVEDIR) == 0;
 }
 
-/* The directory is completed under another name, so that nobody finds half an invitation. */
+/* The directory is completed under another name, so that no reader finds half an invitation. */
 static bool make_invitation(int top, const char *name, unsigned int uses, time_t expires,
 			    const char *note, const struct stat *owner)
 {
@@ -171,7 +171,7 @@ static bool is_invitation(const char *name)
 	       name[CM_INVITATION_NAME_LENGTH] == '\0';
 }
 
-/* Counts what is left of it. */
+/* Counts the uses that are left. */
 static bool count_uses(int directory, unsigned int *left_r)
 {
 	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,5 +1,5 @@
 /*
- * invitation_private - what the two halves of the invitations share: using and administering
+ * invitation_private - shared by the two halves of the invitations: using and administering
  */
 #ifndef CM_INVITATION_PRIVATE_H
 #define CM_INVITATION_PRIVATE_H
@@ -14,7 +14,7 @@
 bool cm_invitation_name(const char *token, char name[CM_INVITATION_NAME_LENGTH + 1],
 			struct cm_error *err);
 
-/* Opens <mailboxes_dir>/invitations; -1 with errno set, ENOENT if nobody was ever invited. */
+/* Opens <mailboxes_dir>/invitations; -1 with errno set, ENOENT if there never was an invitation. */
 int cm_invitation_open_top(const struct cm_config *config);
 
 /* Reads the description of an open invitation; free invitation_r->note. False with err filled. */

@@ -1,5 +1,5 @@
 /*
- * keyed_hash - a hash whose values nobody can choose without the key
+ * keyed_hash - a hash that cannot be predicted without the key
  *
  * SipHash-2-4 (Aumasson, Bernstein: SipHash, a fast short-input PRF, 2012): for tables that
  * strangers fill.

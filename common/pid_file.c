@@ -17,13 +17,13 @@ static bool lock_file(int fd, const char *path, struct cm_error *err)
 		return false;
 	}
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1) {
-		cm_error_set(err, "%s is not a file of its own", path);
+		cm_error_set(err, "%s must be a regular file with one name", path);
 		return false;
 	}
 	if (fcntl(fd, F_SETLK, &lock) == 0)
 		return true;
 	if (errno == EACCES || errno == EAGAIN)
-		cm_error_set(err, "%s is locked: the program runs already", path);
+		cm_error_set(err, "%s is locked: the program is already running", path);
 	else
 		cm_error_set_errno(err, "cannot lock %s", path);
 	return false;

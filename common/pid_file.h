@@ -2,7 +2,7 @@
  * pid_file - the process id of a daemon, and its lock against a second one
  *
  * The lock is one of fcntl(2): it ends with the process, however that ends, so a file left behind
- * by a crash blocks nobody.
+ * by a crash blocks no later start.
  */
 #ifndef CM_PID_FILE_H
 #define CM_PID_FILE_H

@@ -29,9 +29,9 @@ static const struct {
     [CM_REGISTRATION_REFUSED_PASSWORD] =
 	{"password", CM_STAT_REGISTRATION_PASSWORD,
 	 "This password is too short or too long for a new account on this relay."},
-    [CM_REGISTRATION_REFUSED_AUTOMATIC] = {"automatic", CM_STAT_REGISTRATION_AUTOMATIC,
-					   "This relay takes only accounts that somebody asked "
-					   "for. Please add it by its link or code."},
+    [CM_REGISTRATION_REFUSED_AUTOMATIC] =
+	{"automatic", CM_STAT_REGISTRATION_AUTOMATIC,
+	 "This relay has no such account. Please add the account by its link or QR code."},
     [CM_REGISTRATION_REFUSED_LOAD] =
 	{"load", CM_STAT_REGISTRATION_LOAD,
 	 "This relay is too busy for new accounts now. Please try again in a few minutes."},
@@ -157,7 +157,7 @@ static bool has_rates(const struct cm_config *config)
 
 static enum cm_registration no_rates(struct cm_error *err)
 {
-	cm_error_set(err, "the rates of new accounts cannot be kept");
+	cm_error_set(err, "cannot keep the rates of new accounts");
 	return CM_REGISTRATION_TROUBLE;
 }
 

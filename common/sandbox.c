@@ -22,7 +22,7 @@
 #define SCOPE_SIGNAL        (1ULL << 1)
 
 #define READ_FILES (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-/* No devices: nobody here makes one. */
+/* No devices: no program here makes one. */
 #define WRITE_FILES                                                                                \
 	(READ_FILES | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |              \
 	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                            \

@@ -1,5 +1,5 @@
 /*
- * sandbox - what a program that was taken over cannot do
+ * sandbox - limits the damage that a compromised program can do
  *
  * Three walls of the kernel's, for the rest of the process's life: no capabilities and no way to
  * gain privileges (PR_SET_NO_NEW_PRIVS), files by a list of directories and no TCP port to listen

@@ -19,7 +19,7 @@
 struct cm_shared_file {
 	const char *name; /* in the directory */
 	size_t size;      /* of the caller's data, in bytes */
-	uint64_t layout;  /* a hash of what the data means */
+	uint64_t layout;  /* a hash of the data's layout */
 	mode_t mode;
 	/* Fills the zeroed data of a new file before anyone else sees it. NULL: it stays zero. */
 	bool (*fill)(void *data, struct cm_error *err);

@@ -2,9 +2,9 @@
  * stats - counters, gauges and histograms shared by all our processes
  *
  * One file, CM_STATS_FILE in run_dir, mapped by every program and plugin; updates are lock-free
- * atomic additions, so a crash of one process loses nothing and blocks nobody. /run is a tmpfs: the
- * numbers start again at boot and only then. The metrics are the rows of stats_metrics.def; a file
- * whose layout differs (another version of the package) is replaced by a new one.
+ * atomic additions, so a crash of one process loses nothing and blocks no other. /run is a tmpfs:
+ * the numbers start again at boot and only then. The metrics are the rows of stats_metrics.def; a
+ * file whose layout differs (another version of the package) is replaced by a new one.
  *
  * With a NULL handle every call does nothing, so no program fails because statistics are missing.
  */

@@ -110,6 +110,6 @@ bool cm_certificate_make(const char *host, unsigned int days, char **certificate
 	free(*certificate_r);
 	free(*key_r);
 	*certificate_r = *key_r = NULL;
-	cm_error_set(err, "a certificate for %s cannot be made", host);
+	cm_error_set(err, "a certificate for %s cannot be created", host);
 	return false;
 }

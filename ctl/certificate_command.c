@@ -190,5 +190,6 @@ static const struct cm_command commands[] = {
 
 int cm_command_certificate(int argc, char **argv)
 {
-	return cm_command_run(commands, "Looks after the servers' certificate.", argc, argv);
+	return cm_command_run(commands, "Checks and installs the servers' certificate.", argc,
+			      argv);
 }

@@ -18,7 +18,7 @@ static const struct cm_command commands[] = {
     {"report", cm_command_report, "show the size of the mailboxes and when they were used"},
     {"user", cm_command_user, "list, block, delete and move accounts"},
     {"backup", cm_command_backup, "write the whole relay into one archive"},
-    {"restore", cm_command_restore, "make a relay out of such an archive, or verify it"},
+    {"restore", cm_command_restore, "restore a relay from such an archive, or verify it"},
     {"migrate", cm_command_migrate, "move a machine over from upstream's relay, and back"},
     {"dns", cm_command_dns, "print the relay's DNS records, or check them"},
     {"expire", cm_command_expire,

@@ -12,7 +12,7 @@ bool cm_confirm(bool assume, const char *question, struct cm_error *err)
 	if (assume)
 		return true;
 	if (!isatty(STDIN_FILENO)) {
-		cm_error_set(err, "standard input is no terminal: give --yes");
+		cm_error_set(err, "standard input is not a terminal: give --yes");
 		return false;
 	}
 	fprintf(stderr, "%s [y/N] ", question);

@@ -9,7 +9,7 @@
 #include "error.h"
 
 /* Asks the question on standard error ("delete it?", to which " [y/N] " is added) and reads the
-   answer from standard input. False with err filled if the answer is not yes, or if nobody can be
+   answer from standard input. False with err filled if the answer is not yes, or if no user can be
    asked because standard input is not a terminal; assume, the value of --yes, answers for him. */
 bool cm_confirm(bool assume, const char *question, struct cm_error *err);
 

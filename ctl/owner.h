@@ -15,7 +15,7 @@
    root's. False with err filled. */
 bool cm_owner_become(const char *directory, struct cm_error *err);
 
-/* Returns to what the process was started as. */
+/* Returns to the user and group that the process was started with. */
 void cm_owner_return(void);
 
 #endif

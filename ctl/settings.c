@@ -23,7 +23,7 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS  "0123456789"
 
-/* What a site's setting must look like. */
+/* The form of a site's setting. */
 enum shape {
 	PORT,
 	COUNT,
@@ -71,11 +71,11 @@ static const struct site {
     {"web_url", URL, "", "the relay's address for browsers; empty: https:// and its name"},
     {"www_root", PATH, "/var/lib/chatmail/www", "the pages"},
     {"acme_webroot", PATH, "/var/lib/chatmail/acme", "what ACME clients put on port 80"},
-    {"nginx_user", WORD, "www-data", "whom nginx runs as"},
+    {"nginx_user", WORD, "www-data", "user that nginx runs as"},
     {"nginx_error_log", LOG, "/var/log/nginx/error.log", "nginx's error log"},
     {"nginx_access_log", LOG, "/var/log/nginx/access.log", "nginx's access log, or off"},
     {"relayhost", NEXT_HOP, "", "Postfix's relayhost; empty: each domain's MX"},
-    {"smtp_tls_security_level", WORD, "verify", "how other relays are spoken to"},
+    {"smtp_tls_security_level", WORD, "verify", "TLS security level towards other relays"},
     {"opendkim_conf", PATH, DEBIAN_OPENDKIM_CONF, "where OpenDKIM looks for its configuration"},
     {"dovecot_log", MAYBE_PATH, "", "Dovecot's log file; empty: syslog"},
     {"postfix_log", MAYBE_PATH, "", "Postfix's log file; empty: syslog"},
@@ -236,7 +236,7 @@ static bool is_duration(const char *text)
 	return digits > 0 && digits < 8 && text[digits + strspn(text + digits, LETTERS)] == '\0';
 }
 
-/* What the value must be; NULL if it is that. */
+/* NULL if the value has the right form, else a description of that form. */
 static const char *wrong(enum shape shape, const char *value)
 {
 	unsigned int number;

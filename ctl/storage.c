@@ -61,7 +61,7 @@ static void count_file(struct cm_storage *storage, const struct cm_storage_filte
 		return;
 	for (size_t i = 0; i < CM_STORAGE_SIZE_COUNT && size >= cm_storage_sizes[i]; i++)
 		count(&storage->by_size[i], size);
-	/* A time stamp in the future is no age: the first class counts it all the same. */
+	/* A time stamp in the future counts in the first class. */
 	count(&storage->by_age[0], size);
 	for (size_t i = 1; i < CM_STORAGE_AGE_COUNT; i++) {
 		if (modified <= days_before(filter, cm_storage_age_days[i]))

@@ -1,8 +1,8 @@
 /*
  * template - configuration files with placeholders
  *
- * One pass over the lines. What the surrounding %if lines decided is a stack of branches; a line is
- * written only if every branch around it is taken.
+ * One pass over the lines. The decisions of the surrounding %if lines are a stack of branches; a
+ * line is written only if every branch around it is taken.
  */
 #include "template.h"
 

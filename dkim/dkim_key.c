@@ -15,7 +15,7 @@
 #define ED25519_KEY_SIZE       32
 #define ED25519_SIGNATURE_SIZE 64
 
-/* What the record allows the key to be used for. NULL if that covers the signature. */
+/* Checks the uses that the record allows for the key. NULL if that covers the signature. */
 static const char *check_use(const struct cm_tag_list *list,
 			     const struct cm_dkim_signature *signature)
 {

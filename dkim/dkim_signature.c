@@ -32,9 +32,9 @@ static const char *parse_names(const struct cm_tag_list *list, struct cm_dkim_si
 	int length;
 
 	if (domain == NULL || !copy_name(domain, signature->domain))
-		return "d= is missing or no domain name";
+		return "d= is missing or not a domain name";
 	if (selector == NULL || !copy_name(selector, text))
-		return "s= is missing or no selector";
+		return "s= is missing or not a selector";
 	length = snprintf(signature->key_name, sizeof(signature->key_name), "%s._domainkey.%s",
 			  text, signature->domain);
 	if (length < 0 || (size_t)length >= sizeof(signature->key_name))
@@ -130,13 +130,13 @@ static const char *parse_times(const struct cm_tag_list *list, time_t now)
 	int64_t made_time = 0, expiry_time;
 
 	if (made != NULL && !parse_time(made, &made_time))
-		return "t= is no time";
+		return "t= is not a time";
 	if (made_time > (int64_t)now + CLOCK_DRIFT)
 		return "t= is in the future";
 	if (expires == NULL)
 		return NULL;
 	if (!parse_time(expires, &expiry_time))
-		return "x= is no time";
+		return "x= is not a time";
 	if (made != NULL && expiry_time <= made_time)
 		return "x= is not after t=";
 	return expiry_time + CLOCK_DRIFT < (int64_t)now ? "it has expired" : NULL;
@@ -173,10 +173,10 @@ static const char *parse_hashes(const struct cm_tag_list *list, struct cm_dkim_s
 	    !cm_tag_base64(body_hash, signature->body_hash, sizeof(signature->body_hash),
 			   &length) ||
 	    length != sizeof(signature->body_hash))
-		return "bh= is missing or no SHA-256 hash";
+		return "bh= is missing or not a SHA-256 hash";
 	if (bytes == NULL || !cm_tag_base64(bytes, signature->bytes, sizeof(signature->bytes),
 					    &signature->bytes_length))
-		return "b= is missing or no signature";
+		return "b= is missing or not a signature";
 	signature->signature = *bytes;
 	return NULL;
 }

@@ -64,7 +64,7 @@ static const struct {
        ask it one question at a time, about any name. */
     {"infra-host-ttl:", "0"},
     {"infra-keep-probing:", "yes"},
-    /* A key that was published a moment ago works at once, whoever asked for it before. */
+    /* A key that was just published works at once, even if an earlier look-up found none. */
     {"cache-max-negative-ttl:", "0"},
     {"unblock-lan-zones:", "yes"}, /* libunbound answers no names by itself */
     {"local-zone:", "test. transparent"},

@@ -42,8 +42,8 @@ void cm_resolver_free(struct cm_resolver **resolver);
 struct cm_question;
 
 /* Starts asking; name is an absolute host name without special characters, client a number for the
-   network that made us ask, 0 for nobody. NULL if that is impossible now; the calls below treat
-   NULL as TROUBLE. */
+   network that caused the look-up, 0 for no network. NULL if that is impossible now; the calls
+   below treat NULL as TROUBLE. */
 struct cm_question *cm_question_start(struct cm_resolver *resolver, const char *name,
 				      uint64_t client);
 

@@ -29,7 +29,7 @@ const struct cm_config *cm_relay_config(void);
 /* NULL: nothing is counted. */
 struct cm_stats *cm_relay_stats(void);
 
-/* NULL: the rates of new accounts cannot be kept, which is logged. */
+/* NULL if the rates of new accounts cannot be kept, which is logged. */
 struct cm_limits *cm_relay_limits(void);
 
 /* True if text is an address of this relay. */

@@ -29,7 +29,7 @@ static const char *unix_path; /* NULL: an Internet socket */
 static struct cm_worker_wakeup_address own_address;
 static void (*tell_end)(void);
 
-/* Replaces the C library's function, which libmilter's thread for signals calls and nobody else.
+/* Replaces the C library's function, which only libmilter's signal thread calls.
  * That the main thread never blocks a signal is not enough: pthread_create() blocks all of them for
  * a moment, and the kernel passes over a thread that has not yet run for its last one. */
 int sigwait(const sigset_t *set, int *number_r)

@@ -76,7 +76,7 @@ static int parse(struct program *program, int argc, char **argv)
 	    {.name = "group",
 	     .letter = 'g',
 	     .argument = "GROUP",
-	     .help = "group that the Unix socket is given to",
+	     .help = "group of the Unix socket",
 	     .set = cm_option_text,
 	     .value = &program->listener.group},
 	    {.name = "mode",
@@ -195,7 +195,7 @@ static int serve(const struct program *program)
 	if (wait_for_end(program) == 0) {
 		cm_error_set(&err, "libmilter does not answer");
 		cm_daemon_fail(&err);
-		/* Not exit(): threads still use what it would destroy. */
+		/* Not exit(): its destructors would pull memory from under running threads. */
 		_exit(EXIT_FAILURE);
 	}
 	cm_listener_close();
@@ -205,8 +205,8 @@ static int serve(const struct program *program)
 	}
 	cm_log(LOG_INFO, "stopping");
 	if (!finish_messages(program)) {
-		cm_log(LOG_WARNING, "ending with messages in progress: their senders retry");
-		/* Not exit(): threads still use what it would destroy. */
+		cm_log(LOG_WARNING, "exiting with messages in progress: their senders will retry");
+		/* Not exit(): its destructors would pull memory from under running threads. */
 		_exit(EXIT_SUCCESS);
 	}
 	return EXIT_SUCCESS;
@@ -221,7 +221,7 @@ static bool open_as_root(void *context, const struct cm_daemon *daemon, struct c
 	return cm_listener_open(&program->listener, err);
 }
 
-/* What it writes is its socket and the counters. */
+/* Write access: its socket and the counters. */
 static bool confine(const struct program *program, struct cm_error *err)
 {
 	struct cm_config *config = cm_config_load(program->daemon.config_path, NULL, NULL, err);
@@ -259,10 +259,10 @@ int main(int argc, char **argv)
 		{
 		    .name = "chatmail-milter",
 		    .synopsis = "[-s SOCKET] [-g GROUP] [-m MODE]",
-		    .summary = "Judges the mail that passes through Postfix, by the milter "
-			       "protocol.",
-		    .closing = "SIGHUP reads the configuration again; SIGTERM ends after the "
-			       "messages under way.",
+		    .summary =
+			"Judges the mail that passes through Postfix, by the milter protocol.",
+		    .closing = "SIGHUP reads the configuration again; SIGTERM ends it after the "
+			       "messages in progress.",
 		},
 	    .listener = {.socket = DEFAULT_SOCKET, .mode = 0660},
 	};

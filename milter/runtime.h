@@ -45,7 +45,7 @@ const struct cm_signer *cm_runtime_signer(const struct cm_runtime *generation);
 /* NULL if the statistics cannot be opened: then nothing is counted. */
 struct cm_stats *cm_runtime_stats(struct cm_runtime *generation);
 
-/* From now on no message begins. The last message frees what was in force. */
+/* From now on no message begins. The last message frees the old configuration. */
 void cm_runtime_stop(void);
 
 /* Waits for the messages in progress, at most for the given time. True if all have ended. */

@@ -4,7 +4,7 @@
  * libmilter gives no notice when it stops. A worker may crash on a packet that Postfix never sends.
  * A build with select(2), such as Alpine's, resets connections whose descriptor is FD_SETSIZE or
  * more, sleeps longer and longer, and ends. So the program connects to its own socket as Postfix
- * would; if nobody answers, it ends and the service manager restarts it.
+ * would; if it gets no answer, it ends and the service manager restarts it.
  */
 #ifndef CM_SELF_CHECK_H
 #define CM_SELF_CHECK_H

@@ -97,7 +97,7 @@ static sfsistat fail(SMFICTX *context, struct session *session, const char *what
 	cm_log(LOG_ERR, "%s", what);
 	if (session != NULL)
 		end_message(session);
-	smfi_setreply(context, "451", "4.3.0", "Internal trouble, try again later");
+	smfi_setreply(context, "451", "4.3.0", "Internal failure, try again later");
 	return SMFIS_TEMPFAIL;
 }
 
@@ -238,8 +238,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	(void)unused_3;
 	if (session == NULL || (steps & needed) != needed) {
 		cm_log(LOG_ERR, session == NULL ? "out of memory"
-						: "the mail server does not keep white space "
-						  "of header fields: it is too old");
+						: "the mail server is too old: it does not keep "
+						  "the white space of header fields");
 		return SMFIS_REJECT;
 	}
 	if (smfi_setsymlist(context, SMFIM_ENVFROM, "{auth_authen} {mail_addr} {client_addr}") !=

@@ -41,7 +41,7 @@ static void *run(void *unused)
 		while (waiting == 0)
 			pthread_cond_wait(&somebody_waits, &lock);
 		pthread_mutex_unlock(&lock);
-		/* Most answers are cached: after this nobody waits any more. */
+		/* Most answers are cached: after this no thread waits any more. */
 		poll(NULL, 0, PERIOD_MILLISECONDS);
 		pthread_mutex_lock(&lock);
 		knocks = waiting < KNOCKS_MAX ? waiting : KNOCKS_MAX;

@@ -22,7 +22,7 @@ struct cm_worker_wakeup_address {
 	socklen_t length;
 };
 
-/* Connects to it and hangs up. True if somebody listens. */
+/* Connects to it and hangs up. True if a process listens. */
 bool cm_worker_wakeup_knock(const struct cm_worker_wakeup_address *address);
 
 /* address: where this program listens; must never be freed. False with err filled on failure. */

@@ -3,7 +3,7 @@
  * with the obsolete forms of 4.4)
  *
  * The field is rewritten from the result, so this reader is lenient: it skips display names,
- * comments, group names and everything that is no address.
+ * comments, group names and everything else except addresses.
  */
 #ifndef CM_ADDRESS_LIST_H
 #define CM_ADDRESS_LIST_H

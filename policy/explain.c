@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Prints what the readers found, for `chatmailctl check -v`. Types and parameters were
+/* Prints the readers' findings, for `chatmailctl check -v`. Types and parameters were
    checked to be printable before they were kept. */
 
 static void explain_packets(const struct cm_packets *packets, FILE *stream)

@@ -73,7 +73,7 @@ struct cm_message {
 	enum cm_direction direction;
 
 	enum cm_verdict_state state;
-	struct cm_finding finding; /* what the readers found, then the verdict */
+	struct cm_finding finding; /* the readers' findings, then the verdict */
 
 	char *envelope_text; /* as given, without angle brackets; for replies */
 	bool has_envelope;   /* envelope is an address; false for the null sender */

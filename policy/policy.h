@@ -38,7 +38,7 @@ struct cm_verdict {
 	const char
 	    *why; /* the finding behind the reason, without addresses, for the log; or NULL */
 	/* Accepted incoming mail with an unproven envelope sender: it must become the null sender,
-	 * so that no bounce goes to somebody who never wrote. */
+	 * so that no bounce goes to a forged sender. */
 	bool drops_sender;
 };
 

@@ -82,7 +82,7 @@ static bool look_for_mailbox(struct cm_message *message)
 }
 
 /* Once for each message, with the first accepted recipient: by then Postfix has compared the
- * envelope sender with the login, so nobody can use up somebody else's rate. */
+ * envelope sender with the login, so no user can use up another user's rate. */
 static bool within_rate(struct cm_message *message)
 {
 	const struct cm_config *config = message->policy->config;

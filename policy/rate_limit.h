@@ -5,7 +5,8 @@
  * message is due every period (one minute / rate) and may come burst - 1 periods early. Constant
  * time a message. The table never grows: a sender whose time has passed needs no entry, and when
  * more senders are busy at once than a bucket holds, the one that is nearest to being free again is
- * forgotten. Keys are hashed with a secret, so nobody can choose who shares a bucket. Thread-safe.
+ * forgotten. Keys are hashed with a secret, so a client cannot choose which other clients share its
+ * bucket. Thread-safe.
  */
 #ifndef CM_RATE_LIMIT_H
 #define CM_RATE_LIMIT_H

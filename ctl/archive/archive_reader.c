@@ -56,7 +56,8 @@ static const char *next_part(struct cm_archive_reader *reader, size_t *length_r,
 	if (got < 0)
 		*good_r = fail(reader, err);
 	else if (got > 0 || reader->left > 0) {
-		cm_error_set(err, "%s: an entry is not as long as it says", reader->path);
+		cm_error_set(err, "%s: damaged: an entry is shorter than its header says",
+			     reader->path);
 		*good_r = false;
 	}
 	return NULL;
@@ -99,14 +100,14 @@ static bool take_name(struct cm_archive_reader *reader, struct archive_entry *en
 	if (length > 0 && name[length - 1] == '/' && archive_entry_filetype(entry) == AE_IFDIR)
 		length--;
 	if (length == 0 || length > CM_ARCHIVE_NAME_MAX) {
-		cm_error_set(err, "%s: an entry without a usable name", reader->path);
+		cm_error_set(err, "%s: an entry has no usable name", reader->path);
 		return false;
 	}
 	memcpy(reader->name, name, length);
 	reader->name[length] = '\0';
 	if (plain_name(reader->name))
 		return true;
-	cm_error_set(err, "%s: an entry with a name that leads elsewhere", reader->path);
+	cm_error_set(err, "%s: the name of an entry leads out of the archive", reader->path);
 	return false;
 }
 
@@ -211,7 +212,7 @@ static bool read_about(struct cm_archive_reader *reader, struct cm_error *err)
 	return reader->about.domain != NULL;
 }
 
-/* The last entry must say what was read. */
+/* The last entry must have the digest and counts of everything before it. */
 static enum cm_archive_result read_end(struct cm_archive_reader *reader, struct cm_error *err)
 {
 	struct cm_archive_totals *totals = &reader->digest.totals;
@@ -235,7 +236,7 @@ static enum cm_archive_result read_end(struct cm_archive_reader *reader, struct 
 	totals->messages = (uint64_t)messages;
 	if (good)
 		return CM_ARCHIVE_END;
-	cm_error_set(err, "%s: damaged: the digest at its end is another one", reader->path);
+	cm_error_set(err, "%s: damaged: the digest at its end does not match", reader->path);
 	return CM_ARCHIVE_TROUBLE;
 }
 

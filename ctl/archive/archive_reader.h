@@ -62,7 +62,7 @@ bool cm_archive_copy(struct cm_archive_reader *reader, int fd, struct cm_error *
 char *cm_archive_content(struct cm_archive_reader *reader, size_t max, size_t *length_r,
 			 struct cm_error *err);
 
-/* What was read so far; accounts and messages are what the last entry says, 0 before it. */
+/* The totals so far; accounts and messages come from the last entry and are 0 before it. */
 const struct cm_archive_totals *cm_archive_read_totals(const struct cm_archive_reader *reader);
 
 #endif

@@ -46,7 +46,8 @@ static bool open_output(struct cm_archive_writer *writer, const char *path, stru
 	if (strcmp(path, "-") == 0) {
 		writer->output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 		if (isatty(STDOUT_FILENO)) {
-			cm_error_set(err, "an archive is not for a terminal: name a file");
+			cm_error_set(err,
+				     "standard output is a terminal: name a file for the archive");
 			return false;
 		}
 	} else {

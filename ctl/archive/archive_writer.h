@@ -38,7 +38,7 @@ bool cm_archive_put_file(struct cm_archive_writer *writer, const char *name, int
 bool cm_archive_put_directory(struct cm_archive_writer *writer, const char *name,
 			      struct cm_error *err);
 
-/* What was added so far; accounts and messages are the caller's to count. */
+/* The totals so far; the caller counts accounts and messages. */
 struct cm_archive_totals *cm_archive_totals(struct cm_archive_writer *writer);
 
 /* Completes the archive, durably if it is a file, and frees the writer. sha256_r is the digest in

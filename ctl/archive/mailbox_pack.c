@@ -17,7 +17,7 @@
 /* A mailbox that many messages reach is looked through again, but not for ever. */
 #define PASSES_MAX 5
 
-/* Files that are no messages are read whole, as they may grow meanwhile. */
+/* Files other than messages are read whole, as they may grow meanwhile. */
 #define SMALL_FILE_MAX (64 * 1024 * 1024)
 
 #define READ_TRIES 100
@@ -146,7 +146,7 @@ static bool known(const struct packing *packing, const char *name)
 	return found;
 }
 
-/* A message that was renamed or deleted in this moment is no trouble: the next pass shows which. */
+/* A message that was renamed or deleted meanwhile is not an error: the next pass finds it. */
 static bool pack_message(struct packing *packing, int directory_fd, const char *directory,
 			 const char *name)
 {
@@ -309,7 +309,7 @@ static bool pack_entries(struct packing *packing, int fd, const char *directory,
 	for (size_t i = 0; i < names->count; i++) {
 		const char *name = names->name[i];
 
-		/* Without a password it is no account: what cannot be packed whole has none. */
+		/* Without a password it is not an account: an incomplete mailbox gets none. */
 		if (strcmp(name, CM_ACCOUNT_PASSWORD_FILE) == 0)
 			last = name;
 		else if (!is_messages(name) &&

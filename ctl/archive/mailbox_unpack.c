@@ -51,7 +51,7 @@ static bool make_directory(struct cm_mailbox_unpack *unpack, struct cm_error *er
 		unpack->fd = cm_directory_open(unpack->mailboxes_fd, unpack->name);
 	if (unpack->fd >= 0 && cm_file_lock(unpack->fd, LOCK_EX | LOCK_NB))
 		return true;
-	cm_error_set_errno(err, "%s in mailboxes_dir: cannot be made", unpack->name);
+	cm_error_set_errno(err, "%s in mailboxes_dir: cannot be created", unpack->name);
 	return false;
 }
 
@@ -167,7 +167,7 @@ bool cm_mailbox_unpack_entry(struct cm_mailbox_unpack *unpack, struct cm_archive
 	if (cm_mailbox_name_is_passing(name))
 		return true;
 	if (strcmp(name, CM_ACCOUNT_PASSWORD_FILE) == 0 && entry->size > CM_ACCOUNT_HASH_MAX) {
-		cm_error_set(err, "%s: no password is so long", entry->name);
+		cm_error_set(err, "%s: the password is too long", entry->name);
 		return false;
 	}
 	directory = directory_of(unpack, path, length);

@@ -34,7 +34,7 @@ bool cm_mailbox_unpack_place(struct cm_mailbox_unpack *unpack, const char *name)
 /* The directory. */
 int cm_mailbox_unpack_fd(const struct cm_mailbox_unpack *unpack);
 
-/* Removes the directory with what was not placed, and frees. */
+/* Removes the directory with everything that was not placed, and frees. */
 void cm_mailbox_unpack_end(struct cm_mailbox_unpack **unpack);
 
 #endif

@@ -201,7 +201,7 @@ char *cm_relay_file_path(const struct cm_config *config, const char *role,
 	char *path = find_path(config, role, &trusted);
 
 	if (path == NULL || path[0] != '/') {
-		cm_error_set(err, "the archive has relay/%s, which has no place here", role);
+		cm_error_set(err, "relay/%s of the archive has no place on this relay", role);
 		free(path);
 		return NULL;
 	}

@@ -1,5 +1,5 @@
 /*
- * relay_files - what a backup has of a relay beside the mailboxes
+ * relay_files - the files of a relay that a backup holds beside the mailboxes
  *
  * Each file has a role, its name in the archive after "relay/":
  *

@@ -87,7 +87,7 @@ static int parse_options(int argc, char **argv, struct job *job)
 	const struct cm_command_line line = {
 	    .program = PROGRAM,
 	    .synopsis = "[OPTION]... FILE|-",
-	    .summary = "Makes the relay of an archive by chatmailctl backup, on a machine "
+	    .summary = "Restores a relay from an archive of chatmailctl backup, on a machine "
 		       "without a relay.\n"
 		       "Nothing that exists is changed.",
 	    .options = options,
@@ -123,7 +123,7 @@ static bool load_config(struct job *job)
 	}
 	fd = memfd_create("chatmail.ini", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, ini->data, ini->length) != (ssize_t)ini->length) {
-		cm_error_set_errno(&job->err, "no memory for chatmail.ini");
+		cm_error_set_errno(&job->err, "chatmail.ini: out of memory");
 	} else {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		job->config = cm_config_load(path, NULL, NULL, &job->err);
@@ -149,12 +149,12 @@ static bool make_mailboxes_dir(struct job *job)
 	}
 	slash = strrchr(parent, '/');
 	*slash = '\0';
-	/* As init makes them: whoever may look into the mailboxes must get there. */
+	/* As init makes them: every user who may read mailboxes must be able to reach them. */
 	good = cm_file_make_directories(parent, 0755) && mkdir(job->mailboxes_dir, 0700) == 0;
 	if (good && geteuid() == 0 && vmail != NULL)
 		good = lchown(job->mailboxes_dir, vmail->pw_uid, vmail->pw_gid) == 0;
 	if (!good)
-		cm_error_set_errno(&job->err, "%s: cannot be made", job->mailboxes_dir);
+		cm_error_set_errno(&job->err, "%s: cannot be created", job->mailboxes_dir);
 	if (good && vmail == NULL)
 		fputs(PROGRAM ": warning: there is no user vmail: give it the mailboxes\n", stderr);
 	free(parent);
@@ -238,7 +238,7 @@ static bool take_mail(struct job *job, const struct cm_archive_entry *entry)
 	if (!prepare(job))
 		return false;
 	if (!good_top(job, path, length) || (path[length] == '\0' && !entry->directory)) {
-		cm_error_set(&job->err, "%s: not of this relay", entry->name);
+		cm_error_set(&job->err, "%s: unexpected in the archive of a relay", entry->name);
 		return false;
 	}
 	return job->verify ||
@@ -294,7 +294,7 @@ static bool has_password(int stage_fd, const char *name)
 	return fstatat(stage_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* What was being deleted when the backup was made is no account. */
+/* An account that was being deleted when the backup was made is left out. */
 static bool place_mailbox(struct job *job, const char *name)
 {
 	bool account = strchr(name, '@') != NULL;

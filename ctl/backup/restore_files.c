@@ -37,7 +37,7 @@ bool cm_restore_files_add(struct cm_restore_files *files, struct cm_archive_read
 	struct cm_restore_file *file, *more;
 
 	if (files->count == FILES_MAX || cm_restore_files_find(files, role) != NULL) {
-		cm_error_set(err, "%s: twice, or too many files", entry->name);
+		cm_error_set(err, "%s: given twice in the archive, or too many files", entry->name);
 		return false;
 	}
 	more = realloc(files->file, (files->count + 1) * sizeof(*more));
@@ -45,7 +45,7 @@ bool cm_restore_files_add(struct cm_restore_files *files, struct cm_archive_read
 		return out_of_memory(err);
 	files->file = more;
 	file = &files->file[files->count++];
-	/* Nobody but root writes them, and nothing is run. */
+	/* Only root writes them, and they are never executed. */
 	*file = (struct cm_restore_file){
 	    .role = strdup(role),
 	    .mode = entry->mode & 0644,

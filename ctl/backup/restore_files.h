@@ -33,7 +33,7 @@ struct cm_restore_files {
 bool cm_restore_files_add(struct cm_restore_files *files, struct cm_archive_reader *reader,
 			  const struct cm_archive_entry *entry, struct cm_error *err);
 
-/* The file of a role; NULL if there is none. */
+/* The file of a role, or NULL. */
 const struct cm_restore_file *cm_restore_files_find(const struct cm_restore_files *files,
 						    const char *role);
 

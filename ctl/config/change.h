@@ -34,7 +34,7 @@ struct cm_change {
 	enum cm_outcome outcome;
 	struct cm_owner owner;
 	struct cm_managed before, after;           /* the file */
-	struct cm_managed base_before, base_after; /* what the templates made of it */
+	struct cm_managed base_before, base_after; /* as rendered from the templates */
 	struct cm_managed fresh;                   /* what they make of it now */
 };
 
@@ -49,7 +49,7 @@ struct cm_change *cm_changes_add(struct cm_changes *changes, const char *path);
 struct cm_change *cm_changes_find(const struct cm_changes *changes, const char *path);
 void cm_changes_free(struct cm_changes *changes);
 
-/* True if carrying it out changes a file or what is remembered of it. */
+/* True if carrying it out changes a file or its recorded state. */
 bool cm_change_pending(const struct cm_change *change);
 
 #endif

@@ -28,11 +28,11 @@
 /* Longest template. */
 #define MAX_FILE 1048576
 
-/* What a subcommand needs before it works. */
+/* The preparation that a subcommand needs. */
 enum needs {
 	NEEDS_SETTINGS,
 	NEEDS_STATE,  /* and what earlier runs wrote */
-	NEEDS_CHANGE, /* and that nobody else changes anything */
+	NEEDS_CHANGE, /* and the lock against other changes */
 	NEEDS_LOCK,   /* only that: chatmail.ini may be wrong */
 };
 
@@ -193,7 +193,7 @@ static int apply(int argc, char **argv)
 
 static int rollback(int argc, char **argv)
 {
-	return change(argc, argv, "Takes the last apply back.", cm_job_rollback);
+	return change(argc, argv, "Rolls the last apply back.", cm_job_rollback);
 }
 
 static int finish(int argc, char **argv)
@@ -362,8 +362,7 @@ static const char *setting(const char *name, void *context)
 	if (value == NULL || cm_settings_is_derived(name) || cm_value_is_plain(value))
 		return value;
 	cm_error_set(&job->unsafe,
-		     "%s = %s: this has a character with a meaning of its own in the "
-		     "servers' configuration",
+		     "%s = %s: this has a character that is special in the servers' configuration",
 		     name, value);
 	return NULL;
 }

@@ -47,7 +47,7 @@ static bool report(const struct cm_job *job, const struct cm_changes *changes, b
 	return good;
 }
 
-/* The file against what it becomes; of a conflict, against what the template has. */
+/* The file against its new content; in a conflict, against the template's. */
 static char *difference(const struct cm_job *job, const struct cm_change *change)
 {
 	bool conflict = change->outcome == CM_CONFLICT;
@@ -154,15 +154,15 @@ static bool leave_conflicts(const struct cm_job *job, const struct cm_changes *c
 		if (good)
 			fprintf(stderr,
 				"chatmailctl config: %s%s: you and the template changed the same "
-				"lines; the template's is in %s\n",
+				"lines; the template's version is in %s\n",
 				job->root, change->path, path);
 		free(text);
 		free(path);
 	}
 	if (good)
-		fputs("chatmailctl config: nothing was changed: bring what you want of it into the "
-		      "file and run this again with --keep FILE, or with --take FILE to have the "
-		      "template's, for each\n",
+		fputs("chatmailctl config: nothing was changed: for each FILE, merge what you want "
+		      "and run this again with --keep FILE, or take the template's version with "
+		      "--take FILE\n",
 		      stderr);
 	return good;
 }
@@ -257,7 +257,7 @@ int cm_job_rollback(struct cm_job *job)
 
 	if (recover(job) && cm_plan_rollback(job, &changes, &number)) {
 		if (number == 0)
-			cm_error_set(job->err, "there is no change to take back");
+			cm_error_set(job->err, "there is no change to roll back");
 		else
 			status = carry_out(job, &changes, number);
 	}

@@ -46,7 +46,7 @@ struct cm_job {
 	struct cm_error error, *err; /* err: &error */
 };
 
-/* What the subcommands are, after the options were read; each returns the exit status. */
+/* The subcommands, called after the options were read; each returns the exit status. */
 int cm_job_show(struct cm_job *job);
 int cm_job_list(struct cm_job *job);
 int cm_job_diff(struct cm_job *job);

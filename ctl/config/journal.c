@@ -93,7 +93,7 @@ static bool write_entry(const char *entry, const struct cm_changes *changes, uns
 	bool good = cm_file_make_directories(entry, 0700);
 
 	if (!good)
-		cm_error_set_errno(err, "%s: cannot be made", entry);
+		cm_error_set_errno(err, "%s: cannot be created", entry);
 	for (size_t i = 0; good && i < changes->count; i++)
 		if (cm_change_pending(&changes->list[i]))
 			for (size_t part = 0; good && part < PART_COUNT; part++)

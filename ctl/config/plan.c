@@ -62,7 +62,7 @@ static bool merge(struct cm_job *job, struct cm_change *change, const struct cm_
 	return copy(job, base_after, &change->base_after);
 }
 
-/* A copy of what was there before us, unless there is one already. */
+/* Copies the file as it was before the first apply, unless that copy exists. */
 static bool keep_old(struct cm_job *job, struct cm_changes *changes, size_t index)
 {
 	struct cm_change *old;

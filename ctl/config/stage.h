@@ -15,7 +15,7 @@
 #include "change.h"
 #include "job.h"
 
-/* False with job->err filled if a server does not take what the files become. */
+/* False with job->err filled if a server's checker rejects the new files. */
 bool cm_stage_check(struct cm_job *job, const struct cm_changes *changes);
 
 #endif

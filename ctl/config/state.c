@@ -87,7 +87,7 @@ static bool lock(struct cm_state *state, struct cm_error *err)
 	/* The templates may have rendered a secret. */
 	if (!cm_file_make_directories(state->directory, 0755) ||
 	    chmod(state->directory, 0700) < 0 || (mkdir(base, 0700) < 0 && errno != EEXIST)) {
-		cm_error_set_errno(err, "%s: cannot be made", base);
+		cm_error_set_errno(err, "%s: cannot be created", base);
 		goto out;
 	}
 	state->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -119,7 +119,7 @@ bool cm_state_open(struct cm_state *state, const char *root, bool change, struct
 		return false;
 	if (mkdtemp(state->workdir) != NULL)
 		return true;
-	cm_error_set_errno(err, "%s: cannot be made", state->workdir);
+	cm_error_set_errno(err, "%s: cannot be created", state->workdir);
 	free(state->workdir);
 	state->workdir = NULL;
 	return false;

@@ -224,7 +224,7 @@ static char *remedy(const struct cm_zone *zone, const struct cm_record *record,
 	return text;
 }
 
-/* What the local resolver has, when the authoritative servers are right. */
+/* Checks the local resolver's answers when the authoritative servers are right. */
 static void look_for_stale(const struct cm_servers *servers, const struct cm_zone *zone,
 			   const struct cm_record *record, struct cm_finding *finding)
 {

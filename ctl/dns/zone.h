@@ -27,7 +27,7 @@ enum cm_record_type {
 	CM_RECORD_CAA = 257,
 };
 
-/* What a record is for, which is also how it is checked. */
+/* The purpose of a record, which decides how it is checked. */
 enum cm_purpose {
 	CM_FOR_ADDRESS,
 	CM_FOR_MX,
@@ -58,7 +58,7 @@ struct cm_zone {
 	size_t count, room;
 };
 
-/* What the records are made of. */
+/* The values that the records are made of. */
 struct cm_zone_facts {
 	const char *host;             /* the MX; NULL: the mail domain */
 	const char *const *addresses; /* ends with NULL; empty: those of this machine */

@@ -149,7 +149,7 @@ static bool load(struct job *job, const char *ini)
 	int fd = memfd_create("chatmail.ini", MFD_CLOEXEC);
 
 	if (fd < 0 || write(fd, ini, strlen(ini)) != (ssize_t)strlen(ini)) {
-		cm_error_set_errno(&job->err, "no memory for chatmail.ini");
+		cm_error_set_errno(&job->err, "chatmail.ini: out of memory");
 		if (fd >= 0)
 			close(fd);
 		return false;
@@ -199,7 +199,7 @@ static bool make_directory(struct job *job, const char *path, mode_t mode, uid_t
 		if (good && geteuid() == 0)
 			good = lchown(full, uid, gid) == 0 && chmod(full, mode) == 0;
 		if (!good)
-			cm_error_set_errno(&job->err, "%s: cannot be made", full);
+			cm_error_set_errno(&job->err, "%s: cannot be created", full);
 	}
 	good = good && note(job, full, created);
 	free(full);

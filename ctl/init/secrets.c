@@ -31,7 +31,7 @@ char *cm_secrets_dkim_key(struct cm_error *err)
 	BIO_free(out);
 	EVP_PKEY_free(key);
 	if (text == NULL)
-		cm_error_set(err, "cannot make a DKIM key");
+		cm_error_set(err, "cannot generate a DKIM key");
 	return text;
 }
 

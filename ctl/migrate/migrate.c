@@ -5,8 +5,9 @@
  *	chatmailctl migrate [--dry-run] [--root DIR] [--yes] [--json]
  *	chatmailctl migrate --back [--dry-run] [--root DIR] [--yes] [--json]
  *
- * What is changed is written down first, in state.json: which units were enabled and running. Each
- * step can be repeated, so a run that was killed is finished by the next one or undone by --back.
+ * Each change is recorded in state.json before it is made: which units were enabled and running.
+ *Each step can be repeated, so a run that was killed is finished by the next one or undone by
+ *--back.
  */
 #include "migrate.h"
 
@@ -59,7 +60,8 @@ static bool out_of_memory(struct cm_migration *job)
 	return false;
 }
 
-/* --- What was done -------------------------------------------------------------------------- */
+/* --- The record of changes --
+ * ------------------------------------------------------------------------ */
 
 static char *state_path(const struct cm_migration *job, const char *name)
 {
@@ -265,7 +267,7 @@ static void print_forth(const struct cm_migration *job, const json_t *notes)
 	print_list(job->dry_run ? "Would save:" : "Saved:", json_object_get(job->state, "copied"));
 	if (!job->dry_run)
 		printf("Saved in " CM_MIGRATE_DIRECTORY ", for chatmailctl migrate --back.\n"
-		       "\nNow, until which no mail is taken and nobody can log in:\n\n"
+		       "\nRun these now; until then no mail is accepted and no login works:\n\n"
 		       "  %s\n"
 		       "  chatmailctl config diff\n"
 		       "  chatmailctl config apply\n"

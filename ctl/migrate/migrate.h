@@ -1,5 +1,5 @@
 /*
- * migrate - what the two ways between upstream's relay and this one share
+ * migrate - shared by the moves from upstream's relay to this one and back
  *
  * /var/lib/chatmail/upstream/state.json says what was done, saved/ has upstream's files under their
  * paths.

@@ -72,7 +72,7 @@ static bool make_parent(const char *path, mode_t mode)
 	return good;
 }
 
-/* Copied beside its place first: what is at the place is whole at every moment. */
+/* Copied beside its place first, so that the file there is complete at every moment. */
 static bool replace(const char *from, const char *to, struct cm_error *err)
 {
 	char *temporary = with_suffix(to, TEMPORARY), *old = with_suffix(to, REPLACED);

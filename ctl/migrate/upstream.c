@@ -189,7 +189,7 @@ static void survey_crontabs(const char *root, const char *directory, json_t *not
 			text = read_text(root, name);
 		if (text != NULL && strstr(text, "chatmaild") != NULL)
 			note(notes,
-			     "%s runs something of upstream's: see whether it is still wanted",
+			     "%s runs a program of upstream's: remove it if you no longer want it",
 			     name);
 		free(text);
 		free(name);
@@ -202,11 +202,12 @@ static void survey_crontabs(const char *root, const char *directory, json_t *not
 static void survey_rest(const char *root, json_t *notes)
 {
 	if (cm_upstream_exists(root, "/usr/local/bin/chatmail-turn"))
-		note(notes, "turnserver.service (chatmail-turn) goes on and is used as before");
+		note(notes,
+		     "turnserver.service (chatmail-turn) keeps running and is used as before");
 	if (cm_upstream_exists(root, "/usr/local/bin/iroh-relay"))
 		note(notes, "/usr/local/bin/iroh-relay is run by our own service");
 	if (cm_upstream_exists(root, CM_UPSTREAM_ACME_TARGET))
-		note(notes, "acmetool goes on renewing the certificate; its webroot "
+		note(notes, "acmetool keeps renewing the certificate; its webroot "
 			    "becomes " CM_ACME_WEBROOT);
 	if (cm_upstream_exists(root, "/var/www/html/index.html"))
 		note(notes, "the pages in /var/www/html stay, but others are served: "

@@ -103,7 +103,7 @@ static bool begin_allocate(struct probe *probe)
 	return true;
 }
 
-/* The first answer refuses, and says what a login is to be made of. */
+/* The first answer is a refusal with the realm and nonce for a login. */
 static bool ask_for_nonce(struct probe *probe)
 {
 	if (!begin_allocate(probe) || !exchange(probe))

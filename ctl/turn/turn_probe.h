@@ -18,7 +18,7 @@
 /* A host with more addresses than this is asked at the first ones. */
 #define CM_TURN_ADDRESSES_MAX 8
 
-/* What one address of the server does. */
+/* The result for one address of the server. */
 struct cm_turn_finding {
 	char address[INET6_ADDRSTRLEN];
 	bool good;

@@ -18,19 +18,19 @@
 static const struct cm_command commands[] = {
     {"list", cm_user_list, "list the accounts"},
     {"show", cm_user_show, "show one account"},
-    {"block", cm_user_block, "keep somebody out: no login, no new mail"},
-    {"unblock", cm_user_unblock, "let somebody in again"},
+    {"block", cm_user_block, "block accounts: no login, no new mail"},
+    {"unblock", cm_user_unblock, "unblock accounts"},
     {"password", cm_user_password, "set another password"},
     {"move", cm_user_move, "move one to another backend"},
     {"delete", cm_user_delete, "delete accounts with their mail"},
     {"export", cm_user_export, "write an account into an archive"},
-    {"import", cm_user_import, "make an account out of an archive"},
+    {"import", cm_user_import, "restore an account from an archive"},
     {NULL, NULL, NULL},
 };
 
 int cm_command_user(int argc, char **argv)
 {
-	return cm_command_run(commands, "Looks after the accounts of the relay.", argc, argv);
+	return cm_command_run(commands, "Manages the relay's accounts.", argc, argv);
 }
 
 bool cm_user_begin(struct cm_user_job *job)
@@ -103,7 +103,7 @@ static bool kick(const struct cm_address *address, bool force, struct cm_process
 	return cm_process_run(force ? forced : gently, true, result_r, err);
 }
 
-/* doveadm's exit status: somebody was kicked; nobody had a session; Dovecot does not run. */
+/* doveadm's exit status: a session was ended; there was no session; Dovecot does not run. */
 #define KICKED      0
 #define NO_SESSIONS 68 /* EX_NOHOST */
 #define NOT_RUNNING 75 /* EX_TEMPFAIL */
@@ -121,9 +121,11 @@ void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address
 		ran = kick(address, true, &result, &err);
 	}
 	if (!ran)
-		fprintf(stderr, "%s: warning: sessions go on: %s\n", job->program, err.text);
+		fprintf(stderr, "%s: warning: its sessions stay open: %s\n", job->program,
+			err.text);
 	else if (result.status != KICKED && result.status != NO_SESSIONS &&
 		 result.status != NOT_RUNNING && result.status != CM_PROCESS_NOT_FOUND)
-		fprintf(stderr, "%s: warning: sessions go on: %s", job->program, result.output);
+		fprintf(stderr, "%s: warning: its sessions stay open: %s", job->program,
+			result.output);
 	free(result.output);
 }

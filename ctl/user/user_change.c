@@ -117,7 +117,7 @@ static char *read_password(struct cm_user_job *job)
 	if (!cm_confirm_read_secret("New password: ", first, sizeof(first), &job->err))
 		return NULL;
 	if (strlen(first) < job->config->password_min_length)
-		cm_error_set(&job->err, "a password has at least %u characters here",
+		cm_error_set(&job->err, "a password must have at least %u characters",
 			     job->config->password_min_length);
 	else if (terminal && !cm_confirm_read_secret("Again: ", second, sizeof(second), &job->err))
 		;
@@ -191,8 +191,8 @@ int cm_user_password(int argc, char **argv)
 	     0},
 	    {"keep-sessions", 0, NULL, "let clients that are logged in go on", cm_option_switch,
 	     &keep_sessions, 0, 0},
-	    {"json", 0, NULL, "print the invented password as JSON", cm_option_switch, &job.json, 0,
-	     0},
+	    {"json", 0, NULL, "print the generated password as JSON", cm_option_switch, &job.json,
+	     0, 0},
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -276,7 +276,7 @@ static bool remove_mailbox(struct deletion *deletion, const char *name, bool onl
 	return good && cm_tree_remove(deletion->trash, name, false, tree, err);
 }
 
-/* Blocked first: from then on nobody logs in and no delivery begins. */
+/* Blocked first: from then on no login succeeds and no delivery begins. */
 static int delete_one(struct deletion *deletion, const char *word, struct cm_address *address_r)
 {
 	struct cm_user_job *job = &deletion->job;

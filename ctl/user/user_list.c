@@ -349,7 +349,7 @@ int cm_user_show(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[OPTION]... ADDRESS",
-	    .summary = "Shows an account. The part before the @ is enough of an ADDRESS.",
+	    .summary = "Shows an account. An ADDRESS may be just the part before the @.",
 	    .options = options,
 	    .arguments_min = 1,
 	    .arguments_max = 1,

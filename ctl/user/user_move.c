@@ -79,7 +79,7 @@ static bool remote(struct move *move, const char *host, const char *input, const
 	return good;
 }
 
-/* The same for a command that is made by a format and whose output nobody needs. The exit status,
+/* The same for a command that is made by a format and whose output is ignored. The exit status,
    or -1 with err filled. */
 static int remote_status(struct move *move, const char *host, const char *input, const char *format,
 			 ...) __attribute__((format(printf, 4, 5)));
@@ -195,7 +195,7 @@ static bool copy_files(struct move *move)
 
 /* --- The steps ------------------------------------------------------------------------------ */
 
-/* Nobody is let in from here on. */
+/* From here on logins are refused. */
 static bool hand_over(struct move *move)
 {
 	char moving[CM_BACKEND_HOST_SIZE + 1];

@@ -156,8 +156,7 @@ static bool choose(struct import *import, const char *name)
 	}
 	if (cm_account_is_local(job->config, &import->address))
 		return true;
-	cm_error_set(&job->err,
-		     "%s: of another domain than this relay's, %s: name the account here by --as",
+	cm_error_set(&job->err, "%s: not of this relay's domain %s: name the new account by --as",
 		     name, job->config->mail_domain);
 	return false;
 }
@@ -275,10 +274,10 @@ int cm_user_import(int argc, char **argv)
 	};
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&import.job.config_path),
-	    {"account", 0, "ADDRESS", "this account of an archive with several", cm_option_text,
-	     &import.account, 0, 0},
-	    {"as", 0, "ADDRESS", "what becomes the account's address", cm_option_text, &import.as,
-	     0, 0},
+	    {"account", 0, "ADDRESS", "import this account of an archive with several",
+	     cm_option_text, &import.account, 0, 0},
+	    {"as", 0, "ADDRESS", "the address of the new account", cm_option_text, &import.as, 0,
+	     0},
 	    {"identity", 0, "FILE", "the key of an archive encrypted with age", cm_option_text,
 	     &import.identity, 0, 0},
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &import.job.json, 0, 0},
@@ -287,7 +286,7 @@ int cm_user_import(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[OPTION]... FILE|-",
-	    .summary = "Makes an account out of an archive by chatmailctl user export, of this or "
+	    .summary = "Restores an account from an archive of chatmailctl user export, of this or "
 		       "another relay, or\n"
 		       "by chatmailctl backup.",
 	    .options = options,

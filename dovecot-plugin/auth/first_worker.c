@@ -15,7 +15,7 @@
 /* If a worker takes longer, something is wrong; each login will report it. */
 #define WAIT_MAX_MSECS 10000
 
-/* Looks up a name that is no address, so it belongs to no account. */
+/* Looks up a name without a domain, so that it never matches an account. */
 #define NOBODY "nobody"
 
 static bool asked, answered;

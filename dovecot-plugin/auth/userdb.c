@@ -77,7 +77,8 @@ static enum userdb_result found(struct auth_request *request, const struct cm_co
 						      : USERDB_RESULT_OK;
 }
 
-/* Seen from outside, a blocked account does not exist: mail to it bounces, as nobody could read it.
+/* Seen from outside, a blocked account does not exist: mail to it bounces, as its owner could not
+ * read it.
  */
 static enum userdb_result find(struct auth_request *request)
 {
@@ -115,8 +116,7 @@ static void open_directory(struct iteration *iteration)
 {
 	iteration->directory = opendir(iteration->config->mailboxes_dir);
 	if (iteration->directory == NULL) {
-		e_error(cm_relay_event(), "%s: cannot be listed: %m",
-			iteration->config->mailboxes_dir);
+		e_error(cm_relay_event(), "cannot list %s: %m", iteration->config->mailboxes_dir);
 		iteration->ctx.failed = TRUE;
 	}
 }
@@ -154,8 +154,7 @@ static void iterate_next(struct userdb_iterate_context *ctx)
 		errno = 0;
 	}
 	if (entry == NULL && errno != 0) {
-		e_error(cm_relay_event(), "%s: cannot be listed: %m",
-			iteration->config->mailboxes_dir);
+		e_error(cm_relay_event(), "cannot list %s: %m", iteration->config->mailboxes_dir);
 		ctx->failed = TRUE;
 	}
 	ctx->callback(entry != NULL ? entry->d_name : NULL, ctx->context);

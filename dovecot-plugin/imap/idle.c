@@ -64,7 +64,7 @@ static MODULE_CONTEXT_DEFINE_INIT(idle_module, &mail_storage_module_register);
 
 #define IDLE_MAILBOX(box) ((struct idle_mailbox *)MODULE_CONTEXT_REQUIRE(box, idle_module))
 
-/* Whether there are changes that nobody has looked at. */
+/* Whether there are changes that the session has not seen yet. */
 static bool is_pending(const struct idle_mailbox *idle)
 {
 	struct pollfd events = {.fd = idle->fd, .events = POLLIN};
@@ -172,7 +172,7 @@ static void notify(struct mailbox *box)
 	}
 	idle->locked_looks = 0;
 	watch(box, idle);
-	/* What the instance reported was no change of this mailbox. */
+	/* The instance's events were not changes of this mailbox. */
 	if (box->to_notify_delay == NULL)
 		return;
 	/* Dovecot saw the same change and would sync again in half a second. */
@@ -228,7 +228,7 @@ static void poll_mailbox(struct mailbox *box)
 		box->notify_callback(box, box->notify_context);
 }
 
-/* What happened before is no matter: whoever starts to watch looks at the mailbox then. */
+/* Earlier events do not matter: a session reads the mailbox when it starts to watch. */
 static void start_watching(struct mailbox *box, struct idle_mailbox *idle)
 {
 	if (idle->fd < 0)

@@ -8,7 +8,7 @@ struct event;
 struct mail_user;
 struct mailbox;
 
-/* The event for log lines about a user. They start with mail_log_prefix, which names nobody by
+/* The event for log lines about a user. They start with mail_log_prefix, which names no user by
  * default. */
 struct event *cm_user_event(struct mail_user *user);
 

@@ -23,7 +23,7 @@
 
 struct push_transaction {
 	struct mail_user *user; /* the recipient; NULL: not a delivery */
-	bool wanted;            /* a message of somebody else was saved */
+	bool wanted;            /* a message from another sender was saved */
 };
 
 static struct notify_context *notify;

@@ -1,5 +1,5 @@
 /*
- * folders - deletes the folders of a mailbox that nobody uses
+ * folders - deletes the unused folders of a mailbox
  */
 #ifndef EXPIRE_FOLDERS_H
 #define EXPIRE_FOLDERS_H

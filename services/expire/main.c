@@ -95,7 +95,7 @@ static int parse_command_line(int argc, char **argv, struct command_line *line)
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&line->config_path),
 	    {.name = "dry-run",
-	     .help = "delete nothing, report what would go",
+	     .help = "delete nothing, report what would be deleted",
 	     .set = cm_option_switch,
 	     .value = &line->options.dry_run},
 	    {.name = "verbose",
@@ -232,7 +232,7 @@ static int run(const struct cm_config *config, const struct command_line *line)
 	return complain(&err, status == EXPIRE_REFUSED ? EXIT_REFUSED : EXIT_TROUBLE);
 }
 
-/* config may be NULL. No network: there is nothing to ask or to tell. */
+/* config may be NULL. No network: expiry talks to no server. */
 static bool confine(const struct cm_config *config, const char *mailboxes, struct cm_error *err)
 {
 	struct cm_sandbox sandbox = {.network = false};

@@ -3,7 +3,7 @@
  *
  * An account is renamed into CM_ACCOUNT_TRASH_DIR and deleted there, so half an account is never
  * visible. The lock of cm_account_seen() is held from the last check of the account until its
- * password is gone, so a login either keeps it or finds it absent. The next run settles what a
+ * password is gone, so a login either keeps it or finds it absent. The next run cleans up after a
  * killed run left in the trash.
  */
 #ifndef EXPIRE_REMOVE_H
@@ -36,7 +36,7 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 					  const struct expire_rules *rules, struct cm_tree *tree,
 					  struct cm_error *err);
 
-/* Settles what a killed run left in the trash: restores accounts that were used again, deletes the
+/* Cleans up after a killed run: restores accounts that were used again, deletes the
  * rest. */
 bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rules *rules,
 			 struct cm_tree *tree, struct cm_error *err);

@@ -1,5 +1,5 @@
 /*
- * state - what the parts of one expiry run share
+ * state - the state that the parts of one expiry run share
  */
 #ifndef EXPIRE_STATE_H
 #define EXPIRE_STATE_H

@@ -52,7 +52,7 @@ struct listener {
 	const char *where; /* "": none */
 	const struct cm_httpd_route *routes;
 	const struct cm_httpd_limits *limits;
-	const char *exposed; /* the warning if others than this machine can connect */
+	const char *exposed; /* the warning if other machines can connect */
 	struct cm_httpd *server;
 	int fd; /* -1 once the server has it */
 };
@@ -222,8 +222,7 @@ int main(int argc, char **argv)
 			{
 			    .routes = metrics_routes,
 			    .limits = &metrics_limits,
-			    .exposed = "metrics_listen = %s: others than this machine can read the "
-				       "metrics",
+			    .exposed = "metrics_listen = %s: other machines can read the metrics",
 			    .fd = -1,
 			},
 		    [WEB] =
@@ -238,7 +237,7 @@ int main(int argc, char **argv)
 			{
 			    .routes = mxdeliv_routes,
 			    .limits = &mxdeliv_limits,
-			    .exposed = "mxdeliv_listen = %s: others than this machine can connect",
+			    .exposed = "mxdeliv_listen = %s: other machines can connect",
 			    .fd = -1,
 			},
 		},

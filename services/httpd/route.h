@@ -1,5 +1,5 @@
 /*
- * route - what one path of the web service does
+ * route - one path of the web service
  *
  * Each route is one row of a table in main.c. A handler gets a whole, bounded request and fills a
  * reply; it sees nothing of libmicrohttpd. The metrics' handlers run one at a time; those of the

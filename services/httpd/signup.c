@@ -55,7 +55,7 @@ static enum cm_account_status create_at_backend(void *context, struct cm_error *
 	case CM_BACKEND_LOGIN_OK:
 		return CM_ACCOUNT_OK;
 	case CM_BACKEND_LOGIN_REFUSED:
-		cm_error_set(err, "backend %s: makes no account: %s", host, text);
+		cm_error_set(err, "backend %s: created no account: %s", host, text);
 		return CM_ACCOUNT_TROUBLE;
 	default:
 		return CM_ACCOUNT_TROUBLE;

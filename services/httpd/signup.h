@@ -18,7 +18,7 @@ struct cm_signup {
 	char *password; /* malloc'd; release with cm_signup_deinit() */
 };
 
-/* Makes an account with a random name and password, for whoever the request is from, with its token
+/* Makes an account with a random name and password, for the client at the other end, with its token
    if registration = invite. Counts it. err is filled on CM_REGISTRATION_TROUBLE. */
 enum cm_registration cm_signup(const struct cm_httpd_context *context,
 			       const struct cm_httpd_request *request, struct cm_signup *signup_r,

@@ -146,7 +146,7 @@ struct smtp_client *smtp_client_open(unsigned int port, const char *peer,
 {
 	struct smtp_client *client = calloc(1, sizeof(*client));
 
-	*reply_r = (struct smtp_reply){.text = "451 4.3.0 Temporary trouble"};
+	*reply_r = (struct smtp_reply){.text = "451 4.3.0 Temporary failure"};
 	if (client == NULL)
 		return NULL;
 	cm_dot_stuffing_init(&client->stuffing);

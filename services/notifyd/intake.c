@@ -165,7 +165,7 @@ static void walk_begin(struct notifier *notifier, int64_t now)
 		notifier->broken = true;
 }
 
-/* All names were seen: what is not in memory now was left, or came later and was left then. */
+/* All names were read: every entry that is not in memory was skipped, now or when it came. */
 static void walk_end(struct notifier *notifier)
 {
 	const int64_t now = notifier_now();

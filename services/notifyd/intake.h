@@ -23,7 +23,7 @@ void intake_walk(struct notifier *notifier, int64_t now);
 int64_t intake_due(const struct notifier *notifier, int64_t now);
 /* An entry was left on disk, or has to be: it is due then. */
 void intake_leave(struct notifier *notifier, int64_t due);
-/* Drops what is too old in memory, also while nothing is sent. */
+/* Drops entries in memory that are too old, also while nothing is sent. */
 void intake_expire(struct notifier *notifier);
 
 #endif

@@ -45,7 +45,7 @@ static bool reload(struct program *program, struct notifier *notifier)
 	bool restart;
 
 	if (config == NULL) {
-		cm_log(LOG_ERR, "%s; going on with the old configuration", err.text);
+		cm_log(LOG_ERR, "the configuration stays as it was: %s", err.text);
 		return false;
 	}
 	old = program->config;
@@ -118,7 +118,7 @@ static bool confine(const struct program *program, struct cm_error *err)
 	return cm_sandbox_enter(&sandbox, err);
 }
 
-/* What has to be there before the work. */
+/* Opens everything that the work needs. */
 static bool prepare(struct program *program, struct cm_error *err)
 {
 	struct cm_error stats_error;

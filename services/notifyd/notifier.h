@@ -27,7 +27,7 @@ void notifier_free(struct notifier **notifier);
 void notifier_set_config(struct notifier *notifier, const struct cm_config *config);
 
 enum notifier_event {
-	NOTIFIER_DONE,      /* what was to be done is done */
+	NOTIFIER_DONE,      /* the work is done */
 	NOTIFIER_TERMINATE, /* SIGTERM or SIGINT */
 	NOTIFIER_HANGUP,    /* SIGHUP */
 	NOTIFIER_LOST,      /* the directory went away, or the network library failed: restart */

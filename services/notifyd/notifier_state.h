@@ -1,5 +1,6 @@
 /*
- * notifier_state - what the parts of the notifier share: intake.c, delivery.c and notifier.c
+ * notifier_state - the state that the parts of the notifier share: intake.c, delivery.c and
+ * notifier.c
  */
 #ifndef NOTIFYD_NOTIFIER_STATE_H
 #define NOTIFYD_NOTIFIER_STATE_H

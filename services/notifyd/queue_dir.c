@@ -224,7 +224,8 @@ static ssize_t read_whole(int fd, char *buffer, size_t size)
 	return (ssize_t)length;
 }
 
-/* What a failed open() means. A link gives ELOOP, a socket ENXIO; both are found by name only. */
+/* The meaning of a failed open(). A link gives ELOOP, a socket ENXIO; both are found by name only.
+ */
 static enum queue_dir_result explain_open(const struct queue_dir *dir, const char *name,
 					  struct timespec *stamp_r)
 {

@@ -18,7 +18,7 @@
 /* Requests in flight at most. */
 #define SENDER_MAX 256
 
-/* Sensible bounds for fast requests and for all, by what the server speaks. */
+/* Sensible bounds for fast requests and for all requests, by the server's HTTP version. */
 #define SENDER_WINDOW_HTTP2 100
 #define SENDER_WINDOW_HTTP1 16
 

@@ -94,7 +94,7 @@ void targets_free(struct targets **targets)
 	*targets = NULL;
 }
 
-/* The bucket of a file name (FNV-1a; the names are ours, nobody else can choose them). */
+/* The bucket of a file name (FNV-1a; we choose the names, so no client can make them collide). */
 static struct target_entry **name_bucket(const struct targets *targets, const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325;

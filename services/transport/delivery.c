@@ -117,7 +117,7 @@ static void conclude(struct delivery *delivery, int code, const char *text)
 	if (delivery->recipient < delivery->message.recipient_count)
 		start_post(delivery);
 	else
-		finish(delivery, 451, "4.3.0 Internal trouble");
+		finish(delivery, 451, "4.3.0 Internal failure");
 }
 
 static void on_refusal(struct delivery *delivery, const struct post_answer *answer)
@@ -184,7 +184,7 @@ static void start_post(struct delivery *delivery)
 	delivery->post = post_start(delivery->world->loop, &target,
 				    delivery->probe ? NULL : &posted, on_answer, delivery);
 	if (delivery->post == NULL)
-		finish(delivery, 451, "4.3.0 The request cannot be made");
+		finish(delivery, 451, "4.3.0 The request cannot be created");
 }
 
 static void on_addresses(void *context, const struct mx_addresses *addresses)

@@ -1,7 +1,7 @@
 /*
  * lmtp - the server that Postfix hands outgoing mail to (RFC 2033)
  *
- * One session per connection of Postfix's lmtp(8). Nobody but Postfix may reach the socket; bounds
+ * One session per connection of Postfix's lmtp(8). Only Postfix may reach the socket; bounds
  * are checked all the same. All recipients of a message must be of one domain, as Postfix sends
  * them for a transport with a next hop per domain; another domain gets a 452 and comes in the next
  * message.

@@ -14,7 +14,7 @@
 /* A public address in numeric form, and not one of this machine. */
 bool peer_address_allowed(const char *text);
 
-/* Keeps those that are allowed; what is left of MX_FOUND may be MX_NONE. */
+/* Keeps the addresses that are allowed; MX_FOUND becomes MX_NONE if none remains. */
 void peer_addresses_filter(struct mx_addresses *addresses);
 
 /* The address in "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 4.1.3) or, as relays without a name

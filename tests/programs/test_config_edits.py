@@ -135,7 +135,7 @@ def test_file_that_was_there_is_kept_beside(machine):
     assert main.read_text() == "# Debian's\ncompatibility_level = 3.6\n"
     assert not old.exists()
     assert not machine.path("/etc/dovecot/dovecot.conf").exists()
-    assert "no change to take back" in machine.config("rollback").stderr
+    assert "no change to roll back" in machine.config("rollback").stderr
 
 
 def test_file_that_was_removed_stays_away(machine):
@@ -234,7 +234,7 @@ def test_history_is_bounded(machine):
     for size in range(13, 3, -1):
         assert machine.config("rollback", "--no-check").returncode == 0
         assert f"limit = {size}000000\n" in machine.path(MAIN).read_text()
-    assert "no change to take back" in machine.config("rollback").stderr
+    assert "no change to roll back" in machine.config("rollback").stderr
 
 
 def test_diff(machine):

@@ -130,7 +130,7 @@ def test_background(daemon):
     # the second one is refused, and disturbs nothing
     again = daemon.run("-c", daemon.ini, "-p", daemon.pid_file)
     assert again.returncode == 1
-    assert "runs already" in again.stderr
+    assert "is already running" in again.stderr
     assert int(daemon.pid_file.read_text()) == pid
 
 

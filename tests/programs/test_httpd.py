@@ -348,7 +348,7 @@ def test_other_ways_to_name_the_place(httpd, host):
 def test_warns_when_not_loopback(httpd):
     httpd.configure(f"metrics_listen = 0.0.0.0:{httpd.port}", "web_listen =", "mxdeliv_listen =")
     httpd.start()
-    warning = "others than this machine can read the metrics"
+    warning = "other machines can read the metrics"
     wait_for(lambda: warning in httpd.log.read_text(), "the warning")
 
 

@@ -137,7 +137,7 @@ def test_no_second_one_with_the_same_pid_file(stopped, tmp_path):
     result = subprocess.run(
         stopped.command("-p", tmp_path / "pid"), capture_output=True, text=True, timeout=60
     )
-    assert result.returncode == 1 and "runs already" in result.stderr
+    assert result.returncode == 1 and "is already running" in result.stderr
     assert send(stopped)[0] == 250
 
 
