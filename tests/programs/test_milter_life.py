@@ -254,7 +254,7 @@ def test_second_signal_ends_at_once(daemon):
         with pytest.raises((ConnectionError, BrokenPipeError)):
             finish(connection, rest)
     daemon.process = None
-    assert "their senders retry" in daemon.log()
+    assert "their senders will retry" in daemon.log()
 
 
 def test_restart_while_postfix_holds_connections(stopped):

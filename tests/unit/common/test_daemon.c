@@ -41,7 +41,7 @@ static int take_pid_file(const char *path)
 
 	if (cm_pid_file_open(path, &err) >= 0)
 		return 0;
-	return strstr(err.text, "runs already") != NULL ? 2 : 3;
+	return strstr(err.text, "already running") != NULL ? 2 : 3;
 }
 
 static void test_pid_file_is_exclusive(void **state)
@@ -87,7 +87,7 @@ static void test_pid_file_of_another_kind(void **state)
 
 	assert_int_equal(link(other, path), 0);
 	assert_int_equal(cm_pid_file_open(path, &err), -1);
-	assert_non_null(strstr(err.text, "not a file of its own"));
+	assert_non_null(strstr(err.text, "regular file with one name"));
 	unlink(path);
 	assert_int_equal(symlink(other, path), 0);
 	assert_int_equal(cm_pid_file_open(path, &err), -1);
