@@ -139,7 +139,7 @@ def test_automatic_accounts_refused(counting):
     counting.imap(there).logout()
     with set_to(counting, automatic_accounts="false"):
         before = metrics(counting)
-        with pytest.raises(imaplib.IMAP4.error, match="takes only accounts that somebody asked for. Please add it by its link or code."):
+        with pytest.raises(imaplib.IMAP4.error, match="Please add the account by its link or QR code."):
             counting.imap(counting.account(password=AUTOMATIC))
         counting.imap(there).logout()
         counting.registered()

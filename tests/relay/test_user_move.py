@@ -168,8 +168,8 @@ def writes_to(process, account):
 
 def stop_a_delivery(cluster, sender, account, backend):
     """Stops the process of the backend's LMTP that writes a message; (its number, the message's ID)."""
-    for _ in range(20):
-        message = encrypted(sender.address, account.address, size=5_000_000)
+    for _ in range(40):
+        message = encrypted(sender.address, account.address, size=12_000_000)
         assert cluster.front.send(sender, account.address, message)[0] == 250
         while cluster.front.queue():
             if not any(backend.mailbox(account).glob("tmp/*")):
