@@ -216,6 +216,8 @@ def test_an_interrupted_move_is_completed(cluster):
     old = place_of(cluster, account)
     link = cluster.front.path(f"/home/vmail/mail/{cluster.front.domain}/moved/{account.address}")
     link.parent.mkdir(exist_ok=True)
+    owner = link.parent.parent.stat()
+    os.chown(link.parent, owner.st_uid, owner.st_gid)
     link.symlink_to(f"-{old}")
     # Nobody gets in, and no mail bounces.
     with pytest.raises(Exception, match="UNAVAILABLE|SERVERBUG|temporarily"):
