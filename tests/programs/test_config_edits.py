@@ -99,7 +99,7 @@ def test_additions_have_files_of_their_own(machine):
     assert words(machine.apply("--json"), machine)[MAIN] == "changed"
     assert machine.path(MAIN).read_text().endswith("\nnotify_classes = delay\n")
     before = local.read_text()
-    machine.change_template("postfix/main.cf.local", "# Additions", "# More")
+    machine.change_template("postfix/main.cf.local", "# Your", "# More")
     machine.change_template("postfix/main.cf", "biff = no\n", "")
     machine.apply()
     assert local.read_text() == before

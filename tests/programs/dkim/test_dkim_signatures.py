@@ -60,8 +60,8 @@ with_tags(
     "identity and copied fields in UTF-8", VALID, "", z="Subject:\u00fc", i="\u00fc@peer.test"
 )
 with_tags("d= in capitals", VALID, "", d="PEER.TEST")
-with_tags("d= with a final dot", INVALID, "d= is missing or no domain", d="peer.test.")
-with_tags("d= of a literal", INVALID, "d= is missing or no domain", d="[127.0.0.1]")
+with_tags("d= with a final dot", INVALID, "d= is missing or not a domain", d="peer.test.")
+with_tags("d= of a literal", INVALID, "d= is missing or not a domain", d="[127.0.0.1]")
 with_tags("a selector that is none", INVALID, "s= is missing or not a selector", s="a/b")
 with_tags(
     "names that are too long", INVALID, "the key's name is too long", s=".".join(["s" * 60] * 4)
@@ -74,7 +74,7 @@ with_tags("absent fields in h=", VALID, "", headers=("from", "to", "resent-from"
 with_tags("names with blanks in h=", VALID, "", headers=("From ", " To", "\r\n\tSubject", "\tDate"))
 with_tags("too many names", INVALID, "too many names", headers=("from",) * 257)
 with_tags("many names", VALID, "", headers=("from",) * 256)
-with_tags("bh= is no hash", INVALID, "bh= is missing or no SHA-256", bh="AAAA")
+with_tags("bh= is no hash", INVALID, "bh= is missing or not a SHA-256", bh="AAAA")
 with_tags(
     "bh= of another body", INVALID, "the body is not", bh=base64.b64encode(bytes(32)).decode()
 )
