@@ -15,6 +15,7 @@ static const struct cm_command commands[] = {
     {"init", cm_command_init, "make chatmail.ini, keys and directories of a new relay"},
     {"invite", cm_command_invite, "make, list and revoke invitations"},
     {"status", cm_command_status, "show the state of the relay"},
+    {"queue", cm_command_queue, "list, retry and discard the mail that waits"},
     {"report", cm_command_report, "show the size of the mailboxes and when they were used"},
     {"user", cm_command_user, "list, block, delete and move accounts"},
     {"backup", cm_command_backup, "write the whole relay into one archive"},

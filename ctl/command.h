@@ -49,6 +49,7 @@ cm_command_fn cm_command_expire;
 cm_command_fn cm_command_init;
 cm_command_fn cm_command_invite;
 cm_command_fn cm_command_migrate;
+cm_command_fn cm_command_queue;
 cm_command_fn cm_command_report;
 cm_command_fn cm_command_restore;
 cm_command_fn cm_command_status;

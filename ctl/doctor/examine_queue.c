@@ -34,9 +34,8 @@ static void add_destination(const struct cm_doctor *doctor,
 		cm_remedy_service(check, "restart", "dovecot");
 	else
 		cm_check_remedy(check,
-				"postqueue -p shows its messages, postqueue -s %s retries "
-				"them, postsuper -d ID deletes one",
-				destination->name);
+				"chatmailctl queue retry %s, or chatmailctl queue discard %s",
+				destination->name, destination->name);
 }
 
 void cm_examine_queue(const struct cm_doctor *doctor, struct cm_checks *checks)

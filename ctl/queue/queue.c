@@ -1,0 +1,427 @@
+/*
+ * queue - chatmailctl queue: shows and changes what waits in Postfix's queue
+ *
+ * SYNOPSIS
+ *	chatmailctl queue list [options]
+ *	chatmailctl queue retry [DESTINATION...]
+ *	chatmailctl queue discard [options] DESTINATION...
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "confirm.h"
+#include "mail_queue.h"
+#include "options.h"
+#include "process.h"
+
+#define DAYS_MAX 3650
+
+struct job {
+	const char *program; /* "chatmailctl queue list", for messages */
+	char **destinations; /* operands */
+	struct cm_error err;
+};
+
+static int end(const struct job *job, bool good)
+{
+	return good ? CM_EXIT_OK : cm_command_fail(job->program, &job->err);
+}
+
+/* --- list ----------------------------------------------------------------------------------- */
+
+static void print_age(time_t since)
+{
+	time_t now = time(NULL);
+	long minutes = now > since ? (long)(now - since) / 60 : 0;
+
+	if (minutes < 120)
+		printf("%4ld min", minutes);
+	else if (minutes < 2 * 24 * 60)
+		printf("%4ld h  ", minutes / 60);
+	else
+		printf("%4ld d  ", minutes / (24 * 60));
+}
+
+static void print_queue(const struct cm_mail_queue *queue)
+{
+	size_t width = strlen("DESTINATION");
+
+	printf("active %" PRIu64 ", deferred %" PRIu64 ", on hold %" PRIu64 "\n", queue->active,
+	       queue->deferred, queue->hold);
+	if (queue->count == 0)
+		return;
+	for (size_t i = 0; i < queue->count; i++) {
+		if (strlen(queue->list[i].name) > width)
+			width = strlen(queue->list[i].name);
+	}
+	printf("\n%-*s  WAITING    OLDEST  REASON\n", (int)width, "DESTINATION");
+	for (size_t i = 0; i < queue->count; i++) {
+		const struct cm_destination *destination = &queue->list[i];
+
+		printf("%-*s  %7" PRIu64 "  ", (int)width, destination->name, destination->count);
+		print_age(destination->oldest);
+		printf("  %s\n",
+		       destination->reason != NULL ? destination->reason : "not tried yet");
+	}
+}
+
+static bool print_json(const struct cm_mail_queue *queue)
+{
+	json_t *list = json_array(), *json;
+
+	for (size_t i = 0; i < queue->count; i++) {
+		const struct cm_destination *destination = &queue->list[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:s?}", "name",
+						      destination->name, "waiting",
+						      (json_int_t)destination->count, "failed",
+						      (json_int_t)destination->failed, "bytes",
+						      (json_int_t)destination->bytes, "oldest",
+						      (json_int_t)destination->oldest, "reason",
+						      destination->reason));
+	}
+	json = json_pack("{s:I, s:I, s:I, s:o}", "active", (json_int_t)queue->active, "deferred",
+			 (json_int_t)queue->deferred, "hold", (json_int_t)queue->hold,
+			 "destinations", list);
+	if (json == NULL)
+		return false;
+	json_dumpf(json, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(json);
+	return true;
+}
+
+static int list(int argc, char **argv)
+{
+	struct job job = {.program = argv[0]};
+	bool json = false, good;
+	const struct cm_option options[] = {
+	    {"json", 0, NULL, "print JSON", cm_option_switch, &json, 0, 0},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "[OPTION]...",
+	    .summary = "Lists the domains that mail waits for, the longest waiting first, with the "
+		       "reason.",
+	    .options = options,
+	};
+	struct cm_mail_queue queue;
+	int status = cm_options_parse(&line, argc, argv, NULL);
+
+	if (status >= 0)
+		return status;
+	good = cm_mail_queue_read(&queue, &job.err);
+	if (good && !json) {
+		print_queue(&queue);
+	} else if (good && !print_json(&queue)) {
+		cm_error_set(&job.err, "out of memory");
+		good = false;
+	}
+	cm_mail_queue_free(&queue);
+	return end(&job, good);
+}
+
+/* --- The messages of some destinations ------------------------------------------------------- */
+
+struct message {
+	char *id;
+	bool only; /* every recipient is at one of the destinations */
+};
+
+struct selection {
+	char **destinations;
+	struct message *list;
+	size_t count, room;
+	char *id; /* of the message whose recipients are being read */
+	bool some, only;
+};
+
+static bool is_selected(const struct selection *selection, const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	for (char **name = selection->destinations; *name != NULL; name++) {
+		if (strcasecmp(*name, at != NULL ? at + 1 : "localhost") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Adds the message that was read, if it is one of the selected. */
+static bool add_message(struct selection *selection)
+{
+	if (!selection->some) {
+		free(selection->id);
+		selection->id = NULL;
+		return true;
+	}
+	if (selection->count == selection->room) {
+		size_t room = selection->room == 0 ? 64 : 2 * selection->room;
+		struct message *list = realloc(selection->list, room * sizeof(*list));
+
+		if (list == NULL)
+			return false;
+		selection->list = list;
+		selection->room = room;
+	}
+	selection->list[selection->count++] = (struct message){selection->id, selection->only};
+	selection->id = NULL;
+	selection->some = false;
+	return true;
+}
+
+static bool select_recipient(const struct cm_queued *queued, void *context)
+{
+	struct selection *selection = context;
+	bool selected = is_selected(selection, queued->address);
+
+	if (queued->first) {
+		if (!add_message(selection))
+			return false;
+		selection->only = true;
+		selection->id = strdup(queued->id);
+		if (selection->id == NULL)
+			return false;
+	}
+	selection->some |= selected;
+	selection->only &= selected;
+	return true;
+}
+
+static bool select_messages(struct job *job, struct selection *selection)
+{
+	*selection = (struct selection){.destinations = job->destinations};
+	if (!cm_mail_queue_each(select_recipient, selection, &job->err))
+		return false;
+	if (add_message(selection))
+		return true;
+	cm_error_set(&job->err, "out of memory");
+	return false;
+}
+
+static void free_selection(struct selection *selection)
+{
+	for (size_t i = 0; i < selection->count; i++)
+		free(selection->list[i].id);
+	free(selection->list);
+	free(selection->id);
+}
+
+/* Runs one of Postfix's commands; what it complains about is the error. */
+static bool run(struct job *job, const char *const *command)
+{
+	struct cm_process_result result;
+	bool good;
+
+	if (!cm_process_run(command, true, &result, &job->err))
+		return false;
+	good = result.status == 0;
+	if (!good)
+		cm_error_set(&job->err, "%s: %.*s", command[0], (int)strcspn(result.output, "\n"),
+			     result.output);
+	free(result.output);
+	return good;
+}
+
+/* --- retry ---------------------------------------------------------------------------------- */
+
+static bool retry_messages(struct job *job)
+{
+	struct selection selection;
+	bool good = select_messages(job, &selection);
+
+	for (size_t i = 0; good && i < selection.count; i++)
+		good =
+		    run(job, (const char *const[]){"postqueue", "-i", selection.list[i].id, NULL});
+	if (good)
+		printf("%zu messages are tried again\n", selection.count);
+	free_selection(&selection);
+	return good;
+}
+
+static int retry(int argc, char **argv)
+{
+	struct job job = {.program = argv[0]};
+	const struct cm_option options[] = {{.name = NULL}};
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "[DESTINATION]...",
+	    .summary = "Tries to deliver now what waits for these domains, or all that waits.",
+	    .options = options,
+	    .arguments_max = argc,
+	};
+	int status = cm_options_parse(&line, argc, argv, &job.destinations);
+
+	if (status >= 0)
+		return status;
+	return end(&job, job.destinations[0] != NULL
+			     ? retry_messages(&job)
+			     : run(&job, (const char *const[]){"postqueue", "-f", NULL}));
+}
+
+/* --- discard -------------------------------------------------------------------------------- */
+
+/* DAYS, with or without a "d". */
+static bool set_days(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned long days = strtoul(text, NULL, 10);
+
+	if (digits == 0 || digits > 4 ||
+	    strcmp(text + digits, text[digits] == 'd' ? "d" : "") != 0 || days < option->least ||
+	    days > option->most) {
+		cm_error_set(err, "not a number of days from %u to %u, like 7d", option->least,
+			     option->most);
+		return false;
+	}
+	*(unsigned int *)option->value = (unsigned int)days;
+	return true;
+}
+
+/* postsuper reads the IDs, so there may be any number. */
+static bool delete_messages(struct job *job, const struct selection *selection, size_t *deleted_r)
+{
+	FILE *stream = popen("postsuper -d - >/dev/null 2>&1", "we");
+	bool good = stream != NULL;
+
+	*deleted_r = 0;
+	for (size_t i = 0; good && i < selection->count; i++) {
+		if (selection->list[i].only) {
+			good = fprintf(stream, "%s\n", selection->list[i].id) > 0;
+			++*deleted_r;
+		}
+	}
+	if (stream != NULL && pclose(stream) != 0)
+		good = false;
+	if (!good)
+		cm_error_set(&job->err, "postsuper: the messages cannot be deleted");
+	return good;
+}
+
+/* Adds the domains to federation_deny_file (peer_list.h). */
+static bool deny(struct job *job, const char *path, unsigned int days)
+{
+	time_t last = time(NULL) + (time_t)days * 86400;
+	struct tm day;
+	char date[sizeof("2026-12-31")], end_of_file = '\n';
+	FILE *file = fopen(path, "a+e");
+	bool good = file != NULL && gmtime_r(&last, &day) != NULL &&
+		    strftime(date, sizeof(date), "%Y-%m-%d", &day) > 0;
+
+	if (good && fseek(file, -1, SEEK_END) == 0)
+		end_of_file = (char)fgetc(file);
+	if (good && end_of_file != '\n')
+		good = fputs("\n", file) >= 0;
+	for (char **name = job->destinations; good && *name != NULL; name++)
+		good = fprintf(file, "%s until %s # chatmailctl queue discard\n", *name, date) > 0;
+	good = good && fflush(file) == 0 && fsync(fileno(file)) == 0;
+	if (!good)
+		cm_error_set_errno(&job->err, "%s: cannot be written", path);
+	if (file != NULL)
+		fclose(file);
+	return good;
+}
+
+/* No more than what a line of the deny file and an address may have. */
+static bool check_destinations(struct job *job)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.-_:[]";
+
+	for (char **name = job->destinations; *name != NULL; name++) {
+		size_t length = strlen(*name);
+
+		if (length == 0 || length > CM_DESTINATION_MAX ||
+		    strspn(*name, letters) != length) {
+			cm_error_set(&job->err, "%s: not a domain", *name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool discard_messages(struct job *job, const char *deny_file, unsigned int days)
+{
+	struct selection selection;
+	size_t deleted;
+	bool good = check_destinations(job) && (days == 0 || deny(job, deny_file, days));
+
+	if (!good)
+		return false;
+	good = select_messages(job, &selection) && delete_messages(job, &selection, &deleted);
+	if (good) {
+		printf("%zu messages deleted\n", deleted);
+		if (deleted < selection.count)
+			printf("%zu messages kept: they wait for other domains, too\n",
+			       selection.count - deleted);
+	}
+	free_selection(&selection);
+	return good;
+}
+
+static int discard(int argc, char **argv)
+{
+	struct job job = {.program = argv[0]};
+	const char *config_path = CM_CONFIG_DEFAULT_PATH, *deny_file = NULL;
+	struct cm_config *config = NULL;
+	unsigned int days = 0;
+	bool yes = false, good = true;
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&config_path),
+	    {"for", 0, "DAYS", "also exchange no mail with them for so long, like 7d", set_days,
+	     &days, 1, DAYS_MAX},
+	    {"yes", 'y', NULL, "do not ask", cm_option_switch, &yes, 0, 0},
+	    {.name = NULL},
+	};
+	const struct cm_command_line line = {
+	    .program = argv[0],
+	    .synopsis = "[OPTION]... DESTINATION...",
+	    .summary = "Deletes what waits for these domains. The senders are not notified.",
+	    .options = options,
+	    .arguments_min = 1,
+	    .arguments_max = argc,
+	};
+	int status = cm_options_parse(&line, argc, argv, &job.destinations);
+
+	if (status >= 0)
+		return status;
+	if (days > 0) {
+		config = cm_config_load(config_path, cm_command_warn, argv[0], &job.err);
+		good = config != NULL;
+		deny_file = good ? config->federation_deny_file : NULL;
+		if (good && deny_file[0] == '\0') {
+			cm_error_set(&job.err,
+				     "%s: federation_deny_file is not set, so --for has "
+				     "no list to write to",
+				     config_path);
+			good = false;
+		}
+	}
+	good = good &&
+	       cm_confirm(yes, "Delete the messages that wait for these domains?", &job.err) &&
+	       discard_messages(&job, deny_file, days);
+	cm_config_free(&config);
+	return end(&job, good);
+}
+
+int cm_command_queue(int argc, char **argv)
+{
+	static const struct cm_command commands[] = {
+	    {"list", list, "list the domains that mail waits for, and why"},
+	    {"retry", retry, "deliver waiting mail now"},
+	    {"discard", discard, "delete the mail that waits for a domain"},
+	    {NULL, NULL, NULL},
+	};
+
+	return cm_command_run(commands, "Manages the mail that waits in Postfix's queue.", argc,
+			      argv);
+}

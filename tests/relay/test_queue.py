@@ -1,0 +1,98 @@
+"""chatmailctl queue: what waits in Postfix's queue, by destination."""
+
+import datetime
+import json
+
+import pytest
+
+from support.messages import encrypted
+from support.relay import Relay
+
+DENY = "/etc/deny"
+
+
+@pytest.fixture(scope="module")
+def relay(stages):
+    """Nothing leaves: its relay host does not answer."""
+    with Relay(
+        stages, settings={"relayhost": "[127.0.0.1]:1"}, ini={"federation_deny_file": DENY}
+    ) as relay:
+        yield relay
+
+
+def queue(relay, verb, *words, check=True):
+    return relay.inside("chatmailctl", "queue", verb, *words, check=check)
+
+
+def waiting(relay):
+    seen = json.loads(queue(relay, "list", "--json").stdout)
+    return {entry["name"]: entry for entry in seen["destinations"]}, seen
+
+
+def send(relay, *recipients):
+    sender = relay.registered()
+    assert relay.send(sender, list(recipients), encrypted(sender.address, recipients[0]))[0] == 250
+    relay.settle()
+    return sender
+
+
+def test_a_queue_in_use(relay):
+    assert queue(relay, "list").stdout == "active 0, deferred 0, on hold 0\n"
+    assert waiting(relay) == ({}, {"active": 0, "deferred": 0, "hold": 0, "destinations": []})
+
+    sender = send(relay, "a@one.test", "b@one.test")
+    send(relay, "a@two.test")
+    send(relay, "c@one.test", "c@two.test")
+    there, seen = waiting(relay)
+    assert seen["deferred"] == 3 and set(there) == {"one.test", "two.test"}
+    assert there["one.test"]["waiting"] == there["one.test"]["failed"] == 3
+    assert there["two.test"]["waiting"] == 2
+    assert "refused" in there["two.test"]["reason"]
+    text = queue(relay, "list").stdout
+    assert "one.test" in text and sender.address not in text and "a@" not in text
+
+    # Retrying changes nothing while the relay host does not answer.
+    assert queue(relay, "retry", "ONE.test").stdout == "2 messages are tried again\n"
+    assert queue(relay, "retry").returncode == 0
+    relay.settle()
+    assert waiting(relay)[1]["deferred"] == 3
+
+    refused = queue(relay, "discard", "one.test", check=False)
+    assert refused.returncode == 2 and waiting(relay)[1]["deferred"] == 3
+    done = queue(relay, "discard", "--yes", "one.test").stdout
+    assert "1 messages deleted" in done and "1 messages kept" in done
+    there, seen = waiting(relay)
+    assert seen["deferred"] == 2 and there["one.test"]["waiting"] == 1
+
+
+def test_a_domain_is_discarded_for_some_days(relay):
+    send(relay, "a@gone.test")
+    path = relay.path(DENY)
+    path.write_text("other.test # without a line end")
+    path.chmod(0o644)
+    queue(relay, "discard", "--yes", "--for", "7d", "gone.test")
+    last = datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(days=7)
+    lines = path.read_text().splitlines()
+    assert lines[0] == "other.test # without a line end"
+    assert lines[1].startswith(("gone.test until ",)) and lines[1].split()[2] in {
+        str(last), str(last - datetime.timedelta(days=1))
+    }  # fmt: skip
+    assert "gone.test" not in waiting(relay)[0]
+    sender = relay.registered()
+    assert relay.receive("a@gone.test", sender.address, encrypted("a@gone.test", sender.address))[0] == 554
+
+
+@pytest.mark.parametrize(
+    "words, why",
+    [
+        (("discard",), "missing"),
+        (("discard", "--yes", "--for", "0", "a.test"), "not a number of days"),
+        (("discard", "--yes", "--for", "7x", "a.test"), "not a number of days"),
+        (("discard", "--yes", "--for", "7d", "a.test b"), "not a domain"),
+        (("discard", "--yes", "a\nb"), "not a domain"),
+    ],
+)
+def test_refusals(relay, words, why):
+    done = queue(relay, *words, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert why in done.stderr or why == "missing"
