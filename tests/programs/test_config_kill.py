@@ -236,7 +236,9 @@ def test_random_edits_releases_and_kills(machine, tmp_path, seed):
         before = machine.config("list").stderr
         done = machine.config("apply")
         operator.check()
-        assert len(versions(machine)) == 1, (before, done.stderr)
+        # All files, or none. Only an edit that was made after the kill may conflict with a change
+        # that has to be finished: then this one file waits for the operator.
+        assert len(versions(machine)) == 1 or "interrupted" in before, (before, done.stderr)
         if done.returncode == 1:
             resolved = resolve(operator, done.stdout, version)
             done = machine.config("apply", *resolved)
