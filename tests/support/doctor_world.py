@@ -35,11 +35,15 @@ class DoctorRelay(OwnRelay):
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(source.read_bytes())
 
+    def read_certificate(self):
+        """The servers read it again."""
+        self.inside("chatmailctl", "certificate", "deployed")
+        self.inside("nginx", "-s", "reload", check=False)
+
     def start(self):
         super().start()
         self.certify("first")
-        self.inside("chatmailctl", "certificate", "deployed")
-        self.inside("nginx", "-s", "reload", check=False)
+        self.read_certificate()
         with open(self.path("/etc/hosts"), "a") as hosts:
             hosts.write(f"{ADDRESS} {DOMAIN}\n")
         logs = {
