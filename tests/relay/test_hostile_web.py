@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.relay import trusting
+from support.wait import eventually
 
 PATIENCE = 300
 
@@ -363,6 +364,27 @@ def flood(relay, source, frames):
             except OSError:
                 return True
         return False
+
+
+def open_pages(relay, source, number):
+    """A connection with requests whose answers nginx cannot send: the client's window is zero."""
+    page = REQUEST.replace(b"/new", b"/en/")
+    connection = connect(relay, source, "h2")
+    connection.sendall(PREFACE.partition(b"\0")[0] + frame(SETTINGS, 0, 0, b"\0\4\0\0\0\0"))
+    for stream in range(1, 2 * number, 2):
+        connection.sendall(frame(HEADERS, END_HEADERS | END_STREAM, stream, page))
+    return connection
+
+
+def test_pages_at_once_of_one_address(relay):
+    """200, however many connections they are in."""
+    source, request = "127.0.48.1", b"GET /en/ HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n\r\n"
+    with open_pages(relay, source, 100), open_pages(relay, source, 99):
+        assert status(raw(relay, source, request)) == 200
+        with open_pages(relay, source, 1):
+            eventually(lambda: status(raw(relay, source, request)) == 429, timeout=20)
+            assert served(relay)
+    eventually(lambda: status(raw(relay, source, request)) == 200)
 
 
 def rapid_reset():
