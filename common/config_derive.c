@@ -62,8 +62,10 @@ bool cm_config_derive(struct cm_config *config, struct cm_error *err)
 										   : "https://%s",
 					    config->mail_host);
 	}
-	/* What clients read of it ends at the first colon. */
-	if (config->turn_host != NULL && strchr(config->turn_host, ':') != NULL) {
+	/* What clients read of it ends at the first colon. The default may have one: then nothing
+	   is announced. */
+	if (config->turn_host != NULL && strchr(config->turn_host, ':') != NULL &&
+	    strcmp(config->turn_host, config->mail_host) != 0) {
 		cm_error_set(err, "%s: turn_host = %s: this must be a name or an IPv4 address",
 			     config->path, config->turn_host);
 		return false;
