@@ -1,7 +1,6 @@
 """chatmailctl status as a doctor: nothing wrong at a relay that works, and each of many faults, made
 one by one on the same relay, named with its remedy."""
 
-import os
 import re
 
 import pytest
@@ -11,9 +10,6 @@ from support.wait import eventually
 
 # What cannot be well on a machine of tests.
 EXCUSED = {"clock"}
-
-# The faults take minutes, and stop and start servers in the midst of the others' load.
-faults_wanted = pytest.mark.skipif("DOCTOR_FAULTS" not in os.environ, reason="DOCTOR_FAULTS is not set")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +56,6 @@ def test_nothing_is_wrong_at_a_relay_that_works(world):
     assert "\033" not in text
 
 
-@faults_wanted
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault(world, name):
     check, text, remedy, health, break_it = FAULTS[name]
@@ -75,7 +70,6 @@ def test_fault(world, name):
     assert health == "warning" or status == 1
 
 
-@faults_wanted
 def test_all_is_well_again(world):
     # Processes of Postfix that started during a fault have its certificate.
     world.relay.read_certificate()
