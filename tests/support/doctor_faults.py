@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support.certificates import Authority
-from support.doctor_world import ADDRESS, DOMAIN
+from support.doctor_world import ADDRESS, DOMAIN, replace
 from support.messages import encrypted
 from support.relay import SOURCE
 from support.wait import eventually
@@ -35,7 +35,7 @@ def without_service(relay, service):
 
 
 @contextlib.contextmanager
-def edited(relay, path, *changes, mode=None):
+def edited(relay, path, *changes):
     """A file with the first of each text replaced: (old, new), or the whole if old is None."""
     place = relay.path(path)
     before = place.read_bytes()
@@ -43,11 +43,11 @@ def edited(relay, path, *changes, mode=None):
     for old, new in changes:
         assert old is None or old in text, f"{old} is not in {path}"
         text = new if old is None else text.replace(old, new, 1)
-    place.write_text(text)
+    replace(place, text.encode())
     try:
         yield
     finally:
-        place.write_bytes(before)
+        replace(place, before)
 
 
 def at_root(relay, *words):
@@ -248,7 +248,7 @@ def certificate_renewed_and_not_read(world):
     world.relay.certify("renewed")
     yield
     for name, data in zip(("cert", "key"), before):
-        world.relay.path(f"/etc/ssl/relay/{name}.pem").write_bytes(data)
+        replace(world.relay.path(f"/etc/ssl/relay/{name}.pem"), data)
 
 
 def other_certificate(world, label, **options):
@@ -256,7 +256,7 @@ def other_certificate(world, label, **options):
     world.relay.certify(label, **options)
     yield
     for name, data in zip(("cert", "key"), before):
-        world.relay.path(f"/etc/ssl/relay/{name}.pem").write_bytes(data)
+        replace(world.relay.path(f"/etc/ssl/relay/{name}.pem"), data)
 
 
 @fault("certificate", "has expired", "certificate deployed")

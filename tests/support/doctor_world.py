@@ -3,6 +3,7 @@ there, with its names in a real name server and a push service."""
 
 import json
 import os
+import shutil
 import subprocess
 
 from support.certificates import Authority
@@ -14,6 +15,17 @@ ADDRESS = "198.51.100.5"
 REVERSE = "100.51.198.in-addr.arpa"
 DOMAIN = "relay.test"
 PUSH_PORT = 8444
+
+
+def replace(place, data):
+    """Writes a file in one step: a server that was told to reload may be reading it just now, and
+    Postfix ends at half a master.cf."""
+    new = place.with_name(place.name + ".new")
+    new.write_bytes(data)
+    if place.exists():
+        shutil.copymode(place, new)
+        os.chown(new, place.stat().st_uid, place.stat().st_gid)
+    new.replace(place)
 
 
 class DoctorRelay(OwnRelay):
@@ -33,7 +45,7 @@ class DoctorRelay(OwnRelay):
         ):
             place = self.path(f"/etc/ssl/relay/{name}")
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(source.read_bytes())
+            replace(place, source.read_bytes())
 
     def read_certificate(self):
         """The servers read it again."""
