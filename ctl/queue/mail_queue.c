@@ -8,19 +8,26 @@
 
 #include "redact.h"
 
-/* The domain of an address in lower case; false if it is too long. An address without one is local:
-   "localhost". */
-static bool destination_of(const char *address, char name_r[CM_DESTINATION_MAX + 1])
+bool cm_destination_is_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 0 && length <= CM_DESTINATION_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			    "0123456789.-_:[]") == length;
+}
+
+/* The domain of an address in lower case. An address without one is local: "localhost". Users
+   choose the names, and operators read them in terminals and copy them into shells. */
+static void destination_of(const char *address, char name_r[CM_DESTINATION_MAX + 1])
 {
 	const char *at = strrchr(address, '@');
 	const char *name = at != NULL ? at + 1 : "localhost";
-	size_t length = strlen(name);
 
-	if (length > CM_DESTINATION_MAX)
-		return false;
-	for (size_t i = 0; i <= length; i++)
+	if (!cm_destination_is_valid(name))
+		name = CM_DESTINATION_MALFORMED;
+	for (size_t i = 0; i <= strlen(name); i++)
 		name_r[i] = (char)tolower((unsigned char)name[i]);
-	return true;
 }
 
 /* --- Reading -------------------------------------------------------------------------------- */
@@ -127,8 +134,7 @@ static bool count(const struct cm_queued *queued, void *context)
 		queue->active +=
 		    strcmp(queued->queue, "deferred") != 0 && strcmp(queued->queue, "hold") != 0;
 	}
-	if (!destination_of(queued->address, name))
-		return true;
+	destination_of(queued->address, name);
 	destination = find(queue, name);
 	if (destination == NULL)
 		return false;

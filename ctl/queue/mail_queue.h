@@ -17,8 +17,14 @@
 /* The longest name of a destination: a domain or an address literal. */
 #define CM_DESTINATION_MAX 255
 
+/* Stands for all names that cannot be a domain. */
+#define CM_DESTINATION_MALFORMED "(malformed)"
+
+/* True if it has only characters of domains and address literals. */
+bool cm_destination_is_valid(const char *name);
+
 struct cm_destination {
-	char *name;      /* lower case */
+	char *name;      /* lower case; valid, or CM_DESTINATION_MALFORMED */
 	uint64_t count;  /* recipients that wait */
 	uint64_t failed; /* of these: tried before */
 	uint64_t bytes;  /* of the messages, once for each recipient */

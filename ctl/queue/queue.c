@@ -6,13 +6,14 @@
  *	chatmailctl queue retry [DESTINATION...]
  *	chatmailctl queue discard [options] DESTINATION...
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -290,10 +291,14 @@ static bool set_days(const struct cm_option *option, const char *text, struct cm
 /* postsuper reads the IDs, so there may be any number. */
 static bool delete_messages(struct job *job, const struct selection *selection, size_t *deleted_r)
 {
-	FILE *stream = popen("postsuper -d - >/dev/null 2>&1", "we");
-	bool good = stream != NULL;
+	FILE *stream;
+	bool good;
 
 	*deleted_r = 0;
+	/* It may end before it has read them all. */
+	signal(SIGPIPE, SIG_IGN);
+	stream = popen("postsuper -d - >/dev/null 2>&1", "we");
+	good = stream != NULL;
 	for (size_t i = 0; good && i < selection->count; i++) {
 		if (selection->list[i].only) {
 			good = fprintf(stream, "%s\n", selection->list[i].id) > 0;
@@ -313,12 +318,16 @@ static bool deny(struct job *job, const char *path, unsigned int days)
 	time_t last = time(NULL) + (time_t)days * 86400;
 	struct tm day;
 	char date[sizeof("2026-12-31")], end_of_file = '\n';
+	/* Readable for the milter, whatever the umask. */
+	mode_t umask_before = umask(022);
 	FILE *file = fopen(path, "a+e");
 	bool good = file != NULL && gmtime_r(&last, &day) != NULL &&
 		    strftime(date, sizeof(date), "%Y-%m-%d", &day) > 0;
 
+	umask(umask_before);
 	if (good && fseek(file, -1, SEEK_END) == 0)
 		end_of_file = (char)fgetc(file);
+	good = good && fseek(file, 0, SEEK_END) == 0;
 	if (good && end_of_file != '\n')
 		good = fputs("\n", file) >= 0;
 	for (char **name = job->destinations; good && *name != NULL; name++)
@@ -334,14 +343,8 @@ static bool deny(struct job *job, const char *path, unsigned int days)
 /* No more than what a line of the deny file and an address may have. */
 static bool check_destinations(struct job *job)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789.-_:[]";
-
 	for (char **name = job->destinations; *name != NULL; name++) {
-		size_t length = strlen(*name);
-
-		if (length == 0 || length > CM_DESTINATION_MAX ||
-		    strspn(*name, letters) != length) {
+		if (!cm_destination_is_valid(*name)) {
 			cm_error_set(&job->err, "%s: not a domain", *name);
 			return false;
 		}

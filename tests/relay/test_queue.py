@@ -51,6 +51,9 @@ def test_a_queue_in_use(relay):
     text = queue(relay, "list").stdout
     assert "one.test" in text and sender.address not in text and "a@" not in text
 
+    text = relay.inside("chatmailctl", "status", "--quick", check=False).stdout
+    assert "active 0, deferred 3, on hold 0" in text
+
     # Retrying changes nothing while the relay host does not answer.
     assert queue(relay, "retry", "ONE.test").stdout == "2 messages are tried again\n"
     assert queue(relay, "retry").returncode == 0
@@ -80,6 +83,14 @@ def test_a_domain_is_discarded_for_some_days(relay):
     assert "gone.test" not in waiting(relay)[0]
     sender = relay.registered()
     assert relay.receive("a@gone.test", sender.address, encrypted("a@gone.test", sender.address))[0] == 554
+
+
+@pytest.mark.parametrize("domain", ["x`id`.test", "$x.test", "x;id.test", "x$(id).test", '"x y".test'])
+def test_names_that_a_shell_would_run(relay, domain):
+    """Users choose the domains, operators copy them into shells: such do not get into the queue."""
+    sender = relay.registered()
+    assert relay.send(sender, f"a@{domain}", encrypted(sender.address, "a@one.test"))[0] == 501
+    assert domain not in queue(relay, "list").stdout
 
 
 @pytest.mark.parametrize(
