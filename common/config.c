@@ -133,7 +133,7 @@ static bool skip_foreign(struct load *load, unsigned int line, const char *secti
 		return false;
 	}
 	if (*section == '\0')
-		warn(load, "%s:%u: keys before section [" SECTION "] has no effect",
+		warn(load, "%s:%u: keys before section [" SECTION "] have no effect",
 		     load->config->path, line);
 	else
 		warn(load, "%s:%u: section [%s] has no effect", load->config->path, line, section);

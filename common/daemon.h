@@ -16,7 +16,7 @@
  * run() loads the configuration, prepares its work, calls cm_daemon_ready(), and works until
  * cm_daemon_next_signal() returns SIGTERM or SIGINT. The log (log.h) goes to standard error until
  * cm_daemon_ready(), so that the shell or service manager sees why the program does not start;
- *after that a background program logs to syslog. Nothing here exits.
+ * after that a background program logs to syslog. Nothing here exits.
  */
 #ifndef CM_DAEMON_H
 #define CM_DAEMON_H

@@ -2,8 +2,8 @@
  * options - the command line of every program and subcommand
  *
  * One table is the whole of a command line: it drives the parser and --help, and says which values
- *are valid. --help (-h) and --version (-V) are in every command line without an entry. A wrong
- *command line is reported on standard error, always in this form:
+ * are valid. --help (-h) and --version (-V) are in every command line without an entry. A wrong
+ * command line is reported on standard error, always in this form:
  *
  *	chatmailctl report: --now yesterday: not a time in seconds since 1970
  *	Try chatmailctl report --help

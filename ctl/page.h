@@ -3,7 +3,7 @@
  *
  * A page is a name like "www/de/privacy.html", which is no file: it is made of the templates
  * www/layout.html and www/privacy.html and of the texts in www/languages/de.ini. Templates and
- *texts may name each setting, which is escaped for HTML there, and besides:
+ * texts may name each setting, which is escaped for HTML there, and besides:
  *
  *	languages, title_start, …    the texts of the language
  *	title, content               of the page, for the layout

@@ -8,9 +8,11 @@
 
 /* {{lines:NAME}}, malloc'd. NULL for other names, and if out of memory.
  *
- *	coturn_listening	the addresses that coturn binds, and those that a router makes of
- *them coturn_own_peers	refuses the machine's own addresses to coturn's peers cleartext_fronts	lets
- *fronts log in without TLS, in the language of Dovecot 2.4
+ * coturn_listening: the addresses that coturn binds, and those that a router makes of them.
+ *
+ * coturn_own_peers: refuses the machine's own addresses to coturn's peers.
+ *
+ * cleartext_fronts: lets fronts log in without TLS, in the language of Dovecot 2.4.
  */
 char *cm_address_lines(const struct cm_settings *settings, const char *name);
 

@@ -149,7 +149,7 @@ static bool is_auth(const char *pid)
 	return strstr(target, "/dovecot/auth") != NULL;
 }
 
-/* Looks for the driver in Dovecot's processes of authentication. False if there is none. */
+/* Sets whether the driver is loaded in Dovecot's auth processes. False if no such process runs. */
 static bool find_driver(bool *loaded_r, bool *deleted_r)
 {
 	DIR *proc = opendir("/proc");

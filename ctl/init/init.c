@@ -5,7 +5,7 @@
  *	chatmailctl init [--root DIR] [--json] DOMAIN|ADDRESS
  *
  * Keys and directories come first and what exists is kept, so a run that was killed can be
- *repeated; chatmail.ini comes last, and only if there is none.
+ * repeated; chatmail.ini comes last, and only if there is none.
  */
 #include <errno.h>
 #include <fcntl.h>

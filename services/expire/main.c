@@ -7,14 +7,14 @@
  *
  * The first form is run daily, see expire.h. The second is what Dovecot's quota_warning runs, see
  * maildir_trim.h. Started as root it becomes the owner of the mailboxes. chatmail-expire(8) is the
- *manual.
+ * manual.
  *
  *	CHATMAIL_INI in the environment replaces the default of -c, so that Dovecot's quota_warning
  *	finds the configuration of its relay.
  *
  * DIAGNOSTICS
  *	Exit status 0: done. 1: refused, nothing was deleted. 2: trouble, reported on standard
- *error.
+ * error.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
  *
  * or that there is none, so that Postfix's own rules (SMTP) apply. PATH is a symbolic link to the
  * LMTP socket with the domain's name, so that Postfix schedules every domain by itself: one that
- *does not answer delays no other.
+ * does not answer delays no other.
  *
  * The answer never waits for the network. An unknown domain's mail goes by SMTP at once (or by
  * HTTPS, with `outbound = https`), while a probe finds out what it speaks.
