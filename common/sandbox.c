@@ -86,11 +86,36 @@ void cm_sandbox_allow_parent(struct cm_sandbox *sandbox, const char *path,
 		allow(sandbox, ".", 1, access);
 }
 
+static size_t top_length(const char *path)
+{
+	return 1 + strcspn(path + 1, "/");
+}
+
+/* The longest part of an absolute path that exists, without symbolic links, malloc'd. */
+static char *existing_part(const char *path)
+{
+	char *part = strdup(path), *real = NULL;
+
+	while (part != NULL && *part != '\0' && (real = realpath(part, NULL)) == NULL)
+		*strrchr(part, '/') = '\0';
+	free(part);
+	return real;
+}
+
 void cm_sandbox_allow_top(struct cm_sandbox *sandbox, const char *path,
 			  enum cm_sandbox_access access)
 {
-	if (path != NULL && *path == '/')
-		allow(sandbox, path, 1 + strcspn(path + 1, "/"), access);
+	char *real;
+
+	if (path == NULL || *path != '/')
+		return;
+	allow(sandbox, path, top_length(path), access);
+	real = existing_part(path);
+	if (real != NULL && real[1] != '\0' && top_length(real) < sizeof(sandbox->real_top)) {
+		memcpy(sandbox->real_top, real, top_length(real));
+		allow(sandbox, sandbox->real_top, top_length(real), access);
+	}
+	free(real);
 }
 
 void cm_sandbox_allow_daemon(struct cm_sandbox *sandbox, const struct cm_daemon *daemon,

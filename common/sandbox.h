@@ -40,6 +40,7 @@ struct cm_sandbox {
 		enum cm_sandbox_access access;
 	} paths[CM_SANDBOX_PATHS_MAX];
 	size_t count;
+	char real_top[256];
 };
 
 /* Allows a directory and what is or will be below it, or a file, beside those that every program
@@ -53,7 +54,9 @@ void cm_sandbox_allow_parent(struct cm_sandbox *sandbox, const char *path,
 
 /* The same for the first directory of path, "/home" of "/home/vmail/mail". Landlock knows a
    directory, not its name: a file system that is mounted on it later is another one, but one that
-   is mounted below it is inside. Mailboxes may be mounted while programs run. */
+   is mounted below it is inside. Mailboxes may be mounted while programs run. If symbolic links
+   lead out of it now, the first directory of where they lead is allowed, too. Once for a sandbox.
+ */
 void cm_sandbox_allow_top(struct cm_sandbox *sandbox, const char *path,
 			  enum cm_sandbox_access access);
 

@@ -40,6 +40,7 @@
 
 static char directory[] = "/tmp/test_sandbox.XXXXXX";
 static char path[64], other[64];
+static const char *top; /* for cm_sandbox_allow_top() */
 
 /* The line of the first expectation that was not met: the child's exit status. */
 #define EXPECT(condition)                                                                          \
@@ -63,6 +64,7 @@ static int child_status(bool network, void (*act)(void))
 		struct cm_error err;
 
 		cm_sandbox_allow(&sandbox, directory, CM_SANDBOX_WRITE);
+		cm_sandbox_allow_top(&sandbox, top, CM_SANDBOX_WRITE);
 		EXPECT(cm_sandbox_enter(&sandbox, &err));
 		act();
 		_exit(0);
@@ -124,6 +126,36 @@ static void test_files_that_are_allowed(void **state)
 {
 	(void)state;
 	in_sandbox(false, act_files);
+}
+
+/* Where the mailboxes are on another disk, and their old path leads there. */
+static char elsewhere[] = "/var/tmp/test_sandbox.XXXXXX";
+static char link_path[80], linked_file[160];
+
+static void act_linked(void)
+{
+	EXPECT(can_write(linked_file));
+	EXPECT(unlink(linked_file) == 0);
+}
+
+static void test_a_link_to_another_top(void **state)
+{
+	char missing[160];
+
+	(void)state;
+	assert_non_null(mkdtemp(elsewhere));
+	snprintf(link_path, sizeof(link_path), "%s/mail", directory);
+	assert_int_equal(symlink(elsewhere, link_path), 0);
+	snprintf(linked_file, sizeof(linked_file), "%s/file", link_path);
+	top = link_path;
+	in_sandbox(false, act_linked);
+	/* What is not there yet, below it. */
+	snprintf(missing, sizeof(missing), "%s/new/domain", link_path);
+	top = missing;
+	in_sandbox(false, act_linked);
+	top = NULL;
+	unlink(link_path);
+	rmdir(elsewhere);
 }
 
 static void act_network(void)
@@ -297,6 +329,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_files_that_are_allowed),
+	    cmocka_unit_test(test_a_link_to_another_top),
 	    cmocka_unit_test(test_threads_and_sockets),
 	    cmocka_unit_test(test_a_program_can_still_abort),
 	    cmocka_unit_test(test_other_files_are_out_of_reach),
