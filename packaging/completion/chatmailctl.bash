@@ -1,4 +1,4 @@
-# bash completion for chatmailctl: subcommands and options as its own help names them
+# bash completion for chatmailctl: subcommands and options, read from its --help
 
 _chatmailctl() {
 	local word=${COMP_WORDS[COMP_CWORD]} help commands

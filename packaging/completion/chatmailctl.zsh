@@ -1,5 +1,5 @@
 #compdef chatmailctl
-# zsh completion for chatmailctl: subcommands and options as its own help names them
+# zsh completion for chatmailctl: subcommands and options, read from its --help
 
 local -a found
 local help

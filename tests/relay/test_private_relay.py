@@ -107,5 +107,5 @@ def test_second_relay_in_one_directory_is_refused(relay, stages):
         capture_output=True, text=True, check=False, timeout=60,
     )
     assert done.returncode != 0
-    assert "there is a relay already" in done.stderr
+    assert "a relay is already running here" in done.stderr
     relay.registered()

@@ -1,7 +1,7 @@
 #!/bin/sh
 
-# Dovecot may have been replaced: its new processes need plugins of their own ABI, and the running
-# master accepts no processes of another version.
+# Dovecot may have been upgraded: its new processes need plugins for their ABI, and the running master accepts
+# no processes of another version.
 if ! chatmail-dovecot-modules select; then
 	echo "chatmail: nobody can log in until the plugins for this Dovecot are installed" >&2
 	exit 1

@@ -1,5 +1,5 @@
 "use strict";
-// The invitation is what follows the '#', which browsers send to nobody.
+// The invitation follows the '#'; browsers do not send that part of a link.
 const token = location.hash.slice(1);
 const valid = /^[a-km-np-z2-9]{26}$/.test(token);
 const button = document.getElementById("button");
@@ -12,7 +12,8 @@ function drawCode() {
 		.catch(() => {});
 }
 
-// Where the client does not believe the relay's certificate, the page asks in its place, once.
+// A client that cannot verify the relay's certificate cannot request an account; so the page requests one for
+// it, once.
 let login = null;
 async function logIn(event) {
 	event.preventDefault();
