@@ -1,7 +1,7 @@
-"""Fixtures of the suites that talk to a complete private relay.
+"""Fixtures of the suites that use a complete private relay.
 
-A session has one relay for everybody (`relay`) with a DNS server of its own (`dns`); a test that
-wants another chatmail.ini, or stops parts of it, makes one with `make_relay`."""
+A session has one shared relay (`relay`) with its own DNS server (`dns`); a test that needs another
+chatmail.ini, or stops services, makes a relay with `make_relay`."""
 
 import os
 
@@ -31,7 +31,7 @@ def stages(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def dns():
-    """A DNS server that knows nothing but what tests publish."""
+    """A DNS server that knows only the records that tests publish."""
     from support.dns import DnsServer
 
     server = DnsServer()
@@ -51,8 +51,8 @@ def relay(stages, dns):
 
 @pytest.fixture(scope="module")
 def make_relay(stages, dns):
-    """Makes a started relay: make_relay(ini={...}, settings={...}, without=[...]). All of them end
-    with the module."""
+    """Makes a started relay: make_relay(ini={...}, settings={...}, without=[...]). All of them
+    stop at the end of the module."""
     from support.relay import Relay
 
     instances = []

@@ -1,4 +1,5 @@
-"""Certificates by ACME clients: the webroot on port 80, the deploy hook, strict TLS afterwards."""
+"""Certificates by ACME clients: the webroot on port 80, the deploy hook, and strict TLS with the
+result."""
 
 import shlex
 import socket
@@ -16,7 +17,7 @@ DEPLOYED = "chatmailctl certificate deployed"
 
 
 class Site:
-    """A relay and the authority that certifies it, which the relay's machine trusts."""
+    """A relay and the authority that certifies it; the relay's machine trusts the authority."""
 
     def __init__(self, relay, pebble, host):
         self.relay, self.pebble, self.host = relay, pebble, host
@@ -31,7 +32,7 @@ class Site:
         return done.stdout + done.stderr
 
     def certificate(self, alpn=None, name=None, context=None):
-        """The one of a server behind port 443, as a strict client sees it."""
+        """The certificate that a strict client gets on port 443."""
         context = context or self.strict
         if alpn:
             context.set_alpn_protocols([alpn])
@@ -43,10 +44,11 @@ class Site:
         try:
             return self.certificate(alpn)["serialNumber"]
         except ssl.SSLCertVerificationError:
-            return None  # the self-signed one
+            return None  # the self-signed certificate
 
     def everywhere_new(self, before):
-        """The serial number that all servers use, other than one before."""
+        """Waits for a new certificate; returns the serial number, which is the same on all
+        servers."""
         for alpn in ("imap", "smtp", "http/1.1"):
             eventually(lambda: self.serial(alpn) not in (None, before), 120)
         return self.serial()
@@ -80,7 +82,7 @@ def site(make_site):
 
 
 def issued(site, first, again):
-    """Both commands get a certificate that strict clients of every name accept."""
+    """Both commands get a certificate that strict clients accept for every name."""
     serial = None
     for command in (first, again):
         output = command()
@@ -93,7 +95,7 @@ def issued(site, first, again):
     assert "warning" not in site.run("chatmailctl certificate check")
 
 
-def test_certbot(site):
+def test_certbot_gets_a_certificate(site):
     certbot = f"certbot --server {site.pebble.directory_url} --work-dir /run/certbot --non-interactive"
     names = " ".join(f"-d {name}" for name in NAMES)
     hook = f"--deploy-hook '{DEPLOYED} $RENEWED_LINEAGE/fullchain.pem $RENEWED_LINEAGE/privkey.pem'"
@@ -106,7 +108,7 @@ def test_certbot(site):
         lambda: run(f"certonly --webroot -w {WEBROOT} {names} --register-unsafely-without-email --agree-tos {hook}"),
         lambda: run("renew --force-renewal --no-random-sleep-on-renew"),
     )
-    # The servers may read certbot's own files as well: nothing is copied then.
+    # The servers may read certbot's own files: the hook copies nothing then.
     live = f"/etc/letsencrypt/live/{DOMAIN}"
     site.relay.ini["tls_external_cert_and_key"] = f"{live}/fullchain.pem {live}/privkey.pem"
     site.relay.write_ini()
@@ -114,7 +116,7 @@ def test_certbot(site):
     assert site.relay.path(f"{live}/privkey.pem").is_symlink()
 
 
-def test_lego(site):
+def test_lego_gets_a_certificate(site):
     names = " ".join(f"--domains {name}" for name in NAMES)
     lego = f"lego --server {site.pebble.directory_url} --path /etc/lego --email admin@{DOMAIN} --accept-tos"
     lego += f" --http --http.webroot {WEBROOT} {names}"
@@ -134,7 +136,7 @@ def issue_by_uacme(site, *names, more=""):
     return site.run(f"{DEPLOYED} /etc/uacme/{names[0]}/cert.pem /etc/uacme/private/{names[0]}/key.pem")
 
 
-def test_uacme(site):
+def test_uacme_gets_a_certificate(site):
     issued(site, lambda: issue_by_uacme(site, *NAMES), lambda: issue_by_uacme(site, *NAMES, more="--force"))
 
 
@@ -153,9 +155,9 @@ def uacme_for_address(site):
 
 
 @pytest.mark.parametrize("client, days", [(certbot_for_address, {6}), (uacme_for_address, {6, 90})])
-def test_an_ip_address(make_site, client, days):
-    """A relay without a name has a certificate that strict clients accept. uacme asks for no profile, so
-    that Pebble chooses one."""
+def test_an_ip_address_gets_a_certificate(make_site, client, days):
+    """A relay without a name has a certificate that strict clients accept. uacme requests no
+    profile, so Pebble chooses one."""
     site = make_site("127.0.0.1", ())
     client(site)
     site.everywhere_new(None)

@@ -1,5 +1,5 @@
-"""The packages of the APKBUILD, and a box: a copy of this machine in namespaces of its own, with
-Debian's OpenRC in it and busybox's ash as /bin/sh, where their scripts run."""
+"""The packages of the APKBUILD, and a box: a copy of this machine in its own namespaces, with
+Debian's OpenRC, and with busybox's ash as /bin/sh, which runs the packages' scripts."""
 
 import os
 import shutil
@@ -17,7 +17,8 @@ APORT = SOURCE / "packaging" / "alpine" / "chatmail-relay"
 
 @pytest.fixture(scope="session")
 def packages():
-    """WORK/pkg of tests/alpine/abuild, made before by tests/packages: a directory a package."""
+    """WORK/pkg of tests/alpine/abuild, which tests/packages made before: a directory for each
+    package."""
     return Path(os.environ["CHATMAIL_APK"])
 
 
@@ -61,7 +62,7 @@ class Box:
         )
 
     def furnish(self):
-        """What Alpine has and Debian has not: busybox as the shell, its commands for users, and a
+        """What Alpine has and Debian lacks: busybox as the shell, its commands for users, and a
         softlevel, which says that OpenRC booted the machine."""
         (self.root / "bin/sh").unlink()
         (self.root / "bin/sh").symlink_to(shutil.which("busybox"))
@@ -84,7 +85,7 @@ class Box:
             self.run(*line.split(), check=False)
 
     def install(self, packages, *names):
-        """The files of packages, and what the package manager runs for them, in its order."""
+        """Installs files of packages and runs their scripts in the package manager's order."""
         for name in names:
             self.script(f"{name}.pre-install")
             subprocess.run(["cp", "-a", f"{packages / name}/.", self.root], check=True)
@@ -96,7 +97,7 @@ class Box:
             self.run("busybox", "ash", path)
 
     def run(self, *command, check=True):
-        # Not a pipe, which a service that was started would keep open.
+        # Not a pipe: a service that the script starts would keep it open.
         with tempfile.TemporaryFile("w+") as output:
             status = self.execute(command, output)
             output.seek(0)

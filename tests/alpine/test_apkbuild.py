@@ -1,4 +1,5 @@
-"""What the APKBUILD makes, and the rules of aports that a machine can check."""
+"""Checks the packages that the APKBUILD makes, and those rules of aports that a machine can
+check."""
 
 import re
 import subprocess
@@ -52,7 +53,7 @@ FILES = {
         )
     },
 }
-# What grows with the tree, by where it has to be.
+# Expected files whose number grows with the tree, by directory.
 FOLDERS = {
     "chatmail-services": "usr/share/chatmail/monitoring/",
     "chatmail-www": "usr/share/chatmail/config/www/",
@@ -117,7 +118,7 @@ def test_no_version_of_dovecot_is_held_back(packages):
             assert not re.match(r"dovecot[a-z-]*[=<>~]", word), info.stem
 
 
-def test_version_is_the_tree_s():
+def test_version_is_that_of_the_tree():
     version = re.search(r"version: '(.*)'", (SOURCE / "meson.build").read_text()).group(1)
     assert f"pkgver={version}\n" in TEXT
 
@@ -145,8 +146,8 @@ def test_every_script_belongs_to_a_package_and_is_named(packages):
 
 @pytest.mark.parametrize("path", [*SCRIPTS, *OPENRC, MODULES], ids=lambda path: path.name)
 def test_scripts_are_posix(path):
-    """As ash of busybox reads them, and without shellcheck's warnings."""
-    excluded = "SC2034,SC2154,SC2148"  # an init script's variables are read by OpenRC
+    """busybox's ash parses them, and shellcheck has no warnings."""
+    excluded = "SC2034,SC2154,SC2148"  # OpenRC reads an init script's variables
     subprocess.run(["busybox", "ash", "-n", path], check=True)
     check = ["shellcheck", "-s", "dash", "--severity=warning", "-e", excluded]
     subprocess.run([*check, path], check=True)

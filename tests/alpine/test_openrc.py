@@ -14,7 +14,7 @@ SERVICES = ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd", "chatmail-t
 
 @pytest.fixture(scope="module")
 def installed(box, packages):
-    """All packages, with a configuration."""
+    """The box with all packages and a configuration."""
     box.install(
         packages, "chatmail-common", "chatmail-milter", "chatmail-dovecot", "chatmail-services",
         "chatmail-www", "chatmailctl", "chatmail-relay-openrc",
@@ -28,7 +28,7 @@ def installed(box, packages):
     keys = box.root / "etc/dkimkeys"
     keys.mkdir(exist_ok=True)
     box.run("openssl", "genrsa", "-out", "/etc/dkimkeys/opendkim.private", "2048")
-    # As `chatmailctl init` makes them: root's alone.
+    # Only root can read them, as `chatmailctl init` creates them.
     box.run("chown", "-R", "root:root", "/etc/dkimkeys")
     box.run("chmod", "700", "/etc/dkimkeys")
     box.run("chmod", "600", "/etc/dkimkeys/opendkim.private")
@@ -44,7 +44,7 @@ def status(box, service):
 
 
 def child(box, service):
-    """What supervise-daemon supervises; None if there is nothing."""
+    """The PID of the process that supervise-daemon supervises, or None."""
     found = box.run("pgrep", "-u", "vmail", "-x", service[:15], check=False).stdout.split()
     return int(found[0]) if found else None
 
@@ -103,13 +103,14 @@ def test_the_milter_has_a_key_that_vmail_may_not_read(installed):
     installed.run("rc-service", "--nodeps", "chatmail-milter", "stop")
 
 
-def test_sockets_are_postfix_s_and_the_web_server_s(installed):
+def test_sockets_have_the_groups_of_postfix_and_the_web_server(installed):
     assert stat(installed, "/var/spool/postfix/chatmail") == "vmail postfix 2750"
     assert stat(installed, "/run/chatmail-web") == "vmail nginx 2750"
 
 
 def test_the_relay_is_one_service(installed):
-    """Starting it starts what it needs. Alpine's services of Postfix and Dovecot are not here."""
+    """Starting it starts the services that it needs. Alpine's services of Postfix and Dovecot are
+    not here."""
     for name in ("dovecot", "postfix"):
         script = installed.root / "etc/init.d" / name
         script.write_text("#!/sbin/openrc-run\nstart() { :; }\nstop() { :; }\n")
@@ -123,7 +124,7 @@ def test_the_relay_is_one_service(installed):
 
 
 def test_an_interrupted_change_is_finished_at_boot(installed):
-    """There is one, of no files."""
+    """The interrupted change has no files."""
     commit = installed.root / "var/lib/chatmail/config/commit"
     commit.mkdir(parents=True)
     (commit / "list").write_text("")
@@ -131,7 +132,7 @@ def test_an_interrupted_change_is_finished_at_boot(installed):
     assert not commit.exists()
 
 
-def test_the_daily_job(installed):
+def test_the_daily_job_runs_expire(installed):
     job = "/etc/periodic/daily/chatmail-expire"
     assert os.access(installed.root / job[1:], os.X_OK)
     assert installed.run(job).stdout == ""

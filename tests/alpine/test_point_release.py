@@ -1,4 +1,5 @@
-"""A point release of Dovecot arrives: the plugins for its ABI are chosen, and people can log in."""
+"""A point release of Dovecot arrives: the plugins for its ABI are selected, and users can log
+in."""
 
 import os
 import re
@@ -27,7 +28,7 @@ def tool(*arguments):
 
 
 class PointRelease:
-    """A Dovecot for Relay: its root, and what is installed over it."""
+    """A Dovecot for Relay: its root directory, and our modules for it."""
 
     def __init__(self, name, build):
         self.version = "2.4"
@@ -38,7 +39,7 @@ class PointRelease:
 
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory):
-    """The plugin package of both ABIs, as if one build had had both."""
+    """The plugin package with both ABIs, as if one build had made both."""
     stage = tmp_path_factory.mktemp("packaged")
     for build in BUILDS.values():
         install(build, stage)
@@ -46,20 +47,19 @@ def packaged(tmp_path_factory):
 
 
 def dovecot_of(name, directory):
-    """Only what the tool looks at: Dovecot's auth and its directory of modules."""
+    """A directory with the files that the tool reads: Dovecot's auth and its module directory."""
     shutil.rmtree(directory / "usr/lib/dovecot", ignore_errors=True)
     (directory / "usr/lib/dovecot/modules/auth").mkdir(parents=True)
     shutil.copy(ROOTS[name] / "usr/lib/dovecot/auth", directory / "usr/lib/dovecot/auth")
 
 
-def test_the_two_are_different():
+def test_the_two_dovecots_have_different_abis():
     assert ABI["2.4"] != ABI["2.4-newest"]
 
 
 @pytest.mark.parametrize("name", ROOTS)
-def test_an_upgrade_is_followed_and_people_log_in(packaged, tmp_path, name):
-    """The links that the package's trigger makes after Dovecot was replaced by this version, over
-    this version."""
+def test_an_upgrade_is_followed_and_users_log_in(packaged, tmp_path, name):
+    """The links that the package's trigger makes after an upgrade of Dovecot to this version."""
     stage = tmp_path / "stage"
     shutil.copytree(packaged, stage, symlinks=True)
     other = next(one for one in ROOTS if one != name)
@@ -81,8 +81,8 @@ def test_an_upgrade_is_followed_and_people_log_in(packaged, tmp_path, name):
         assert len(relay.messages(bob)) == 1
 
 
-def test_a_dovecot_without_plugins_is_said(packaged, tmp_path):
-    """And what was chosen stays: nothing is better than a wrong link."""
+def test_a_dovecot_without_plugins_is_reported(packaged, tmp_path):
+    """The links stay as they were: no plugin is better than a wrong one."""
     stage = tmp_path / "stage"
     shutil.copytree(packaged, stage, symlinks=True)
     dovecot_of("2.4", stage)
@@ -99,7 +99,8 @@ def test_a_dovecot_without_plugins_is_said(packaged, tmp_path):
 
 
 def test_plugins_are_built_on_the_machine(box, packages):
-    """What the package's trigger does if Dovecot's ABI has no plugins and the kit is installed."""
+    """The package's trigger builds the plugins if there are none for Dovecot's ABI and the sources
+    are installed."""
     box.install(packages, "chatmail-common", "chatmail-dovecot", "chatmail-dovecot-rebuild")
     [abi] = (path.name for path in (packages / "chatmail-dovecot/usr/lib/chatmail/dovecot").iterdir())
     box.run("rm", "-r", f"/usr/lib/chatmail/dovecot/{abi}")
@@ -112,7 +113,7 @@ def test_plugins_are_built_on_the_machine(box, packages):
 
 
 @pytest.mark.parametrize("arguments", [[], ["other"], ["select", "more"], ["--root"]])
-def test_usage(arguments):
+def test_usage_errors(arguments):
     result = tool(*arguments)
     assert result.returncode == 2
     assert result.stderr.startswith("usage: ")

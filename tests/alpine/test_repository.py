@@ -1,5 +1,5 @@
-"""packaging/build-packages alpine: what it hands to abuild. abuild itself and apk run on Alpine only;
-here a stand-in checks the aport as abuild does, and makes the files that it would."""
+"""packaging/build-packages alpine: the input of abuild. abuild itself and apk run on Alpine only;
+here a stand-in checks the aport as abuild does, and writes the files that abuild would write."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def build(tmp_path):
     return run
 
 
-def test_repository_with_a_key_of_its_own(build, tmp_path):
+def test_repository_signed_with_the_users_key(build, tmp_path):
     done = build()
     assert done.returncode == 0, done.stdout
     version = (tmp_path / "out/chatmail/x86_64/version").read_text()
@@ -59,7 +59,7 @@ def test_repository_with_a_key_of_its_own(build, tmp_path):
     assert f"{tmp_path}/out/chatmail" in done.stdout
 
 
-def test_key_of_the_caller(build, tmp_path):
+def test_repository_signed_with_the_callers_key(build, tmp_path):
     (tmp_path / "mine.rsa").write_text("private\n")
     (tmp_path / "mine.rsa.pub").write_text("mine\n")
     done = build("--key", tmp_path / "mine.rsa")
@@ -67,7 +67,7 @@ def test_key_of_the_caller(build, tmp_path):
     assert (tmp_path / "out/mine.rsa.pub").read_text() == "mine\n"
 
 
-def test_elsewhere_it_says_what_is_missing(build):
+def test_a_missing_abuild_is_reported(build):
     done = build(path=os.environ["PATH"])
     assert done.returncode == 1
     assert "abuild is missing: for Alpine, run this on Alpine" in done.stdout

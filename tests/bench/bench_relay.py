@@ -1,4 +1,4 @@
-"""What the benchmarks that need a private relay share."""
+"""Functions that the benchmarks with a private relay share."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ os.environ.setdefault("CHATMAIL_BUILD", str(SOURCE / "build" / "plain"))
 
 
 def available(wanted=()):
-    """The Dovecots there are builds for, or those wanted."""
+    """The versions of Dovecot that are built, or those that the caller wants."""
     if wanted:
         return list(wanted)
     roots = Path(os.environ["CHATMAIL_BUILD"]).parent.glob("dovecot-*-root")
@@ -22,13 +22,13 @@ def available(wanted=()):
 
 @contextlib.contextmanager
 def private_relay(version, **options):
-    """A running relay; everything of it is gone afterwards."""
+    """A running relay; it is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="chatmail-bench-") as directory:
         with Relay(Stages(directory, Dovecot(version)), **options) as relay:
             yield relay
 
 
 def percentile(values, percent):
-    """Of a list of numbers, by the nearest rank."""
+    """Percentile of a list of numbers, by the nearest rank."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

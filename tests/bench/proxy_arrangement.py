@@ -1,5 +1,5 @@
-"""Upstream's arrangement around the same Postfix and Dovecot, to compare: what arrives goes through a
-filter that is an SMTP proxy before the queue and back into a second smtpd, and OpenDKIM signs and
+"""Upstream's arrangement around the same Postfix and Dovecot, for comparison: incoming mail passes
+a filter that is an SMTP proxy before the queue, and then a second smtpd; OpenDKIM signs and
 verifies there."""
 
 import contextlib
@@ -28,7 +28,7 @@ On-NoSignature reject
 ResolverConfiguration {resolver}
 """
 
-# Libunbound would answer for .test itself.
+# Otherwise libunbound itself would answer for .test.
 UNBOUND = """
 server:
   do-not-query-localhost: no
@@ -40,10 +40,10 @@ forward-zone:
 
 
 class ProxyArrangement:
-    """Changes a running relay of dkim_signing = opendkim.
+    """Changes a running relay with dkim_signing = opendkim.
 
-    filtermail: the filter's program, upstream's; None: no filter at all, so Postfix talks to itself:
-    less than any proxy needs."""
+    filtermail: path of upstream's filter; None: no filter, so that Postfix talks to itself, which
+    costs less than any proxy."""
 
     def __init__(self, relay, resolver, filtermail=None):
         self.relay, self.filtermail = relay, filtermail
@@ -131,6 +131,6 @@ class ProxyArrangement:
         with contextlib.suppress(OSError, smtplib.SMTPException):
             for name in ("back_out", "back_in"):
                 smtplib.SMTP("127.0.0.1", self.ports[name], timeout=10).quit()
-            time.sleep(0.5)  # the verifier's and the filters' start
+            time.sleep(0.5)  # the verifier and the filters need time to start
             return all(process.poll() is None for process in self.processes)
         return False

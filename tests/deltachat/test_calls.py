@@ -1,5 +1,5 @@
-"""Calls: core's signalling, and media by ICE through the relay's coturn between two clients that
-cannot reach each other."""
+"""Calls: core's signalling, and media by ICE through the relay's coturn, between two clients that
+cannot reach each other directly."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ TURN = "192.0.2.1"
 
 @pytest.fixture(scope="module")
 def hosts():
-    """A relay's host between two others, which it does not connect."""
+    """A relay's host between two other hosts, which it does not connect."""
     relay = Host(f"{TURN}/24")
     alice, bob = Host("192.0.2.2/24"), Host("198.51.100.2/24")
     Wire(relay, alice)
@@ -65,7 +65,7 @@ class Media:
         self.process.stdout.close()
 
 
-def test_a_call(relay, hosts, tmp_path):
+def test_a_call_goes_through_coturn(relay, hosts, tmp_path):
     _, alice_host, bob_host = hosts
     with OwnCore(hosts[0], tmp_path / "core", [relay.domain]) as core:
         clients = [Client(relay, core.accounts.add_account()) for _ in range(2)]
@@ -92,7 +92,7 @@ def test_a_call(relay, hosts, tmp_path):
         caller.connect(accepted["accept_call_info"].strip() + "\n")
         callee.connect(event["place_call_info"].strip() + "\n")
         results = caller.result(), callee.result()
-        # All came, and one side is reached by an address that coturn gave it.
+        # All packets arrived, and one side is reached by an address that coturn allocated.
         assert [count for count, _, _ in results] == [100, 100]
         for _, local, remote in results:
             assert "relay" in (local, remote)
@@ -102,8 +102,8 @@ def test_a_call(relay, hosts, tmp_path):
             media.stop()
 
 
-def test_without_coturn_there_is_no_way(hosts):
-    """Else the test above would prove nothing."""
+def test_a_call_without_coturn_fails(hosts):
+    """Otherwise the test above would prove nothing."""
     _, alice_host, _ = hosts
     done = subprocess.run(
         alice_host.command(sys.executable, "-c",

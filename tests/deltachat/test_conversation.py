@@ -1,4 +1,4 @@
-"""Two real clients register, find each other and talk."""
+"""Two real clients register, exchange keys and talk."""
 
 import pytest
 
@@ -9,19 +9,19 @@ from support.wait import eventually
 
 @pytest.fixture(scope="module")
 def pair(core, relay):
-    """Two clients that registered at the same time, each by IMAP and SMTP at the same time."""
+    """Two clients that register at the same time, each by IMAP and SMTP at the same time."""
     return core.clients(relay, 2)
 
 
 @pytest.fixture(scope="module")
 def chats(pair):
-    """The two ends of the chat that Bob's scan of Alice's QR code made."""
+    """Both ends of the chat that begins when Bob scans Alice's QR code."""
     alice, bob = pair
     of_bob, of_alice = bob.join(alice)
     return of_alice, of_bob
 
 
-def test_first_login_made_the_accounts(relay, pair):
+def test_first_login_created_the_accounts(relay, pair):
     for client in pair:
         assert client.account.is_configured()
         assert (relay.mailbox(client.login) / "password").read_text().startswith("{")
@@ -29,7 +29,7 @@ def test_first_login_made_the_accounts(relay, pair):
 
 
 def test_secure_join_by_qr_code(pair, chats):
-    """The fixture waited for both ends to say that it is complete."""
+    """The fixture waited until both ends reported success."""
     for client, chat in zip(pair, chats):
         snapshot = chat.get_basic_snapshot()
         assert snapshot.is_encrypted
@@ -52,7 +52,7 @@ def test_image_of_one_megabyte_each_way(pair, chats, tmp_path):
     ends = list(zip(pair, chats))
     for (sender, from_chat), (recipient, to_chat) in (ends, ends[::-1]):
         image = noise_image(tmp_path / f"{sender.login.name}.png", 1_000_000)
-        # As a file, so that core sends these bytes and not a smaller picture.
+        # Send a file, so that core does not shrink the picture.
         from_chat.send_message(file=str(image), filename=image.name, viewtype="File")
         snapshot = recipient.wait_for_file(to_chat, image.name)
         assert snapshot.show_padlock
@@ -75,8 +75,8 @@ def test_read_receipts(pair, chats):
         )
 
 
-def test_what_lies_in_the_mailbox(relay, pair, chats):
-    """A message that nobody fetched yet, as it is stored."""
+def test_stored_message_is_encrypted_and_compressed(relay, pair, chats):
+    """A message as it is stored, before a client fetches it."""
     alice, bob = pair
     bob.account.stop_io()
     eventually(lambda: not relay.fetch(bob.login), message="the mailbox did not become empty")
@@ -92,8 +92,8 @@ def test_what_lies_in_the_mailbox(relay, pair, chats):
     bob.wait_for_texts(chats[1], ["for nobody else"])
 
 
-def test_group_with_a_third(core, relay, pair, chats):
-    """A client joins a group by its QR code; everybody reads everybody."""
+def test_group_with_a_third_member(core, relay, pair, chats):
+    """A client joins a group by its QR code; every member reads every message."""
     alice, bob = pair
     [carol] = core.clients(relay, 1)
     group = alice.account.create_group("station")

@@ -14,7 +14,7 @@ from support.wait import eventually
 
 
 def digest(directory):
-    """What the files below a directory are, by name."""
+    """{name: content} of the files below a directory."""
     return {
         path: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(Path(directory).rglob("*"))
@@ -23,7 +23,7 @@ def digest(directory):
 
 
 def processes_about(path):
-    """Processes whose command line names the path."""
+    """Processes whose command line contains the path."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -35,7 +35,7 @@ def processes_about(path):
 
 
 class Demo:
-    """The running program and what it prints."""
+    """A running demo and its output."""
 
     def __init__(self, output):
         self.output = output
@@ -46,14 +46,14 @@ class Demo:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
-                # As in a terminal, even if whoever started the tests ignores it.
+                # As in a terminal, even if the parent of the tests ignores SIGINT.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-                # As root has it who keeps things to himself.
+                # A restrictive umask, as some administrators have.
                 umask=0o077,
             )
 
     def printed(self, pattern, timeout=30):
-        """What the pattern matches in the output, as soon as it does."""
+        """The match of the pattern in the output, as soon as there is one."""
 
         def found():
             ended = self.process.poll() is not None
@@ -64,7 +64,7 @@ class Demo:
         return eventually(found, timeout, message=f"{pattern} was not printed")
 
     def files(self):
-        """The directory of the relay, when it runs."""
+        """The directory of the relay, once it runs."""
         self.printed("Ctrl-C ends", 600)
         files = Path(self.printed(r"files +(\S+)").group(1))
         assert files.is_dir()
@@ -74,7 +74,7 @@ class Demo:
 
 @pytest.fixture
 def start_demo(request, tmp_path):
-    """Starts one; all end with the test."""
+    """Starts a demo; all of them end with the test."""
     if Dovecot(request.config.getoption("--dovecot")).root is not None:
         pytest.skip("the demo runs the machine's own Dovecot")
     demos = []
@@ -90,10 +90,10 @@ def start_demo(request, tmp_path):
             demo.process.wait(60)
 
 
-def test_what_a_killed_one_leaves_the_next_removes(start_demo):
+def test_the_next_demo_removes_a_killed_one(start_demo):
     killed = start_demo()
     left = killed.files()
-    # After that, as each takes ports that nobody listens on.
+    # Not earlier: each demo takes ports that are free at its start.
     kept = start_demo().files()
     killed.process.kill()
     killed.process.wait()
@@ -104,7 +104,7 @@ def test_what_a_killed_one_leaves_the_next_removes(start_demo):
     assert kept.is_dir()
 
 
-def test_nothing_is_left_of_one_that_ends_while_it_starts(start_demo):
+def test_a_demo_that_ends_while_it_starts_leaves_nothing(start_demo):
     def starting():
         return set((SOURCE / "build").glob("demo-relay.*/relay/etc*"))
 
@@ -117,7 +117,7 @@ def test_nothing_is_left_of_one_that_ends_while_it_starts(start_demo):
     eventually(lambda: not processes_about(etc.parent), message="its processes outlive it")
 
 
-def test_link_works_and_nothing_is_left(core, start_demo):
+def test_the_link_works_and_the_demo_leaves_nothing(core, start_demo):
     machine = {name: digest(name) for name in ("/etc/postfix", "/etc/dovecot")}
     homes = sorted(Path("/home").iterdir())
     demo = start_demo()
@@ -130,7 +130,7 @@ def test_link_works_and_nothing_is_left(core, start_demo):
     assert account.is_configured()
     demo.printed("(?is)Ctrl-C ends.*login")
 
-    # The page's button works as well.
+    # The page's button works, too.
     page = demo.printed(r"https://127\.0\.0\.1:(\d+)/$")
     client = http.client.HTTPSConnection("127.0.0.1", int(page.group(1)), context=trusting(), timeout=60)
     client.request("GET", "/")

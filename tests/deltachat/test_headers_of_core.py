@@ -1,4 +1,4 @@
-"""The header that Delta Chat core submits leaves as it is: nothing of it is changed or removed."""
+"""The header that Delta Chat core submits leaves unchanged: no field is changed or removed."""
 
 import copy
 

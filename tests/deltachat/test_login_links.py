@@ -1,4 +1,5 @@
-"""Relays that clients refuse to ask for an account: the page's button and code log in instead."""
+"""Relays to which clients send no account request because of the certificate: the page's button
+and QR code log in instead."""
 
 import http.client
 import json
@@ -21,7 +22,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def relay(stages, network):
-    """A relay without a name, with the certificate that `chatmailctl init` would make."""
+    """A relay without a name, with the certificate that `chatmailctl init` creates."""
     with OwnRelay(stages, network, ADDRESS) as running:
         yield running
 
@@ -43,7 +44,7 @@ def request(network, method, path):
 
 
 def logs_in(core, relay, link):
-    """Scans the link; the account that it made is there."""
+    """Scans the link and checks that its account exists."""
     account = core.accounts.add_account()
     account.add_transport_from_qr(link)
     assert account.is_configured()
@@ -52,7 +53,7 @@ def logs_in(core, relay, link):
     return account
 
 
-def test_the_button(relay, network, core):
+def test_the_button_logs_in(relay, network, core):
     page = request(network, "GET", "/").text
     assert '<a class="button" href="/new">' in page
     links = [request(network, "GET", "/new").headers["Location"] for _ in range(2)]
@@ -67,7 +68,7 @@ def test_the_button(relay, network, core):
     assert second.wait_for_incoming_msg().get_snapshot().text == "hello"
 
 
-def test_the_code(relay, network, core):
+def test_the_qr_code_logs_in(relay, network, core):
     page = request(network, "GET", "/").text
     assert re.search('<img class="qr" src="/new/qr.svg" alt="[^"]+">', page)
     answer = request(network, "GET", "/new/qr.svg")
@@ -76,18 +77,18 @@ def test_the_code(relay, network, core):
     assert "<svg" in answer.text
 
 
-def test_the_link_in_the_answer(relay, network, core):
+def test_the_link_in_the_reply_logs_in(relay, network, core):
     answer = json.loads(request(network, "POST", "/new").text)
     logs_in(core, relay, answer["dclogin_url"])
 
 
-def test_an_invitation(relay, network, core):
+def test_an_invitation_logs_in(relay, network, core):
     relay.ini["registration"] = "invite"
     relay.write_ini()
     relay.restart_service("httpd")
     relay.restart_service("dovecot")
     [made] = json.loads(relay.inside("chatmailctl", "invite", "create", "--json").stdout)["invitations"]
-    # A browser that looks uses nothing up.
+    # A browser that only opens the page uses up no invitation.
     assert request(network, "GET", f"/new?{made['token']}").headers["Location"] == f"/invite#{made['token']}"
     assert request(network, "GET", "/new").headers["Location"] == "/invite"
     assert request(network, "GET", "/new/qr.svg").status == 404

@@ -1,6 +1,6 @@
-"""How people come to an account: links, codes, invitations, autoconfig, port 443.
+"""How users get an account: links, QR codes, invitations, autoconfig, port 443.
 
-The relay has the usual ports, in a network of its own, as clients look there."""
+The relay uses the usual ports, in its own network namespace, because clients try those."""
 
 import json
 
@@ -49,7 +49,7 @@ def exists(relay, address):
 
 
 def exchange_messages(first, second):
-    """They meet by a QR code and write to each other."""
+    """The clients exchange keys by a QR code and write to each other."""
     chat = first.secure_join(second.get_qr_code())
     first.start_io()
     second.start_io()
@@ -61,7 +61,7 @@ def exchange_messages(first, second):
 
 
 def test_link_to_new_and_first_message(relay, core):
-    """Page, button, account, message: the whole way."""
+    """Page, button, account, message: the whole way of a new user."""
     first = add(core, f"dcaccount:https://{DOMAIN}/new")
     second = add(core, f"DCACCOUNT:https://{DOMAIN}/cgi-bin/newemail.py")
     assert exists(relay, address_of(first)) and exists(relay, address_of(second))
@@ -69,12 +69,12 @@ def test_link_to_new_and_first_message(relay, core):
     exchange_messages(first, second)
 
 
-def test_credentials_that_the_client_makes(relay, core):
+def test_credentials_that_the_client_invents(relay, core):
     account = add(core, f"dcaccount:{DOMAIN}")
     assert exists(relay, address_of(account))
 
 
-def test_autoconfig_alone(relay, core):
+def test_autoconfig_is_enough(relay, core):
     login = relay.account()
     account = core.accounts.add_account()
     account.add_or_update_transport({"addr": login.address, "password": login.password})
@@ -97,7 +97,7 @@ def test_everything_through_port_443(relay, core):
 
 @pytest.fixture
 def by_invitation(relay):
-    """The same relay, by invitation only meanwhile."""
+    """The same relay, temporarily with registration = invite."""
     def become(mode):
         relay.ini["registration"] = mode
         relay.write_ini()
@@ -115,7 +115,7 @@ def invite(relay, *options):
     return made
 
 
-def test_what_the_user_reads_without_an_invitation(by_invitation, core):
+def test_error_text_without_an_invitation(by_invitation, core):
     account = core.accounts.add_account()
     with pytest.raises(JsonRpcError, match="This relay is by invitation only. Open the invitation link that you were given, or ask the operator for one."):
         account.add_transport_from_qr(f"dcaccount:https://{DOMAIN}/new")
@@ -124,7 +124,7 @@ def test_what_the_user_reads_without_an_invitation(by_invitation, core):
     assert "by invitation only" in str(refused.value), refused.value
 
 
-def test_an_invitation_is_good_for_as_many_accounts_as_it_says(by_invitation, core):
+def test_an_invitation_creates_as_many_accounts_as_it_allows(by_invitation, core):
     made = invite(by_invitation, "--uses", "2")
     assert made["link"] == f"https://{DOMAIN}/invite#{made['token']}"
     first = add(core, f"dcaccount:https://{DOMAIN}/new?{made['token']}")

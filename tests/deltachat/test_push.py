@@ -1,5 +1,5 @@
-"""A message between real clients wakes the recipient's phone. Core has no call that gives it a
-device token, so another connection sets one, as the phone's would."""
+"""A message between real clients wakes the recipient's phone. Core has no call that sets a device
+token, so another connection sets it, as the phone would."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def wait_until_idle(relay):
     eventually(lambda: not queue(relay), message="the queue did not become empty")
 
 
-def test_messages_of_core_wake_the_other_only(relay, pair, chats):
+def test_messages_of_core_wake_only_the_recipient(relay, pair, chats):
     alice, bob = pair
     of_alice, of_bob = chats
     device_of_alice, device_of_bob = Device(relay, alice.login), Device(relay, bob.login)
@@ -39,7 +39,7 @@ def test_messages_of_core_wake_the_other_only(relay, pair, chats):
     bob.wait_for_texts(of_bob, ["wake up"])
     relay.push.wait_for([device_of_bob.token])
     wait_until_idle(relay)
-    # Nor did the copy that core sends to itself, if it did.
+    # The copy that core may send to itself wakes no device either.
     assert device_of_alice.token not in relay.push.tokens()
 
     before = relay.push.counts()[device_of_bob.token]
@@ -50,7 +50,7 @@ def test_messages_of_core_wake_the_other_only(relay, pair, chats):
     assert relay.push.counts()[device_of_bob.token] == before
 
 
-def test_a_dead_token_is_forgotten(relay, pair, chats):
+def test_a_dead_token_is_removed(relay, pair, chats):
     alice, bob = pair
     of_alice, of_bob = chats
     device = Device(relay, bob.login)

@@ -1,4 +1,4 @@
-"""Delta Chat's clients on a relay of several machines notice nothing of it."""
+"""Delta Chat clients on a relay of several machines notice no difference."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def cluster(stages, tmp_path_factory):
 def test_conversation_between_backends(cluster, tmp_path):
     with OwnCore(cluster.hosts[0], tmp_path / "core", [cluster.front.domain]) as core:
         clients = {}
-        # Until there is one on each machine.
+        # Until each machine has an account.
         while len(clients) < 2:
             client = Client(cluster.front, core.accounts.add_account())
             client.account.add_transport_from_qr(f"dcaccount:{cluster.front.domain}")

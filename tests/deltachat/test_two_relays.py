@@ -16,7 +16,7 @@ def relays(stages, dns):
     ]
     for relay, other in (pair, pair[::-1]):
         relay.settings["relayhost"] = f"[127.0.0.1]:{other.ports['smtp_port']}"
-        # Their certificates are nobody's but their own.
+        # Their certificates are self-signed.
         relay.settings["smtp_tls_security_level"] = "encrypt"
     try:
         for relay in pair:
@@ -45,7 +45,7 @@ def test_clients_of_two_relays_talk(core, relays, tmp_path):
 
 
 def test_bounce_of_the_other_relay_arrives(relays):
-    """It is cleartext, but a bounce, and signed by the relay that sends it. The other relay accepted
+    """The bounce is cleartext, but signed by the relay that sends it. The other relay had accepted
     the message for bob."""
     north, south = relays
     alice, bob, nobody = north.registered(), south.registered(), south.account()
@@ -56,7 +56,7 @@ def test_bounce_of_the_other_relay_arrives(relays):
     assert nobody.address.encode() in bounce
 
 
-def test_bounce_of_ones_own_relay(relays):
+def test_bounce_of_the_own_relay_arrives(relays):
     """The other relay refuses a message whose only recipient does not exist."""
     north, south = relays
     alice, nobody = north.registered(), south.account()

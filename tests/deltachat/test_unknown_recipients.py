@@ -1,5 +1,5 @@
-"""What a user sees of recipients who do not exist any more. The client is as it comes: it drops all
-unencrypted messages, and with them bounces."""
+"""What a user sees of recipients who do not exist any more. The client has its default settings:
+it drops all unencrypted messages, including bounces."""
 
 import shutil
 
@@ -24,7 +24,7 @@ def chats(people):
 
 @pytest.fixture(scope="module")
 def gone(relay, people, chats):
-    """Two of the others have lost their accounts, one is there."""
+    """Two of the others have lost their accounts, one still exists."""
     for client in people[2:]:
         client.account.remove()
         shutil.rmtree(relay.mailbox(client.login))
@@ -42,7 +42,7 @@ def alice_gets_through(people, chats, text):
     bob.wait_for_texts(bob.chat_with(people[0]), [text])
 
 
-def test_it_is_shown_and_the_next_message_leaves(people, chats, gone):
+def test_the_failure_is_shown_and_the_next_message_leaves(people, chats, gone):
     for chat in gone:
         sent = chat.send_text("is anybody there?")
         error = eventually(lambda s=sent: failure(s), 60, message="core shows no failure")
@@ -50,7 +50,7 @@ def test_it_is_shown_and_the_next_message_leaves(people, chats, gone):
     alice_gets_through(people, chats, "you are")
 
 
-def test_nobody_of_a_group_is_there(people, chats, gone):
+def test_a_group_without_existing_members(people, chats, gone):
     alice = people[0]
     group = alice.account.create_group("the lost")
     for chat in gone:
@@ -61,8 +61,8 @@ def test_nobody_of_a_group_is_there(people, chats, gone):
     alice_gets_through(people, chats, "still you are")
 
 
-def test_a_group_with_somebody_in_it_goes_on(people, chats, gone):
-    """The others get it; nothing is shown of those who do not exist."""
+def test_a_group_with_an_existing_member_goes_on(people, chats, gone):
+    """The existing members get the message; the client shows nothing about the others."""
     alice, bob = people[:2]
     group = alice.account.create_group("the rest")
     for chat in chats:
@@ -81,7 +81,7 @@ def test_a_group_with_somebody_in_it_goes_on(people, chats, gone):
 
 
 def test_a_second_device_changes_nothing(people, chats, gone):
-    """Copies for the sender's own devices are in the same envelope."""
+    """Copies for the sender's other devices are in the same envelope."""
     people[0].account.set_config("bcc_self", "1")
     sent = gone[0].send_text("and now?")
     error = eventually(lambda: failure(sent), 60, message="core shows no failure")

@@ -1,4 +1,4 @@
-"""What Delta Chat core really sends, taken from mailboxes and shown to `chatmailctl check`."""
+"""What Delta Chat core really sends, taken from mailboxes and checked by `chatmailctl check`."""
 
 import os
 import subprocess
@@ -35,9 +35,9 @@ def packets(lines):
 
 @pytest.fixture(scope="module")
 def first_request(relay, pair):
-    """The message that opens a secure-join, while the inviter is away."""
+    """The message that opens secure-join, while the inviter is offline."""
     alice, bob = pair
-    # Core skips what was there before it looked into its mailbox for the first time.
+    # Core skips messages that arrived before it first opened its mailbox.
     alice.wait_for_event("ImapInboxIdle")
     alice.account.stop_io()
     bob.account.secure_join(alice.account.get_qr_code())
@@ -45,7 +45,7 @@ def first_request(relay, pair):
     return message
 
 
-def test_secure_join_begins_with_a_password_alone(relay, pair, first_request):
+def test_secure_join_begins_with_password_encryption(relay, pair, first_request):
     alice, bob = pair
     lines = explain(relay, bob, alice, first_request)
     assert lines[0] == "accept encrypted"
@@ -62,7 +62,7 @@ def chats(pair, first_request):
 
 
 def sent(relay, recipient, send, count):
-    """What arrives of what send() sends while the recipient is away."""
+    """The messages that arrive from send() while the recipient is offline."""
     eventually(lambda: not relay.fetch(recipient.login), message="the mailbox did not become empty")
     recipient.account.stop_io()
     send()
@@ -71,7 +71,7 @@ def sent(relay, recipient, send, count):
     return messages
 
 
-def test_text(relay, pair, chats):
+def test_text_is_encrypted(relay, pair, chats):
     alice, bob = pair
     [message] = sent(relay, bob, lambda: chats[0].send_text("hello"), 1)
     lines = explain(relay, alice, bob, message)
@@ -80,8 +80,8 @@ def test_text(relay, pair, chats):
 
 
 @pytest.mark.parametrize("size", [100_000, MEGABYTE, 20 * MEGABYTE])
-def test_files(relay, pair, chats, tmp_path, size):
-    """A large one travels in two messages."""
+def test_files_are_encrypted(relay, pair, chats, tmp_path, size):
+    """A large file travels in two messages."""
     alice, bob = pair
     file = tmp_path / f"noise{size}.bin"
     file.write_bytes(os.urandom(size))

@@ -1,4 +1,5 @@
-"""One machine for all tests, which are steps: each goes on where the one before stopped."""
+"""One machine for all tests. The tests are steps: each continues where the previous one
+stopped."""
 
 import os
 import shutil
@@ -19,7 +20,7 @@ def repository():
 
 @pytest.fixture(scope="session")
 def machine(suite, repository):
-    """Booted, with the repository known to apt and nothing installed from it."""
+    """A booted machine: apt knows the repository, and nothing from it is installed."""
     from support.machine import Machine
 
     instance = Machine(os.environ["CHATMAIL_ROOT"])
@@ -32,7 +33,7 @@ def machine(suite, repository):
             "deb [signed-by=/etc/apt/keyrings/chatmail-relay.asc]"
             f" file:/srv/repository {suite} main\n"
         )
-        # What is recommended is not in the cache, and there is no network.
+        # Recommended packages are not in the cache, and there is no network.
         instance.path("/etc/apt/apt.conf.d/50no-recommends").write_text(
             'APT::Install-Recommends "false";\n'
         )
@@ -45,7 +46,7 @@ def machine(suite, repository):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """What the machine's journal says, if a test failed."""
+    """Prints the machine's journal if a test failed."""
     report = (yield).get_result()
     machine = item.funcargs.get("machine")
     if call.when == "call" and report.failed and machine is not None:

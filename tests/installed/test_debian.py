@@ -1,4 +1,4 @@
-"""From apt-get install to a running relay, and what comes after: reboot, upgrade, removal."""
+"""From apt-get install to a running relay, and later reboot, upgrade and removal."""
 
 import imaplib
 import json
@@ -100,7 +100,7 @@ def failed_units(machine):
 
 
 def manual_commands(heading):
-    """The commands of the last code block below a heading of the manual that has five of them."""
+    """The commands of the last code block below the manual's heading, which must be five."""
     text = (SOURCE / "docs/manual.md").read_text().split(f"### {heading}\n")[1].split("\n### ")[0]
     blocks = re.findall(r"^```\n(.*?)^```", text, re.M | re.S)
     [commands] = [block.splitlines() for block in blocks if block.count("\n") == 5]
@@ -108,7 +108,7 @@ def manual_commands(heading):
 
 
 class Installed:
-    """The machine, as support.deltachat wants a relay."""
+    """The machine with the interface that support.deltachat expects of a relay."""
 
     address = "127.0.0.1"
     ports = {"imaps_port": 993, "smtps_port": 465}
@@ -128,7 +128,7 @@ def shell(machine, command):
     return machine.run("sh", "-e", "-c", command)
 
 
-def test_installation_asks_and_starts_nothing_of_ours(machine, five):
+def test_installation_asks_nothing_and_starts_nothing_of_ours(machine, five):
     update(machine)
     assert "apt-get install" in five[0]
     Installed.began = time.monotonic()
@@ -145,8 +145,8 @@ def test_installation_asks_and_starts_nothing_of_ours(machine, five):
     assert machine.run("postfix", "check").stderr == ""
 
 
-def test_what_an_attacker_in_our_services_can_reach(machine):
-    """systemd's own judgement of the sandboxes: 0 is nothing, 10 everything."""
+def test_exposure_of_the_sandboxes(machine):
+    """systemd's own rating of the sandboxes: 0 is closed, 10 is open."""
     for unit in SANDBOXED:
         text = machine.run("systemd-analyze", "security", "--no-pager", unit).stdout
         exposure = float(re.search(r"Overall exposure level for \S+: (\S+)", text).group(1))
@@ -158,8 +158,8 @@ def setting(machine, name):
     return settings[name]
 
 
-def test_first_message(machine, five):
-    """The other four commands of the manual; between them what an operator does outside."""
+def test_first_message_arrives(machine, five):
+    """The other four commands of the manual, and between them the operator's work outside."""
     domain = machine.path(f"/home/vmail/mail/{DOMAIN}")
     assert "chatmailctl init" in five[1]
     shell(machine, five[1])
@@ -171,7 +171,7 @@ def test_first_message(machine, five):
         "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={DOMAIN}",
         "-addext", f"subjectAltName=DNS:{DOMAIN}", "-keyout", key, "-out", certificate,
     )  # fmt: skip
-    # As diff(1), it ends with 1 if there are differences.
+    # Like diff(1), it exits with 1 if there are differences.
     assert five[2] == "chatmailctl config diff"
     difference = machine.run(*five[2].split(), check=False)
     assert difference.returncode == 1 and "/etc/postfix/main.cf" in difference.stdout
@@ -185,7 +185,7 @@ def test_first_message(machine, five):
 
 
 def test_delta_chat_talks_through_it(machine, tmp_path, five, capsys):
-    """The real core, and how long all of that takes."""
+    """The real core sends messages; measures how long installation and messages take."""
     with Core(tmp_path / "accounts") as core:
         alice, bob = core.clients(Installed, 2)
         of_bob, of_alice = bob.join(alice)
@@ -203,7 +203,7 @@ def test_cleartext_is_refused(machine):
 
 
 @pytest.mark.parametrize("unit", SERVICES)
-def test_a_killed_service_comes_back(machine, unit):
+def test_a_killed_service_is_restarted(machine, unit):
     pid = machine.main_pid(unit)
     machine.run("systemctl", "kill", "--signal=KILL", unit)
     eventually(
@@ -229,8 +229,8 @@ def test_reboot(machine):
     assert failed_units(machine) == ""
 
 
-def test_dovecot_starts_where_postfix_never_ran(machine):
-    """Its sockets are in a directory that Postfix makes at its own first start."""
+def test_dovecot_starts_before_postfix_ever_ran(machine):
+    """Its sockets are in a directory that Postfix creates at its first start."""
     machine.run("systemctl", "stop", "postfix", "dovecot")
     machine.run("rm", "-r", "/var/spool/postfix/private")
     machine.reboot()
@@ -238,7 +238,7 @@ def test_dovecot_starts_where_postfix_never_ran(machine):
     a_message_arrives(BOB, ALICE)
 
 
-# The table in the manual: may it read a mailbox, write to one, read the DKIM key?
+# The table in the manual: may the service read a mailbox, write to one, read the DKIM key?
 REACH = {
     "chatmail-milter": (True, False, True),
     "chatmail-notifyd": (True, True, False),
@@ -248,7 +248,7 @@ REACH = {
 
 
 def inside(machine, unit, *command):
-    """Runs a command as vmail where a service is; true if it succeeds."""
+    """Runs a command as vmail in a service's namespaces; true if it succeeds."""
     attempt = machine.run(
         "nsenter", "-t", machine.main_pid(unit), "-m", "-r", "-w",
         "setpriv", "--reuid", "vmail", "--regid", "vmail", "--clear-groups", *command,
@@ -258,7 +258,7 @@ def inside(machine, unit, *command):
 
 
 @pytest.mark.parametrize("unit", SERVICES)
-def test_what_a_broken_in_service_can_reach(machine, unit):
+def test_access_of_a_compromised_service(machine, unit):
     status = machine.output("cat", f"/proc/{machine.main_pid(unit)}/status")
     for line in (r"CapEff:\s0+", r"CapBnd:\s0+", r"NoNewPrivs:\s1", r"Seccomp:\s2"):
         assert re.search(f"^{line}$", status, re.M), line
@@ -266,7 +266,8 @@ def test_what_a_broken_in_service_can_reach(machine, unit):
         inside(machine, unit, "touch", f"{place}/intruder")
         assert not machine.path(f"{place}/intruder").exists(), f"{unit} can write to {place}"
     account = f"/home/vmail/mail/{DOMAIN}/{BOB.address}"
-    # The milter's unit gives it a copy of the key; where vmail may read the key itself, it can, too.
+    # The milter's unit gives it a copy of the key; where vmail may read the key, so can the
+    # milter.
     reads = inside(machine, unit, "cat", f"{account}/password")
     writes = inside(machine, unit, "touch", f"{account}/intruder")
     signs = inside(machine, unit, "cat", "/etc/dkimkeys/opendkim.private")
@@ -274,15 +275,15 @@ def test_what_a_broken_in_service_can_reach(machine, unit):
     may_read, may_write, may_sign = REACH[unit]
     assert (reads, writes) == (may_read, may_write)
     assert may_sign or not signs
-    # The program itself works within all this: it has not logged that it may not, nor that it
-    # could not lock itself in.
+    # The programs themselves work within these limits: no log has a permission error or a sandbox
+    # error.
     journal = machine.journal(f"{unit}.service")
     assert "ermission denied" not in journal
     assert "is not restricted" not in journal and "are not restricted" not in journal
 
 
 def rebuilt(machine, suite, name, version, change):
-    """The installed package's file in the repository with another version, put back there after
+    """Replaces the installed package in the repository by one with another version, after
     change(directory of its files)."""
     work = machine.directory / "rebuilt"
     shutil.rmtree(work, ignore_errors=True)
@@ -301,9 +302,9 @@ def rebuilt(machine, suite, name, version, change):
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_upgrade_keeps_what_the_operator_wrote(machine, suite, number):
-    """A package with other templates over an operator's edits of chatmail.ini and main.cf; the
-    services are restarted into the new version and go on."""
+def test_upgrade_keeps_the_operators_edits(machine, suite, number):
+    """A package with changed templates meets an operator's edits of chatmail.ini and main.cf; the
+    services restart with the new version and keep working."""
     ini = machine.path("/etc/chatmail.ini")
     ini.write_text(ini.read_text() + f"# the operator's own line {number}\n")
     wanted = ini.read_text()
@@ -335,7 +336,7 @@ def test_upgrade_keeps_what_the_operator_wrote(machine, suite, number):
 
 
 def test_an_interrupted_change_is_finished_at_boot(machine):
-    """As after a power cut: decided, and nothing of it done."""
+    """As after a power cut: the change is committed, and no file is replaced yet."""
     journal = machine.path("/var/lib/chatmail/config/commit")
     newest = max(entry.name for entry in journal.with_name("history").iterdir())
     main = machine.path("/etc/postfix/main.cf")

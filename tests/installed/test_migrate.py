@@ -1,5 +1,5 @@
-"""From a machine as upstream's cmdeploy leaves it to this relay, by the commands of the manual, and
-back. Its Dovecot is Debian's under the version that upstream's own has; its programs sleep."""
+"""From a machine of upstream's cmdeploy to this relay with the commands of the manual, and back.
+Its Dovecot is Debian's with the version number of upstream's own; its programs only sleep."""
 
 import crypt
 import json
@@ -38,7 +38,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def repackaged(machine, directory):
-    """Debian's packages of Dovecot with upstream's version, as cmdeploy leaves them in /root."""
+    """Debian's packages of Dovecot with upstream's version number, in /root as cmdeploy leaves
+    them."""
     archives = machine.path("/var/cache/apt/archives")
     for name in ("core", "imapd", "lmtpd"):
         [package] = archives.glob(f"dovecot-{name}_*.deb")
@@ -74,7 +75,7 @@ def make_accounts(machine):
 
 @pytest.fixture(scope="module")
 def upstream(machine, tmp_path_factory):
-    """The machine, with upstream's relay."""
+    """The machine with upstream's relay."""
     repackaged(machine, tmp_path_factory.mktemp("dovecot"))
     shell(machine, "groupadd --system vmail; useradd --system --gid vmail --home-dir /home/vmail vmail")
     shell(machine, "apt-get install -y --no-install-recommends ~root/dovecot-*.deb postfix nginx libnginx-mod-stream")
@@ -108,15 +109,15 @@ def commands_of(output):
     return [line.strip() for line in output.splitlines() if re.match("  (apt-get|chatmailctl|systemctl) ", line)]
 
 
-def test_packages_alone_do_not_go(upstream):
-    """What stood in the manual before fails, and changes nothing."""
+def test_installing_the_packages_alone_fails(upstream):
+    """The commands of an earlier manual fail and change nothing."""
     update(upstream)
     done = upstream.run("apt-get", "install", "-y", "chatmail-relay", check=False)
     assert done.returncode != 0
     assert version(upstream) == VERSION
 
 
-def test_there(upstream):
+def test_migration_to_this_relay(upstream):
     text = (SOURCE / "docs/manual.md").read_text().split("## Moving from upstream, and back")[1].split("\n## ")[0]
     first, second = re.findall(r"^```\n(.*?)^```", text, re.M | re.S)[:2]
     key = upstream.path("/etc/dkimkeys/opendkim.private").read_bytes()
@@ -141,14 +142,14 @@ def test_there(upstream):
     assert shown["messages"] == 1 and shown["takes_cleartext"] is False
 
 
-def test_it_outlives_a_reboot(upstream):
+def test_migration_survives_a_reboot(upstream):
     upstream.reboot()
     everything_runs(upstream)
     assert not any(upstream.is_active(name) for name in SERVICES)
     a_message_arrives(BOB, ALICE)
 
 
-def test_back(upstream):
+def test_migration_back(upstream):
     done = upstream.run("chatmailctl", "migrate", "--back", "--yes")
     commands = re.findall(r"^  ((?:apt-get|dpkg|systemctl) .*?)(?:   .*)?$", done.stdout, re.M)
     assert len(commands) == 3

@@ -1,4 +1,4 @@
-"""A real iroh-relay behind the relay's nginx, and clients that send each other packets through it."""
+"""A real iroh-relay behind the relay's nginx, and clients that exchange packets through it."""
 
 import base64
 import http.client
@@ -20,7 +20,7 @@ from support.wait import eventually
 PROGRAM = Path(__file__).resolve().parents[2] / "build/iroh/bin/iroh-relay"
 IROH = "/shared/vendor/deltachat/irohrelay"
 
-# Types of frames (iroh-relay 0.35).
+# Frame types (iroh-relay 0.35).
 CLIENT_INFO, SEND_PACKET, RECV_PACKET, KEEP_ALIVE, PING, PONG = 2, 4, 5, 6, 12, 13
 
 
@@ -51,7 +51,8 @@ def connection(relay):
 
 
 class Client:
-    """What Delta Chat's client does with a relay: the handshake, then packets by public key."""
+    """Does what Delta Chat's client does with a relay: the handshake, then packets by public
+    key."""
 
     def __init__(self, relay, upgrade):
         self.key = nacl.signing.SigningKey.generate()
@@ -70,7 +71,7 @@ class Client:
             pass
 
     def login(self):
-        message = b"\x03"  # postcard's form of the protocol's version
+        message = b"\x03"  # the protocol's version in postcard's encoding
         signature = self.key.sign(message).signature
         self.send(CLIENT_INFO, "RELAY🔑".encode() + self.public + signature + message)
 
@@ -106,7 +107,7 @@ class Client:
                 assert kind == KEEP_ALIVE
 
 
-def test_metadata_names_it(relay):
+def test_metadata_contains_the_url(relay):
     client = relay.imap(relay.registered())
     assert get_metadata(client, "", [IROH]) == {IROH: f"https://{relay.domain}"}
     client.logout()
@@ -114,7 +115,7 @@ def test_metadata_names_it(relay):
 
 @pytest.mark.parametrize("one", ["websocket", "iroh derp http"])
 @pytest.mark.parametrize("other", ["websocket", "iroh derp http"])
-def test_packets_pass(relay, one, other):
+def test_packets_pass_between_clients(relay, one, other):
     alice, bob = Client(relay, one), Client(relay, other)
     for client in (alice, bob):
         assert " 101 " in client.status
@@ -130,7 +131,7 @@ def test_packets_pass(relay, one, other):
 
 
 @pytest.mark.parametrize("path, status", [("/ping", 200), ("/generate_204", 204)])
-def test_probes(relay, path, status):
+def test_probes_of_clients_are_answered(relay, path, status):
     for port in [443] if path == "/ping" else [443, 80]:
         client = http.client.HTTPConnection(relay.domain, timeout=60)
         client.sock = connection(relay) if port == 443 else socket.create_connection(("127.0.0.1", 80))
@@ -140,28 +141,28 @@ def test_probes(relay, path, status):
         assert answer.read() == b""
 
 
-def test_a_request_without_upgrade(relay):
+def test_a_request_without_upgrade_is_refused(relay):
     client = http.client.HTTPConnection(relay.domain, timeout=60)
     client.sock = connection(relay)
     client.request("GET", "/relay")
     assert client.getresponse().status == 400
 
 
-def test_it_listens_here_alone(relay):
+def test_it_listens_on_loopback_only(relay):
     pid = relay.path("/run/pids/iroh").read_text().strip()
     lines = relay.inside("ss", "-Hlnptu").stdout.splitlines()
     mine = [line.split()[4] for line in lines if f"pid={pid}," in line]
     assert mine == ["127.0.0.1:3340"]
 
 
-def test_nothing_of_clients_is_logged(relay):
+def test_no_client_address_is_logged(relay):
     client = Client(relay, "websocket")
     client.login()
     client.stream.close()
     assert relay.log("iroh") == ""
 
 
-def test_while_it_is_down(relay):
+def test_other_pages_work_while_it_is_down(relay):
     relay.stop_service("iroh")
     assert " 502 " in Client(relay, "websocket").status
     relay.start_service("iroh")

@@ -1,4 +1,4 @@
-"""The web pages in a real browser: what a person sees, what axe-core finds, what is asked for."""
+"""The web pages in a real browser: their appearance, axe-core's findings, and their requests."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def run_node(directory, *arguments, **options):
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory):
-    """axe-core and what drives the browser, in the locked versions."""
+    """axe-core and the browser driver, in the locked versions."""
     directory = tmp_path_factory.mktemp("node")
     for name in ("package.json", "package-lock.json", "look.js"):
         (directory / name).write_bytes((HERE / name).read_bytes())
@@ -47,7 +47,7 @@ def tools(tmp_path_factory):
 
 
 def variants():
-    """Every page in every language; both widths and schemes, and all four for the first language."""
+    """Every page in every language; each width and colour scheme for the first language."""
     for place, path in PLACES.items():
         for language in LANGUAGES:
             for width, scheme in ((360, "light"), (1280, "dark"), (360, "dark"), (1280, "light")):
@@ -58,7 +58,7 @@ def variants():
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Where the pictures go: CHATMAIL_PICTURES keeps them."""
+    """The directory of the screenshots: CHATMAIL_PICTURES keeps them."""
     kept = os.environ.get("CHATMAIL_PICTURES")
     if kept is None:
         return tmp_path_factory.mktemp("pictures")
@@ -77,20 +77,20 @@ def seen(relay, tools, pictures):
     return look(relay, tools, pictures, list(variants()))
 
 
-def test_axe_finds_nothing(seen):
+def test_axe_finds_no_fault(seen):
     assert {name: page["complaints"] for name, page in seen.items() if page["complaints"]} == {}
 
 
-def test_nothing_is_asked_of_others(seen, relay):
+def test_pages_send_no_requests_to_other_sites(seen, relay):
     own = f"https://relay.test:{relay.ports['https_port']}/"
     for page in seen.values():
         assert all(url.startswith(own) for url in page["requests"]), page
         assert not any(TOKEN in url.split("#")[0] for url in page["requests"]), page
 
 
-def test_the_console_is_silent(seen):
+def test_the_console_has_no_errors(seen):
     for name, page in seen.items():
-        # The browser itself notes an answer of 404.
+        # The browser itself logs a reply of 404.
         expected = 1 if name.startswith("404") else 0
         assert len(page["messages"]) == expected, (name, page["messages"])
 
@@ -100,7 +100,7 @@ def test_every_page_fits(seen):
         assert page["needed"] <= int(name.split("-")[2]), name
 
 
-def test_one_button(seen, relay):
+def test_each_page_has_one_button(seen, relay):
     own = f"https://relay.test:{relay.ports['https_port']}"
     expected = {
         "start": [f"dcaccount:{own}/new"],
@@ -118,13 +118,13 @@ def decoded(picture):
     return done.stdout.splitlines()
 
 
-def test_codes_lead_where_the_buttons_do(seen, pictures):
+def test_qr_codes_contain_the_links_of_the_buttons(seen, pictures):
     for name, page in seen.items():
         codes = page["button"] if name.startswith(("start", "invite")) else []
         assert decoded(pictures / f"{name}.png") == codes, name
 
 
-# Where clients do not believe the certificate, the page asks in their place.
+# Where clients do not accept the certificate, the page requests the account for them.
 
 LOGIN = r"dclogin:[a-z0-9]+@relay\.test\?p=[A-Za-z0-9_]{22}&v=1&ic=3"
 
@@ -150,7 +150,7 @@ def test_start_page_with_login_links(logging_in, tools, pictures):
 
 
 def test_invitation_with_login_links(logging_in, tools, pictures):
-    """Two clicks are one account; used up, the page says so."""
+    """Two clicks create one account; the page reports a used-up invitation."""
     logging_in.ini["registration"] = "invite"
     logging_in.write_ini()
     logging_in.restart_service("httpd")
@@ -168,8 +168,8 @@ def test_invitation_with_login_links(logging_in, tools, pictures):
     assert all(page["complaints"] == [] for page in seen.values())
 
 
-def test_the_code_in_a_terminal(relay, tmp_path):
-    """Two rows of modules a line, light blocks on a dark ground."""
+def test_the_qr_code_in_a_terminal(relay, tmp_path):
+    """Two rows of modules a line, light blocks on a dark background."""
     output = relay.inside("chatmailctl", "invite", "create").stdout
     link, code = output.split("\n\n")[:2]
     assert link.startswith("https://relay.test/invite#")
@@ -187,7 +187,7 @@ def test_the_code_in_a_terminal(relay, tmp_path):
     assert decoded(picture) == [link]
 
 
-def test_the_sheet_to_print(relay, tools, pictures, tmp_path):
+def test_the_printed_sheet_of_invitations(relay, tools, pictures, tmp_path):
     sheet = relay.inside("chatmailctl", "invite", "create", "--count", "3", "--note", "Tom & <Ann>", "--sheet").stdout
     assert "Tom &amp; &lt;Ann&gt;" in sheet
     (tmp_path / "sheet.html").write_text(sheet)
