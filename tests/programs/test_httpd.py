@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from support.ports import free_ports
 
 SOURCE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build/plain")).resolve()
@@ -18,12 +19,6 @@ HTTPD = BUILD / "services/httpd/chatmail-httpd"
 STATS_ADD = BUILD / "tests/programs/stats_add"
 CONNECTIONS_MAX = 64  # of metrics_limits in services/httpd/main.c
 PATIENCE = 60  # seconds until something that must happen is given up
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(condition, what):
@@ -38,7 +33,7 @@ class Httpd:
 
     def __init__(self, directory):
         self.directory = directory
-        self.port = free_port()
+        [self.port] = free_ports(1)
         self.ini = directory / "chatmail.ini"
         self.log = directory / "log"
         self.process = None

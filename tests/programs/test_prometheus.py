@@ -7,7 +7,8 @@ import urllib.request
 
 import pytest
 import yaml
-from test_httpd import count, free_port, httpd, running, wait_for  # noqa: F401 (fixtures)
+from support.ports import free_ports
+from test_httpd import count, httpd, running, wait_for  # noqa: F401 (fixtures)
 from test_monitoring import ALERTS, MONITORING, alert_rules, dashboard_queries
 
 
@@ -16,7 +17,7 @@ class Prometheus:
 
     def __init__(self, directory, target):
         self.directory = directory
-        self.url = f"http://127.0.0.1:{free_port()}"
+        self.url = f"http://127.0.0.1:{free_ports(1)[0]}"
         config = yaml.safe_load((MONITORING / "prometheus-chatmail.yml").read_text())
         job = config["scrape_configs"][0]
         job["scrape_interval"] = "1s"

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_httpd import BUILD, HTTPD, PATIENCE, count, free_port
+from support.ports import free_ports
+from test_httpd import BUILD, HTTPD, PATIENCE, count
 
 CTL = BUILD / "ctl/chatmailctl"
 
@@ -161,7 +162,7 @@ def test_disk(place):
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a namespace of processes")
 def test_programs(place):
     """In a namespace of its own, where nothing but what is started here runs."""
-    place.configure(f"metrics_listen = 127.0.0.1:{free_port()}", "web_listen = ", "mxdeliv_listen = ")
+    place.configure(f"metrics_listen = 127.0.0.1:{free_ports(1)[0]}", "web_listen = ", "mxdeliv_listen = ")
     master = place.directory / "postfix" / "master"
     stranger = place.directory / "elsewhere" / "master"
     for copy in (master, stranger):
