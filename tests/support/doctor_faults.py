@@ -374,11 +374,9 @@ def no_inodes(world):
 
 @fault("inotify", "for 128 idle clients", "sysctl")
 def kernel_default_of_inotify(world):
-    world.relay.path("/run/inotify").write_text("128\n")
-    limit = "/proc/sys/fs/inotify/max_user_instances"
-    at_root(world.relay, f"mount --bind /run/inotify {limit}")
+    world.limit_inotify(128)
     yield
-    at_root(world.relay, f"umount {limit}")
+    world.limit_inotify(65535)
 
 
 @fault("descriptors", "may open 1024 files", "LimitNOFILE=20000")
