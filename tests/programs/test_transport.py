@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.mxdeliv_world import World
+from support.mxdeliv_world import REDIRECTS, World
+from support.network import network_of
 from support.wait import eventually
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -206,7 +207,6 @@ def test_the_end_is_found_wherever_it_is_cut(transport, world, split):
         ("busy.test", "451 4.7.1 Try again later"),
         ("odd.test", "451 4.5.0 The peer refused without an SMTP reply"),
         ("small.test", "552 5.3.4 The message is too large for the peer"),
-        ("moved.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
         ("broken.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
         ("cut.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
         ("wrong.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
@@ -372,6 +372,24 @@ def test_a_peer_that_answers_twice(transport, world):
 def test_a_peer_that_misbehaves(transport, domain, expected):
     assert transport.send([f"b@{domain}"])[f"b@{domain}"].startswith(expected)
     assert transport.send(["b@good.test"])["b@good.test"].startswith("250 ")
+
+
+@pytest.mark.parametrize("peer", REDIRECTS)
+def test_a_peer_that_redirects_is_not_followed(transport, world, peer):
+    """Neither to another peer nor to an address that only this machine reaches."""
+    with network_of(world.process.pid):
+        inside = socket.create_server(("127.0.0.8", 443))
+    inside.setblocking(False)
+    # From here on libcurl knows where that peer is.
+    assert transport.send(["b@good.test"])["b@good.test"].startswith("250 ")
+    before = len(world.requests())
+    expected = "451 4.4.1 The peer takes no mail over HTTPS now"
+    assert transport.send([f"b@{peer}.test"]) == {f"b@{peer}.test": expected}
+    # What comes after has its own connection, and would come after what the peer asked for.
+    assert transport.send(["b@good.test"])["b@good.test"].startswith("250 ")
+    assert [request["host"] for request in sent_since(world, before)] == [f"mx.{peer}.test", "mx.good.test"]
+    with inside, pytest.raises(BlockingIOError):
+        inside.accept()
 
 
 def test_a_message_under_way_is_not_lost_at_the_end(transport, world):

@@ -20,6 +20,9 @@ from pathlib import Path
 from support.wait import eventually
 
 REFUSED = re.compile(r"<?absent")
+# Another peer, and a machine inside the operator's network.
+MOVED_TO = {"away": "https://mx.good.test/moved", "inside": "https://127.0.0.8/moved"}
+REDIRECTS = [f"moved-{status}-{where}" for status in (301, 302, 303, 307, 308) for where in MOVED_TO]
 
 
 class Peer(BaseHTTPRequestHandler):
@@ -40,6 +43,8 @@ class Peer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
+        if self.path == "/moved":
+            self.record(b"")
         self.reply(404 if self.host() == "mx.smtp-only.test" else 405)
 
     def host(self):
@@ -75,8 +80,9 @@ class Peer(BaseHTTPRequestHandler):
             self.reply(400, "what?")
         elif peer == "small":
             self.reply(413)
-        elif peer == "moved":
-            self.reply(301, headers=[("Location", "https://mx.good.test/mxdeliv")])
+        elif peer.startswith("moved-"):
+            _, status, where = peer.split("-")
+            self.reply(int(status), headers=[("Location", MOVED_TO[where])])
         elif peer == "broken":
             self.reply(500, "oops")
         elif peer == "cut":
@@ -184,7 +190,7 @@ def main():
 class World:
     """The peers and their names: GOOD.test has the MX mx.GOOD.test, and so on."""
 
-    PEERS = ("good", "refusing", "picky", "busy", "odd", "small", "moved", "broken", "cut", "wrong",
+    PEERS = ("good", "refusing", "picky", "busy", "odd", "small", *REDIRECTS, "broken", "cut", "wrong",
              "reset", "liar", "endless", "garbage", "hang", "twice")  # fmt: skip
 
     def __init__(self, directory, authority):
