@@ -40,6 +40,6 @@ def test_overfull_mailboxes(template):
 def test_trimming(template):
     """The first warning comes above what a mailbox is trimmed to, and below the clients' 80 %."""
     first, *more = warnings(template.read_text())
-    assert defined("common/maildir_trim.h", "CM_MAILDIR_TRIM_PERCENT") < first < 80
+    assert defined("common/mailboxes/maildir_trim.h", "CM_MAILDIR_TRIM_PERCENT") < first < 80
     assert [first, *more] == warnings(TEMPLATES[0].read_text())
     assert sorted(more) == more and more[-1] == 100 * lmtp_factor(template.read_text())

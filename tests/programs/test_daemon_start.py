@@ -184,7 +184,7 @@ def test_becomes_an_ordinary_user(daemon):
 
 def test_the_sandbox_is_closed(daemon):
     """The kernel's own words about the running program, as the ordinary user that services are.
-    What the walls hold back is in tests/unit/common/test_sandbox.c."""
+    What the walls hold back is in tests/unit/common/daemon/test_sandbox.c."""
     for place in (daemon.directory, daemon.directory / "mail"):
         os.chown(place, pwd.getpwnam("nobody").pw_uid, -1)
     # pytest's directories are root's alone.

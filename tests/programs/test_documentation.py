@@ -227,7 +227,7 @@ def squeezed(line):
 
 
 def test_every_reason_is_explained_with_its_reply():
-    expected = re.findall(r'CM_REASON\(\w+, "([^"]+)", (\d+)', (SOURCE / "common/reasons.def").read_text())
+    expected = re.findall(r'CM_REASON\(\w+, "([^"]+)", (\d+)', (SOURCE / "common/stats/reasons.def").read_text())
     assert expected
     rows = re.findall(r"^\| `([^`]+)` \| (\d+) \|", manual_sections()["Why a message was refused"], re.M)
     assert rows == expected
@@ -243,7 +243,7 @@ def test_every_metadata_entry_is_listed():
 
 
 def test_every_reason_against_an_account_is_explained():
-    names = re.findall(r'\{"(\w+)", CM_STAT_REGISTRATION_', (SOURCE / "common/registration.c").read_text())
+    names = re.findall(r'\{"(\w+)", CM_STAT_REGISTRATION_', (SOURCE / "common/accounts/registration.c").read_text())
     assert names
     assert set(names) == first_cells(manual_sections()["Why an account was not created"]) & set(names)
 
@@ -266,7 +266,7 @@ def test_keys_exist():
 
 
 def test_the_manual_lists_the_fields_that_leave():
-    rows = re.findall(r'^    \{"([\w-]+)", cm_field_', (SOURCE / "policy/outgoing_fields.c").read_text(), re.M)
+    rows = re.findall(r'^    \{"([\w-]+)", cm_field_', (SOURCE / "policy/header/outgoing_fields.c").read_text(), re.M)
     manual = (SOURCE / "docs/manual.md").read_text()
     table = manual.partition("## What leaves of a header\n")[2].partition("\n## ")[0]
     first_column = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]

@@ -143,7 +143,7 @@ def test_every_metric_is_served_and_described(running):
 def test_reasons_of_both_directions(running):
     reasons = {
         line.split('"')[1]
-        for line in (SOURCE / "common/reasons.def").read_text().splitlines()
+        for line in (SOURCE / "common/stats/reasons.def").read_text().splitlines()
         if line.startswith("CM_REASON(")
     }
     samples = running.samples()

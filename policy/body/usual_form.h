@@ -3,8 +3,8 @@
  *
  * Nearly every message has one of a few unambiguous forms: no comment, no escape, no encoded word.
  * Reading them with GMime (second_reader.h) takes several times as long as everything else, so it
- * is asked only about the rest. tests/unit/policy/test_usual_form.c and the fuzz target `from` show
- * that it would agree.
+ * is asked only about the rest. tests/unit/policy/body/test_usual_form.c and the fuzz target `from`
+ * show that it would agree.
  */
 #ifndef CM_USUAL_FORM_H
 #define CM_USUAL_FORM_H
