@@ -6,9 +6,13 @@
  * When it is readable, Dovecot reads the events, and the mailbox is synced at once. Mail that
  * arrives during the sync makes the descriptor readable again.
  *
- * Waiting for the lock of Dovecot's list of UIDs uses an inotify instance of its own, and its
- * close(2) waits for a grace period of the kernel's (SRCU, about 10 ms). A delivery still holds
- * that lock when inotify reports its file: so the sync is deferred until the lock is gone.
+ * A delivery moves its file into the mailbox, writes the directory's new time to the index, and
+ * then the message. A sync between the last two finds nothing new, and inotify reports nothing
+ * more. The delivery holds the lock of Dovecot's list of UIDs all the while: so the sync is
+ * deferred until the lock is gone. Waiting for the lock itself would need an inotify instance,
+ * whose close(2) waits for a grace period of the kernel's (SRCU, about 10 ms). If the lock stays,
+ * Dovecot's sync decides whether it is stale; then the sync is repeated, ever more rarely, until
+ * the lock is gone.
  *
  * Hibernation has a gap: a change that inotify has reported to the imap process, but that the
  * process has not looked at when it hands the client over, is never reported (in stock Dovecot, any
@@ -42,10 +46,13 @@
 /* Of Dovecot's dotlock, in a Maildir's control directory. */
 #define LOCK_FILE "/" MAILDIR_UIDLIST_NAME ".lock"
 
-/* Milliseconds between two looks at the lock, and looks until Dovecot shall do the waiting: a
-   delivery has the lock for about one. */
-#define LOCK_INTERVAL 1
-#define LOCK_LOOKS    20
+/* Milliseconds between two looks at the lock, and looks until the sync no longer waits for it: a
+   delivery has the lock for about one. From then on the interval doubles; together with Dovecot's
+   own look after 30 seconds that is enough. */
+#define LOCK_INTERVAL      1
+#define LOCK_LOOKS         20
+#define LOCK_INTERVAL_LATE 100
+#define LOCK_LOOKS_LATE    9
 
 /* Milliseconds between two looks without inotify. */
 #define POLL_INTERVAL 2000
@@ -54,7 +61,8 @@ struct idle_mailbox {
 	union mailbox_module_context module_ctx;
 	struct io *io;
 	struct timeout *to_notify;
-	unsigned int locked_looks; /* since the last change was reported */
+	unsigned int locked_looks; /* since the mailbox was last seen without lock */
+	bool unreported;           /* a change that Dovecot's timer does not wait for */
 	int fd;                    /* -1: not made yet, or impossible */
 	struct timeout *to_poll;   /* without inotify */
 	struct timespec polled[2]; /* when new and cur were changed */
@@ -124,6 +132,7 @@ static void stop_watching(struct idle_mailbox *idle)
 	timeout_remove(&idle->to_notify);
 	timeout_remove(&idle->to_poll);
 	idle->locked_looks = 0;
+	idle->unreported = FALSE;
 }
 
 static void close_descriptor(struct idle_mailbox *idle)
@@ -159,21 +168,36 @@ static int share_inotify(void)
 
 static void watch(struct mailbox *box, struct idle_mailbox *idle);
 
+static void notify(struct mailbox *box);
+
+static void look_again(struct mailbox *box, struct idle_mailbox *idle)
+{
+	unsigned int looks = idle->locked_looks++, interval = LOCK_INTERVAL;
+
+	if (looks >= LOCK_LOOKS)
+		interval = LOCK_INTERVAL_LATE << (looks - LOCK_LOOKS);
+	idle->to_notify = timeout_add_short(interval, notify, box);
+}
+
 /* The mailbox may be gone when the callback returns. */
 static void notify(struct mailbox *box)
 {
 	struct idle_mailbox *idle = IDLE_MAILBOX(box);
+	/* Without it the instance's events were not changes of this mailbox. */
+	bool change = box->to_notify_delay != NULL || idle->unreported;
+	bool late = idle->locked_looks >= LOCK_LOOKS;
 
 	timeout_remove(&idle->to_notify);
-	if (box->to_notify_delay != NULL && idle->locked_looks < LOCK_LOOKS && is_locked(box)) {
-		idle->locked_looks++;
-		idle->to_notify = timeout_add_short(LOCK_INTERVAL, notify, box);
+	idle->unreported =
+	    change && idle->locked_looks < LOCK_LOOKS + LOCK_LOOKS_LATE && is_locked(box);
+	if (idle->unreported)
+		look_again(box, idle);
+	else
+		idle->locked_looks = 0;
+	if (idle->unreported && !late)
 		return;
-	}
-	idle->locked_looks = 0;
 	watch(box, idle);
-	/* The instance's events were not changes of this mailbox. */
-	if (box->to_notify_delay == NULL)
+	if (!change)
 		return;
 	/* Dovecot saw the same change and would sync again in half a second. */
 	timeout_remove(&box->to_notify_delay);
@@ -224,16 +248,25 @@ static bool has_moved(struct mailbox *box, struct idle_mailbox *idle)
 
 static void poll_mailbox(struct mailbox *box)
 {
-	if (has_moved(box, IDLE_MAILBOX(box)) && box->notify_callback != NULL)
-		box->notify_callback(box, box->notify_context);
+	struct idle_mailbox *idle = IDLE_MAILBOX(box);
+
+	if (!has_moved(box, idle))
+		return;
+	idle->unreported = TRUE;
+	notify(box);
 }
 
-/* Earlier events do not matter: a session reads the mailbox when it starts to watch. */
+/* Earlier events do not matter: a session reads the mailbox when it starts to watch, and once more
+   if a delivery is not finished then. */
 static void start_watching(struct mailbox *box, struct idle_mailbox *idle)
 {
 	if (idle->fd < 0)
 		idle->fd = share_inotify();
 	watch(box, idle);
+	if (is_locked(box)) {
+		idle->unreported = TRUE;
+		look_again(box, idle);
+	}
 	if (idle->fd < 0 && is_maildir(box)) {
 		(void)has_moved(box, idle);
 		idle->to_poll = timeout_add(POLL_INTERVAL, poll_mailbox, box);

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import fcntl
 import os
 import random
 import select
@@ -148,6 +149,32 @@ def test_a_locked_mailbox_is_told_of_when_it_is_free(relay):
         assert idle.exists() == 2
         deliver(relay, account)
         assert idle.exists() == 3
+    client.logout()
+
+
+def test_a_delivery_that_pauses(relay):
+    """Once the index has the directory's new time, and not yet the message: Dovecot's sync finds
+    nothing then, and inotify has reported all that it will."""
+    account = relay.registered()
+    deliver(relay, account)
+    client = relay.imap(account, select=True)
+    mailbox = relay.mailbox(account)
+    lock = mailbox / "dovecot-uidlist.lock"
+
+    def files():
+        return len([*(mailbox / "cur").iterdir(), *(mailbox / "new").iterdir()])
+
+    with Idle(client) as idle, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for count in range(2, 6):
+            # Between the two it writes what it knows of the message into the cache.
+            with (mailbox / "dovecot.index.cache").open("r+b") as cache:
+                fcntl.lockf(cache, fcntl.LOCK_EX)
+                delivery = pool.submit(deliver, relay, account)
+                eventually(lambda: files() == count)
+                time.sleep(1)
+                assert lock.exists() and not delivery.done()
+            delivery.result()
+            assert idle.exists(timeout=20) == count
     client.logout()
 
 
