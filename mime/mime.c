@@ -86,9 +86,11 @@ static bool header_line(struct cm_mime *mime, const char *line, size_t length)
 {
 	struct cm_part *part = &mime->part[mime->index];
 
-	if (length > 0 && memchr(line, '\0', length) != NULL)
+	/* Some readers end the line at a CR. */
+	if (length > 0 &&
+	    (memchr(line, '\0', length) != NULL || memchr(line, '\r', length) != NULL))
 		return cm_finding_set(mime->finding, CM_REASON_AMBIGUOUS_HEADER,
-				      "a NUL in a header of a part");
+				      "a NUL or a bare CR in a header of a part");
 	if (length > 0 && (line[0] == ' ' || line[0] == '\t')) {
 		if (mime->field_length == 0 || is_blank(line, length))
 			return cm_finding_set(mime->finding, CM_REASON_AMBIGUOUS_HEADER,
@@ -127,8 +129,10 @@ static bool boundary_line(struct cm_mime *mime, const char *line, size_t length)
 		rest += 2;
 		rest_length -= 2;
 	}
-	/* RFC 2046 5.1.1: white space may have been added in transport. */
-	if (rest_length > 0 && (mime->strict || strspn(rest, " \t") < rest_length))
+	/* RFC 2046 5.1.1: white space may have been added in transport. To some readers such a line
+	   is part of the text, if there is one, and so is all that follows. */
+	if (rest_length > 0 &&
+	    (mime->strict || mime->format->keep_text || strspn(rest, " \t") < rest_length))
 		return refuse(mime, "a line that only starts like a boundary");
 	switch (mime->state) {
 	case CM_MIME_PREAMBLE:
@@ -156,7 +160,7 @@ static bool body_line(void *context, const char *line, size_t length)
 	struct cm_mime *mime = context;
 	bool dash = length > 0 && line[0] == '-';
 
-	/* No reader takes a line that starts otherwise for a boundary. */
+	/* GMime takes no line that starts otherwise for a boundary. */
 	if (dash || (mime->format->keep_text && mime->state != CM_MIME_HEADERS)) {
 		if (!cm_skeleton_line(mime->skeleton, line, length, mime->finding))
 			return false;
@@ -164,6 +168,10 @@ static bool body_line(void *context, const char *line, size_t length)
 	if (dash && length >= mime->boundary_length &&
 	    memcmp(line, mime->boundary, mime->boundary_length) == 0)
 		return boundary_line(mime, line, length);
+	/* Some readers look for it anywhere, so what follows would be a part to them. */
+	if (length > 0 && memchr(line, '-', length) != NULL &&
+	    memmem(line, length, mime->boundary, mime->boundary_length) != NULL)
+		return refuse(mime, "a boundary within a line");
 	switch (mime->state) {
 	case CM_MIME_HEADERS:
 		return header_line(mime, line, length);

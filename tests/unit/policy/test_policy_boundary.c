@@ -58,10 +58,87 @@ static void another_boundary_has_nothing_to_show(void **state)
 	free(usual);
 }
 
+/* What readers that look for the boundary within a line, too, would show. */
+#define HIDDEN "--abc\nContent-Type: text/plain\n\nHello Bob\n"
+
+static void a_boundary_within_a_line_is_refused(void **state)
+{
+	static const struct {
+		enum cm_direction direction;
+		const char *old, *new;
+	} changes[] = {
+	    {CM_DIRECTION_IN, PART1, "x" HIDDEN PART1},
+	    {CM_DIRECTION_IN, PART1, " " HIDDEN PART1},
+	    {CM_DIRECTION_IN, PART1, "x--abc--\n" PART1},
+	    {CM_DIRECTION_IN, LAST, LAST "x" HIDDEN},
+	    {CM_DIRECTION_IN, BEGIN, BEGIN "Comment: x--abc\nContent-Type: text/plain\n"},
+	    {CM_DIRECTION_OUT, BEGIN, BEGIN "Comment: x--abc\nContent-Type: text/plain\n"},
+	    {CM_DIRECTION_IN, DESC2, "Content-Description: x--abc\n"},
+	    {CM_DIRECTION_IN, DESC2, "Content-Description:\n --abc\n"},
+	    {CM_DIRECTION_IN, "\n=", "\n=A--abc\n="},
+	    {CM_DIRECTION_OUT, "\n=", "\n=A--abc\n="},
+	};
+	struct fixture *fixture = *state;
+	char *usual = test_usual_message();
+
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		char *text = test_replaced(usual, changes[i].old, changes[i].new);
+
+		test_expect(fixture->policy, changes[i].direction, "<carol@relay.test>", text,
+			    CM_REASON_MIME_STRUCTURE, i);
+		free(text);
+	}
+	free(usual);
+}
+
+/* What follows is text to readers that want the boundary without it. */
+static void white_space_after_the_boundary_of_a_request_is_refused(void **state)
+{
+	static const struct change changes[] = {
+	    {BOTH, CM_REASON_SECURE_JOIN, "", ""},
+	    {IN, CM_REASON_SECURE_JOIN, "--abc--\n", "--abc--\nHello Bob\n"},
+	    {BOTH, CM_REASON_MIME_STRUCTURE, "--abc--\n", "--abc-- \nHello Bob\n"},
+	    {BOTH, CM_REASON_MIME_STRUCTURE, "--abc--\n", "--abc--\t\n"},
+	    {BOTH, CM_REASON_MIME_STRUCTURE, "--abc\n", "--abc \n"},
+	};
+
+	test_check_table(*state, SECURE_JOIN, changes, COUNT(changes));
+}
+
+/* At the end of a line, where a reader that ends lines at a CR sees an empty one. */
+static void a_bare_cr_before_a_folded_line_is_refused(void **state)
+{
+	static const char *const changes[][2] = {
+	    {TYPE1, "Content-Type:\r\r\n application/pgp-encrypted\r\n"},
+	    {TYPE2, "Content-Type:\r\r\n application/octet-stream\r\n"},
+	    {DESC2, "Content-Description: OpenPGP encrypted\r\r\n message\r\n"},
+	    {DESC2, "\rContent-Description: OpenPGP encrypted message\r\n"},
+	};
+	struct fixture *fixture = *state;
+	char *usual = test_usual_message();
+
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		char *text = test_replaced(usual, changes[i][0], changes[i][1]);
+
+		for (int direction = CM_DIRECTION_OUT; direction <= CM_DIRECTION_IN; direction++) {
+			struct cm_verdict verdict = test_judge_bytes(
+			    fixture->policy, (enum cm_direction)direction, ALICE,
+			    "<carol@relay.test>", text, strlen(text), strlen(text));
+
+			assert_int_equal(verdict.reason, CM_REASON_AMBIGUOUS_HEADER);
+		}
+		free(text);
+	}
+	free(usual);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(another_boundary_has_nothing_to_show),
+	    cmocka_unit_test(a_boundary_within_a_line_is_refused),
+	    cmocka_unit_test(white_space_after_the_boundary_of_a_request_is_refused),
+	    cmocka_unit_test(a_bare_cr_before_a_folded_line_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, test_policy_setup, test_policy_teardown);
