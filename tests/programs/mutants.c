@@ -3,9 +3,10 @@
  *
  * usage: mutants COUNT SEED FILE...
  *
- * Each FILE is a message after one byte, a seed of fuzz_message. Prints for every changed message
- * that is accepted as encrypted or as a secure-join request its length in decimal digits, a line
- * end and the message. GMime, given the whole message, must find no text in it but the request.
+ * Each FILE is a message after one byte, a seed of fuzz_message. Prints COUNT different messages
+ * that are accepted as encrypted or as a secure-join request, as their recipients get them: each
+ * after a line with "in" or "out", a space and its length in decimal digits. GMime, given the whole
+ * message, must find no text in it but the request.
  */
 #include <gmime/gmime.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 #include "policy.h"
 
 #define SIZE_MAX_OF_SEED 65536
+/* Changes tried for each message that is to be found, at most. */
+#define TRIES 100
 
 struct text {
 	char data[2 * SIZE_MAX_OF_SEED];
@@ -132,24 +135,6 @@ static void mutate(struct text *text, const struct text *other)
 	}
 }
 
-static enum cm_reason judge(struct cm_policy *policy, enum cm_direction direction,
-			    const struct text *text)
-{
-	struct test_delivery delivery = {
-	    .message = cm_message_begin(policy, direction, "<alice@relay.test>"),
-	    .piece = CM_MESSAGE_FILE_CHUNK};
-	struct cm_verdict verdict;
-
-	if (delivery.message == NULL)
-		abort();
-	/* For all that the policy knows, it exists and refuses cleartext. */
-	cm_message_recipient(delivery.message, "<carol>");
-	test_deliver(&delivery, text->data, text->length);
-	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
-	cm_message_free(&delivery.message);
-	return verdict.reason;
-}
-
 /* The text without its white space, or nothing. */
 static bool is_request(const char *text)
 {
@@ -205,15 +190,12 @@ static void read_seed(const char *path, struct text *text)
 	if (file == NULL)
 		abort();
 	fgetc(file);
-	text->length = fread(text->data, 1, SIZE_MAX_OF_SEED, file);
+	for (int c; text->length < SIZE_MAX_OF_SEED && (c = fgetc(file)) != EOF;) {
+		if (c == '\n' && text->length > 0 && text->data[text->length - 1] == '\r')
+			text->length--;
+		text->data[text->length++] = (char)c;
+	}
 	fclose(file);
-}
-
-static bool passes(struct cm_policy *policy, enum cm_direction direction, const struct text *text)
-{
-	enum cm_reason reason = judge(policy, direction, text);
-
-	return reason == CM_REASON_ENCRYPTED || reason == CM_REASON_SECURE_JOIN;
 }
 
 static void add(struct text *text, const char *data, size_t length)
@@ -226,13 +208,21 @@ static bool add_header(void *context, const char *name, const char *value)
 	add(context, name, strlen(name));
 	add(context, ":", 1);
 	add(context, value, strlen(value));
-	add(context, "\n", 1);
+	add(context, "\r\n", 2);
+	return true;
+}
+
+static bool skip_header(void *context, const char *name, const char *value)
+{
+	(void)context;
+	(void)name;
+	(void)value;
 	return true;
 }
 
 static bool add_end_of_headers(void *context)
 {
-	add(context, "\n", 1);
+	add(context, "\r\n", 2);
 	return true;
 }
 
@@ -242,33 +232,123 @@ static bool add_body(void *context, const void *data, size_t length)
 	return true;
 }
 
-/* The message as Postfix hands it on: with an empty line after the header, if there was none. */
-static void relay(const struct text *text, struct text *relayed)
+/* The message as its recipient gets it: with an empty line after the header, if there was none. An
+   outgoing one leaves with the header that the milter makes of its own. */
+static void relay(const struct cm_message *message, enum cm_direction direction,
+		  const struct text *text, struct text *relayed)
 {
-	const struct cm_message_file_reader reader = {relayed, add_header, add_end_of_headers,
-						      add_body};
+	const struct cm_header_rewrite *rewrite = cm_message_header_rewrite(message);
+	const bool rewritten = direction == CM_DIRECTION_OUT;
+	const struct cm_message_file_reader reader = {relayed, rewritten ? skip_header : add_header,
+						      add_end_of_headers, add_body};
 
 	relayed->length = 0;
+	for (size_t i = 0; rewritten && i < rewrite->count; i++) {
+		if (rewrite->field[i].value != NULL)
+			add_header(relayed, rewrite->field[i].name, rewrite->field[i].value);
+	}
 	if (cm_message_file_read(&reader, text->data, text->length) == CM_MESSAGE_FILE_NO_MEMORY)
 		abort();
 }
 
-/* Moves those that pass as they are to the front. Returns how many they are: the others only give
-   lines to them. */
-static size_t sort_seeds(struct cm_policy *policy, struct text *seed, size_t seeds,
-			 struct text *swap)
+/* True if the message is accepted for what it is; relayed_r becomes what leaves. */
+static bool passes(struct cm_policy *policy, enum cm_direction direction, const struct text *text,
+		   struct text *relayed_r)
 {
-	size_t good = 0;
+	struct test_delivery delivery = {
+	    .message = cm_message_begin(policy, direction, "<alice@relay.test>"),
+	    .piece = CM_MESSAGE_FILE_CHUNK};
+	struct cm_verdict verdict;
+	bool good;
 
-	for (size_t i = 0; i < seeds; i++) {
-		if (!passes(policy, CM_DIRECTION_IN, &seed[i]) &&
-		    !passes(policy, CM_DIRECTION_OUT, &seed[i]))
-			continue;
-		*swap = seed[good];
-		seed[good++] = seed[i];
-		seed[i] = *swap;
-	}
+	if (delivery.message == NULL)
+		abort();
+	/* For all that the policy knows, it exists and refuses cleartext. */
+	cm_message_recipient(delivery.message, "<carol>");
+	test_deliver(&delivery, text->data, text->length);
+	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
+	good = verdict.reason == CM_REASON_ENCRYPTED || verdict.reason == CM_REASON_SECURE_JOIN;
+	if (good)
+		relay(delivery.message, direction, text, relayed_r);
+	cm_message_free(&delivery.message);
 	return good;
+}
+
+/* With the line ends of SMTP: a CR before one is a bare one. */
+static void put_on_wire(const struct text *text, struct text *wire)
+{
+	const char *line = text->data, *rest = text->data + text->length, *end;
+
+	wire->length = 0;
+	while ((end = memchr(line, '\n', (size_t)(rest - line))) != NULL) {
+		add(wire, line, (size_t)(end - line));
+		add(wire, "\r\n", 2);
+		line = end + 1;
+	}
+	add(wire, line, (size_t)(rest - line));
+}
+
+/* The messages, and which of them pass as they are: the others only give lines to them. */
+struct seeds {
+	struct text *text;
+	size_t count;
+	size_t *good[2], good_count[2]; /* for each direction */
+};
+
+static void list_good(struct cm_policy *policy, enum cm_direction direction, struct seeds *seeds,
+		      struct text *wire, struct text *relayed)
+{
+	size_t *good = calloc(seeds->count, sizeof(*good)), count = 0;
+
+	for (size_t i = 0; good != NULL && i < seeds->count; i++) {
+		put_on_wire(&seeds->text[i], wire);
+		if (passes(policy, direction, wire, relayed))
+			good[count++] = i;
+	}
+	if (count == 0)
+		abort();
+	seeds->good[direction] = good;
+	seeds->good_count[direction] = count;
+}
+
+/* True the first time. */
+static bool is_new(GHashTable *seen, enum cm_direction direction, const struct text *text)
+{
+	guint64 hash = 14695981039346656037U + direction; /* FNV-1a */
+
+	for (size_t i = 0; i < text->length; i++)
+		hash = (hash ^ (unsigned char)text->data[i]) * 1099511628211U;
+	return g_hash_table_add(seen, g_memdup2(&hash, sizeof(hash)));
+}
+
+/* Returns how many messages there are in which GMime sees text. */
+static size_t make(struct cm_policy *policy, size_t count, struct seeds *seeds)
+{
+	struct text *text = &seeds->text[seeds->count], *wire = text + 1, *relayed = text + 2;
+	GHashTable *seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	size_t bad = 0;
+
+	list_good(policy, CM_DIRECTION_OUT, seeds, wire, relayed);
+	list_good(policy, CM_DIRECTION_IN, seeds, wire, relayed);
+	for (size_t i = 0; g_hash_table_size(seen) < count && i < count * TRIES; i++) {
+		enum cm_direction direction = i % 2 == 0 ? CM_DIRECTION_IN : CM_DIRECTION_OUT;
+
+		*text = seeds->text[seeds->good[direction][below(seeds->good_count[direction])]];
+		for (size_t k = 1 + below(3); k > 0; k--)
+			mutate(text, &seeds->text[below(seeds->count)]);
+		put_on_wire(text, wire);
+		if (!passes(policy, direction, wire, relayed) || !is_new(seen, direction, relayed))
+			continue;
+		printf("%s %zu\n", direction == CM_DIRECTION_IN ? "in" : "out", relayed->length);
+		fwrite(relayed->data, 1, relayed->length, stdout);
+		if (!gmime_sees_no_text(relayed)) {
+			fprintf(stderr, "GMime sees text:\n");
+			fwrite(wire->data, 1, wire->length, stderr);
+			bad++;
+		}
+	}
+	g_hash_table_destroy(seen);
+	return bad;
 }
 
 int main(int argc, char **argv)
@@ -281,41 +361,24 @@ int main(int argc, char **argv)
 	    .federation_allow_file = "",
 	    .federation_deny_file = "",
 	};
-	size_t seeds = argc > 3 ? (size_t)argc - 3 : 0, good, rounds, bad = 0;
+	struct seeds seeds = {.count = argc > 3 ? (size_t)argc - 3 : 0};
 	struct cm_policy *policy;
-	struct text *seed, *text, *relayed;
+	size_t bad;
 
-	if (seeds == 0)
+	if (seeds.count == 0)
 		return 2;
-	rounds = strtoul(argv[1], NULL, 10);
 	state = strtoul(argv[2], NULL, 10) * 2 + 1;
 	config.mailboxes_dir = (char *)test_mailboxes();
 	policy = cm_policy_new(&config, NULL);
-	seed = calloc(seeds + 2, sizeof(*seed));
-	if (policy == NULL || seed == NULL)
+	seeds.text = calloc(seeds.count + 3, sizeof(*seeds.text));
+	if (policy == NULL || seeds.text == NULL)
 		return 2;
-	text = &seed[seeds];
-	relayed = &seed[seeds + 1];
-	for (size_t i = 0; i < seeds; i++)
-		read_seed(argv[3 + i], &seed[i]);
-	good = sort_seeds(policy, seed, seeds, text);
-	for (size_t i = 0; i < rounds; i++) {
-		enum cm_direction direction = i % 2 == 0 ? CM_DIRECTION_IN : CM_DIRECTION_OUT;
-
-		*text = seed[below(good)];
-		for (size_t k = 1 + below(3); k > 0; k--)
-			mutate(text, &seed[below(seeds)]);
-		if (!passes(policy, direction, text))
-			continue;
-		relay(text, relayed);
-		printf("%zu\n", relayed->length);
-		fwrite(relayed->data, 1, relayed->length, stdout);
-		if (!gmime_sees_no_text(relayed)) {
-			fprintf(stderr, "GMime sees text:\n%.*s\n", (int)text->length, text->data);
-			bad++;
-		}
-	}
+	for (size_t i = 0; i < seeds.count; i++)
+		read_seed(argv[3 + i], &seeds.text[i]);
+	bad = make(policy, strtoul(argv[1], NULL, 10), &seeds);
 	cm_policy_free(&policy);
-	free(seed);
+	free(seeds.good[CM_DIRECTION_OUT]);
+	free(seeds.good[CM_DIRECTION_IN]);
+	free(seeds.text);
 	return bad > 0 ? 1 : 0;
 }
