@@ -87,6 +87,7 @@ struct cm_message {
 	bool refuses_clear;    /* incoming: a recipient has enforceE2EEincoming or does not exist */
 	bool has_mailbox;      /* a recipient exists, as far as we can see */
 	bool lacks_mailbox;    /* outgoing: a recipient does not exist */
+	bool lacks_federation; /* outgoing: no mail is exchanged with a recipient's domain */
 	char *client;          /* incoming: the peer's numeric address; NULL: unknown */
 	enum cm_dkim_status dkim;
 

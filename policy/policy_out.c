@@ -9,15 +9,15 @@
 
 #include <string.h>
 
-static cm_rule_fn plain_sender, note_self, look_for_mailbox, within_rate, from_is_sender,
-    setup_message, recipient_exists;
+static cm_rule_fn plain_sender, note_self, look_for_recipient, within_rate, from_is_sender,
+    setup_message, reaches_somebody;
 
 static const struct cm_rule rules[] = {
     {CM_PHASE_SENDER, plain_sender},               /* 500 Invalid from address */
     {CM_PHASE_RECIPIENT, cm_rule_recipient_limit}, /* 452 Too many recipients */
     {CM_PHASE_RECIPIENT, within_rate},             /* 450 Too much mail */
     {CM_PHASE_RECIPIENT, note_self},
-    {CM_PHASE_RECIPIENT, look_for_mailbox},
+    {CM_PHASE_RECIPIENT, look_for_recipient},
     {CM_PHASE_HEADER, cm_rule_one_from},       /* 500 Invalid FROM header */
     {CM_PHASE_HEADER, from_is_sender},         /* 500 Invalid FROM <a> for <b> */
     {CM_PHASE_CONTENT, cm_rule_content_type},  /* 523 */
@@ -25,7 +25,7 @@ static const struct cm_rule rules[] = {
     {CM_PHASE_CONTENT, cm_rule_encrypted},     /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_secure_join},   /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_not_encrypted}, /* 523 */
-    {CM_PHASE_END, recipient_exists},          /* 550 No such user here */
+    {CM_PHASE_END, reaches_somebody},          /* 550 No such user here, 554 This relay does not */
 };
 
 static bool never(const struct cm_message *message)
@@ -58,26 +58,35 @@ static bool note_self(struct cm_message *message)
 	return true;
 }
 
-/* One recipient whom the message can reach is enough, so no other mailbox is looked for then. What
+static void look_for_mailbox(struct cm_message *message, const struct cm_address *mailbox)
+{
+	enum cm_account_status status;
+	bool refuses;
+
+	if (cm_address_equal(mailbox, &message->envelope))
+		return;
+	status = cm_account_recipient(message->policy->config, mailbox, &refuses, NULL);
+	message->has_mailbox = status == CM_ACCOUNT_OK || status == CM_ACCOUNT_TROUBLE;
+	message->lacks_mailbox |= !message->has_mailbox;
+}
+
+/* One recipient whom the message can reach is enough, so no other one is looked for then. What
  * is not known now is for the delivery to find out. The sender's copy of the message reaches nobody
  * else. */
-static bool look_for_mailbox(struct cm_message *message)
+static bool look_for_recipient(struct cm_message *message)
 {
-	const struct cm_config *config = message->policy->config;
-	enum cm_account_status status = CM_ACCOUNT_OK;
 	struct cm_address mailbox;
-	bool refuses;
 
 	if (message->has_mailbox)
 		return true;
-	if (cm_recipient_mailbox(message->recipient, &mailbox) &&
-	    cm_account_is_local(config, &mailbox)) {
-		if (cm_address_equal(&mailbox, &message->envelope))
-			return true;
-		status = cm_account_recipient(config, &mailbox, &refuses, NULL);
-	}
-	message->has_mailbox = status == CM_ACCOUNT_OK || status == CM_ACCOUNT_TROUBLE;
-	message->lacks_mailbox |= !message->has_mailbox;
+	if (!cm_recipient_mailbox(message->recipient, &mailbox))
+		message->has_mailbox = true;
+	else if (cm_account_is_local(message->policy->config, &mailbox))
+		look_for_mailbox(message, &mailbox);
+	else if (cm_federation_allows(message->policy->federation, cm_address_domain(&mailbox)))
+		message->has_mailbox = true;
+	else
+		message->lacks_federation = true;
 	return true;
 }
 
@@ -114,8 +123,12 @@ static bool setup_message(struct cm_message *message)
 }
 
 /* Clients show a refusal and read no bounce: Delta Chat drops what is not encrypted. */
-static bool recipient_exists(struct cm_message *message)
+static bool reaches_somebody(struct cm_message *message)
 {
-	return message->has_mailbox || !message->lacks_mailbox ||
+	if (message->has_mailbox)
+		return true;
+	if (message->lacks_federation)
+		return cm_message_refuse(message, CM_REASON_RECIPIENT_FEDERATION, NULL);
+	return !message->lacks_mailbox ||
 	       cm_message_refuse(message, CM_REASON_NO_SUCH_USER, "none of the recipients exists");
 }

@@ -58,16 +58,26 @@ def test_a_denied_domain_is_refused(world, closed):
     assert metric(closed, "federation")
 
 
-def test_users_get_a_bounce(world, closed):
+@pytest.mark.parametrize("others", ("nobody", "an unlisted one", "one that is gone", "oneself"))
+def test_users_are_told_at_once(world, closed, others):
+    """At the end of the message, as clients show a refusal and read no bounce."""
     alice = closed.registered()
+    to = {
+        "nobody": [],
+        "an unlisted one": [world.relays["literal"].account().address],
+        "one that is gone": [closed.account().address],
+        "oneself": [alice.address],
+    }[others]
     message = encrypted(alice.address, "x@stock.example")
-    assert closed.send(alice, "x@stock.example", message)[0] == 250
-    [bounce] = closed.messages(alice, timeout=60)
-    assert f"{REFUSAL}stock.example" in unfolded(bounce.decode())
-    assert world.stock.mail("x") == []
+    code, text = closed.send(alice, ["x@stock.example", *to], message)
+    assert (code, text) == (554, "5.7.1 This relay does not exchange mail with the recipient's domain")
+    assert metric(closed, "recipient-federation")
+    closed.settle()
+    assert closed.fetch(alice) == [] and world.stock.mail("x") == []
 
 
 def test_a_group_loses_only_the_denied_member(world, closed, south):
+    """Its other members go on; a bounce names the lost ones."""
     alice, bob = closed.registered(), south.registered()
     to = [bob.address, "y@stock.example", world.relays["literal"].account().address]
     assert closed.send(alice, to, encrypted(alice.address, bob.address))[0] == 250

@@ -124,7 +124,6 @@ static void only_listed_domains_are_federated(void **state)
 	policy = cm_policy_new(config, NULL);
 	assert_int_equal(reason_at_once(policy, CM_DIRECTION_IN, "<a@stranger.test>"),
 			 CM_REASON_FEDERATION);
-	/* chatmail-transport asks for the recipients of what leaves. */
 	assert_int_equal(reason_at_once(policy, CM_DIRECTION_OUT, ALICE), CM_REASON_ENCRYPTED);
 	assert_int_equal(reason_at_once(policy, CM_DIRECTION_IN, "<a@friend.test>"),
 			 CM_REASON_ENCRYPTED);

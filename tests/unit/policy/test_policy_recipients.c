@@ -98,13 +98,36 @@ static void one_recipient_must_exist(void **state)
 	free(text);
 }
 
+struct envelope {
+	const char *recipient[3];
+	enum cm_reason reason;
+};
+
+/* An encrypted message of Alice's, once with each envelope. */
+static void send_to(struct cm_policy *policy, const struct envelope *cases, size_t count)
+{
+	char *text = test_usual_message();
+
+	for (size_t i = 0; i < count; i++) {
+		struct test_delivery delivery = {.piece = 100};
+		struct cm_verdict verdict;
+
+		delivery.message = cm_message_begin(policy, CM_DIRECTION_OUT, ALICE);
+		for (size_t k = 0; k < 3 && cases[i].recipient[k] != NULL; k++)
+			assert_true(cm_message_recipient(delivery.message, cases[i].recipient[k]));
+		test_give(&delivery, text, strlen(text));
+		cm_message_end(delivery.message, CM_DKIM_NONE, &verdict);
+		if (verdict.reason != cases[i].reason)
+			fail_msg("case %zu: %s", i, cm_reason_name(verdict.reason));
+		cm_message_free(&delivery.message);
+	}
+	free(text);
+}
+
 /* Clients show a refusal and no bounce. */
 static void a_message_that_reaches_nobody_does_not_leave(void **state)
 {
-	static const struct {
-		const char *recipient[3];
-		enum cm_reason reason;
-	} cases[] = {
+	static const struct envelope cases[] = {
 	    {{"<bob@relay.test>"}, CM_REASON_ENCRYPTED},
 	    {{"<nobody@relay.test>"}, CM_REASON_NO_SUCH_USER},
 	    {{"<Nobody+tag@Relay.Test>"}, CM_REASON_NO_SUCH_USER},
@@ -126,23 +149,44 @@ static void a_message_that_reaches_nobody_does_not_leave(void **state)
 	    {{"<nobody@relay.test>", "<ALICE@relay.test>"}, CM_REASON_NO_SUCH_USER},
 	};
 	struct fixture *fixture = *state;
-	char *text = test_usual_message();
 
 	test_make_mailbox(fixture, "barred@relay.test", "");
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct test_delivery delivery = {.piece = 100};
-		struct cm_verdict verdict;
+	send_to(fixture->policy, cases, COUNT(cases));
+}
 
-		delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_OUT, ALICE);
-		for (size_t k = 0; k < 3 && cases[i].recipient[k] != NULL; k++)
-			assert_true(cm_message_recipient(delivery.message, cases[i].recipient[k]));
-		test_give(&delivery, text, strlen(text));
-		cm_message_end(delivery.message, CM_DKIM_NONE, &verdict);
-		if (verdict.reason != cases[i].reason)
-			fail_msg("case %zu: %s", i, cm_reason_name(verdict.reason));
-		cm_message_free(&delivery.message);
-	}
-	free(text);
+static void nor_one_for_domains_without_exchange_alone(void **state)
+{
+	static const struct envelope cases[] = {
+	    {{"<x@denied.test>"}, CM_REASON_RECIPIENT_FEDERATION},
+	    {{"<X+tag@Denied.Test>"}, CM_REASON_RECIPIENT_FEDERATION},
+	    {{"<x@[192.0.2.1]>"}, CM_REASON_RECIPIENT_FEDERATION},
+	    {{"<x@denied.test>", "<y@[192.0.2.1]>"}, CM_REASON_RECIPIENT_FEDERATION},
+	    {{"<nobody@relay.test>", "<x@denied.test>"}, CM_REASON_RECIPIENT_FEDERATION},
+	    {{"<x@denied.test>", "<nobody@relay.test>"}, CM_REASON_RECIPIENT_FEDERATION},
+	    {{"<alice@relay.test>", "<x@denied.test>"}, CM_REASON_RECIPIENT_FEDERATION},
+	    /* a group loses only those members */
+	    {{"<x@denied.test>", "<bob@relay.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<bob@relay.test>", "<x@denied.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<x@denied.test>", "<x@peer.test>"}, CM_REASON_ENCRYPTED},
+	    {{"<alice@relay.test>"}, CM_REASON_ENCRYPTED},
+	};
+	struct fixture *fixture = *state;
+	char *list = test_path(fixture->directory, "denied"), *line = NULL;
+	struct cm_config *config;
+	struct cm_policy *policy;
+
+	test_write_text(fixture->directory, "denied", "denied.test\n[192.0.2.1]\n");
+	assert_true(asprintf(&line,
+			     "federation_deny_file = %s\n"
+			     "max_user_send_burst_size = 100\n",
+			     list) > 0);
+	config = test_config(fixture->directory, line);
+	policy = cm_policy_new(config, NULL);
+	send_to(policy, cases, COUNT(cases));
+	cm_policy_free(&policy);
+	cm_config_free(&config);
+	free(line);
+	free(list);
 }
 
 /* Who does not encrypt learns nothing of who exists. */
@@ -230,6 +274,7 @@ int main(void)
 	    cmocka_unit_test(one_recipient_that_refuses_cleartext_is_enough),
 	    cmocka_unit_test(one_recipient_must_exist),
 	    cmocka_unit_test(a_message_that_reaches_nobody_does_not_leave),
+	    cmocka_unit_test(nor_one_for_domains_without_exchange_alone),
 	    cmocka_unit_test(content_is_judged_before_recipients),
 	    cmocka_unit_test(strangers_are_not_told_who_exists),
 	    cmocka_unit_test(only_a_proven_sender_gets_bounces),
