@@ -43,16 +43,18 @@ class OwnRelay(Relay):
 
 
 class OwnCore:
-    """Clients in a network of their own; names are those of the relays in there."""
+    """Clients in a network of their own; names are those of the relays in there. resolv_conf: a
+    file that lies over /etc/resolv.conf for them."""
 
-    def __init__(self, network, directory, names):
+    def __init__(self, network, directory, names, resolv_conf="/etc/resolv.conf"):
         directory.mkdir()
         hosts = directory / "hosts"
         hosts.write_text("".join(f"127.0.0.1 {name}\n" for name in ("localhost", *names)))
         server = directory / "server"
         words = network.command("unshare", "--mount", "sh", "-c")
         server.write_text(
-            f"#!/bin/sh\nexec {' '.join(words)} 'mount --bind {hosts} /etc/hosts && exec {SERVER}'\n"
+            f"#!/bin/sh\nexec {' '.join(words)} 'mount --bind {hosts} /etc/hosts && "
+            f"mount --bind {resolv_conf} /etc/resolv.conf && exec {SERVER}'\n"
         )
         server.chmod(0o755)
         self.rpc = Rpc(accounts_dir=str(directory / "accounts"), rpc_server_path=str(server))

@@ -20,8 +20,12 @@ from support.relay import Relay
 from support.stock_postfix import StockPostfix
 
 DNS = 2
-NUMBERS = {"north": 10, "south": 20, "literal": 30, "literal6": 31, "test": 32, "stock": 40, "clients": 50}
+NUMBERS = {
+    "north": 10, "south": 20, "literal": 30, "literal6": 31, "test": 32, "plain": 33, "turn6": 34,
+    "stock": 40, "clients": 50, "caller": 51, "callee": 52,
+}  # fmt: skip
 NAMED = ("north", "south")
+SIX = ("literal6", "turn6")  # with an IPv6 address alone
 NAUTA = ["@ IN MX 10 stock.example."]
 
 
@@ -32,7 +36,10 @@ class WorldRelay(Relay):
         by_address = domain[0].isdigit()
         if not domain[0].isalpha():
             ini = {"tls_external_cert_and_key": "", **(ini or {})}
-        ini = {"mxdeliv_port": "10025", "outbound_private": "false", **(ini or {})}
+        ini = {
+            "mxdeliv_port": "10025", "outbound_private": "false", "turn_secret_file": "/etc/turn.secret",
+            "federation_deny_file": "/etc/chatmail-denied", **(ini or {}),
+        }  # fmt: skip
         super().__init__(stages, domain, ini, **options)
         self.host = host
         self.address = host.ipv6 if ":" in domain else host.ipv4
@@ -77,6 +84,7 @@ class World:
             self.add_host(name)
         self.etc = self.directory / "etc"
         (self.etc / "ssl" / "certs").mkdir(parents=True)
+        (self.etc / "chatmail-denied").touch()
         (self.etc / "resolv.conf").write_text(f"nameserver {IPV4}{DNS}\nnameserver {IPV6}{DNS}\n")
         authorities = Path("/etc/ssl/certs/ca-certificates.crt").read_text()
         (self.etc / "ssl/certs/ca-certificates.crt").write_text(
@@ -86,12 +94,14 @@ class World:
             self.relays[name] = self.make_relay(name)
 
     def add_host(self, name):
-        self.internet.host(name, NUMBERS[name], ipv4=name != "literal6")
+        self.internet.host(name, NUMBERS[name], ipv4=name not in SIX)
 
     def make_relay(self, name, ini=None, **options):
         """A relay at a host, not started; named ones get a certificate."""
         host = self.internet.hosts[name]
-        domain = {"literal": host.ipv4, "literal6": host.ipv6, "test": "_test.example"}.get(name, f"{name}.example")
+        domain = {"literal": host.ipv4, "test": "_test.example", **dict.fromkeys(SIX, host.ipv6)}.get(
+            name, f"{name}.example"
+        )
         etc = self.directory / f"etc-{name}"
         shutil.copytree(self.etc, etc, dirs_exist_ok=True)
         if domain[0].isalpha():
@@ -171,4 +181,5 @@ class World:
 
     def core(self, directory):
         """Real clients, at the host of the clients."""
-        return WorldCore(self.internet.hosts["clients"], directory, ())
+        resolv_conf = self.etc / "resolv.conf"
+        return WorldCore(self.internet.hosts["clients"], directory, (), resolv_conf)

@@ -99,15 +99,54 @@ def test_private_addresses_are_no_mail_servers(world, north, alice, records):
     drop_queue(north)
 
 
-@pytest.mark.parametrize(
-    "literal",
-    ["[10.1.2.3]", "[127.0.0.1]", "[IPv6:::1]", "[IPv6:fd00::1]", "[IPv6:::ffff:10.1.2.3]", "[IPv6:2002:7f00:1::1]"],
-)
-def test_private_literals_are_none_either(north, alice, literal):
-    send(north, alice, f"x@{literal}")
-    [bounce] = north.messages(alice, timeout=60)
-    assert b"Not a public address" in bounce
-    assert north.queue() == []
+LITERALS = (
+    "[10.1.2.3]", "[127.0.0.1]", "[100.64.0.1]", "[169.254.169.254]", "[172.16.0.1]", "[192.168.1.1]",
+    "[IPv6:::1]", "[IPv6:fd00::1]", "[IPv6:::ffff:10.1.2.3]", "[IPv6:2002:7f00:1::1]", "[IPv6:64:ff9b::a09:909]",
+)  # fmt: skip
+
+
+def bounced_literals(relay, account):
+    """Sends to all of them at once; the number of refusals that the bounce has."""
+    to = [f"x@{literal}" for literal in LITERALS]
+    assert relay.send(account, to, encrypted(account.address, to[0]))[0] == 250
+    bounces = relay.messages(account, timeout=60)
+    eventually(lambda: relay.queue() == [], 60)
+    return sum(bounce.count(b"Diagnostic-Code: X-Postfix; Not a public address") for bounce in bounces)
+
+
+def test_private_literals_are_none_either(north, alice):
+    assert bounced_literals(north, alice) == len(LITERALS)
+
+
+@pytest.fixture(scope="module")
+def smtp_alone(the_world):
+    """A relay with `outbound = smtp`, whose Postfix asks no chatmail-transport."""
+    the_world.add_host("plain")
+    relay = the_world.make_relay("plain", ini={"outbound": "smtp"})
+    the_world.relays["plain"] = relay
+    yield relay.start()
+    the_world.relays.pop("plain").stop()
+
+
+def test_private_addresses_without_chatmail_transport(world, smtp_alone):
+    assert "socketmap" not in smtp_alone.inside("postconf", "-h", "transport_maps").stdout
+    bob = smtp_alone.registered()
+    assert bounced_literals(smtp_alone, bob) == len(LITERALS)
+    world.publish("other", ["@ IN MX 10 mx", *(f"mx IN {record}" for record in PRIVATE)])
+    send(smtp_alone, bob, "inside@other.example")
+    log = eventually(lambda: status_of(smtp_alone, "inside@other.example"), 60)
+    assert "relay=none" in log and "filter drops all results" in log, log
+    drop_queue(smtp_alone)
+
+
+def test_public_ones_without_chatmail_transport(world, smtp_alone, literal, stock):
+    bob, carol = smtp_alone.registered(), literal.registered()
+    send(smtp_alone, bob, carol.address)
+    log = eventually(lambda: status_of(smtp_alone, carol.address), 60)
+    # Not signed by anybody whom the DNS knows: the other side says so, and so was reached.
+    assert f"relay={literal.address}[{literal.address}]:25" in log and "No valid DKIM signature" in log
+    send(smtp_alone, bob, "plain@stock.example")
+    eventually(lambda: stock.mail("plain"), 60)
 
 
 def test_of_two_addresses_the_public_one_counts(world, north, alice, stock):
