@@ -1,18 +1,16 @@
 """Calls: core's signalling, and media by ICE through the relay's coturn, between two clients that
 cannot reach each other directly."""
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from support.deltachat import Client
+from support.media import call
 from support.namespace import OwnCore, OwnRelay
 from support.wire import Host, Wire
 
-PEER = Path(__file__).resolve().parents[1] / "support/ice_peer.py"
 TURN = "192.0.2.1"
 
 
@@ -41,30 +39,6 @@ def relay(stages, hosts):
     made.stop()
 
 
-class Media:
-    """One side's media engine, on its host."""
-
-    def __init__(self, host, client, role):
-        servers = json.dumps(client.account.ice_servers())
-        self.process = subprocess.Popen(
-            host.command(sys.executable, "-P", PEER, servers, role),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.description = self.process.stdout.readline()
-
-    def connect(self, description):
-        self.process.stdin.write(description)
-        self.process.stdin.flush()
-
-    def result(self):
-        return json.loads(self.process.stdout.readline())
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait(60)
-        self.process.stdout.close()
-
-
 def test_a_call_goes_through_coturn(relay, hosts, tmp_path):
     _, alice_host, bob_host = hosts
     with OwnCore(hosts[0], tmp_path / "core", [relay.domain]) as core:
@@ -82,24 +56,7 @@ def test_a_call_goes_through_coturn(relay, hosts, tmp_path):
         [server] = [s for s in alice.account.ice_servers() if any("turn:" in url for url in s["urls"])]
         assert server["urls"] == [f"turn:{TURN}:3478"]
 
-        caller = Media(alice_host, alice, "offer")
-        call = to_bob.place_outgoing_call(caller.description, has_video_initially=False)
-        event = bob.wait_for_event("IncomingCall")
-        callee = Media(bob_host, bob, "answer")
-        bob.account.get_message_by_id(event["msg_id"]).accept_incoming_call(callee.description)
-        accepted = alice.wait_for_event("OutgoingCallAccepted")
-
-        caller.connect(accepted["accept_call_info"].strip() + "\n")
-        callee.connect(event["place_call_info"].strip() + "\n")
-        results = caller.result(), callee.result()
-        # All packets arrived, and one side is reached by an address that coturn allocated.
-        assert [count for count, _, _ in results] == [100, 100]
-        for _, local, remote in results:
-            assert "relay" in (local, remote)
-        call.end_call()
-        bob.wait_for_event("CallEnded")
-        for media in (caller, callee):
-            media.stop()
+        call(alice, to_bob, alice_host, bob, bob_host)
 
 
 def test_a_call_without_coturn_fails(hosts):

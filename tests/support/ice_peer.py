@@ -14,10 +14,10 @@ PACKETS = 100
 
 
 def turn_of(servers):
-    """The first TURN server: its address, user name and password."""
+    """The first TURN server with an IPv4 address: the address, user name and password."""
     for server in servers:
         for url in server["urls"]:
-            if url.startswith("turn:"):
+            if url.startswith("turn:") and "[" not in url:
                 host, _, port = url.removeprefix("turn:").partition("?")[0].rpartition(":")
                 return (host, int(port)), server["username"], server["credential"]
     raise ValueError(f"no TURN server in {servers}")

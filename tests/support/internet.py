@@ -41,6 +41,10 @@ class Host(Network):
     def plug(self):
         run(*self.hub.command("ip", "link", "set", self.link, "up"))
 
+    def isolate(self):
+        """Cuts it off from all other hosts that are isolated."""
+        run(*self.hub.command("ip", "link", "set", self.link, "type", "bridge_slave", "isolated", "on"))
+
     @contextlib.contextmanager
     def slow(self, milliseconds, percent):
         """Inside, its cable delays in both directions, and loses. Without netem, which not every

@@ -2,10 +2,13 @@
 
 import itertools
 import shutil
+import socket
 
 import pytest
 
 from support.deltachat import READ_BY_RECIPIENT, dclogin, noise_image
+from support.media import call
+from support.network import network_of
 from support.wait import eventually
 
 FAILED, DELIVERED = 24, 26
@@ -131,6 +134,62 @@ def test_what_it_shows_if_it_reads_everything(people, lost):
 def failed(message):
     snapshot = message.get_snapshot()
     return snapshot if snapshot.state == FAILED and snapshot.error else None
+
+
+def test_what_core_shows_of_a_denied_domain(the_world, people, chats):
+    """It shows a message that reaches nobody as failed; a group loses only the denied member."""
+    alice, denied = people["north"], the_world.relays["north"].path("/etc/chatmail-denied")
+    group = alice.account.create_group("two of three")
+    for name in ("south", "literal"):
+        group.add_contact(alice.contact_of(people[name]))
+    denied.write_text("south.example\n")
+    try:
+        sent = chats["north", "south"].send_text("may I?")
+        snapshot = eventually(lambda: failed(sent), 120, message="core shows no failure")
+        assert "does not exchange mail with the recipient's domain" in snapshot.error
+        to_both = group.send_text("to both")
+        there = eventually(lambda: chat_called(people["literal"], "two of three"), 120)
+        people["literal"].wait_for_texts(there, ["to both"])
+        assert not failed(to_both)
+    finally:
+        denied.write_text("")
+    chats["north", "south"].send_text("and now?")
+    people["south"].wait_for_texts(chats["south", "north"], ["and now?"])
+    assert chat_called(people["south"], "two of three") is None
+
+
+@pytest.fixture(scope="module")
+def far_apart(the_world):
+    """Two hosts that cannot reach each other, and relays with coturn that both can reach."""
+    for name in ("caller", "callee"):
+        the_world.add_host(name)
+        the_world.internet.hosts[name].isolate()
+    for name in RELAYS:
+        the_world.relays[name].start_service("turn")
+    return the_world.internet.hosts["caller"], the_world.internet.hosts["callee"]
+
+
+def test_a_call_without_coturn_fails(the_world, far_apart):
+    """Otherwise the next test would prove nothing."""
+    caller, callee = far_apart
+    with network_of(caller.process.pid):
+        socket.create_connection((the_world.relays["north"].address, 25), 60).close()
+        with pytest.raises(OSError) as error:
+            socket.create_connection((callee.ipv4, 9), 10)
+        assert not isinstance(error.value, ConnectionRefusedError)
+
+
+@pytest.mark.parametrize("one, other", [("north", "south"), ("south", "literal"), ("literal", "north")])
+def test_a_call_through_coturn(the_world, people, chats, far_apart, one, other):
+    """Each client uses the server that its own relay names in METADATA."""
+    for name in (one, other):
+        relay = the_world.relays[name]
+        urls = {url for server in people[name].account.ice_servers() for url in server["urls"]}
+        expected = {f"turn:{relay.host.ipv4}:3478"}
+        if name != "literal":
+            expected.add(f"turn:[{relay.host.ipv6}]:3478")
+        assert {url for url in urls if url.startswith("turn:")} == expected
+    call(people[one], chats[one, other], far_apart[0], people[other], far_apart[1])
 
 
 def test_a_relay_that_is_down_for_a_while(the_world, people, chats):
