@@ -9,16 +9,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Longest line of a backend. */
-#define LINE_SIZE 2048
+#include "server_reply.h"
 
 struct client {
 	const char *host;
 	int fd;
-	char buffer[LINE_SIZE];
-	size_t used;    /* bytes in the buffer */
-	char *line;     /* the last line, without its end; in the buffer */
-	size_t skipped; /* bytes of it, to be dropped at the next */
+	struct cm_reply_input input;
 	struct cm_error *err;
 };
 
@@ -85,37 +81,37 @@ static bool send_all(struct client *client, const char *data, size_t length)
 	return true;
 }
 
-/* Reads the next line into client->line. */
-static bool read_line(struct client *client)
+/* Waits for more of a line. */
+static bool receive(struct client *client)
 {
-	char *end;
+	size_t room;
+	char *space = cm_reply_room(&client->input, &room);
+	ssize_t count;
 
-	memmove(client->buffer, client->buffer + client->skipped, client->used - client->skipped);
-	client->used -= client->skipped;
-	client->skipped = 0;
-	while ((end = memchr(client->buffer, '\n', client->used)) == NULL) {
-		ssize_t count;
-
-		if (client->used == sizeof(client->buffer)) {
-			errno = EMSGSIZE;
-			return fail(client, "sent a line that is too long");
-		}
-		count = recv(client->fd, client->buffer + client->used,
-			     sizeof(client->buffer) - client->used, 0);
-		if (count < 0 && errno == EAGAIN && wait_for(client->fd, POLLIN))
-			continue;
-		if (count == 0)
-			errno = ECONNRESET;
-		if (count <= 0)
-			return fail(client, "does not answer");
-		client->used += (size_t)count;
+	if (room == 0) {
+		errno = EMSGSIZE;
+		return fail(client, "sent a line that is too long");
 	}
-	client->skipped = (size_t)(end - client->buffer) + 1;
-	if (end > client->buffer && end[-1] == '\r')
-		end--;
-	*end = '\0';
-	client->line = client->buffer;
+	do
+		count = recv(client->fd, space, room, 0);
+	while (count < 0 && errno == EAGAIN && wait_for(client->fd, POLLIN));
+	if (count == 0)
+		errno = ECONNRESET;
+	if (count <= 0)
+		return fail(client, "does not answer");
+	cm_reply_arrived(&client->input, (size_t)count);
 	return true;
+}
+
+/* The next line; NULL with err filled if none came. */
+static const char *read_line(struct client *client)
+{
+	const char *line;
+
+	while ((line = cm_reply_line(&client->input)) == NULL)
+		if (!receive(client))
+			return NULL;
+	return line;
 }
 
 static void close_client(struct client *client)
@@ -123,7 +119,7 @@ static void close_client(struct client *client)
 	if (client->fd >= 0)
 		close(client->fd);
 	client->fd = -1;
-	explicit_bzero(client->buffer, sizeof(client->buffer));
+	explicit_bzero(&client->input, sizeof(client->input));
 }
 
 /* --- LMTP ----------------------------------------------------------------------------------- */
@@ -132,16 +128,19 @@ static void close_client(struct client *client)
  * one. */
 static int read_reply(struct client *client)
 {
-	do {
-		if (!read_line(client))
+	enum cm_reply result;
+	char text[4];
+	int code;
+
+	while ((result = cm_reply_next(&client->input, text, sizeof(text), &code)) ==
+	       CM_REPLY_PARTIAL)
+		if (!receive(client))
 			return 0;
-		if (strlen(client->line) < 3 || strspn(client->line, "0123456789") != 3) {
-			errno = EPROTO;
-			fail(client, "does not speak LMTP");
-			return 0;
-		}
-	} while (client->line[3] == '-');
-	return atoi(client->line);
+	if (result == CM_REPLY_COMPLETE)
+		return code;
+	errno = EPROTO;
+	fail(client, "does not speak LMTP");
+	return 0;
 }
 
 static int command(struct client *client, const char *format, const char *argument)
@@ -200,23 +199,35 @@ static void keep_text(const char *line, char text_r[CM_BACKEND_TEXT_SIZE])
 	snprintf(text_r, CM_BACKEND_TEXT_SIZE, "%s", line);
 }
 
+enum cm_backend_login cm_backend_judge(const char *line, char text_r[CM_BACKEND_TEXT_SIZE])
+{
+	if (strncmp(line, "a OK", 4) == 0)
+		return CM_BACKEND_LOGIN_OK;
+	if (strncmp(line, "a NO", 4) != 0 || strstr(line, "[UNAVAILABLE]") != NULL)
+		return CM_BACKEND_LOGIN_TROUBLE;
+	keep_text(line, text_r);
+	return CM_BACKEND_LOGIN_REFUSED;
+}
+
 static enum cm_backend_login read_result(struct client *client, char text_r[CM_BACKEND_TEXT_SIZE])
 {
-	do
-		if (!read_line(client))
+	enum cm_backend_login result = CM_BACKEND_LOGIN_TROUBLE;
+	const char *line = NULL;
+
+	for (int i = 0; i < CM_REPLY_LINES_MAX; i++) {
+		line = read_line(client);
+		if (line == NULL)
 			return CM_BACKEND_LOGIN_TROUBLE;
-	while (strncmp(client->line, "a ", 2) != 0);
-	if (strncmp(client->line, "a OK", 4) == 0) {
+		if (strncmp(line, "a ", 2) == 0) {
+			result = cm_backend_judge(line, text_r);
+			break;
+		}
+	}
+	if (result == CM_BACKEND_LOGIN_OK)
 		(void)send_all(client, "b LOGOUT\r\n", 10);
-		return CM_BACKEND_LOGIN_OK;
-	}
-	if (strstr(client->line, "[UNAVAILABLE]") == NULL &&
-	    strncmp(client->line, "a NO", 4) == 0) {
-		keep_text(client->line, text_r);
-		return CM_BACKEND_LOGIN_REFUSED;
-	}
-	cm_error_set(client->err, "backend %s: cannot log users in now", client->host);
-	return CM_BACKEND_LOGIN_TROUBLE;
+	if (result == CM_BACKEND_LOGIN_TROUBLE)
+		cm_error_set(client->err, "backend %s: cannot log users in now", client->host);
+	return result;
 }
 
 enum cm_backend_login cm_backend_login(const char *host, const char *address, const char *password,
@@ -228,7 +239,7 @@ enum cm_backend_login cm_backend_login(const char *host, const char *address, co
 	int length;
 
 	text_r[0] = '\0';
-	if (connect_to(&client, CM_BACKEND_IMAP_PORT) && read_line(&client)) {
+	if (connect_to(&client, CM_BACKEND_IMAP_PORT) && read_line(&client) != NULL) {
 		/* Literals need no quoting, whatever is in a password (RFC 7888). */
 		length = asprintf(&text, "a LOGIN {%zu+}\r\n%s {%zu+}\r\n%s\r\n", strlen(address),
 				  address, strlen(password), password);

@@ -33,4 +33,7 @@ enum cm_backend_login {
 enum cm_backend_login cm_backend_login(const char *host, const char *address, const char *password,
 				       char text_r[CM_BACKEND_TEXT_SIZE], struct cm_error *err);
 
+/* What the tagged line "a OK ...", "a NO ..." of a LOGIN means; text_r is filled on REFUSED. */
+enum cm_backend_login cm_backend_judge(const char *line, char text_r[CM_BACKEND_TEXT_SIZE]);
+
 #endif

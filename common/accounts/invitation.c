@@ -62,21 +62,14 @@ int cm_invitation_open_top(const struct cm_config *config)
 	return top;
 }
 
-bool cm_invitation_read(int directory, struct cm_invitation *invitation_r, struct cm_error *err)
+bool cm_invitation_parse(const char *text, size_t length, struct cm_invitation *invitation_r,
+			 struct cm_error *err)
 {
 	json_int_t created = 0, expires = 0, uses = 0;
+	json_t *json = json_loadb(text, length, 0, NULL);
 	const char *note = "";
 	bool good = false;
-	json_t *json = NULL;
-	size_t length;
-	char *text;
 
-	if (!cm_file_read(directory, CM_INVITATION_FILE, DESCRIPTION_MAX, &text, &length)) {
-		cm_error_set_errno(err, CM_INVITATION_FILE);
-		return false;
-	}
-	json = json_loadb(text, length, 0, NULL);
-	free(text);
 	if (json_unpack(json, "{s:I, s:I, s:I, s:s}", "created", &created, "expires", &expires,
 			"uses", &uses, "note", &note) < 0 ||
 	    uses < 1 || uses > CM_INVITATION_USES_MAX || expires < 0) {
@@ -92,6 +85,21 @@ bool cm_invitation_read(int directory, struct cm_invitation *invitation_r, struc
 		cm_error_set(err, "out of memory");
 out:
 	json_decref(json);
+	return good;
+}
+
+bool cm_invitation_read(int directory, struct cm_invitation *invitation_r, struct cm_error *err)
+{
+	size_t length;
+	char *text;
+	bool good;
+
+	if (!cm_file_read(directory, CM_INVITATION_FILE, DESCRIPTION_MAX, &text, &length)) {
+		cm_error_set_errno(err, CM_INVITATION_FILE);
+		return false;
+	}
+	good = cm_invitation_parse(text, length, invitation_r, err);
+	free(text);
 	return good;
 }
 

@@ -17,6 +17,10 @@ bool cm_invitation_name(const char *token, char name[CM_INVITATION_NAME_LENGTH +
 /* Opens <mailboxes_dir>/invitations; -1 with errno set, ENOENT if there never was an invitation. */
 int cm_invitation_open_top(const struct cm_config *config);
 
+/* Parses a description; free invitation_r->note. False with err filled. */
+bool cm_invitation_parse(const char *text, size_t length, struct cm_invitation *invitation_r,
+			 struct cm_error *err);
+
 /* Reads the description of an open invitation; free invitation_r->note. False with err filled. */
 bool cm_invitation_read(int directory, struct cm_invitation *invitation_r, struct cm_error *err);
 

@@ -1,9 +1,9 @@
 #include "smtp_client.h"
 
 #include "dot_stuffing.h"
+#include "server_reply.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -20,8 +20,7 @@
 
 struct smtp_client {
 	int fd;
-	char input[2048];
-	size_t input_length;
+	struct cm_reply_input input;
 	struct cm_dot_stuffing stuffing;
 	char output[OUTPUT_SIZE];
 	size_t output_length;
@@ -45,52 +44,28 @@ static bool send_all(struct smtp_client *client, const char *data, size_t length
 	return !client->broken;
 }
 
-/* One line without its end, cut at size. False if there is none. */
-static bool read_line(struct smtp_client *client, char *line, size_t size)
-{
-	char *end;
-
-	while ((end = memchr(client->input, '\n', client->input_length)) == NULL) {
-		ssize_t got;
-
-		if (client->input_length == sizeof(client->input))
-			return false;
-		got = recv(client->fd, client->input + client->input_length,
-			   sizeof(client->input) - client->input_length, 0);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		client->input_length += (size_t)got;
-	}
-	size_t used = (size_t)(end - client->input) + 1, length = used - 1;
-
-	if (length > 0 && client->input[length - 1] == '\r')
-		length--;
-	if (length >= size)
-		length = size - 1;
-	memcpy(line, client->input, length);
-	line[length] = '\0';
-	client->input_length -= used;
-	memmove(client->input, client->input + used, client->input_length);
-	return true;
-}
-
 /* The last line of a reply. True if its code begins with the wanted digit. */
 static bool read_reply(struct smtp_client *client, char wanted, struct smtp_reply *reply_r)
 {
-	do {
-		if (client->broken || !read_line(client, reply_r->text, sizeof(reply_r->text)) ||
-		    !isdigit((unsigned char)reply_r->text[0]) ||
-		    !isdigit((unsigned char)reply_r->text[1]) ||
-		    !isdigit((unsigned char)reply_r->text[2])) {
+	enum cm_reply result = CM_REPLY_BROKEN;
+
+	while (!client->broken &&
+	       (result = cm_reply_next(&client->input, reply_r->text, sizeof(reply_r->text),
+				       &reply_r->code)) == CM_REPLY_PARTIAL) {
+		size_t room;
+		char *space = cm_reply_room(&client->input, &room);
+		ssize_t got = room > 0 ? recv(client->fd, space, room, 0) : 0;
+
+		if (got > 0)
+			cm_reply_arrived(&client->input, (size_t)got);
+		else if (got == 0 || errno != EINTR)
 			client->broken = true;
-			*reply_r = (struct smtp_reply){.text = "451 4.3.0 No answer"};
-			return false;
-		}
-	} while (reply_r->text[3] == '-');
-	reply_r->code = atoi(reply_r->text);
-	return reply_r->text[0] == wanted;
+	}
+	if (result == CM_REPLY_COMPLETE)
+		return reply_r->text[0] == wanted;
+	client->broken = true;
+	*reply_r = (struct smtp_reply){.text = "451 4.3.0 No answer"};
+	return false;
 }
 
 static bool command(struct smtp_client *client, char wanted, struct smtp_reply *reply_r,
@@ -166,13 +141,19 @@ void smtp_client_close(struct smtp_client **client)
 	*client = NULL;
 }
 
-/* No byte of an address can end the command or begin another one. */
-static bool is_sendable(const char *address, struct smtp_reply *reply_r)
+bool smtp_client_sendable(const char *address)
 {
 	bool good = strlen(address) <= ADDRESS_MAX;
 
 	for (const char *c = address; *c != '\0'; c++)
 		good = good && *c > ' ' && *c < 0x7f && *c != '<' && *c != '>';
+	return good;
+}
+
+static bool is_sendable(const char *address, struct smtp_reply *reply_r)
+{
+	bool good = smtp_client_sendable(address);
+
 	if (!good)
 		*reply_r = (struct smtp_reply){553, "553 5.1.3 Malformed address"};
 	return good;

@@ -31,6 +31,9 @@ struct smtp_client *smtp_client_open(unsigned int port, const char *peer,
 /* Hangs up: Postfix discards an unfinished message. Sets the pointer to NULL. */
 void smtp_client_close(struct smtp_client **client);
 
+/* True if no byte of an address can end the command or begin another one. */
+bool smtp_client_sendable(const char *address);
+
 /* Each of these is true if Postfix goes on. Addresses are without angle brackets; one that cannot
    stand in a command is a 553. */
 bool smtp_client_mail(struct smtp_client *client, const char *sender, struct smtp_reply *reply_r);
