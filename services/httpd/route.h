@@ -51,7 +51,7 @@ typedef void cm_httpd_handler_fn(const struct cm_httpd_context *context,
 				 struct cm_httpd_reply *reply);
 
 /* Recipients of one request. */
-#define CM_HTTPD_RECIPIENTS_MAX 1000
+#define CM_HTTPD_RECIPIENTS_MAX 500
 
 /* The header of a streamed request. */
 struct cm_httpd_envelope {

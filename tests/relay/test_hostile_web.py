@@ -1,4 +1,4 @@
-"""Hostile HTTP through the real nginx: slow, greedy and forged, by HTTP/1.1 and HTTP/2.
+"""Hostile HTTP through the real nginx: slow, greedy and forged. By HTTP/2: test_hostile_http2.py.
 
 Each test asks for a limit's effect, and that another client is served meanwhile."""
 
@@ -6,13 +6,12 @@ import http.client
 import json
 import socket
 import ssl
-import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support.http2 import DATA, END_HEADERS, HEADERS, PREFACE, REQUEST, frame
 from support.relay import trusting
-from support.wait import eventually
 
 PATIENCE = 300
 
@@ -129,15 +128,14 @@ def half_a_header_on_port_80(relay):
     return connection
 
 
-def drip(relay):
-    """A header of one byte a second, which is never silent for long."""
-    connection = connect(relay, "127.0.40.1")
-    connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+def dripped(connection, start, drop=b"x"):
+    """A drop a second, which is never silent for long, until nginx hangs up."""
+    connection.sendall(start)
     connection.settimeout(1)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         try:
-            connection.sendall(b"x")
+            connection.sendall(drop)
             if connection.recv(1000) == b"":
                 break
         except TimeoutError:
@@ -149,7 +147,37 @@ def drip(relay):
     return connection
 
 
-SLOW = [silent, half_a_hello, half_a_header, half_a_body, half_a_mail, idle, idle_http2, half_a_header_on_port_80, drip]
+def dripping_header(relay):
+    return dripped(connect(relay, "127.0.40.1"), b"GET / HTTP/1.1\r\nX: ")
+
+
+def dripping_body(relay, path="/new", length="Content-Length: 1000\r\n\r\n"):
+    start = f"POST {path} HTTP/1.1\r\nHost: relay.test\r\n{length}"
+    return dripped(connect(relay, "127.0.40.1"), start.encode())
+
+
+def dripping_chunk(relay):
+    """What stands behind a chunk's size counts in no limit of length."""
+    return dripping_body(relay, length="Transfer-Encoding: chunked\r\n\r\n1;")
+
+
+def dripping_token(relay):
+    return dripping_body(relay, "/invite/qr")
+
+
+def dripping_page(relay):
+    return dripping_body(relay, "/en/")
+
+
+def dripping_http2(relay):
+    start = PREFACE + frame(HEADERS, END_HEADERS, 1, REQUEST.replace(b"\x82", b"\x83"))
+    return dripped(connect(relay, "127.0.40.1", "h2"), start, frame(DATA, 0, 1, b"x"))
+
+
+SLOW = [
+    silent, half_a_hello, half_a_header, half_a_body, half_a_mail, idle, idle_http2, half_a_header_on_port_80,
+    dripping_header, dripping_body, dripping_chunk, dripping_token, dripping_page, dripping_http2,
+]  # fmt: skip
 
 
 def test_slow_clients_are_hung_up_on(relay):
@@ -168,13 +196,14 @@ def test_slow_clients_are_hung_up_on(relay):
 
 
 def test_requests_at_once_of_one_address(relay):
-    """64 letters that do not end; the others of that address are refused, those of another are not."""
+    """64 letters that do not end; others of that address are refused, those of another are not."""
     request = letter(relay)
     with ThreadPoolExecutor(90) as pool:
         answers = [pool.submit(raw, relay, "127.0.41.1", request) for _ in range(90)]
         assert served(relay)
         statuses = [status(answer.result()) for answer in answers]
-    assert statuses.count(429) == 90 - 64, statuses
+    # On a slow machine the first have been hung up on before the last come.
+    assert 1 <= statuses.count(429) <= 90 - 64, statuses
 
 
 # --- Greedy ---
@@ -224,13 +253,12 @@ SMUGGLING = {
 
 @pytest.mark.parametrize("name", SMUGGLING)
 def test_smuggling(relay, name):
-    """nginx and chatmail-httpd agree on where a request ends: as many answers as accounts."""
+    """nginx refuses what two readers could understand in two ways, and closes: no second request."""
     before = len(accounts(relay))
     answer = raw(relay, "127.0.43.1", b"POST /new HTTP/1.1\r\nHost: relay.test\r\n" + SMUGGLING[name])
-    assert answer.count(b'"email"') == len(accounts(relay)) - before
-    assert answer.count(b"HTTP/1.1 ") <= 2
-    if name not in ("length in folds", "bare CR", "blank before the colon"):
-        assert status(answer) in (400, 411, 413, 501), answer
+    assert status(answer) in (400, 411, 413, 501), answer
+    assert answer.count(b"HTTP/1.1 ") == 1, answer
+    assert len(accounts(relay)) == before
 
 
 def accounts(relay):
@@ -324,121 +352,3 @@ def test_tokens_guessed_by_the_thousand(relay):
     assert "aaaaaaaaaaaaaaaaaaaaaa" not in relay.log("nginx-access") + relay.log("httpd") + relay.log("nginx")
     answer = raw(relay, "127.0.46.2", f"POST /new?{made['token']} HTTP/1.1\r\nHost: relay.test\r\nContent-Length: 0\r\n\r\n".encode())
     assert status(answer) == 200
-
-
-# --- HTTP/2, RFC 9113 ---
-
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, CONTINUATION = 0, 1, 2, 3, 4, 6, 9
-END_STREAM, END_HEADERS = 1, 4
-# Of the static table, RFC 7541 A: GET and https, then the path and the name.
-REQUEST = b"\x82\x87\x04\x04/new\x01\x0arelay.test"
-
-
-def frame(kind, flags, stream, payload=b""):
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def flood(relay, source, frames):
-    """Sends until nginx hangs up; False if it took everything."""
-    with connect(relay, source, "h2") as connection:
-        assert connection.selected_alpn_protocol() == "h2"
-        connection.sendall(PREFACE)
-        # It must be read, too, or both wait for ever.
-        connection.settimeout(0.001)
-        for data in frames:
-            view = memoryview(data)
-            while view:
-                try:
-                    view = view[connection.send(view):]
-                except TimeoutError:
-                    pass
-                except OSError:
-                    return True
-            try:
-                if connection.recv(65536) == b"":
-                    return True
-            except TimeoutError:
-                pass
-            except OSError:
-                return True
-        return False
-
-
-def open_pages(relay, source, number):
-    """A connection with requests whose answers nginx cannot send: the client's window is zero."""
-    page = REQUEST.replace(b"/new", b"/en/")
-    connection = connect(relay, source, "h2")
-    connection.sendall(PREFACE.partition(b"\0")[0] + frame(SETTINGS, 0, 0, b"\0\4\0\0\0\0"))
-    for stream in range(1, 2 * number, 2):
-        connection.sendall(frame(HEADERS, END_HEADERS | END_STREAM, stream, page))
-    return connection
-
-
-def test_pages_at_once_of_one_address(relay):
-    """200, however many connections they are in."""
-    source, request = "127.0.48.1", b"GET /en/ HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n\r\n"
-    with open_pages(relay, source, 100), open_pages(relay, source, 99):
-        assert status(raw(relay, source, request)) == 200
-        with open_pages(relay, source, 1):
-            eventually(lambda: status(raw(relay, source, request)) == 429, timeout=20)
-            assert served(relay)
-    eventually(lambda: status(raw(relay, source, request)) == 200)
-
-
-def rapid_reset():
-    """CVE-2023-44487."""
-    for stream in range(1, 400_000, 200):
-        yield b"".join(
-            frame(HEADERS, END_HEADERS | END_STREAM, number, REQUEST) + frame(RST_STREAM, 0, number, b"\0\0\0\x08")
-            for number in range(stream, stream + 200, 2)
-        )
-
-
-def continuation():
-    """CVE-2024-27316 and its like: a header that never ends."""
-    yield frame(HEADERS, END_STREAM, 1, REQUEST)
-    for number in range(4000):
-        yield frame(CONTINUATION, 0, 1, b"\0\x04x%03d\x7f\xa1\x1f" % (number % 1000) + b"a" * 4256)
-
-
-def empty_continuation():
-    yield frame(HEADERS, END_STREAM, 1, REQUEST)
-    for _ in range(2000):
-        yield frame(CONTINUATION, 0, 1) * 500
-
-
-def settings():
-    """CVE-2019-9515: each wants an answer."""
-    for _ in range(2000):
-        yield frame(SETTINGS, 0, 0, b"\0\3\0\0\0\x64") * 500
-
-
-def pings():
-    """CVE-2019-9512."""
-    for _ in range(2000):
-        yield frame(PING, 0, 0, b"12345678") * 500
-
-
-def priorities():
-    """CVE-2019-9513."""
-    for _ in range(2000):
-        yield b"".join(frame(PRIORITY, 0, number, b"\0\0\0\0\x10") for number in range(1, 1000, 2))
-
-
-def empty_data():
-    """CVE-2019-9518."""
-    yield frame(HEADERS, END_HEADERS, 1, REQUEST)
-    for _ in range(2000):
-        yield frame(DATA, 0, 1) * 500
-
-
-FLOODS = [rapid_reset, continuation, empty_continuation, settings, pings, priorities, empty_data]
-
-
-@pytest.mark.parametrize("frames", FLOODS)
-def test_floods_by_http2(relay, frames):
-    source = f"127.0.47.{1 + FLOODS.index(frames)}"
-    assert flood(relay, source, frames())
-    assert served(relay)

@@ -106,6 +106,14 @@ def test_malformed_recipients(relay, peer, bob, recipients, expected):
     assert (status, text[:4]) == (400, expected), text
 
 
+@pytest.mark.parametrize("count, expected", [(500, "500 Invalid FROM"), (501, "452 4.5.3 Too many")])
+def test_many_recipients(relay, peer, count, expected):
+    """As many as are allowed reach Postfix and the milter, which misses the From field."""
+    unknown = [f"{number:04}{'x' * 45}@relay.test" for number in range(count)]
+    status, text = post(relay, b"x\r\n", peer.address(), unknown)
+    assert (status, text[: len(expected)]) == (400, expected), text
+
+
 # The requests as the senders' HTTP libraries write them: hyper in lower case and in wire form, Go with
 # names of its own spelling, a body that is not stuffed, and one recipient.
 FILTERMAIL = """\
