@@ -20,11 +20,13 @@
 #define FILE_MAX  65536
 #define TEXTS_MAX 100
 
+/* digits: what its readers expect in prose, if not 0 to 9. */
 static const struct {
-	const char *code, *name;
+	const char *code, *name, *digits[10];
 } languages[] = {
-    {"en", "English"},  {"de", "Deutsch"}, {"es", "Español"},
-    {"fr", "Français"}, {"ru", "Русский"}, {"fa", "فارسی"},
+    {"en", "English", {NULL}}, {"de", "Deutsch", {NULL}},
+    {"es", "Español", {NULL}}, {"fr", "Français", {NULL}},
+    {"ru", "Русский", {NULL}}, {"fa", "فارسی", {"۰", "۱", "۲", "۳", "۴", "۵", "۶", "۷", "۸", "۹"}},
 };
 
 #define LANGUAGE_COUNT (sizeof(languages) / sizeof(languages[0]))
@@ -125,6 +127,28 @@ static char *escaped(const char *text)
 	return NULL;
 }
 
+/* A value for a page: a number in the language's digits, anything else escaped. */
+static char *presented(const struct making *making, const char *value)
+{
+	const char *const *digits = languages[making->language].digits;
+	bool number = value[0] != '\0' && value[strspn(value, "0123456789")] == '\0';
+	char *result = NULL;
+	size_t length;
+	FILE *stream;
+
+	if (!number || digits[0] == NULL)
+		return escaped(value);
+	stream = open_memstream(&result, &length);
+	if (stream == NULL)
+		return NULL;
+	for (; *value != '\0'; value++)
+		fputs(digits[*value - '0'], stream);
+	if (fclose(stream) == 0)
+		return result;
+	free(result);
+	return NULL;
+}
+
 static char *language_links(const struct making *making)
 {
 	char *result = NULL;
@@ -172,13 +196,12 @@ static char *account_qr(struct making *making)
 static char *megabytes(const struct making *making, const char *key, uint64_t unit, unsigned tenths)
 {
 	uint64_t bytes = 0;
-	char *text;
+	char text[24];
 
 	(void)cm_value_read_size(cm_settings_get(making->settings, key), unit, &bytes);
 	bytes = bytes / 10 * tenths >> 20;
-	if (asprintf(&text, "%" PRIu64, bytes > 0 ? bytes : 1) < 0)
-		return NULL;
-	return text;
+	snprintf(text, sizeof(text), "%" PRIu64, bytes > 0 ? bytes : 1);
+	return presented(making, text);
 }
 
 /* registration_open for registration = open, and so on. */
@@ -231,7 +254,7 @@ static const char *look_up(const char *name, void *context)
 			    cm_template_render(name, value, look_up, making, making->err));
 	value = cm_settings_get(making->settings, name);
 	if (value != NULL)
-		return keep(making, name, escaped(value));
+		return keep(making, name, presented(making, value));
 	return keep(making, name, make_value(making, name));
 }
 

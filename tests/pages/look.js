@@ -1,7 +1,7 @@
 "use strict";
 // look.js BROWSER PORT DIRECTORY: opens the pages that standard input lists as JSON ({name, path,
 // width, scheme}) in a headless browser and prints as JSON what it saw: axe-core's complaints,
-// requests, console messages, the width that the page needs. A picture of each goes to DIRECTORY.
+// requests, console messages, the width that the page needs, elements beyond it. A picture of each goes to DIRECTORY.
 // With clicks, the button is clicked so often; went lists where that led, refused is what the page said.
 const axe = require("axe-core");
 const fs = require("fs");
@@ -41,13 +41,17 @@ async function look(browser, { name, path, width, scheme, clicks }) {
 	const needed = await page.evaluate("document.documentElement.scrollWidth");
 	const button = await page.evaluate(
 		"[...document.querySelectorAll('.button')].filter((b) => b.offsetParent).map((b) => b.href)");
-	await page.screenshot({ path: `${directory}/${name}.png`, fullPage: true });
+	const outside = await page.evaluate(`[...document.body.querySelectorAll("*")]
+		.filter((e) => { const r = e.getBoundingClientRect(); return r.left < -1 || r.right > innerWidth + 1; })
+		.map((e) => e.outerHTML.slice(0, 100))`);
+	// Beyond the viewport Chromium moves a page that is written from right to left.
+	await page.screenshot({ path: `${directory}/${name}.png`, fullPage: true, captureBeyondViewport: false });
 	await page.evaluate(axe.source);
 	const { violations } = await page.evaluate("axe.run()");
 	const clicked = clicks ? await click(page, clicks) : {};
 	await page.close();
 	const complaints = violations.map(({ id, nodes }) => `${id}: ${nodes.map((n) => n.html).join(" ")}`);
-	return { name, requests, messages, needed, button, complaints, ...clicked };
+	return { name, requests, messages, needed, outside, button, complaints, ...clicked };
 }
 
 async function main() {

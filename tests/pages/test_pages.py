@@ -98,6 +98,7 @@ def test_the_console_has_no_errors(seen):
 def test_every_page_fits(seen):
     for name, page in seen.items():
         assert page["needed"] <= int(name.split("-")[2]), name
+        assert page["outside"] == [], name
 
 
 def test_each_page_has_one_button(seen, relay):

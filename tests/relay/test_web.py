@@ -339,6 +339,21 @@ def test_pages_of_each_language(pages, language):
         assert words in privacy
 
 
+def prose(text):
+    """What a reader reads, without markup, style, addresses and the operator's own texts."""
+    return re.sub(r"<bdi>.*?</bdi>|<svg.*?</svg>|<head>.*?</head>|<[^>]*>|relay\.test", "", text, flags=re.DOTALL).replace("\xa0", " ")
+
+
+def test_numbers_in_the_readers_digits(pages):
+    """delete_mails_after and the like: Persian readers expect other digits."""
+    english = [prose(request(pages, "GET", f"/en/{name}").text) for name in ("", "privacy")]
+    persian = [prose(request(pages, "GET", f"/fa/{name}").text) for name in ("", "privacy")]
+    assert "20 days" in english[0] and "500 MB" in english[0]
+    assert "۲۰ روز" in persian[0] and "۵۰۰ مگابایت" in persian[0] and "۹۰ روز" in persian[1]
+    for text in persian:
+        assert not re.findall("[0-9]", text)
+
+
 def test_pages_load_nothing_of_others(pages):
     for path in ("/", "/privacy", "/invite"):
         text = request(pages, "GET", path).text
