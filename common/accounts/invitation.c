@@ -190,16 +190,25 @@ enum claim {
 	CLAIM_TROUBLE,
 };
 
-/* Locks one use. wait: until the process that holds the lock has used it or died. */
-static enum claim claim(int directory, const char *name, bool wait, int *fd_r)
+/* Which uses, and how long. */
+enum claim_kind {
+	CLAIM_FRESH, /* those that nobody has tried: what an interrupted attempt left may be in
+			trouble */
+	CLAIM_ANY,
+	CLAIM_WAIT, /* any, and until the process that holds its lock has used it or died */
+};
+
+/* Locks one use. */
+static enum claim claim(int directory, const char *name, enum claim_kind kind, int *fd_r)
 {
 	struct stat opened, named;
-	int fd = openat(directory, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	int result;
 
 	if (fd < 0)
 		return errno == ENOENT ? CLAIM_GONE : CLAIM_TROUBLE;
-	while ((result = flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB)) < 0 && errno == EINTR)
+	while ((result = flock(fd, kind == CLAIM_WAIT ? LOCK_EX : LOCK_EX | LOCK_NB)) < 0 &&
+	       errno == EINTR)
 		;
 	if (result < 0) {
 		bool busy = errno == EWOULDBLOCK;
@@ -208,7 +217,7 @@ static enum claim claim(int directory, const char *name, bool wait, int *fd_r)
 		return busy ? CLAIM_BUSY : CLAIM_TROUBLE;
 	}
 	if (fstat(fd, &opened) < 0 || fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    opened.st_ino != named.st_ino) {
+	    opened.st_ino != named.st_ino || (kind == CLAIM_FRESH && opened.st_size > 0)) {
 		close(fd);
 		return CLAIM_GONE;
 	}
@@ -216,8 +225,8 @@ static enum claim claim(int directory, const char *name, bool wait, int *fd_r)
 	return CLAIMED;
 }
 
-/* Locks any use: CLAIM_GONE if there are none left. The name is malloc'd. */
-static enum claim claim_any(int directory, bool wait, char **name_r, int *fd_r)
+/* Locks the first use of this kind: CLAIM_GONE if there are none left. The name is malloc'd. */
+static enum claim claim_first(int directory, enum claim_kind kind, char **name_r, int *fd_r)
 {
 	enum claim result = CLAIM_GONE, this;
 	DIR *stream = open_stream(directory);
@@ -226,7 +235,7 @@ static enum claim claim_any(int directory, bool wait, char **name_r, int *fd_r)
 	if (stream == NULL)
 		return CLAIM_TROUBLE;
 	while ((name = next_use(stream)) != NULL) {
-		this = claim(directory, name, wait, fd_r);
+		this = claim(directory, name, kind, fd_r);
 		if (this == CLAIM_BUSY)
 			result = CLAIM_BUSY;
 		if (this == CLAIMED || this == CLAIM_TROUBLE) {
@@ -242,12 +251,25 @@ static enum claim claim_any(int directory, bool wait, char **name_r, int *fd_r)
 	return result;
 }
 
-/* Replaces what an earlier, interrupted use left. */
-static bool fill(int fd, const char *hash)
+static enum claim claim_any(int directory, char **name_r, int *fd_r)
 {
-	size_t length = strlen(hash);
+	enum claim result = CLAIM_GONE;
 
-	return ftruncate(fd, 0) == 0 && pwrite(fd, hash, length, 0) == (ssize_t)length &&
+	for (enum claim_kind kind = CLAIM_FRESH; kind <= CLAIM_WAIT; kind++) {
+		result = claim_first(directory, kind, name_r, fd_r);
+		if (result == CLAIMED || result == CLAIM_TROUBLE ||
+		    (result == CLAIM_GONE && kind != CLAIM_FRESH))
+			break;
+	}
+	return result;
+}
+
+/* Replaces what an earlier, interrupted use left. */
+static bool fill(int fd, const char *text)
+{
+	size_t length = strlen(text);
+
+	return ftruncate(fd, 0) == 0 && pwrite(fd, text, length, 0) == (ssize_t)length &&
 	       fsync(fd) == 0;
 }
 
@@ -265,10 +287,8 @@ static enum cm_invitation_status spend(int directory, make_fn *make, void *conte
 {
 	enum cm_account_status status = CM_ACCOUNT_TROUBLE;
 	struct use use = {.directory = directory, .fd = -1};
-	enum claim claimed = claim_any(directory, false, &use.name, &use.fd);
+	enum claim claimed = claim_any(directory, &use.name, &use.fd);
 
-	if (claimed == CLAIM_BUSY)
-		claimed = claim_any(directory, true, &use.name, &use.fd);
 	if (claimed == CLAIM_GONE)
 		return CM_INVITATION_ABSENT;
 	if (claimed != CLAIMED)
@@ -326,29 +346,69 @@ enum cm_invitation_status cm_invitation_use(const struct cm_config *config, cons
 }
 
 struct elsewhere {
+	struct cm_address *address;
 	cm_invitation_make_fn *make;
 	void *context;
+	bool resumed; /* an earlier attempt had reserved the use, and was interrupted */
 };
 
+/* A line with the address for which a use is reserved. */
+static bool read_reserved(int fd, struct cm_address *address_r)
+{
+	char text[CM_ADDRESS_MAX + 2];
+	ssize_t length = pread(fd, text, sizeof(text), 0);
+
+	return length > 0 && text[length - 1] == '\n' &&
+	       cm_address_parse(text, (size_t)length - 1, address_r);
+}
+
+static bool reserve(int fd, const struct cm_address *address)
+{
+	char text[CM_ADDRESS_MAX + 2];
+
+	snprintf(text, sizeof(text), "%s\n", address->text);
+	return fill(fd, text);
+}
+
+/* With the address of an interrupted attempt again: whichever of the two makes it, it is one
+ * account. */
 static enum cm_account_status make_elsewhere(const struct use *use, void *context,
 					     struct cm_error *err)
 {
-	const struct elsewhere *elsewhere = context;
-	enum cm_account_status status = elsewhere->make(elsewhere->context, err);
+	struct elsewhere *elsewhere = context;
+	enum cm_account_status status;
+	bool good = true;
 
-	if (status == CM_ACCOUNT_OK && unlinkat(use->directory, use->name, 0) < 0) {
-		cm_error_set_errno(err, "invitations: cannot be used up");
+	elsewhere->resumed = read_reserved(use->fd, elsewhere->address);
+	if (!elsewhere->resumed && !reserve(use->fd, elsewhere->address)) {
+		cm_error_set_errno(err, "invitations: cannot be used");
 		return CM_ACCOUNT_TROUBLE;
 	}
-	return status;
+	status = elsewhere->make(elsewhere->context, err);
+	if (status == CM_ACCOUNT_OK || (status == CM_ACCOUNT_EXISTS && elsewhere->resumed))
+		good = unlinkat(use->directory, use->name, 0) == 0;
+	else if (status == CM_ACCOUNT_EXISTS)
+		good = ftruncate(use->fd, 0) == 0;
+	if (good)
+		return status;
+	cm_error_set_errno(err, "invitations: cannot be used up");
+	return CM_ACCOUNT_TROUBLE;
 }
 
 enum cm_invitation_status cm_invitation_use_elsewhere(const struct cm_config *config,
 						      const char *token, time_t now,
+						      struct cm_address *address,
 						      cm_invitation_make_fn *make, void *context,
 						      struct cm_error *err)
 {
-	struct elsewhere elsewhere = {make, context};
+	struct elsewhere elsewhere = {address, make, context, false};
+	const struct cm_address wanted = *address;
+	enum cm_invitation_status status = CM_INVITATION_TROUBLE;
 
-	return use(config, token, now, make_elsewhere, &elsewhere, err);
+	do {
+		elsewhere.resumed = false;
+		*address = wanted;
+		status = use(config, token, now, make_elsewhere, &elsewhere, err);
+	} while (status == CM_INVITATION_EXISTS && elsewhere.resumed);
+	return status;
 }

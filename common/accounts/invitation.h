@@ -65,12 +65,14 @@ enum cm_invitation_status cm_invitation_use(const struct cm_config *config, cons
 					    time_t now, const struct cm_address *address,
 					    const char *hash, struct cm_error *err);
 
-/* The same on a front, where make makes the account on another machine, while the use is locked.
-   CM_ACCOUNT_OK uses it up; a process that is killed between the two leaves the account and the
-   use. */
+/* The same on a front, where make makes the account on another machine while the use is locked. The
+   use first notes the address, which must be free. If the process is killed, the next one takes up
+   the same address, which is put into *address: make returns CM_ACCOUNT_EXISTS if it was made, and
+   the use is used up. */
 typedef enum cm_account_status cm_invitation_make_fn(void *context, struct cm_error *err);
 enum cm_invitation_status cm_invitation_use_elsewhere(const struct cm_config *config,
 						      const char *token, time_t now,
+						      struct cm_address *address,
 						      cm_invitation_make_fn *make, void *context,
 						      struct cm_error *err);
 

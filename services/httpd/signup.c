@@ -36,12 +36,12 @@ static enum cm_registration check_mode(const struct cm_config *config, const cha
 /* One attempt to make an account. */
 struct attempt {
 	const struct cm_config *config;
-	const struct cm_address *address;
+	struct cm_address *address;
 	const char *password;
 	const char *hash;
 };
 
-/* On a front. The first login makes the account. */
+/* On a front. The first login makes the account. CM_ACCOUNT_EXISTS: another password is its own. */
 static enum cm_account_status create_at_backend(void *context, struct cm_error *err)
 {
 	const struct attempt *attempt = context;
@@ -55,6 +55,9 @@ static enum cm_account_status create_at_backend(void *context, struct cm_error *
 	case CM_BACKEND_LOGIN_OK:
 		return CM_ACCOUNT_OK;
 	case CM_BACKEND_LOGIN_REFUSED:
+		/* A process that was killed may have sent its own login just before. */
+		if (cm_backend_has(host, attempt->address->text, err) == CM_ACCOUNT_OK)
+			return CM_ACCOUNT_EXISTS;
 		cm_error_set(err, "backend %s: created no account: %s", host, text);
 		return CM_ACCOUNT_TROUBLE;
 	default:
@@ -62,15 +65,30 @@ static enum cm_account_status create_at_backend(void *context, struct cm_error *
 	}
 }
 
+static enum cm_invitation_status invite_at_backend(struct attempt *attempt, const char *token,
+						   struct cm_error *err)
+{
+	char host[CM_BACKEND_HOST_SIZE];
+
+	switch (cm_backends_find(attempt->config, attempt->address, host, err)) {
+	case CM_ACCOUNT_ABSENT:
+		return cm_invitation_use_elsewhere(attempt->config, token, time(NULL),
+						   attempt->address, create_at_backend, attempt,
+						   err);
+	case CM_ACCOUNT_OK:
+		return CM_INVITATION_EXISTS;
+	default:
+		return CM_INVITATION_TROUBLE;
+	}
+}
+
 static enum cm_invitation_status invite(struct attempt *attempt, const char *token,
 					struct cm_error *err)
 {
-	const struct cm_config *config = attempt->config;
-
-	if (cm_backends_used(config))
-		return cm_invitation_use_elsewhere(config, token, time(NULL), create_at_backend,
-						   attempt, err);
-	return cm_invitation_use(config, token, time(NULL), attempt->address, attempt->hash, err);
+	if (cm_backends_used(attempt->config))
+		return invite_at_backend(attempt, token, err);
+	return cm_invitation_use(attempt->config, token, time(NULL), attempt->address,
+				 attempt->hash, err);
 }
 
 /* CM_ACCOUNT_ABSENT: the invitation was used up meanwhile. */

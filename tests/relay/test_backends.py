@@ -4,6 +4,7 @@ import http.client
 import imaplib
 import json
 import smtplib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -171,6 +172,37 @@ def test_a_failure_uses_no_invitation_up(invited):
         relay.path("/etc/chatmail-nocreate").unlink()
     check_account(invited, ask_for_account(invited, path)[1])
     assert ask_for_account(invited, path)[0] == 403
+
+
+def test_killed_at_any_moment(invited):
+    """However often the front's web service is killed, an invitation makes as many accounts as it says."""
+    uses, before = 40, len(invited.places())
+    output = invited.front.inside("chatmailctl", "invite", "create", "--uses", str(uses), "--json").stdout
+    [invitation] = json.loads(output)["invitations"]
+    path = "/new?" + invitation["link"].partition("#")[2]
+
+    def ask(_):
+        try:
+            return ask_for_account(invited, path)
+        except OSError:
+            return None, None  # it was killed
+
+    def ask_inside(number):
+        with network_of(invited.hosts[0].process.pid):
+            return ask(number)
+
+    for round_ in range(8):
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(ask_inside, number) for number in range(4)]
+            # Now before the first account, now after it.
+            eventually(lambda: any(future.done() for future in asked) or round_ % 2)
+            invited.front.inside("sh", "-c", "kill -9 $(cat /run/pids/httpd)")
+        assert len(invited.places()) - before <= uses
+        invited.front.restart_service("httpd")
+    while (asked := ask(0))[0] == 200:
+        check_account(invited, asked[1])
+    assert asked[0] == 403
+    assert len(invited.places()) - before == uses
 
 
 def test_unknown_recipients(cluster, accounts):

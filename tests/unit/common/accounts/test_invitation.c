@@ -3,7 +3,10 @@
  */
 #include "support.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "invitation.h"
 
@@ -180,6 +183,111 @@ static void test_what_a_killed_one_left_is_used(void **state)
 	free(hash);
 }
 
+/* The other machine: accounts as empty files. */
+struct elsewhere {
+	const char *directory;
+	struct cm_address address;
+	enum cm_account_status answer; /* OK: makes it, unless it exists */
+	bool dies_before, dies_after;
+};
+
+static enum cm_account_status make_elsewhere(void *context, struct cm_error *ignored)
+{
+	struct elsewhere *elsewhere = context;
+	char path[512];
+	int fd;
+
+	(void)ignored;
+	if (elsewhere->dies_before)
+		_exit(0);
+	if (elsewhere->answer != CM_ACCOUNT_OK)
+		return elsewhere->answer;
+	snprintf(path, sizeof(path), "%s/%s", elsewhere->directory, elsewhere->address.text);
+	fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+	if (fd < 0)
+		return CM_ACCOUNT_EXISTS;
+	close(fd);
+	if (elsewhere->dies_after)
+		_exit(0);
+	return CM_ACCOUNT_OK;
+}
+
+static enum cm_invitation_status use_elsewhere(struct elsewhere *elsewhere, const char *name)
+{
+	assert_true(cm_address_parse(name, strlen(name), &elsewhere->address));
+	return cm_invitation_use_elsewhere(config, token, 1000, &elsewhere->address, make_elsewhere,
+					   elsewhere, &err);
+}
+
+/* In a process that is killed in the middle. */
+static void use_and_die(struct elsewhere elsewhere, const char *name)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		use_elsewhere(&elsewhere, name);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void test_elsewhere(void **state)
+{
+	struct elsewhere elsewhere = {.directory = *state};
+
+	create(1, 0);
+	elsewhere.answer = CM_ACCOUNT_TROUBLE;
+	assert_int_equal(use_elsewhere(&elsewhere, "one@relay.test"), CM_INVITATION_TROUBLE);
+	assert_int_equal(left(), 1);
+	elsewhere.answer = CM_ACCOUNT_OK;
+	assert_int_equal(use_elsewhere(&elsewhere, "two@relay.test"), CM_INVITATION_OK);
+	/* It was not known whether the first attempt would succeed after all. */
+	assert_string_equal(elsewhere.address.text, "one@relay.test");
+	assert_int_equal(left(), 0);
+	assert_int_equal(use_elsewhere(&elsewhere, "two@relay.test"), CM_INVITATION_ABSENT);
+}
+
+static void test_a_name_taken_elsewhere_costs_nothing(void **state)
+{
+	struct elsewhere elsewhere = {.directory = *state};
+
+	create(2, 0);
+	assert_int_equal(use_elsewhere(&elsewhere, "one@relay.test"), CM_INVITATION_OK);
+	assert_int_equal(use_elsewhere(&elsewhere, "one@relay.test"), CM_INVITATION_EXISTS);
+	assert_int_equal(left(), 1);
+	assert_int_equal(use_elsewhere(&elsewhere, "two@relay.test"), CM_INVITATION_OK);
+	assert_string_equal(elsewhere.address.text, "two@relay.test");
+	assert_int_equal(left(), 0);
+}
+
+static void test_killed_before_it_was_made_elsewhere(void **state)
+{
+	struct elsewhere elsewhere = {.directory = *state}, dying = elsewhere;
+
+	dying.dies_before = true;
+	create(1, 0);
+	use_and_die(dying, "one@relay.test");
+	assert_int_equal(left(), 1);
+	assert_int_equal(use_elsewhere(&elsewhere, "two@relay.test"), CM_INVITATION_OK);
+	assert_string_equal(elsewhere.address.text, "one@relay.test");
+	assert_int_equal(use_elsewhere(&elsewhere, "three@relay.test"), CM_INVITATION_ABSENT);
+}
+
+static void test_killed_after_it_was_made_elsewhere(void **state)
+{
+	struct elsewhere elsewhere = {.directory = *state}, dying = elsewhere;
+
+	dying.dies_after = true;
+	create(2, 0);
+	use_and_die(dying, "one@relay.test");
+	assert_int_equal(use_elsewhere(&elsewhere, "two@relay.test"), CM_INVITATION_OK);
+	assert_string_equal(elsewhere.address.text, "two@relay.test");
+	assert_int_equal(use_elsewhere(&elsewhere, "three@relay.test"), CM_INVITATION_ABSENT);
+	assert_int_equal(left(), 0);
+}
+
 static void test_mailboxes_that_are_away_are_trouble(void **state)
 {
 	char away[512], *mailboxes = config->mailboxes_dir;
@@ -203,6 +311,10 @@ int main(void)
 	    TEST(test_revoked),
 	    TEST(test_last_use_changes_it),
 	    TEST(test_what_a_killed_one_left_is_used),
+	    TEST(test_elsewhere),
+	    TEST(test_a_name_taken_elsewhere_costs_nothing),
+	    TEST(test_killed_before_it_was_made_elsewhere),
+	    TEST(test_killed_after_it_was_made_elsewhere),
 	    TEST(test_mailboxes_that_are_away_are_trouble),
 	};
 
