@@ -1,5 +1,6 @@
 """POST /new of chatmail-httpd: accounts over the web, whom it believes, what it refuses."""
 
+import json
 import re
 import shutil
 import signal
@@ -255,6 +256,23 @@ def test_an_invitation_makes_as_many_accounts_as_it_says(make_web):
     assert len(web.accounts()) == 2
     listed = web.invitations()[invitation["id"]]
     assert (listed["uses"], listed["left"], listed["note"]) == (2, 0, "for Alice")
+
+
+def test_lists_for_people_and_for_programs(make_web):
+    web = make_web(registration="invite")
+    used, other = web.invite("--count", "2", "--uses", "3", "--note", "Ann & Tom")
+    web.post(f"/new?{used['token']}")
+    whole = web.ctl("invite", "list", "-c", web.ini_file).stdout
+    one = web.ctl("invite", "show", "-c", web.ini_file, used["id"]).stdout
+    assert used["id"] in whole and other["id"] in whole and "Ann & Tom" in whole
+    assert re.search(rf"^{used['id']} +2 of 3 .* Ann & Tom$", one, re.MULTILINE) and other["id"] not in one
+    [shown] = json.loads(web.ctl("invite", "show", "-c", web.ini_file, "--json", used["id"]).stdout)["invitations"]
+    assert shown == web.invitations()[used["id"]]
+    assert (shown["uses"], shown["left"], shown["note"]) == (3, 2, "Ann & Tom")
+    assert shown["expires"] - shown["created"] == 7 * 86400
+    for command in ("show", "revoke"):
+        absent = web.ctl("invite", command, "-c", web.ini_file, "0123456789ab", check=False)
+        assert absent.returncode != 0 and "no invitation 0123456789ab" in absent.stderr
 
 
 def test_the_token_is_stored_nowhere(make_web):

@@ -122,6 +122,13 @@ def test_old_tls_is_refused(web):
             context.wrap_socket(raw, server_hostname=web.domain)
 
 
+def test_no_ocsp(web):
+    """A client that asks for a stapled answer gets none: authorities have stopped giving them."""
+    client = ["openssl", "s_client", "-connect", f"127.0.0.1:{web.ports['https_port']}", "-servername", web.domain, "-status"]
+    done = subprocess.run(client, input="", capture_output=True, text=True, timeout=60)
+    assert "OCSP response: no response sent" in done.stdout, done.stdout
+
+
 # The client's address
 
 
