@@ -16,6 +16,7 @@ static const struct cm_command commands[] = {
     {"invite", cm_command_invite, "make, list and revoke invitations"},
     {"status", cm_command_status, "show the state of the relay"},
     {"queue", cm_command_queue, "list, retry and discard the mail that waits"},
+    {"log", cm_command_log, "print what the relay logged about a message or an hour"},
     {"report", cm_command_report, "show the size of the mailboxes and when they were used"},
     {"user", cm_command_user, "list, block, delete and move accounts"},
     {"backup", cm_command_backup, "write the whole relay into one archive"},

@@ -48,6 +48,7 @@ cm_command_fn cm_command_dns;
 cm_command_fn cm_command_expire;
 cm_command_fn cm_command_init;
 cm_command_fn cm_command_invite;
+cm_command_fn cm_command_log;
 cm_command_fn cm_command_migrate;
 cm_command_fn cm_command_queue;
 cm_command_fn cm_command_report;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,4 +104,40 @@ bool cm_process_run(const char *const *argv, bool errors, struct cm_process_resu
 		*result_r = (struct cm_process_result){0};
 	}
 	return good;
+}
+
+bool cm_process_open(const char *const *argv, struct cm_process_stream *process_r,
+		     struct cm_error *err)
+{
+	int ends[2], error;
+
+	*process_r = (struct cm_process_stream){0};
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		cm_error_set_errno(err, "%s: cannot be run", argv[0]);
+		return false;
+	}
+	error = spawn(argv, ends[1], false, &process_r->pid);
+	close(ends[1]);
+	if (error == 0) {
+		process_r->stream = fdopen(ends[0], "r");
+		if (process_r->stream != NULL)
+			return true;
+		error = errno;
+		kill(process_r->pid, SIGTERM);
+		wait_for(process_r->pid);
+	}
+	close(ends[0]);
+	errno = error;
+	cm_error_set_errno(err, "%s: cannot be run", argv[0]);
+	return false;
+}
+
+void cm_process_close(struct cm_process_stream *process)
+{
+	if (process->stream == NULL)
+		return;
+	fclose(process->stream);
+	process->stream = NULL;
+	kill(process->pid, SIGTERM);
+	wait_for(process->pid);
 }

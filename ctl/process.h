@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "error.h"
 
@@ -27,5 +29,19 @@ struct cm_process_result {
    all. */
 bool cm_process_run(const char *const *argv, bool errors, struct cm_process_result *result_r,
 		    struct cm_error *err);
+
+/* A program whose output is read as it comes. */
+struct cm_process_stream {
+	FILE *stream;
+	pid_t pid;
+};
+
+/* Starts argv likewise; the output is what it writes to standard output. False with err filled, and
+   without a stream, if it cannot be run. */
+bool cm_process_open(const char *const *argv, struct cm_process_stream *process_r,
+		     struct cm_error *err);
+
+/* Ends the program and closes the stream. */
+void cm_process_close(struct cm_process_stream *process);
 
 #endif
