@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "storage.h"
 
@@ -47,27 +48,120 @@ static void print_totals(FILE *stream, const struct cm_storage *storage)
 	fprintf(stream, "  %5.1f %%\n", percent(storage->extra.bytes, all));
 }
 
+static void print_bar(FILE *stream, double share)
+{
+	static const char bar[] = "####################";
+
+	int length = (int)(share * (double)strlen(bar) / 100 + 0.5);
+
+	fprintf(stream, "%s%.*s\n", length > 0 ? "  " : "", length, bar);
+}
+
+/* A row of its own: what is in this class, and in none that is printed below. */
+static void print_row(FILE *stream, const char *label, const struct cm_storage_class *class,
+		      const struct cm_storage_class *next, uint64_t whole)
+{
+	uint64_t bytes = class->bytes - (next != NULL ? next->bytes : 0);
+	uint64_t count = class->count - (next != NULL ? next->count : 0);
+
+	fprintf(stream, "  %-20s ", label);
+	print_bytes(stream, bytes);
+	fprintf(stream, "  %5.1f %%  %10" PRIu64 " messages", percent(bytes, whole), count);
+	print_bar(stream, percent(bytes, whole));
+}
+
+/* "100 KiB" or "2 MiB" */
+static void name_size(uint64_t bytes, char name_r[16])
+{
+	bool large = bytes >= 1048576;
+
+	snprintf(name_r, 16, "%u %s", (unsigned int)(bytes / (large ? 1048576 : 1024)),
+		 large ? "MiB" : "KiB");
+}
+
+static void print_sizes(FILE *stream, const struct cm_storage *storage)
+{
+	const struct cm_storage_class *class = storage->by_size;
+	char label[48], from[16], to[16];
+
+	for (size_t i = 0; i < CM_STORAGE_SIZE_COUNT; i++) {
+		bool last = i + 1 == CM_STORAGE_SIZE_COUNT;
+
+		name_size(cm_storage_sizes[i], from);
+		if (!last)
+			name_size(cm_storage_sizes[i + 1], to);
+		if (i == 0)
+			snprintf(label, sizeof(label), "under %s", to);
+		else
+			snprintf(label, sizeof(label), last ? "%s or more" : "%s to %s", from, to);
+		print_row(stream, label, &class[i], last ? NULL : &class[i + 1], class[0].bytes);
+	}
+}
+
+static void name_days(char *label, size_t size, const unsigned int *days, size_t i, size_t count)
+{
+	if (i == 0)
+		snprintf(label, size, "under %u day", days[1]);
+	else if (i + 1 == count)
+		snprintf(label, size, "%u days or more", days[i]);
+	else
+		snprintf(label, size, "%u to %u days", days[i], days[i + 1]);
+}
+
+static void print_ages(FILE *stream, const struct cm_storage *storage)
+{
+	const struct cm_storage_class *class = storage->by_age;
+	char label[48];
+
+	for (size_t i = 0; i < CM_STORAGE_AGE_COUNT; i++) {
+		name_days(label, sizeof(label), cm_storage_age_days, i, CM_STORAGE_AGE_COUNT);
+		print_row(stream, label, &class[i],
+			  i + 1 < CM_STORAGE_AGE_COUNT ? &class[i + 1] : NULL, class[0].bytes);
+	}
+}
+
 static void print_messages(FILE *stream, const struct cm_storage *storage,
 			   const struct cm_storage_filter *filter)
 {
 	static const char *const parts[] = {[CM_MAILDIR_CUR] = " in cur",
 					    [CM_MAILDIR_NEW] = " in new",
-					    [CM_MAILDIR_TMP] = " in tmp"};
+					    [CM_MAILDIR_TMP] = " in tmp",
+					    [CM_MAILDIR_EXTRA] = ""};
+	char which[80] = "";
 
-	fprintf(stream, "\nMessages%s",
-		filter->part == CM_MAILDIR_EXTRA ? "" : parts[filter->part]);
 	if (filter->min_login_age > 0)
-		fprintf(stream, " of accounts not seen for %u days", filter->min_login_age);
-	fputc('\n', stream);
-	for (size_t i = 0; i < CM_STORAGE_SIZE_COUNT; i++) {
-		fputs("  from ", stream);
-		print_bytes(stream, cm_storage_sizes[i]);
-		fputs("    ", stream);
-		print_class(stream, &storage->by_size[i], storage->messages.bytes);
-	}
-	for (size_t i = 1; i < CM_STORAGE_AGE_COUNT; i++) {
-		fprintf(stream, "  from %3u days    ", cm_storage_age_days[i]);
-		print_class(stream, &storage->by_age[i], storage->messages.bytes);
+		snprintf(which, sizeof(which), " of accounts not used for %u days",
+			 filter->min_login_age);
+	fprintf(stream, "\nMessages%s%s by size\n", parts[filter->part], which);
+	print_sizes(stream, storage);
+	fprintf(stream, "\nMessages%s%s by age\n", parts[filter->part], which);
+	print_ages(stream, storage);
+}
+
+/* Each account once; the last column adds up. */
+static void print_seen(FILE *stream, const struct cm_storage *storage, uint64_t users)
+{
+	uint64_t before = 0;
+
+	fprintf(stream, "\nUsers by last use       users    share   added up\n");
+	for (size_t i = 0; i <= CM_STORAGE_SEEN_COUNT; i++) {
+		bool last = i == CM_STORAGE_SEEN_COUNT;
+		uint64_t now = last ? users : storage->active[i];
+		double share = percent(now - before, users);
+		char label[48];
+
+		if (i == 0)
+			snprintf(label, sizeof(label), "within %u day", cm_storage_seen_days[0]);
+		else if (last)
+			snprintf(label, sizeof(label), "over %u days ago",
+				 cm_storage_seen_days[i - 1]);
+		else
+			snprintf(label, sizeof(label), "%u to %u days ago",
+				 cm_storage_seen_days[i - 1], cm_storage_seen_days[i]);
+		fprintf(stream, "  %-18s %8" PRIu64 "  %5.1f %%    %5.1f %%", label, now - before,
+			share, percent(now, users));
+		print_bar(stream, share);
+		before = now;
 	}
 }
 
@@ -75,16 +169,13 @@ static void print_accounts(FILE *stream, const struct cm_storage *storage)
 {
 	uint64_t users = storage->accounts - storage->ci_accounts;
 
+	print_seen(stream, storage, users);
 	fprintf(stream,
-		"\nAccounts\n  all              %8" PRIu64 "\n  ci-              %8" PRIu64
-		"\n  users            %8" PRIu64 "\n",
-		storage->accounts, storage->ci_accounts, users);
-	for (size_t i = 0; i < CM_STORAGE_SEEN_COUNT; i++)
-		fprintf(stream, "  last %3u days    %8" PRIu64 "  %5.1f %%\n",
-			cm_storage_seen_days[i], storage->active[i],
-			percent(storage->active[i], users));
+		"\nAccounts\n  users              %8" PRIu64 "\n  tests (ci-)        %8" PRIu64
+		"\n",
+		users, storage->ci_accounts);
 	if (storage->without_password > 0)
-		fprintf(stream, "  no password      %8" PRIu64 " (not counted above)\n",
+		fprintf(stream, "  no password        %8" PRIu64 " (not counted above)\n",
 			storage->without_password);
 }
 

@@ -188,16 +188,34 @@ def test_text(crowd):
     lines = [" ".join(line.split()) for line in text.splitlines()]
     expected = crowd.expected(10, "cur")
     users = expected["accounts"]["user"]
-    assert "Messages in cur of accounts not seen for 10 days" in lines
-    assert f"all {expected['accounts']['all']}" in lines
-    assert "ci- 5" in lines
+    assert "Messages in cur of accounts not used for 10 days by size" in lines
     assert f"users {users}" in lines
-    for row in expected["accounts"]["active"]:
-        share = 100 * row["accounts"] / users
-        assert f"last {row['days']} days {row['accounts']} {share:.1f} %" in lines
-    for row in expected["messages"]["by_age"][1:]:
-        (line,) = [x for x in lines if x.startswith(f"from {row['min_days']} days ")]
-        assert line.endswith(f"% {row['count']} messages")
+    assert "tests (ci-) 5" in lines
+
+    def row(start, title=None):
+        """The first line after the title that begins so."""
+        there = lines[lines.index(title) :] if title else lines
+        return next(line for line in there if line.startswith(start + " "))
+
+    # Each user is in one row, and the last column adds up.
+    active = expected["accounts"]["active"]
+    labels = [f"{a} to {b} days ago" for a, b in zip(SEEN_DAYS, SEEN_DAYS[1:])]
+    labels = ["within 1 day", *labels, "over 150 days ago"]
+    added = [entry["accounts"] for entry in active] + [users]
+    for label, now, before in zip(labels, added, [0, *added]):
+        share = [100 * number / users for number in (now - before, now)]
+        assert row(label).startswith(f"{label} {now - before} {share[0]:.1f} % {share[1]:.1f} %")
+
+    # Each message is in one row of each table.
+    title = "Messages in cur of accounts not used for 10 days by age"
+    counts = [entry["count"] for entry in expected["messages"]["by_age"]] + [0]
+    labels = ["under 1 day", *(f"{a} to {b} days" for a, b in zip(AGE_DAYS[1:], AGE_DAYS[2:])), "90 days or more"]
+    for label, now, after in zip(labels, counts, counts[1:]):
+        assert f"% {now - after} messages" in row(label, title)
+    counts = [entry["count"] for entry in expected["messages"]["by_size"]] + [0]
+    labels = ["under 100 KiB", "100 KiB to 512 KiB", "512 KiB to 1 MiB", "1 MiB to 2 MiB", "2 MiB to 5 MiB"]
+    for label, now, after in zip([*labels, "5 MiB to 10 MiB", "10 MiB or more"], counts, counts[1:]):
+        assert f"% {now - after} messages" in row(label, title.replace("by age", "by size"))
     assert "no password 1 (not counted above)" in lines
 
 
