@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
-    """A certificate authority that the programs under test are told to trust."""
+    """A certificate authority that the programs under test trust."""
     from support.certificates import Authority
 
     return Authority(tmp_path_factory.mktemp("authority") / "ca")
@@ -15,7 +15,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def certificate(authority):
-    """A good server certificate for localhost."""
+    """A valid server certificate for localhost."""
     return authority.issue("localhost")
 
 
@@ -31,7 +31,7 @@ def backend():
 
 @pytest.fixture
 def push_server(tmp_path, backend, certificate):
-    """nghttpx before the backend: HTTP/2 and TLS."""
+    """nghttpx in front of the backend: HTTP/2 and TLS."""
     from support.push_service import Nghttpx
 
     with Nghttpx(tmp_path, backend, certificate) as server:
@@ -40,7 +40,7 @@ def push_server(tmp_path, backend, certificate):
 
 @pytest.fixture
 def make_notifyd(tmp_path, authority):
-    """Makes a chatmail-notifyd, not started yet: make_notifyd(url, ...)."""
+    """Makes a chatmail-notifyd that is not started: make_notifyd(url, ...)."""
     from support.notifyd import Notifyd
 
     made = []
@@ -57,7 +57,7 @@ def make_notifyd(tmp_path, authority):
 
 @pytest.fixture
 def notifyd(make_notifyd, push_server):
-    """One that talks to push_server, started."""
+    """A started chatmail-notifyd that sends to push_server."""
     return make_notifyd(push_server.url).start()
 
 
@@ -73,7 +73,7 @@ def connect_proxy():
 
 @pytest.fixture
 def stopped(tmp_path):
-    """A chatmail-milter, not started yet."""
+    """A chatmail-milter that is not started."""
     from support.milter_daemon import new_daemon
 
     instance = new_daemon(tmp_path)
@@ -83,6 +83,6 @@ def stopped(tmp_path):
 
 @pytest.fixture
 def daemon(stopped):
-    """A chatmail-milter, started."""
+    """A started chatmail-milter."""
     with stopped as instance:
         yield instance

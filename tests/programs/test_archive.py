@@ -1,5 +1,5 @@
-"""chatmailctl restore and user import, of archives that somebody else made: what is refused, and
-that nothing is left behind then."""
+"""chatmailctl restore and user import with foreign archives: what they refuse, and that they leave
+nothing behind then."""
 
 import hashlib
 import io
@@ -33,7 +33,7 @@ def account(name="alice1234@relay.test", **files):
 
 
 def archive(path, entries, kind="relay", ini=INI, end=True, first=True, **about):
-    """Writes an archive with a right digest, whatever is in it."""
+    """Writes an archive of any content with a valid digest."""
     digest = hashlib.sha256()
     count = 0
     head = {"format": 1, "kind": kind, "mail_domain": DOMAIN, "created": 1, **about}
@@ -65,7 +65,7 @@ def files(root):
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
 
 
-def test_sound(tmp_path):
+def test_valid_archive_is_restored(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     path = archive(tmp_path / "a.tar", [entry("relay/dkim/opendkim.private", b"key", mode=0o600), *account()])
@@ -79,8 +79,8 @@ def test_sound(tmp_path):
     assert (root / "etc/dkimkeys/opendkim.private").stat().st_mode & 0o777 == 0o600
 
 
-def test_deleted_in_the_middle(tmp_path):
-    """An account without a password is none."""
+def test_account_deleted_during_the_backup(tmp_path):
+    """An account without a password does not count as an account."""
     root = tmp_path / "root"
     root.mkdir()
     half = [entry("mail/bob123456@relay.test/cur/1", b"x")]
@@ -122,8 +122,8 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_hostile(tmp_path, what):
-    """Refused, also behind a sound account, and nothing is in place afterwards."""
+def test_hostile_archive_is_refused(tmp_path, what):
+    """The archive is refused even after a valid account, and nothing is put in place."""
     for number, before in enumerate(([], list(account("carol1234@relay.test")))):
         if "role" in what and before:
             continue
@@ -136,8 +136,8 @@ def test_hostile(tmp_path, what):
         assert files(root) == []
 
 
-def test_places(tmp_path):
-    """The archive's configuration does not choose where root writes."""
+def test_paths_outside_the_relay_are_refused(tmp_path):
+    """The archive's configuration does not decide where root writes."""
     ini = INI + "turn_secret_file = /etc/cron.d/x\n"
     path = archive(tmp_path / "a.tar", [entry("relay/key/turn_secret_file", b"secret of sixteen bytes")], ini=ini)
     root = tmp_path / "root"
@@ -149,8 +149,8 @@ def test_places(tmp_path):
     assert "etc/cron.d/x" in files(root)
 
 
-def test_size_that_lies(tmp_path):
-    """A petabyte of nothing is refused before the disk is full."""
+def test_declared_size_is_limited(tmp_path):
+    """A petabyte of zeros is refused before the disk is full."""
     path = tmp_path / "a.tar"
     archive(path, list(account()), end=False)
     with path.open("r+b") as file:
@@ -169,8 +169,9 @@ def test_size_that_lies(tmp_path):
     assert files(root) == []
 
 
-def test_damage(tmp_path):
-    """Each byte counts; what does not change the content may pass, but never another content."""
+def test_damaged_archive_is_refused(tmp_path):
+    """Changes single bytes and cuts the archive: restore fails, or the changed byte is not
+    content."""
     sound = archive(tmp_path / "a.tar", list(account(**{"cur/1": b"m" * 700}))).read_bytes()
     (tmp_path / "root").mkdir()
     for offset in [*range(0, len(sound.rstrip(b"\0")), 97), sound.index(b"mmm") + 5]:
@@ -190,14 +191,14 @@ def test_damage(tmp_path):
     [{"end": False}, {"first": False}, {"format": 2}, {"kind": "account"}, {"ini": None}, {"ini": "[params]\n"}],
     ids=str,
 )
-def test_form(tmp_path, change):
+def test_archive_format(tmp_path, change):
     root = tmp_path / "root"
     root.mkdir()
     assert restore(root, archive(tmp_path / "a.tar", list(account()), **change)).returncode == 2
     assert files(root) == []
 
 
-def test_what_exists_stays(tmp_path):
+def test_existing_files_stay(tmp_path):
     root = tmp_path / "root"
     (root / "etc").mkdir(parents=True)
     (root / "etc/chatmail.ini").write_text("mine")
@@ -213,7 +214,7 @@ def test_what_exists_stays(tmp_path):
     assert os.listdir(mailboxes) == ["dave12345@relay.test"]
 
 
-def test_killed_run_leaves_nothing_in_the_way(tmp_path):
+def test_killed_run_does_not_block_the_next(tmp_path):
     root = tmp_path / "root"
     stage = root / "home/vmail/mail/relay.test/.restoring"
     (stage / "alice1234@relay.test/cur").mkdir(parents=True)

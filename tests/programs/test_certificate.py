@@ -1,4 +1,4 @@
-"""chatmailctl certificate: is the pair right, and who is told of it."""
+"""chatmailctl certificate: is the pair valid, and do the servers read it again?"""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from support.web import CTL
 
 
 class Pair:
-    """A certificate and a key in a directory, and a chatmail.ini that names them."""
+    """A certificate and a key in a directory, and a chatmail.ini with their paths."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -32,7 +32,7 @@ class Pair:
         )  # fmt: skip
 
     def make_between(self, begin, end):
-        """One that is valid from so many days from now until so many days from now."""
+        """A certificate that is valid between two days, counted from now."""
 
         def date(days):
             moment = datetime.now(timezone.utc) + timedelta(days=days)
@@ -69,7 +69,7 @@ def pair(tmp_path):
     return Pair(tmp_path)
 
 
-def test_a_good_pair(pair):
+def test_a_valid_pair_is_accepted(pair):
     pair.make("DNS:relay.test,DNS:*.relay.test")
     done = pair.run()
     assert done.returncode == 0
@@ -80,7 +80,7 @@ def test_a_good_pair(pair):
 @pytest.mark.parametrize("domain, name", [
     ("192.0.2.1", "IP:192.0.2.1"), ("[2001:db8::25]", "IP:2001:db8::25"), ("a.relay.test", "DNS:*.relay.test"),
 ])  # fmt: skip
-def test_names_that_fit(pair, domain, name):
+def test_matching_names_are_accepted(pair, domain, name):
     pair.configure(domain.replace("[2001", "2001").rstrip("]"))
     pair.make(name)
     assert pair.run().returncode == 0
@@ -92,7 +92,7 @@ def test_names_that_fit(pair, domain, name):
     ("other key", "not the key of"), ("no key", "key.pem: No such file"), ("nonsense key", "not a private key"),
     ("expired", "has expired"),
 ])  # fmt: skip
-def test_a_wrong_pair(pair, fault, words, verb):
+def test_an_invalid_pair_is_refused(pair, fault, words, verb):
     if fault == "expired":
         pair.make_between(-10, -1)
     elif fault != "absent":
@@ -111,18 +111,18 @@ def test_a_wrong_pair(pair, fault, words, verb):
     assert words in done.stderr
 
 
-def test_names_that_are_missing(pair):
+def test_missing_names_are_reported(pair):
     pair.make()
     warnings = pair.run().stderr
     assert "not for mta-sts.relay.test" in warnings and "not for autoconfig.relay.test" in warnings
     pair.configure("_relay.test")
     pair.make("DNS:_relay.test")
-    assert pair.run().stderr.count("warning") == 3  # by tls_external_cert_and_key it is no test relay
+    assert pair.run().stderr.count("warning") == 3  # a certificate named by tls_external_cert_and_key is checked like a public one
 
 
 @pytest.fixture
 def delivered(pair, tmp_path):
-    """Another pair, elsewhere, as an ACME client writes it: behind symbolic links."""
+    """Another pair in another place, behind symbolic links, as an ACME client writes it."""
     archive = tmp_path / "archive"
     archive.mkdir()
     other = Pair(archive)
@@ -161,7 +161,7 @@ def test_files_in_place_are_not_copied(pair, delivered):
 
 
 @pytest.mark.parametrize("fault", ["key", "name", "certificate"])
-def test_a_wrong_pair_is_not_put_in_place(pair, delivered, fault):
+def test_an_invalid_pair_is_not_put_in_place(pair, delivered, fault):
     other, certificate, key = delivered
     pair.make()
     before = pair.certificate.read_bytes(), pair.key.read_bytes()
@@ -174,13 +174,13 @@ def test_a_wrong_pair_is_not_put_in_place(pair, delivered, fault):
     assert (pair.certificate.read_bytes(), pair.key.read_bytes()) == before
 
 
-def test_a_certificate_without_its_key(pair):
+def test_a_certificate_without_its_key_is_refused(pair):
     done = pair.run("deployed", "cert.pem")
     assert done.returncode == 2 and "the key is missing" in done.stderr
 
 
 @pytest.mark.parametrize("days, soon", [(90, False), (22, False), (6, False), (365, False)])
-def test_status(pair, days, soon):
+def test_status_checks_the_certificate(pair, days, soon):
     pair.make(days=days)
     status = pair.status()
     assert (days - 1) * 86400 < status["seconds_left"] <= days * 86400
@@ -188,7 +188,8 @@ def test_status(pair, days, soon):
 
 
 def test_status_warns_in_time(pair):
-    """Of a certificate for 90 days the last 21, of one for six days the last day and a half."""
+    """In the last 21 days of a certificate for 90 days, and in the last day and a half of one for
+    six days."""
     for life, left in ((90, 20), (6, 1)):
         pair.make_between(left - life, left)
         assert pair.status()["ends_soon"] is True

@@ -1,4 +1,4 @@
-"""chatmailctl check: the milter's judgement of a file, its output and its exit status."""
+"""chatmailctl check: the milter's verdict on a file, its output and its exit status."""
 
 import json
 import os
@@ -59,14 +59,14 @@ def lf(message):
     return message.replace(b"\r\n", b"\n")
 
 
-def test_accept_from_standard_input_and_from_a_file(check, directory):
+def test_reads_from_standard_input_and_from_a_file(check, directory):
     for message in (messages.encrypted(ALICE, PEER), lf(messages.encrypted(ALICE, PEER))):
         assert check(*OUT, "-", message=message) == (0, "accept encrypted\n", "")
         (directory / "message").write_bytes(message)
         assert check(*OUT, directory / "message") == (0, "accept encrypted\n", "")
 
 
-def test_lines_of_a_mailbox_file_are_passed_over(check):
+def test_lines_of_an_mbox_file_are_skipped(check):
     message = messages.encrypted(ALICE, PEER)
     line = b"From alice@relay.test Mon Nov 23 01:00:00 2026\r\n"
     for first in (line, b">" + line, line + b">>" + line.lower()):
@@ -76,7 +76,7 @@ def test_lines_of_a_mailbox_file_are_passed_over(check):
         assert check(*OUT, "-", message=other) == (1, "500 Invalid FROM header\n", "")
 
 
-def test_secure_join_passes_both_ways(check, key):
+def test_secure_join_passes_in_both_directions(check, key):
     for step in ("vc-request", "vg-request"):
         message = messages.secure_join(ALICE, PEER, step)
         assert check(*OUT, "-", message=message) == (0, "accept secure-join\n", "")
@@ -84,7 +84,7 @@ def test_secure_join_passes_both_ways(check, key):
         assert check(*IN, "-", message=message) == (0, "accept secure-join\n", "")
 
 
-def test_refusals(check):
+def test_refusals_print_the_reply(check):
     assert check(*OUT, "-", message=messages.cleartext(ALICE, PEER)) == (1, REFUSED, "")
     assert check(*OUT, "-", message=b"") == (1, "500 Invalid FROM header\n", "")
     assert check(*OUT, "-", message=b"\r\n") == (1, "500 Invalid FROM header\n", "")
@@ -109,7 +109,7 @@ def test_dkim_is_verified_with_the_resolver(check, key):
     assert check(*IN, "-", message=unknown) == (1, "554 5.7.1 No valid DKIM signature found\n", "")
 
 
-def test_dkim_that_cannot_be_asked_for_is_no_verdict(check, key, directory):
+def test_silent_dns_is_temporary(check, key, directory):
     text = (directory / "chatmail.ini").read_text()
     lines = [line for line in text.splitlines() if not line.startswith("resolver")]
     (directory / "deaf.ini").write_text("\n".join([*lines, "resolver = 127.0.0.1@9", ""]))
@@ -139,7 +139,7 @@ def test_bounces_and_blocked_senders(check, key):
     assert status == 1 and out.startswith("554 5.7.1 ")
 
 
-def test_verbose_tells_what_was_seen(check):
+def test_verbose_prints_the_structure(check):
     status, out, _ = check(*OUT, "-v", "-", message=messages.encrypted(ALICE, PEER))
     assert status == 0
     lines = out.splitlines()
@@ -150,7 +150,7 @@ def test_verbose_tells_what_was_seen(check):
     assert "type: text/plain" in out and "rule: not-encrypted" in out
 
 
-def test_json(check, key):
+def test_json_output(check, key):
     status, out, _ = check(*OUT, "--json", "-", message=messages.encrypted(ALICE, PEER))
     assert status == 0 and json.loads(out)["accept"] is True
     status, out, _ = check(*IN, "--json", "-", message=messages.encrypted(PEER, BOB))
@@ -162,7 +162,7 @@ def test_json(check, key):
     assert "seen" not in answer
 
 
-def test_json_tells_what_was_seen(check):
+def test_json_contains_the_structure(check):
     for message in (messages.encrypted(ALICE, PEER), messages.cleartext(ALICE, PEER), b""):
         plain = check(*OUT, "-v", "-", message=message)
         status, out, _ = check(*OUT, "-v", "--json", "-", message=message)
@@ -184,7 +184,7 @@ def test_json_tells_what_was_seen(check):
         ([*OUT, "-c", "/nonexistent/ini", "-"], "/nonexistent/ini"),
     ],
 )
-def test_wrong_usage_and_trouble_exit_with_2(check, arguments, text):
+def test_wrong_usage_and_errors_exit_with_2(check, arguments, text):
     status, out, err = check(*arguments)
     assert (status, out) == (2, "")
     assert text in err

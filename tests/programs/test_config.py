@@ -1,4 +1,4 @@
-"""chatmailctl config: what it writes, what it leaves alone, and what it refuses."""
+"""chatmailctl config: which files it writes, which it leaves alone, and what it refuses."""
 
 import json
 import os
@@ -16,7 +16,7 @@ TEMPLATES = SOURCE / "packaging" / "config"
 
 @pytest.fixture
 def root(tmp_path):
-    """A machine with a chatmail.ini and nothing else."""
+    """A machine with a chatmail.ini and no other file."""
     (tmp_path / "etc").mkdir()
     write_ini(tmp_path)
     return tmp_path
@@ -61,7 +61,7 @@ def leftovers(root):
 
 
 def stamps(root):
-    """What a write would change; reading a file may change its time of access."""
+    """The state of each file, without the time of access, which reading may change."""
     found = {path: path.stat() for path in (root / "etc").rglob("*")}
     return {path: (got.st_ino, got.st_mode, got.st_ctime_ns) for path, got in found.items()}
 
@@ -74,7 +74,7 @@ def test_apply_again_changes_nothing(root):
     assert stamps(root) == before
 
 
-def test_apply_replaces_only_what_differs(root):
+def test_apply_replaces_only_changed_files(root):
     write_ini(root, dkim_signing="opendkim")
     apply(root)
     main = root / "etc/postfix/main.cf"
@@ -185,13 +185,13 @@ def test_settings(root):
 
 
 @pytest.mark.parametrize("signing, milters", [("milter", 1), ("opendkim", 2)])
-def test_who_signs(root, signing, milters):
+def test_signing_milter_as_configured(root, signing, milters):
     write_ini(root, dkim_signing=signing)
     report = json.loads(apply(root, "--json").stdout)
     assert any("opendkim" in path for path in report) == (signing == "opendkim")
     master = (root / "etc/postfix/master.cf").read_text()
     lists = re.findall("smtpd_milters=(.*)", master)
-    # From other relays by SMTP and by HTTPS, then three ports for our users.
+    # Mail from other relays by SMTP and by HTTPS, then three ports for our users.
     assert [len(text.split(",")) for text in lists] == [1, 1, milters, milters, milters]
     main = (root / "etc/postfix/main.cf").read_text()
     [bounces] = re.findall("^non_smtpd_milters = (.*)", main, re.MULTILINE)
@@ -210,8 +210,8 @@ def test_relay_without_a_name_signs_nothing(root, signing):
     assert "opendkim" not in (root / "etc/postfix/master.cf").read_text()
 
 
-def test_postfix_takes_it(root):
-    """postconf finds no parameter that it does not know or that is set twice."""
+def test_postfix_accepts_the_files(root):
+    """postconf reports no unknown parameter, and none that is set twice."""
     apply(root)
     (root / "etc/postfix/dynamicmaps.cf").write_text("")
     done = subprocess.run(

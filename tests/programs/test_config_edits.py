@@ -1,4 +1,4 @@
-"""chatmailctl config apply on files that the operator changed, and taking it back."""
+"""chatmailctl config apply on files that the operator changed, and its rollback."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def machine(tmp_path):
 
 
 def words(done, machine):
-    """What became of each file that was reported."""
+    """The reported state of each file."""
     report = json.loads(done.stdout)
     return {path.removeprefix(str(machine.root)): word for path, word in report.items()}
 
@@ -48,7 +48,7 @@ def test_edits_stay_when_nothing_changes(machine):
 
 
 def make_conflict(machine):
-    """The operator's text and the file with the template's."""
+    """The operator's text and the path of the file with the template's."""
     machine.apply()
     main = machine.path(MAIN)
     mine = main.read_text().replace("notify_classes =", "notify_classes = delay")
@@ -67,7 +67,7 @@ def make_conflict(machine):
 
 def test_conflict_changes_nothing(machine):
     mine, _ = make_conflict(machine)
-    # The same again until it is resolved.
+    # It is reported again until it is resolved.
     machine.apply(status=1)
     assert machine.path(MAIN).read_text() == mine
 
@@ -87,12 +87,12 @@ def test_conflict_resolved_by_taking(machine):
     machine.apply("--take", str(machine.path(MAIN)))
     assert machine.path(MAIN).read_text() == text
     assert not new.exists()
-    # What was replaced is not lost.
+    # The replaced text is still available.
     machine.config("rollback")
     assert machine.path(MAIN).read_text() == mine
 
 
-def test_additions_have_files_of_their_own(machine):
+def test_additions_have_their_own_files(machine):
     machine.apply()
     local = machine.path(MAIN + ".local")
     append(local, "notify_classes = delay\n")
@@ -109,7 +109,7 @@ def test_additions_have_files_of_their_own(machine):
 
 
 def test_dovecot_and_opendkim_read_the_additions(machine):
-    """As apply's own check sees them."""
+    """As apply's own check reads them."""
     machine.apply()
     for name, text in (("dovecot/dovecot.conf", "nonsense = 1\n"), ("opendkim.conf", "Non sense\n")):
         local = machine.path(f"/etc/{name}.local")
@@ -120,7 +120,7 @@ def test_dovecot_and_opendkim_read_the_additions(machine):
         local.write_text(before)
 
 
-def test_file_that_was_there_is_kept_beside(machine):
+def test_existing_file_is_kept_beside(machine):
     main = machine.path(MAIN)
     main.parent.mkdir()
     main.write_text("# Debian's\ncompatibility_level = 3.6\n")
@@ -138,7 +138,7 @@ def test_file_that_was_there_is_kept_beside(machine):
     assert "no change to roll back" in machine.config("rollback").stderr
 
 
-def test_file_that_was_removed_stays_away(machine):
+def test_removed_file_is_not_created_again(machine):
     machine.apply()
     cron = machine.path("/etc/cron.d/chatmail")
     cron.unlink()
@@ -149,7 +149,7 @@ def test_file_that_was_removed_stays_away(machine):
     assert "24 3" in cron.read_text()
 
 
-def test_file_that_no_template_makes_any_more(machine):
+def test_file_without_a_template_is_removed(machine):
     machine.apply()
     append(machine.path("/etc/dkimkeys/KeyTable"), "# mine\n")
     machine.write_ini(mail_domain="192.0.2.1")
@@ -176,8 +176,8 @@ def test_file_that_no_template_makes_any_more(machine):
         ("cron/chatmail", "23 3 * * *", "at night", "cron"),
     ],
 )
-def test_servers_refuse(machine, template, old, new, server):
-    """Nothing is put in place that a server would not start with, whoever wrote it."""
+def test_errors_of_the_servers_checks_stop_apply(machine, template, old, new, server):
+    """Nothing is put in place with which a server would not start, whoever wrote it."""
     machine.apply()
     before = {path: path.read_bytes() for path in machine.managed()}
     machine.change_template("postfix/login_map", "# Each", "# Every")
@@ -190,8 +190,8 @@ def test_servers_refuse(machine, template, old, new, server):
     machine.apply("--no-check")
 
 
-def test_missing_certificate_is_no_reason(machine):
-    """The first one may need the web server, whose configuration comes with the same apply."""
+def test_missing_certificate_does_not_stop_apply(machine):
+    """The first certificate may need the web server, whose configuration is in the same apply."""
     machine.write_ini(tls_external_cert_and_key="/etc/ssl/nothing.pem /etc/ssl/nothing.key")
     machine.apply()
 
@@ -206,7 +206,7 @@ def test_rollback(machine):
     assert words(done, machine)[MAIN] == "merged"
     assert words(done, machine)["/etc/dovecot/dovecot.conf"] == "changed"
     assert machine.path(MAIN).read_text() == first + "# mine\n"
-    # The next apply does it again.
+    # The next apply makes the change again.
     machine.apply()
     assert "message_size_limit = 1000000\n" in machine.path(MAIN).read_text()
     assert machine.path(MAIN).read_text().endswith("# mine\n")
@@ -261,7 +261,7 @@ def test_state_is_private(machine):
     assert stat.S_IMODE((machine.root / STATE).stat().st_mode) == 0o700
 
 
-def test_owner_stays(machine):
+def test_owner_and_mode_stay(machine):
     machine.apply()
     main = machine.path(MAIN)
     os.chown(main, 12345, 12346)
@@ -280,7 +280,7 @@ def test_symbolic_link_is_not_replaced(machine):
 
 
 def test_alpine(machine):
-    """Its OpenDKIM reads another file."""
+    """OpenDKIM on Alpine reads another file."""
     machine.path("/etc/alpine-release").write_text("3.24.0\n")
     machine.apply()
     assert machine.path("/etc/opendkim/opendkim.conf").exists()
@@ -288,7 +288,7 @@ def test_alpine(machine):
 
 
 def test_without_diffutils(machine, tmp_path):
-    """What needs no merge works; what needs one says what is missing."""
+    """Changes without a merge work; a merge fails and names the missing program."""
     machine.apply()
     append(machine.path(MAIN), "# mine\n")
     machine.change_template("postfix/main.cf", "biff = no\n", "")
@@ -296,14 +296,14 @@ def test_without_diffutils(machine, tmp_path):
     programs.mkdir()
     for name in ("sh", "postconf"):
         (programs / name).symlink_to(shutil.which(name, path="/usr/sbin:/usr/bin:/bin"))
-    # /usr/sbin is appended, and has no diff3.
+    # /usr/sbin is appended to PATH, and does not contain diff3.
     done = machine.config("apply", "--no-check", env={"PATH": str(programs)})
     assert done.returncode == 2
     assert "diff3 is not installed: it is in the package diffutils" in done.stderr
 
 
-def test_two_at_once(machine):
-    """The second waits for the first."""
+def test_two_runs_at_once(machine):
+    """The second run waits for the first."""
     machine.apply()
     machine.write_ini(max_message_size="1000000")
     command = machine.config("list").args

@@ -1,8 +1,7 @@
-"""chatmailctl config apply killed at any of its steps: no edit lost, no half of an update.
+"""chatmailctl config apply killed at any of its steps: no edit is lost, no update is half done.
 
 CONFIG_SEEDS=N runs the random test with N seeds instead of one, and kills at every step instead of
-at some.
-"""
+at some."""
 
 import os
 import random
@@ -27,16 +26,16 @@ def killed_at(step):
 
 
 def steps(machine, tmp_path):
-    """How many steps the next apply has; it is carried out."""
+    """Runs the next apply; returns how many steps it has."""
     count = tmp_path / "count"
     count.unlink(missing_ok=True)
     machine.apply("--no-check", env={**killed_at(0), "KILL_COUNT": str(count)})
-    # The programs that it runs count too; it ends last.
+    # The programs that apply runs are counted, too; apply itself ends last.
     return int(count.read_text().split()[-1])
 
 
 def set_version(machine, version):
-    """Marks every template, so that each file shows which one it is from."""
+    """Marks every template, so that each rendered file shows its release."""
     for template in machine.templates.glob("*/*"):
         other = template.name == "check" or template.name.endswith(".local")
         if template.parent.name != "www" and not other:
@@ -50,7 +49,7 @@ def versions(machine):
 
 
 def behind(machine, version):
-    """The files of another release than this one; all of them if version is None."""
+    """The files of another release than this one; all files if version is None."""
     paths = [path for path in machine.managed() if not path.name.endswith(".local")]
     return {str(path) for path in paths if f"# version {version}\n" not in path.read_text()}
 
@@ -60,7 +59,7 @@ def conflicts(report):
 
 
 def test_killed_at_each_step(machine, tmp_path):
-    """A small manifest with an edit to merge, a new file, one to remove and one that was there."""
+    """A small manifest with an edit to merge, a new file, a file to remove and a foreign file."""
     manifest = "postfix/main.cf /etc/postfix/main.cf\npostfix/tls_policy /etc/tls_policy\n"
     (machine.templates / "manifest").write_text(manifest)
     set_version(machine, 1)
@@ -101,14 +100,14 @@ def test_leftovers_of_earlier_releases(machine):
 
 
 def test_edit_between_kill_and_recovery(machine, tmp_path):
-    """The operator's edit is merged into what the interrupted run had decided."""
+    """The operator's edit is merged into the committed change of the interrupted run."""
     machine.apply()
     machine.write_ini(max_message_size="1000000")
     subprocess.run(["cp", "-a", machine.root, tmp_path / "saved"], check=True)
     total = steps(machine, tmp_path)
     subprocess.run(["rm", "-rf", machine.root], check=True)
     subprocess.run(["cp", "-a", tmp_path / "saved", machine.root], check=True)
-    # Decided, and no file replaced yet.
+    # The change is committed, and no file is replaced yet.
     for step in range(total, 0, -1):
         if "commit" in {path.name for path in machine.leftovers()}:
             break
@@ -118,7 +117,7 @@ def test_edit_between_kill_and_recovery(machine, tmp_path):
     main = machine.path(MAIN)
     main.write_text("# mine\n" + main.read_text())
     assert "interrupted" in machine.config("list").stderr
-    # As at boot, when chatmail.ini may be anything.
+    # As at boot, when chatmail.ini may have any content.
     saved = machine.path("/etc/chatmail.ini").read_text()
     machine.path("/etc/chatmail.ini").write_text("broken\n")
     done = machine.config("finish")
@@ -129,7 +128,8 @@ def test_edit_between_kill_and_recovery(machine, tmp_path):
     assert machine.config("finish").stderr == ""
 
 
-# A line that is one setting with a number, as Postfix, Dovecot, nginx, OpenDKIM and sysctl write it.
+# A line with one setting and a number, in the form of Postfix, Dovecot, nginx, OpenDKIM and
+# sysctl.
 NUMBER = re.compile(r"^(\s*[a-zA-Z_.]+(?:\s*=\s*|\s+))(\d+)(;?\n)$")
 
 
@@ -139,7 +139,7 @@ def other_number(line, by=1):
 
 
 class Operator:
-    """Edits files at random and knows what must be found in them."""
+    """Edits files at random and knows which edits must be found in them."""
 
     def __init__(self, machine, chance):
         self.machine, self.chance = machine, chance
@@ -176,7 +176,7 @@ class Operator:
 
 
 def change_templates(machine, chance, version):
-    """A new release of the templates: some lines less, some more."""
+    """A new release of the templates: some lines fewer, some more."""
     set_version(machine, version)
     dovecot = f"dovecot-{machine.dovecot}/dovecot.conf"
     for name in ("postfix/main.cf", "postfix/master.cf", "nginx/nginx.conf", "opendkim/opendkim.conf",
@@ -189,15 +189,16 @@ def change_templates(machine, chance, version):
         numbers = [n for n, line in enumerate(lines) if NUMBER.match(line)]
         if numbers and chance.random() < 0.3:
             place = chance.choice(numbers)
-            # Never what an operator made of it: that would not be the operator's any more.
+            # Never write the operator's own value: then the line would not be the operator's any
+            # more.
             lines[place] = other_number(lines[place], by=37)
         lines.insert(chance.randrange(1, len(lines)), f"# release {version}\n")
         template.write_text("".join(lines))
 
 
 def servers_accept(machine):
-    """Those whose checks can read the files where they are: apply asked all of them before. 77: the
-    server is not installed in this version."""
+    """Runs those checks that can read the files at their final place; apply ran all of them
+    before. 77: the server is not installed in this version."""
     for server, version in (("postfix", ""), ("dovecot", f"dovecot-{machine.dovecot}")):
         check = machine.templates / server / "check"
         path = os.environ["PATH"] + ":/usr/sbin"
@@ -211,7 +212,7 @@ def servers_accept(machine):
 
 
 def resolve(operator, report, version):
-    """The options by which the operator decides each conflict."""
+    """The options with which the operator decides each conflict."""
     options = []
     for path in operator.machine.managed():
         if str(path) not in conflicts(report):
@@ -245,8 +246,8 @@ def test_random_edits_releases_and_kills(machine, tmp_path, seed):
         before = machine.config("list").stderr
         done = machine.config("apply")
         operator.check()
-        # All files, or none. Only an edit that was made after the kill may conflict with a change
-        # that has to be finished: then this one file waits for the operator, who reads so.
+        # All files are new, or none. Only an edit after the kill may conflict with a committed
+        # change: then this file waits for the operator, who gets a message.
         waiting = behind(machine, version)
         if waiting and waiting != behind(machine, None):
             assert "interrupted" in before and waiting <= conflicts(done.stdout), done.stderr

@@ -1,4 +1,5 @@
-"""Values of chatmail.ini with unusual bytes: refused, or read by each server as they stand."""
+"""Values of chatmail.ini with unusual bytes: each is refused, or every server reads it
+unchanged."""
 
 import os
 import random
@@ -17,7 +18,7 @@ def read(command):
 
 
 def values(machine):
-    """What Postfix and Dovecot read where chatmail.ini's two paths stand."""
+    """The two paths of chatmail.ini as Postfix and Dovecot read them."""
     postconf = ["postconf", "-c", machine.path("/etc/postfix"), "-h"]
     doveconf = ["doveconf", "-c", machine.path("/etc/dovecot/dovecot.conf"), "-P", "-h"]
     return {
@@ -32,12 +33,12 @@ def random_path(chance):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_paths(tmp_path, seed):
+def test_paths_with_unusual_bytes(tmp_path, seed):
     chance = random.Random(seed)
     machine = Machine(tmp_path)
     accepted = 0
     for _ in range(15):
-        # One odd byte in a sound path is the likeliest to get through.
+        # One odd byte in an otherwise valid path is the most likely to pass.
         sound = "/srv/" + "".join(chance.choice("abcXYZ019._+@=~:-") for _ in range(6))
         paths = [chance.choice([sound, sound + chance.choice(BYTES), random_path(chance)]), sound + "k"]
         machine.write_ini(tls_external_cert_and_key=" ".join(paths))
@@ -52,7 +53,7 @@ def test_paths(tmp_path, seed):
 
 
 @pytest.mark.parametrize("byte", "$#;{}\"'\\`%<>|&*?!()[]^,")
-def test_bytes_that_mean_something(tmp_path, byte):
+def test_bytes_with_a_meaning_for_servers(tmp_path, byte):
     machine = Machine(tmp_path)
     for key, value in [
         ("mailboxes_dir", f"/srv/a{byte}b"),
@@ -64,7 +65,7 @@ def test_bytes_that_mean_something(tmp_path, byte):
 
 
 @pytest.mark.parametrize("path", ["/", "//", "/.", "/..", "/srv/..", "/srv/./mail", "srv"])
-def test_mailboxes_dir(tmp_path, path):
+def test_mailboxes_dir_with_unusual_bytes(tmp_path, path):
     machine = Machine(tmp_path)
     machine.write_ini(mailboxes_dir=path)
     assert "mailboxes_dir" in machine.config("apply").stderr

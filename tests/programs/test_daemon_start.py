@@ -84,7 +84,7 @@ def test_help_and_version(daemon):
         (["--nonsense"], "--nonsense"),
         (["-c"], "c"),
         (["-f", "extra"], "unexpected argument: extra"),
-        # In the background they would be below "/".
+        # In the background they would be relative to "/".
         (["-c", "chatmail.ini"], "chatmail.ini: must be an absolute path unless -f is given"),
         (["-p", "pid"], "pid: must be an absolute path unless -f is given"),
     ],
@@ -106,28 +106,28 @@ def test_wrong_command_lines(daemon, arguments, complaint):
         (["-u", "no-such-user"], "there is no user no-such-user"),
     ],
 )
-def test_bad_start(daemon, foreground, options, complaint):
+def test_start_failures(daemon, foreground, options, complaint):
     result = daemon.run("-c", daemon.ini, *options, *(["-f"] if foreground else []))
     assert result.returncode == 1
     assert complaint in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_bad_configuration(daemon):
+def test_invalid_configuration(daemon):
     daemon.configure(max_user_send_per_minute="many")
     result = daemon.run("-c", daemon.ini)
     assert result.returncode == 1
     assert f"{daemon.ini}" in result.stderr and "max_user_send_per_minute" in result.stderr
 
 
-def test_background(daemon):
-    """The starting process ends with success once the program works."""
+def test_background_start(daemon):
+    """The starting process exits with success once the program works."""
     result = daemon.run("-c", daemon.ini, "-p", daemon.pid_file)
     assert result.returncode == 0, result.stderr
     pid = int(daemon.pid_file.read_text())
     assert os.readlink(f"/proc/{pid}/cwd") == "/"
     assert os.readlink(f"/proc/{pid}/fd/2") == "/dev/null"
-    # the second one is refused, and disturbs nothing
+    # a second instance is refused, and disturbs nothing
     again = daemon.run("-c", daemon.ini, "-p", daemon.pid_file)
     assert again.returncode == 1
     assert "is already running" in again.stderr
@@ -135,7 +135,7 @@ def test_background(daemon):
 
 
 def test_relative_paths_in_the_foreground(daemon):
-    """They mean what they say, at each reload too."""
+    """Relative paths keep their meaning, also at each reload."""
     command = [daemon.program, "-f", "-c", "chatmail.ini", "-p", "pid", "-u", USER, *daemon.options]
     log = daemon.directory / "log"
     with log.open("w") as stream:
@@ -143,7 +143,7 @@ def test_relative_paths_in_the_foreground(daemon):
     try:
         eventually(lambda: daemon.pid_file.exists() and daemon.pid_file.read_text() != "")
         if daemon.name in ("chatmail-milter", "chatmail-notifyd"):
-            # The file is there before the configuration has been read for the first time.
+            # The PID file appears before the program has read the configuration.
             eventually(lambda: re.search("listening on|watching the queue", log.read_text()))
             daemon.configure(max_user_send_per_minute="many")
             before = log.read_text()
@@ -161,7 +161,8 @@ def test_relative_paths_in_the_foreground(daemon):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_becomes_an_ordinary_user(daemon):
-    """Root has written the PID file in a directory that is not the user's: it is emptied."""
+    """Root wrote the PID file in a directory that the user cannot write: the program empties
+    it."""
     nobody = pwd.getpwnam("nobody")
     run = daemon.directory / "run"
     run.mkdir()
@@ -183,11 +184,11 @@ def test_becomes_an_ordinary_user(daemon):
 
 
 def test_the_sandbox_is_closed(daemon):
-    """The kernel's own words about the running program, as the ordinary user that services are.
-    What the walls hold back is in tests/unit/common/daemon/test_sandbox.c."""
+    """The kernel reports the limits of the running program, which runs as an ordinary user as
+    services do. tests/unit/common/sandbox/test_sandbox.c shows what the limits prevent."""
     for place in (daemon.directory, daemon.directory / "mail"):
         os.chown(place, pwd.getpwnam("nobody").pw_uid, -1)
-    # pytest's directories are root's alone.
+    # Only root can enter pytest's directories.
     for place in daemon.directory.parents:
         if place != Path("/tmp") and Path("/tmp") in place.parents:
             place.chmod(0o711)

@@ -1,4 +1,4 @@
-"""chatmailctl dns: the records, and what --check finds in zones of a real name server."""
+"""chatmailctl dns: the records, and the findings of --check in zones of a real name server."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def dns(root, *arguments, addresses=(ADDRESS, ADDRESS6)):
 
 
 def zone_of(root, domain, *arguments):
-    """The lines that the operator is told to publish."""
+    """The records that chatmailctl prints for the operator."""
     write_ini(root, domain)
     done = dns(root, *arguments)
     assert done.returncode == 0, done.stderr
@@ -60,7 +60,7 @@ def extra(line):
     return lambda lines: [*lines, line]
 
 
-# What is done to a good zone; what is found: state, type, name before the domain, needed, remedy.
+# A change to a valid zone, and the finding: state, type, name before the domain, needed, remedy.
 CASES = {
     "no-a": (without(r" IN A "), "missing", "A", "", True, "add: .* IN A "),
     "wrong-a": (change(r"192\.0\.2\.1", "192.0.2.9"), "wrong", "A", "", True, "another machine"),
@@ -104,7 +104,7 @@ CASES = {
     "no-authority": (change('"letsencrypt.org"', '";"'), "wrong", "CAA", "", False, "no authority"),
 }
 
-# Right as well, though not as printed.
+# Valid as well, though not as printed.
 FINE = {
     "fine": lambda lines: lines,
     "by-mx": change("v=spf1 a ~all", "v=spf1 mx -all"),
@@ -136,7 +136,7 @@ def check(root, server, domain, *arguments, resolver=None, **how):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_wrong_zone(root, server, name):
+def test_fault_in_a_zone_is_reported(root, server, name):
     _, state, kind, prefix, needed, remedy = CASES[name]
     status, findings = check(root, server, f"{name}.test")
     wrong = [finding for finding in findings if finding["state"] != "ok"]
@@ -149,13 +149,13 @@ def test_wrong_zone(root, server, name):
 
 
 @pytest.mark.parametrize("name", FINE)
-def test_right_zone(root, server, name):
+def test_valid_zone_has_no_findings(root, server, name):
     status, findings = check(root, server, f"{name}.test")
     assert [finding for finding in findings if finding["state"] != "ok"] == []
     assert status == 0
 
 
-def test_text(root, server):
+def test_output_as_text(root, server):
     write_ini(root, "no-mx.test", resolver=server.address)
     done = dns(root, "--check", "--server", server.address)
     assert done.returncode == 1
@@ -163,15 +163,15 @@ def test_text(root, server):
     assert "ok       TXT   opendkim._domainkey.no-mx.test\n" in done.stdout
 
 
-def test_no_ipv6(root, server):
-    """An address that nobody listens on."""
+def test_relay_without_ipv6(root, server):
+    """An address without a listening server."""
     _, findings = check(root, server, "fine.test", addresses=[ADDRESS])
     [wrong] = [finding for finding in findings if finding["state"] != "ok"]
     assert (wrong["state"], wrong["type"]) == ("wrong", "AAAA")
     assert "remove it" in wrong["fix"]
 
 
-def test_mail_host_of_another_name(root, tmp_path):
+def test_mail_host_with_another_name(root, tmp_path):
     lines = zone_of(root, "apart.test", "--host", "mail.apart.test")
     assert any(re.search(r"^apart.test. .* MX +10 mail.apart.test.$", line) for line in lines)
     server = Nsd(tmp_path / "zones", {"apart.test": lines})
@@ -184,8 +184,8 @@ def test_mail_host_of_another_name(root, tmp_path):
         server.stop()
 
 
-def test_stale(root, server, tmp_path):
-    """The resolver remembers what was there before."""
+def test_stale_resolver_is_reported(root, server, tmp_path):
+    """The resolver still has the previous records in its cache."""
     old = Nsd(tmp_path / "zones", {"fine.test": change("192.0.2.1", "192.0.2.9")(zone_of(root, "fine.test"))})
     try:
         status, findings = check(root, server, "fine.test", resolver=old.address)
@@ -197,7 +197,7 @@ def test_stale(root, server, tmp_path):
         old.stop()
 
 
-def test_server_that_is_silent(root, server):
+def test_silent_server_is_reported(root, server):
     [port] = free_ports(1)
     write_ini(root, "fine.test", resolver=server.address)
     done = dns(root, "--check", "--json", "--server", f"127.0.0.1@{port}")
@@ -207,8 +207,9 @@ def test_server_that_is_silent(root, server):
     assert "does not answer" in done.stdout
 
 
-def test_servers_are_found(root, server):
-    """Through the resolver: the zone's NS records. Its own address cannot be asked on port 53."""
+def test_name_servers_are_found(root, server):
+    """Through the resolver: the zone's NS records. The server's own address cannot be queried on
+    port 53."""
     write_ini(root, "fine.test", resolver=server.address)
     done = dns(root, "--check")
     assert done.returncode == 1
@@ -221,7 +222,7 @@ def test_relay_without_a_name(root):
     assert json.loads(dns(root, "--check", "--json").stdout) == []
 
 
-def test_forms(root):
+def test_output_forms(root):
     write_ini(root, "relay.test")
     records = json.loads(dns(root, "--json").stdout)
     table = dns(root, "--table").stdout.splitlines()

@@ -47,12 +47,12 @@ def subcommands(help_text):
 
 
 def commands():
-    """Each program, and each command of chatmailctl with its own: (page, words that are run)."""
+    """Each program, and each command of chatmailctl with a page: (page, words to run)."""
     for name, path in PROGRAMS.items():
         page = next((p for p in PAGES if p.stem == name), None)
         yield pytest.param(page, [BUILD / path], id=name)
     listed = subcommands(help_of(BUILD / PROGRAMS["chatmailctl"]))
-    listed.remove("expire")  # which runs chatmail-expire as it is installed
+    listed.remove("expire")  # which runs the installed chatmail-expire
     for command in listed:
         page = MAN / f"chatmailctl-{command}.1"
         if not page.exists():
@@ -73,7 +73,7 @@ def test_page_is_well_formed(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_references_lead_somewhere(page):
+def test_references_name_existing_pages(page):
     there = {p.name for p in PAGES}
     references = re.findall(r"^\.Xr (chatmail\S*) (\d)", page.read_text(), re.MULTILINE)
     assert {f"{name}.{section}" for name, section in references} <= there
@@ -97,7 +97,7 @@ def test_every_option_is_explained(page, command):
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.suffix in (".1", ".8")], ids=lambda p: p.name)
-def test_no_option_is_invented(page):
+def test_every_option_of_the_page_exists(page):
     known = set()
     for parameter in commands():
         if parameter.values[0] == page:
@@ -108,7 +108,7 @@ def test_no_option_is_invented(page):
 
 # chatmail.ini(5)
 
-# Another value than its default for each key whose kind is not a number or a size.
+# A value that differs from the default, for each key that is neither a number nor a size.
 OTHER_VALUES = {
     "mail_domain": "other.test",
     "max_mailbox_size": "600M",
@@ -147,7 +147,7 @@ def other_value(key, default):
 
 
 def settings_of_servers(directory, key, value):
-    """The rendered files with one key changed."""
+    """The rendered files with one changed key."""
     keys = {"mail_domain": "relay.test", "username_max_length": "20", "front_network": "10.0.0.3", key: value}
     text = "[params]\n" + "".join(f"{name} = {text}\n" for name, text in keys.items())
     (directory / "chatmail.ini").write_text(text)
@@ -157,7 +157,7 @@ def settings_of_servers(directory, key, value):
     return {name: text for name, text in json.loads(output).items() if not name.startswith("www/")}
 
 
-def test_keys_that_are_in_the_servers_files(tmp_path):
+def test_keys_that_change_the_servers_files_are_listed(tmp_path):
     page = (MAN / "chatmail.ini.5").read_text()
     told = page.split("In the servers\n")[1].split("In the web pages")[0]
     listed = set(re.findall(r"^\.Ic (\w+) [,.]$", told, re.MULTILINE))
@@ -182,13 +182,13 @@ def manual_sections():
 
 
 def first_cells(text):
-    """What stands in backquotes in the first column of the tables."""
+    """The texts in backquotes in the first column of the tables."""
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
     return {quoted for row in rows for quoted in re.findall(r"`([^`]+)`", row)}
 
 
 def shape(text):
-    """A line of the log without what varies, to compare a format string with the manual."""
+    """A log line without its variable parts, to compare a format string with the manual."""
     text = re.sub(r'"\s*PRI\w+\s*"', "u", text)
     text = re.sub(r"%[-+0-9.*]*(?:ll|l|z)?[a-zA-Z]|…", "…", text)
     return re.sub(r"…+", "…", text)
@@ -203,7 +203,7 @@ def formats(directory, function):
             yield shape("".join(text or "u" for text, macro in pieces))
 
 
-# Where a heading's lines are logged, by which calls, and what the log has before them.
+# For each heading: the directory of the sources, the logging functions, and the prefix in the log.
 LOGS = {
     "chatmail-milter": ("milter", "cm_log", ""),
     "chatmail-notifyd": ("services/notifyd", "cm_log", ""),
@@ -213,7 +213,7 @@ LOGS = {
 
 
 @pytest.mark.parametrize("heading", LOGS)
-def test_every_line_of_the_log_is_explained(heading):
+def test_every_log_line_is_explained(heading):
     directory, call, prefix = LOGS[heading]
     lines = {prefix + line if line != "…" else line for line in formats(directory, call)}
     assert lines
@@ -222,7 +222,7 @@ def test_every_line_of_the_log_is_explained(heading):
 
 
 def squeezed(line):
-    """"…%s%s" and "…" are the same to a reader."""
+    """"…%s%s" and "…" look the same to a reader."""
     return re.sub(r"[…\s]*…[…\s]*", "…", line)
 
 
@@ -242,13 +242,13 @@ def test_every_metadata_entry_is_listed():
     assert names == first_cells(manual_sections()["What METADATA says"])
 
 
-def test_every_reason_against_an_account_is_explained():
+def test_every_registration_refusal_is_explained():
     names = re.findall(r'\{"(\w+)", CM_STAT_REGISTRATION_', (SOURCE / "common/accounts/registration.c").read_text())
     assert names
     assert set(names) == first_cells(manual_sections()["Why an account was not created"]) & set(names)
 
 
-def test_links_lead_to_headings():
+def test_links_point_to_existing_headings():
     text = MANUAL.read_text()
     anchors = {
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in manual_sections()
@@ -256,8 +256,8 @@ def test_links_lead_to_headings():
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
 
 
-def test_keys_exist():
-    """Whatever looks like a key of chatmail.ini in the manual is one."""
+def test_keys_in_the_manual_exist():
+    """Each word of the manual that looks like a key of chatmail.ini is one."""
     keys = set(re.findall(r"^\.It Ic (\w+)", (MAN / "chatmail.ini.5").read_text(), re.MULTILINE))
     assigned = set(re.findall(r"`(\w+) = ", MANUAL.read_text()))
     assert assigned <= keys
@@ -265,7 +265,7 @@ def test_keys_exist():
     assert quoted and quoted <= keys
 
 
-def test_the_manual_lists_the_fields_that_leave():
+def test_the_manual_lists_the_allowed_header_fields():
     rows = re.findall(r'^    \{"([\w-]+)", cm_field_', (SOURCE / "policy/header/outgoing_fields.c").read_text(), re.M)
     manual = (SOURCE / "docs/manual.md").read_text()
     table = manual.partition("## What leaves of a header\n")[2].partition("\n## ")[0]
@@ -274,7 +274,7 @@ def test_the_manual_lists_the_fields_that_leave():
     assert sorted(rows) == sorted(re.findall(r"`([\w-]+)`", " ".join(first_column)))
 
 
-def test_each_line_of_a_block_is_one_command():
+def test_each_line_of_a_code_block_is_one_command():
     """No editor has joined commands to a paragraph."""
     blocks = re.findall(r"^ *```\n(.*?)^ *```", MANUAL.read_text(), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]

@@ -1,4 +1,4 @@
-"""chatmail-httpd run for real: what it serves, what it refuses, how it starts and stops."""
+"""chatmail-httpd as a real program: its replies, its refusals, its start and its end."""
 
 import os
 import pwd
@@ -17,8 +17,8 @@ SOURCE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build/plain")).resolve()
 HTTPD = BUILD / "services/httpd/chatmail-httpd"
 STATS_ADD = BUILD / "tests/programs/stats_add"
-CONNECTIONS_MAX = 64  # of metrics_limits in services/httpd/main.c
-PATIENCE = 60  # seconds until something that must happen is given up
+CONNECTIONS_MAX = 64  # metrics_limits in services/httpd/main.c
+PATIENCE = 60  # seconds until a test stops waiting for an expected event
 
 
 def wait_for(condition, what):
@@ -29,7 +29,7 @@ def wait_for(condition, what):
 
 
 class Httpd:
-    """One chatmail-httpd with a directory and a port of its own."""
+    """A chatmail-httpd with its own directory and port."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -68,13 +68,13 @@ class Httpd:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def exchange(self, request):
-        """Sends bytes and returns everything that comes back."""
+        """Sends bytes and returns all that the server sends back."""
         with self.connect() as connection:
             try:
                 connection.sendall(request)
                 connection.shutdown(socket.SHUT_WR)
             except OSError:
-                pass  # hung up on us in the middle of a long request
+                pass  # the server closed the connection in the middle of a long request
             return read_all(connection)
 
     def get(self, path="/metrics", method="GET", headers=""):
@@ -185,12 +185,12 @@ def test_head_and_query(running):
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "//metrics", "/Metrics", "/%00", "/metrics%00x", "/%6detrics", "*"])
-def test_other_paths_are_not_found(running, path):
+def test_other_paths_get_404(running, path):
     assert running.get(path)[0] in (400, 404)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
-def test_other_methods_are_not_allowed(running, method):
+def test_other_methods_get_405(running, method):
     status, fields, _ = running.get(method=method, headers="Content-Length: 0\r\n")
     assert status == 405
     assert fields["allow"] == "GET"
@@ -224,10 +224,10 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_malformed_requests_get_no_metrics_and_harm_nobody(running, name):
+def test_malformed_requests_get_no_metrics_and_do_no_harm(running, name):
     answer = running.exchange(MALFORMED[name])
     if name in ("no version", "strange version", "header without colon", "NUL in header"):
-        # RFC 9112 3 lets a server be lenient here; all that counts is one sane answer.
+        # RFC 9112 3 lets a server be lenient here; the test requires only one valid reply.
         assert answer == b"" or answer.startswith(b"HTTP/1.")
     else:
         assert b" 200 " not in answer.split(b"\r\n")[0]
@@ -242,13 +242,13 @@ def test_announced_body_is_refused_unread(running):
         assert read_all(connection).startswith(b"HTTP/1.1 413 ")
 
 
-def test_one_request_for_a_connection(running):
+def test_one_request_per_connection(running):
     request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
     assert running.exchange(request * 3).count(b"HTTP/1.1 200 ") == 1
 
 
-def test_full_house_recovers(running):
-    """Idle connections take every place; their time-out gives it back."""
+def test_service_recovers_when_all_connections_are_taken(running):
+    """Idle connections take all places until they time out."""
     before = len(os.listdir(f"/proc/{running.process.pid}/fd"))
     idle = [running.connect() for _ in range(3 * CONNECTIONS_MAX)]
     most = len(os.listdir(f"/proc/{running.process.pid}/fd"))
@@ -259,7 +259,8 @@ def test_full_house_recovers(running):
 
 
 def test_trickling_client_is_cut_off(running):
-    """A byte now and then keeps the idle time-out away, but not the end of the connection's life."""
+    """A byte now and then prevents the idle time-out, but not the limit on the connection's total
+    time."""
     with running.connect() as connection:
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: ")
         connection.setblocking(False)
@@ -322,7 +323,7 @@ def test_busy_port(httpd):
     assert re.search(reason, result.stderr)
 
 
-def test_no_run_directory(httpd):
+def test_missing_run_directory(httpd):
     httpd.ini.write_text(httpd.ini.read_text().replace(f"run_dir = {httpd.directory}", "run_dir = /nonexistent"))
     result = run("-f", "-c", httpd.ini, "-u", pwd.getpwuid(os.getuid()).pw_name)
     assert result.returncode == 1
@@ -330,7 +331,7 @@ def test_no_run_directory(httpd):
 
 
 @pytest.mark.parametrize("host", ["[::1]", "localhost"])
-def test_other_ways_to_name_the_place(httpd, host):
+def test_other_forms_of_the_address(httpd, host):
     if host == "[::1]" and not Path("/proc/net/if_inet6").read_text().strip():
         pytest.skip("no IPv6 here")
     httpd.configure(f"metrics_listen = {host}:{httpd.port}", "web_listen =", "mxdeliv_listen =")
@@ -362,7 +363,7 @@ def test_hangup_changes_nothing(running):
 
 
 def test_background(httpd):
-    """It serves when the starting process ends."""
+    """It serves when the starting process exits."""
     pid_file = httpd.directory / "pid"
     result = run("-c", httpd.ini, "-p", pid_file, "-u", pwd.getpwuid(os.getuid()).pw_name)
     assert result.returncode == 0, result.stderr

@@ -1,4 +1,4 @@
-"""chatmailctl init: what a new relay gets, and what is never overwritten."""
+"""chatmailctl init: the files of a new relay, and files that it never overwrites."""
 
 import json
 import re
@@ -52,14 +52,14 @@ def test_relay_with_a_name(tmp_path):
     assert mode(secret) == 0o640
     assert mode(tmp_path / "home/vmail/mail/relay.example") == 0o700
     assert (tmp_path / "var/lib/chatmail/acme/.well-known/acme-challenge").is_dir()
-    # Until an authority has issued another one: with it the servers start.
+    # Until an authority has issued another certificate, the servers start with this one.
     place = tmp_path / "var/lib/acme/live/relay.example"
     assert mode(place / "privkey") == 0o600
     assert "DNS:relay.example" in openssl("x509", "-in", place / "fullchain", "-noout", "-text")
     assert not list(tmp_path.rglob(".chatmailctl-*"))
 
 
-def test_it_can_be_applied(tmp_path):
+def test_the_new_relay_can_be_configured(tmp_path):
     """The commands of a new relay, one after the other."""
     assert init(tmp_path, "relay.example").returncode == 0
     done = subprocess.run(
@@ -87,14 +87,14 @@ def test_self_signed_certificate(tmp_path, domain, host):
     assert has_key == domain.startswith("_")
 
 
-def test_nothing_is_overwritten(tmp_path):
+def test_existing_files_are_not_overwritten(tmp_path):
     assert init(tmp_path, "relay.example").returncode == 0
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     done = init(tmp_path, "other.example")
     assert done.returncode == 1
     assert "exists: nothing was changed" in done.stderr
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-    # A run that was killed before its end is repeated: what it made stays.
+    # A killed run is repeated: its files stay.
     (tmp_path / "etc/chatmail.ini").unlink()
     done = init(tmp_path, "--json", "relay.example")
     made = json.loads(done.stdout)["files"]
@@ -103,13 +103,13 @@ def test_nothing_is_overwritten(tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_name_in_another_script(tmp_path):
+def test_domain_in_another_script(tmp_path):
     assert init(tmp_path, "Bücher.Example").returncode == 0
     assert "mail_domain = xn--bcher-kva.example\n" in (tmp_path / "etc/chatmail.ini").read_text()
 
 
 @pytest.mark.parametrize("domain", ["relay", "a b.example", "a.-b.example", "a..example", "a@b.example", "[192.0.2]", "", "x" * 64 + ".example", "_a b.example"])
-def test_what_is_no_domain(tmp_path, domain):
+def test_invalid_domain_is_refused(tmp_path, domain):
     done = init(tmp_path, domain)
     assert done.returncode == 2
     assert "not a domain name" in done.stderr
@@ -117,7 +117,7 @@ def test_what_is_no_domain(tmp_path, domain):
 
 
 def test_commented_keys_are_the_defaults(tmp_path):
-    """What stands behind a '#' is what is in force."""
+    """The value after a '#' is the value in effect."""
     assert init(tmp_path, "relay.example").returncode == 0
     ini = tmp_path / "etc/chatmail.ini"
     before = settings(tmp_path)

@@ -1,4 +1,4 @@
-"""chatmailctl migrate on a tree with what upstream's cmdeploy leaves on a machine: there and back."""
+"""chatmailctl migrate on a tree like a machine of upstream's cmdeploy: there and back."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ENABLED = [
     "iroh-relay.service",
 ]
 TIMERS = ["chatmail-expire", "chatmail-fsreport"]
-# As upstream writes it, with what older versions wrote.
+# As upstream writes it, with lines of older versions.
 INI = """[params]
 
 # mail domain (MUST be set to fully qualified chat mail domain)
@@ -114,7 +114,7 @@ def apply(root):
 
 
 def snapshot(root, only=None):
-    """Path, mode, owner and content of everything but our own state."""
+    """Path, mode, owner and content of all files except our own state."""
     found = {}
     for path in root.rglob("*"):
         name = str(path.relative_to(root))
@@ -143,7 +143,7 @@ def test_dry_run_changes_nothing(machine):
     assert sum("mtail" in note for note in notes) == 1
 
 
-def test_it_asks(machine):
+def test_it_asks_before_it_starts(machine):
     before = snapshot(machine)
     done = migrate(machine, check=False)
     assert done.returncode == 2 and "--yes" in done.stderr
@@ -176,7 +176,7 @@ def test_there_and_back(machine):
     assert {path.name for path in (machine / "etc/postfix").iterdir()} == {
         "main.cf", "master.cf", "login_map", "submission_header_cleanup"}
     assert migrate(machine, "--back", "--yes", check=False).returncode == 1
-    # And once more: nothing of the first time is in the way.
+    # A second time: nothing left from the first time is in the way.
     migrate(machine, "--yes")
     check_moved(machine)
     apply(machine)
@@ -190,7 +190,7 @@ def test_own_chatmail_ini_stays(machine):
     assert "closed" in (machine / "etc/chatmail.ini").read_text()
 
 
-def test_another_machine(tmp_path):
+def test_machine_without_upstreams_relay_is_refused(tmp_path):
     done = migrate(tmp_path, "--yes", check=False)
     assert done.returncode == 1 and "cmdeploy did not make this machine" in done.stderr
     assert not list(tmp_path.iterdir())
@@ -198,7 +198,7 @@ def test_another_machine(tmp_path):
 
 @pytest.mark.parametrize("direction", ["there", "back"])
 def test_killed_at_any_moment(machine, direction):
-    """The next run finishes; back gives everything back."""
+    """The next run finishes; --back restores everything."""
     chance = random.Random(7)
     before = snapshot(machine)
     if direction == "back":

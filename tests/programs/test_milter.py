@@ -1,5 +1,5 @@
-"""chatmail-milter without Postfix: the protocol, by miltertest's scripts and by a client of the tests'
-own."""
+"""chatmail-milter without Postfix: the protocol, tested by miltertest's scripts and by the tests'
+own client."""
 
 import base64
 import os
@@ -43,14 +43,14 @@ def test_miltertest(tmp_path, script):
             timeout=120,
         )
         assert result.returncode == 0, result.stdout + result.stderr + daemon.log()
-        # Whatever the script did, the daemon goes on.
+        # Whatever the script does, the daemon keeps running.
         assert send(daemon)[0] == 250
 
 
 # --- The protocol ---------------------------------------------------------------------------------
 
 
-def test_what_is_negotiated(daemon):
+def test_negotiation(daemon):
     with Connection(daemon.socket) as connection:
         assert connection.steps & 0x100000, "leading space of header fields"
         assert not connection.steps & 0x800, "recipients that Postfix refuses are not wanted"
@@ -61,7 +61,7 @@ def test_what_is_negotiated(daemon):
     assert lists[5] == "i" and lists[6] == "i"
 
 
-def test_header_fields_are_changed_by_their_place_among_those_of_one_name(daemon):
+def test_header_fields_are_changed_by_their_index_among_fields_of_one_name(daemon):
     extra = ["X-Own: a", "subject: b", "x-own: c", "To: d", "Cc: Carol <carol@peer.test>"]
     message = messages.encrypted(USER, PEER, subject="Private", extra=extra)
     with Connection(daemon.socket) as connection:
@@ -82,7 +82,7 @@ def test_a_message_of_delta_chat_is_not_changed(daemon):
         assert connection.changes == []
 
 
-def test_nothing_is_changed_in_mail_of_others(daemon, tmp_path):
+def test_incoming_mail_is_not_changed(daemon, tmp_path):
     sender = "carol@[192.0.2.9]"
     daemon.account("reader@relay.test")
     message = messages.encrypted(sender, "reader@relay.test", subject="Private", extra=["X-Own: a"])
@@ -92,13 +92,14 @@ def test_nothing_is_changed_in_mail_of_others(daemon, tmp_path):
         assert connection.sender == "<>", "nothing proves the literal"
 
 
-def test_the_rate_is_refused_to_every_recipient(tmp_path):
+def test_rate_limit_is_reported_for_every_recipient(tmp_path):
     many = [f"x{number}@peer.test" for number in range(5)]
     with (
         MilterDaemon(tmp_path, max_user_send_per_minute=1, max_user_send_burst_size=2) as daemon,
         Connection(daemon.socket) as connection,
     ):
-        # What has no recipient does not count: Postfix has not compared sender and login yet.
+        # A message without recipients does not count: Postfix has not compared sender and login
+        # yet.
         for _ in range(5):
             connection.mail(f"<{USER}>", USER)
             connection.abort()
@@ -129,7 +130,7 @@ def test_many_messages_on_one_connection(daemon):
 
 
 def test_no_refusal_outlives_its_message(daemon):
-    """Wherever it is found out, and also if the server gives the message up."""
+    """Wherever the refusal is decided, and also if the server aborts the message."""
     many = [f"x{number}@peer.test" for number in range(1001)]
     second = f"From: <{PEER}>\r\n".encode()
     refused = [
@@ -196,7 +197,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
-def test_garbage(daemon, kind):
+def test_random_bytes(daemon, kind):
     with socket.socket(socket.AF_UNIX) as raw:
         raw.connect(str(daemon.socket))
         raw.sendall(GARBAGE[kind])
@@ -212,7 +213,7 @@ def test_garbage(daemon, kind):
 
 @pytest.mark.parametrize("command", [b"M", b"R", b"L", b"D", b"B", b"C", b"H"])
 def test_malformed_event_after_negotiation(daemon, command):
-    """Strings without their NUL, and none at all."""
+    """Strings without their NUL, and empty ones."""
     for data in (b"", b"x", b"\0", b"x\0y", b"M"):
         with Connection(daemon.socket) as connection:
             if command not in (b"M", b"D"):
@@ -228,7 +229,8 @@ def test_malformed_event_after_negotiation(daemon, command):
 
 
 def crash_by_macros(daemon):
-    """Sends macro packets that lack the last value, until libmilter dies of one or has survived 200."""
+    """Sends macro packets without the last value, until libmilter dies of one or has survived
+    200."""
     for _ in range(200):
         try:
             with Connection(daemon.socket, timeout=5) as connection:
@@ -240,9 +242,9 @@ def crash_by_macros(daemon):
                 return
 
 
-def test_macros_of_an_odd_number_of_strings(daemon):
-    """libmilter 8.17 reads past its list of macros. No client can send them, only Postfix's group. The
-    next milter, which a supervisor starts, takes over the socket that the dead one left."""
+def test_macro_packets_with_an_odd_number_of_strings(daemon):
+    """libmilter 8.17 reads past its list of macros. Clients cannot send them, only Postfix's group
+    can. The next milter, which a supervisor starts, takes over the socket of the dead one."""
     crash_by_macros(daemon)
     if daemon.process.poll() is not None:
         assert daemon.process.returncode == -signal.SIGSEGV
@@ -251,7 +253,7 @@ def test_macros_of_an_odd_number_of_strings(daemon):
 
 
 def test_percent_sign_in_a_reply(daemon):
-    """Sendmail takes replies for formats, so libmilter wants the sign doubled."""
+    """Sendmail treats replies as formats, so libmilter requires doubled percent signs."""
     sender = "b%s%n1@relay.test"
     with Connection(daemon.socket) as connection:
         connection.mail(f"<{sender}>", sender)
@@ -265,8 +267,8 @@ def test_percent_sign_in_a_reply(daemon):
 
 
 @pytest.mark.parametrize("sender", ["b" * 4000, "%" * 1500, "b" * 500 + "@relay.test", "\x01\x7f\n"])
-def test_reply_to_an_odd_sender(daemon, sender):
-    """Longer than a reply may be, or with bytes that no reply may have."""
+def test_reply_to_an_unusual_sender(daemon, sender):
+    """Longer than a reply may be, or with bytes that are forbidden in a reply."""
     with Connection(daemon.socket) as connection:
         with pytest.raises(Reply) as refusal:
             connection.mail(f"<{sender}>", sender)
@@ -277,7 +279,7 @@ def test_reply_to_an_odd_sender(daemon, sender):
 
 
 def test_internationalized_addresses(daemon):
-    """SMTPUTF8: bytes of UTF-8 are bytes like others, and never in a reply."""
+    """SMTPUTF8: addresses may contain UTF-8, replies never do."""
     sender = "b\u00fcro1@relay.test"
     message = messages.encrypted(USER, PEER).replace(USER.encode(), sender.encode())
     assert daemon.judge(message, sender, ["\u00e4@peer.test"], sender)[0] == 250
@@ -294,7 +296,7 @@ def test_large_message(daemon):
 
 
 def test_many_connections_at_once(daemon):
-    """Each in the middle of a message, more than select() has descriptors for."""
+    """Each connection is in the middle of a message; there are more than select() supports."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -305,7 +307,7 @@ def test_many_connections_at_once(daemon):
             connections.append((connection, begin(connection, encrypted())))
         for connection, rest in connections:
             finish(connection, rest)
-        # And all of them once more, from several threads.
+        # The same once more, from several threads.
         failures = []
 
         def again(part):

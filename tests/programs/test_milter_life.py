@@ -1,4 +1,4 @@
-"""chatmail-milter as a daemon: start, reload and end, what it logs and counts, its memory."""
+"""chatmail-milter as a daemon: start, reload and end, its log and counters, its memory."""
 
 import grp
 import os
@@ -56,7 +56,7 @@ def test_wrong_options(arguments, complaint):
         ({}, ["-s", "inet:8891@::1"], "inet:8891@::1"),
     ],
 )
-def test_bad_start(stopped, foreground, ini, options, complaint):
+def test_start_failures(stopped, foreground, ini, options, complaint):
     stopped.configure(**ini)
     command = stopped.command(*options)
     if not foreground:
@@ -66,8 +66,8 @@ def test_bad_start(stopped, foreground, ini, options, complaint):
     assert complaint in result.stderr
 
 
-def test_background(stopped, tmp_path):
-    """It listens when the starting process ends, and takes its socket away."""
+def test_background_start(stopped, tmp_path):
+    """It listens when the starting process exits, and removes its socket at the end."""
     pid_file = tmp_path / "pid"
     command = [word for word in stopped.command("-p", pid_file) if word != "-f"]
     subprocess.run(command, check=True, timeout=60)
@@ -107,8 +107,9 @@ def test_privileges_are_dropped(stopped, tmp_path):
     assert stopped.stop() == 0
 
 
-def test_stack_of_threads():
-    """musl gives a thread what the program's header asks for, or 128 KiB: little for GMime."""
+def test_stack_size_of_threads():
+    """musl gives a thread the stack that the program's header requests, or 128 KiB, which is too
+    little for GMime."""
     headers = subprocess.check_output(["readelf", "-lW", PROGRAM], text=True).splitlines()
     stack = next(line.split() for line in headers if line.split()[:1] == ["GNU_STACK"])
     assert int(stack[5], 16) >= 1 << 20
@@ -126,13 +127,13 @@ def test_internet_socket(stopped, form):
     assert stopped.stop() == 0
 
 
-def test_no_second_one_on_the_same_socket(daemon):
+def test_second_instance_on_the_same_socket_is_refused(daemon):
     result = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=60)
     assert result.returncode == 1 and "another process listens there" in result.stderr
     assert send(daemon)[0] == 250
 
 
-def test_no_second_one_with_the_same_pid_file(stopped, tmp_path):
+def test_second_instance_with_the_same_pid_file_is_refused(stopped, tmp_path):
     stopped.start("-p", tmp_path / "pid")
     result = subprocess.run(
         stopped.command("-p", tmp_path / "pid"), capture_output=True, text=True, timeout=60
@@ -150,9 +151,9 @@ def reload(daemon, message="configuration read again"):
     eventually(lambda: daemon.log().count(message) > before)
 
 
-def test_reload_takes_effect_and_disturbs_nobody(daemon):
-    """A message under way is judged by what it began with, the next one on its connection by what
-    is in force then."""
+def test_reload_takes_effect_and_disturbs_no_message(daemon):
+    """A message in progress is checked with the configuration of its beginning, the next message
+    on its connection with the new one."""
     sender = "bob1@other.test"
     with Connection(daemon.socket) as connection:
         rest = begin(connection, encrypted())
@@ -166,7 +167,7 @@ def test_reload_takes_effect_and_disturbs_nobody(daemon):
         assert refusal.value.code == 450
 
 
-def test_reload_forgets_no_rate(daemon):
+def test_reload_keeps_the_rates(daemon):
     daemon.configure(max_user_send_burst_size=1, max_user_send_per_minute=1, resolver="127.0.0.1@9")
     reload(daemon)
     assert send(daemon)[0] == 250
@@ -175,7 +176,7 @@ def test_reload_forgets_no_rate(daemon):
     assert send(daemon)[0] == 450
 
 
-def test_reload_of_a_bad_file_changes_nothing(daemon):
+def test_reload_of_an_invalid_file_changes_nothing(daemon):
     daemon.ini.write_text("[params]\nmail_domain = relay.test\nmax_user_send_per_minute = x\n")
     reload(daemon, "the configuration stays as it was")
     assert "max_user_send_per_minute" in daemon.log()
@@ -203,16 +204,17 @@ def test_many_reloads_under_load(daemon):
     assert set(codes) == {250}
 
 
-def test_hangup_signals_in_a_row(daemon):
-    """libmilter takes SIGHUP for the end, if it gets it."""
+def test_repeated_hangup_signals(daemon):
+    """libmilter treats SIGHUP as the end if it receives the signal."""
     for _ in range(200):
         daemon.process.send_signal(signal.SIGHUP)
     reload(daemon)
     assert send(daemon)[0] == 250
 
 
-def test_no_thread_of_libmilter_waits_for_a_signal(daemon):
-    """The kernel would give it one while the main thread blocks signals or has not run for the last."""
+def test_no_thread_of_libmilter_receives_signals(daemon):
+    """The kernel would choose such a thread while the main thread blocks signals or handles the
+    previous one."""
     number = {"x86_64": "128", "aarch64": "137"}[platform.machine()]  # rt_sigtimedwait
     assert send(daemon)[0] == 250
     threads = list(Path(f"/proc/{daemon.process.pid}/task").iterdir())
@@ -230,7 +232,7 @@ def gone(daemon):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stop_finishes_messages(daemon, number):
-    """Those under way end as usual; on the connections that are left no message begins."""
+    """Messages in progress end as usual; the connections that remain accept no new message."""
     with Connection(daemon.socket) as busy, Connection(daemon.socket) as idle:
         rest = begin(busy, encrypted())
         daemon.process.send_signal(number)
@@ -258,8 +260,8 @@ def test_second_signal_ends_at_once(daemon):
 
 
 def test_restart_while_postfix_holds_connections(stopped):
-    """What the old process left half done is refused or cut off, never accepted; new connections
-    reach the new process."""
+    """Messages that the old process left half done are refused or cut off, never accepted; new
+    connections reach the new process."""
     stopped.start()
     with Connection(stopped.socket) as held:
         held.message(encrypted(), USER, [PEER], USER)
@@ -271,7 +273,7 @@ def test_restart_while_postfix_holds_connections(stopped):
 
 
 def test_kill_and_start_again(stopped, tmp_path):
-    """The socket and the pid file it left are no hindrance."""
+    """The old socket and PID file do not prevent the start."""
     for _ in range(3):
         stopped.start("-p", tmp_path / "pid")
         with Connection(stopped.socket) as connection:
@@ -289,7 +291,7 @@ def test_kill_and_start_again(stopped, tmp_path):
 # --- Log and counters -----------------------------------------------------------------------------
 
 
-def test_one_line_for_a_refusal_and_none_for_the_rest(daemon):
+def test_only_refusals_are_logged(daemon):
     before = daemon.log()
     send(daemon)
     assert daemon.log() == before
@@ -337,8 +339,8 @@ def test_counters(tmp_path):
         assert float(total[1]) > 0
 
 
-def test_no_statistics_no_hindrance(stopped):
-    """A run_dir that is not there is worth a warning."""
+def test_missing_statistics_do_not_stop_the_milter(stopped):
+    """A missing run_dir is worth a warning."""
     stopped.configure(run_dir="/nonexistent", resolver="127.0.0.1@9")
     stopped.start()
     assert "warning" in stopped.log()
@@ -349,7 +351,7 @@ def test_no_statistics_no_hindrance(stopped):
 
 
 def test_no_leak(tmp_path):
-    """valgrind over every way a message can take."""
+    """valgrind over every way that a message can take."""
     daemon = new_daemon(tmp_path)
     report = tmp_path / "valgrind"
     daemon.start(

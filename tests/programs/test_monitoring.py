@@ -1,4 +1,5 @@
-"""The Grafana dashboard and the alert rules agree with what chatmail-httpd really serves."""
+"""The Grafana dashboard and the alert rules match the metrics that chatmail-httpd really
+serves."""
 
 import json
 import re
@@ -14,7 +15,7 @@ DASHBOARD = MONITORING / "grafana-chatmail.json"
 ALERTS = MONITORING / "chatmail-alerts.yml"
 MANUAL = SOURCE / "docs/manual.md"
 
-# Words of PromQL and labels that Prometheus adds; every other word outside of quotes is a metric.
+# Keywords of PromQL and labels that Prometheus adds; every other word outside quotes is a metric.
 WORDS = set(
     "sum min max by on and or unless offset rate increase time histogram_quantile label_values".split()
 )
@@ -47,7 +48,7 @@ def served(server):
 
 
 def names_of(query):
-    """The metrics of a query and the matchers of each."""
+    """The metrics of a query, each with its matchers."""
     grouping = r"\b(?:by|on)\s*\([^)]*\)"
     bare = re.sub(r"\[[^\]]*\]", "", re.sub(grouping, "", query))
     bare = re.sub(r"offset \w+|\$\w+", "", bare)
@@ -59,7 +60,7 @@ def names_of(query):
 
 
 def blank(match):
-    """Keeps the length, so that places in the text stay what they are."""
+    """Keeps the length, so that positions in the text stay valid."""
     return " " * len(match.group())
 
 
@@ -78,7 +79,7 @@ def check(query, metrics):
                 assert alternative in metrics[name][label], f"{name}: no {label}={alternative}: {query}"
 
 
-def test_checker_finds_what_is_wrong(running):  # noqa: F811
+def test_checker_reports_faults(running):  # noqa: F811
     metrics = served(running)
     check('sum by (reason) (rate(chatmail_login_failures_total{reason=~"internal|blocked"}[5m])) > 0', metrics)
     for wrong in (
@@ -91,7 +92,7 @@ def test_checker_finds_what_is_wrong(running):  # noqa: F811
             check(wrong, metrics)
 
 
-def test_dashboard_names_only_what_exists(running):  # noqa: F811
+def test_dashboard_names_only_existing_metrics(running):  # noqa: F811
     metrics = served(running)
     for query in dashboard_queries():
         check(query, metrics)
@@ -103,7 +104,7 @@ def test_dashboard_shows_every_metric(running):  # noqa: F811
     assert families <= shown
 
 
-def test_no_name_means_two_things(running, tmp_path):  # noqa: F811
+def test_no_metric_name_has_two_meanings(running, tmp_path):  # noqa: F811
     """One Prometheus may read chatmail-httpd and, through node_exporter, the report."""
     ini = tmp_path / "report.ini"
     ini.write_text(f"[params]\nmail_domain = relay.test\nmailboxes_dir = {tmp_path}\n")
@@ -132,7 +133,7 @@ def test_panels_do_not_overlap():
         taken |= cells
 
 
-def test_alerts_name_only_what_exists(running):  # noqa: F811
+def test_alerts_name_only_existing_metrics(running):  # noqa: F811
     metrics = served(running)
     rules = alert_rules()
     assert len(rules) >= 10
@@ -142,7 +143,7 @@ def test_alerts_name_only_what_exists(running):  # noqa: F811
         assert rule["annotations"]["summary"]
 
 
-def test_alerts_point_to_sections_of_the_manual():
+def test_alerts_name_sections_of_the_manual():
     headings = {line.lstrip("#").strip() for line in MANUAL.read_text().splitlines() if line.startswith("#")}
     for rule in alert_rules():
         section = re.search(r"Manual: (.*?)\.?$", rule["annotations"]["description"])

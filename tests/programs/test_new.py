@@ -1,4 +1,5 @@
-"""POST /new of chatmail-httpd: accounts over the web, whom it believes, what it refuses."""
+"""POST /new of chatmail-httpd: accounts over the web, whose addresses it trusts, and what it
+refuses."""
 
 import json
 import re
@@ -35,7 +36,7 @@ def web(make_web):
 
 
 def verify(password, stored):
-    """True if the stored hash is of the password, by openssl's own implementation."""
+    """True if the stored hash matches the password, by openssl's own implementation."""
     scheme, _, salt, _ = stored.split("$")
     made = subprocess.run(
         ["openssl", "passwd", "-6", "-salt", salt, password], capture_output=True, text=True, check=True
@@ -43,7 +44,7 @@ def verify(password, stored):
     return scheme == "{SHA512-CRYPT}" and stored == "{SHA512-CRYPT}" + made
 
 
-def test_an_account_is_made(web):
+def test_an_account_is_created(web):
     answer = web.post()
     assert answer.status == 200
     assert set(answer.json) == {"email", "password"}
@@ -79,7 +80,7 @@ def test_names_and_passwords_as_configured(make_web):
     ("relay.test:99999999", "dcaccount:https://relay.test/new"),
     ("relay.test:1/evil", "dcaccount:https://relay.test/new"),
 ])
-def test_a_browser_is_sent_to_the_client(web, host, expected):
+def test_a_browser_is_redirected_to_the_client(web, host, expected):
     assert web.request("GET", "/new", {"Host": host}).headers["location"] == expected
 
 
@@ -90,11 +91,11 @@ TOKEN = "abcdefghijkmnpqrstuvwxyz23"
     (f"?{TOKEN}", f"?{TOKEN}"), (f"?t={TOKEN}", f"?{TOKEN}"), (f"?x=1&t={TOKEN}", f"?{TOKEN}"),
     ("?evil", ""), ("?t=%0d%0aSet-Cookie:x", ""), (f"?{TOKEN}x", ""), ("?" + "a" * 4000, ""),
 ])  # fmt: skip
-def test_the_redirect_keeps_only_a_token(web, query, kept):
+def test_the_redirect_contains_only_a_valid_token(web, query, kept):
     assert web.request("GET", f"/new{query}").headers["location"] == f"dcaccount:https://relay.test/new{kept}"
 
 
-def test_a_relay_without_a_believed_certificate_adds_a_login_link(make_web):
+def test_a_relay_with_a_self_signed_certificate_adds_a_login_link(make_web):
     web = make_web(mail_domain="[192.0.2.1]")
     answer = web.post().json
     name = answer["email"].split("@")[0]
@@ -113,11 +114,11 @@ def test_a_login_link_with_the_operators_parameters(make_web):
     assert answer.status == 303
     assert re.fullmatch(rf"dclogin:[a-z0-9]{{9}}@relay\.test\?p=[A-Za-z0-9]{{22}}&v=1&{re.escape(parameters)}", answer.headers["location"])
     assert web.request("GET", "/new/qr.svg").body.startswith(b"<svg ")
-    # Nothing is made for who only looks.
+    # A GET creates no account.
     assert web.accounts() == before
 
 
-def test_no_code_where_clients_ask_themselves(web):
+def test_no_login_qr_where_clients_request_accounts_themselves(web):
     assert web.request("GET", "/new/qr.svg").status == 404
 
 
@@ -157,14 +158,14 @@ def test_by_invitation_only(make_web):
     ({"max_load_1m": "0.000001"}, 503), ({"min_available_memory": "90000G"}, 503),
     ({"min_free_disk_space": "90000000G"}, 507),
 ])  # fmt: skip
-def test_the_machine_has_too_little(make_web, ini, status):
+def test_registration_refused_for_lack_of_resources(make_web, ini, status):
     web = make_web(**ini)
     if "max_load_1m" in ini and open("/proc/loadavg").read().startswith("0.00 "):
         pytest.skip("this machine has no load at all")
     refused(web, status, "again")
 
 
-def test_trouble_is_no_refusal_for_good(web):
+def test_internal_errors_are_temporary(web):
     shutil.rmtree(web.mailboxes)
     answer = web.post()
     assert answer.status == 503
@@ -179,7 +180,7 @@ def test_each_address_has_its_own_limit(make_web):
     answer = web.post(source="192.0.2.1")
     assert "try again later" in answer.json["reason"]
     assert int(answer.headers["retry-after"]) > 0
-    # The /64 is one household.
+    # The /64 counts as one client.
     assert web.post(source="2001:db8::2").status == 429
     assert web.post(source="2001:db8:0:1::2").status == 200
     assert len(web.accounts()) == 7
@@ -188,7 +189,7 @@ def test_each_address_has_its_own_limit(make_web):
 @pytest.mark.parametrize("forged", [
     "192.0.2.{i}, 198.51.100.1", "192.0.2.{i},198.51.100.1", "x{i},,, \t198.51.100.1 ",
 ])
-def test_only_the_proxys_own_word_counts(make_web, forged):
+def test_only_the_proxys_header_field_counts(make_web, forged):
     web = make_web(max_new_accounts_per_ip_per_hour=2)
     statuses = [web.post(source=forged.format(i=i)).status for i in range(4)]
     assert statuses == [200, 200, 429, 429]
@@ -220,8 +221,9 @@ def test_what_is_refused_does_not_count(make_web):
     assert web.post("/new?" + invitation["token"], source="192.0.2.1").status == 200
 
 
-def test_a_thousand_at_once(make_web):
-    """Each has an account of its own, or a clean refusal. All are connected before the first one asks."""
+def test_a_thousand_requests_at_once(make_web):
+    """Each request gets its own account or a clean refusal. All connections are open before the
+    first request."""
     web = make_web(max_new_accounts_per_minute=900)
     connected = Barrier(1000, timeout=120)
 
@@ -245,7 +247,7 @@ def test_a_thousand_at_once(make_web):
 # Invitations
 
 
-def test_an_invitation_makes_as_many_accounts_as_it_says(make_web):
+def test_an_invitation_creates_as_many_accounts_as_it_allows(make_web):
     web = make_web(registration="invite")
     [invitation] = web.invite("--uses", "2", "--note", "for Alice")
     token = invitation["token"]
@@ -305,7 +307,7 @@ def test_open_registration_uses_up_no_invitation(make_web):
     assert web.invitations()[invitation["id"]]["left"] == 1
 
 
-def test_fifty_at_once_share_an_invitation(make_web):
+def test_fifty_requests_at_once_share_an_invitation(make_web):
     web = make_web(registration="invite")
     [invitation] = web.invite("--uses", "20")
     with ThreadPoolExecutor(50) as pool:
@@ -318,7 +320,7 @@ def test_fifty_at_once_share_an_invitation(make_web):
 
 
 def test_killed_at_any_moment(make_web):
-    """Uses that are gone and accounts that are there are the same number, always."""
+    """The number of used-up uses always equals the number of accounts."""
     web = make_web(registration="invite")
     [invitation] = web.invite("--uses", "400")
     token = invitation["token"]
@@ -327,19 +329,19 @@ def test_killed_at_any_moment(make_web):
         try:
             return web.post(f"/new?{token}").status
         except OSError:
-            return None  # it was killed
+            return None  # chatmail-httpd was killed
 
     for round_ in range(25):
         with ThreadPoolExecutor(8) as pool:
             asked = [pool.submit(ask, i) for i in range(8)]
-            # A few accounts later each time.
+            # Kill it a few accounts later each time.
             eventually(lambda: any(future.done() for future in asked) or round_ % 2)
             web.process.kill()
             web.process.wait()
         left = web.invitations()[invitation["id"]]["left"]
         assert len(web.accounts()) == 400 - left
         web.start()
-    # What the killed ones left half done is used like any other.
+    # Remains of killed instances are used like any other.
     while (answer := web.post(f"/new?{token}")).status == 200:
         pass
     assert answer.status == 403
@@ -367,15 +369,16 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_requests_make_no_account(web, name):
+def test_hostile_requests_create_no_account(web, name):
     answer = web.raw(HOSTILE[name])
     assert answer == b"" or re.match(rb"HTTP/1\.[01] 4\d\d ", answer)
     assert not web.accounts()
     assert web.post().status == 200
 
 
-def test_smuggled_request_makes_no_second_account(web):
-    """Whoever reads the length one way and the chunks another must not see two requests."""
+def test_smuggled_request_creates_no_second_account(web):
+    """A server that reads the length and a server that reads the chunks must not see two
+    requests."""
     web.raw(
         b"POST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"0\r\n\r\nPOST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
@@ -383,18 +386,18 @@ def test_smuggled_request_makes_no_second_account(web):
     assert len(web.accounts()) <= 1
 
 
-def test_guessed_tokens(make_web):
+def test_guessed_tokens_are_refused(make_web):
     web = make_web(registration="invite")
     web.invite("--count", "3")
     with ThreadPoolExecutor(20) as pool:
         tokens = [TOKEN[i % 26:] + TOKEN[:i % 26] for i in range(2000)]
         assert {answer.status for answer in pool.map(lambda t: web.post(f"/new?{t}"), tokens)} == {403}
-    # Neither the log nor the disk grows with the guesses.
+    # The guesses make neither the log nor the disk grow.
     assert web.log.count("no new account") <= 3
     assert len(list(web.mailboxes.rglob("*"))) < 20
 
 
-def test_a_socket_that_a_killed_one_left_is_replaced(web):
+def test_the_socket_of_a_killed_instance_is_replaced(web):
     web.stop(signal.SIGKILL)
     assert web.socket.exists()
     web.start()

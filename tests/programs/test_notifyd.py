@@ -1,6 +1,6 @@
-"""chatmail-notifyd with real HTTP/2 and HTTP/1.1 TLS servers: what each answer does, what is
-collapsed, what is dropped, what invalid files do. Trouble on the way is in test_notifyd_trouble.py.
-"""
+"""chatmail-notifyd with real HTTP/2 and HTTP/1.1 TLS servers: the effect of each reply, which
+notifications are coalesced or dropped, and what happens to invalid files. Network failures are in
+test_notifyd_network.py, failures of the machine in test_notifyd_trouble.py."""
 
 import json
 import os
@@ -32,10 +32,10 @@ def metadata(notifyd, address, tokens_then):
     return mailbox / "metadata.json"
 
 
-# --- Answers
+# --- Replies
 
 
-def test_sent_is_a_bare_post_and_removes_the_entry(notifyd, backend):
+def test_a_notification_is_a_bare_post_and_its_entry_is_removed(notifyd, backend):
     notifyd.add("openpgp:some/token+with=signs")
     notifyd.wait_until_empty()
     assert backend.tokens() == ["openpgp:some/token+with=signs"]
@@ -47,7 +47,7 @@ def test_sent_is_a_bare_post_and_removes_the_entry(notifyd, backend):
     assert notifyd.counted()["sent"] == 1
 
 
-def test_what_was_queued_before_the_start_is_sent(make_notifyd, push_server, backend):
+def test_entries_queued_before_the_start_are_sent(make_notifyd, push_server, backend):
     notifyd = make_notifyd(push_server.url)
     for token in tokens(500):
         notifyd.add(token)
@@ -66,7 +66,7 @@ def test_gone_removes_the_token_from_the_account(notifyd, backend):
     notifyd.wait_until_empty()
     assert json.loads(path.read_text()) == {"devicetoken": {"openpgp:alive": now}, "other": 1}
     assert json.loads(other.read_text())["devicetoken"] == {"openpgp:dead2": now}
-    # without an account there is nothing to change, and nothing is made
+    # without an account nothing is changed or created
     notifyd.add("openpgp:dead3", address="nobody@relay.test")
     notifyd.wait_until_empty()
     assert not (notifyd.mailboxes / "nobody@relay.test").exists()
@@ -75,7 +75,7 @@ def test_gone_removes_the_token_from_the_account(notifyd, backend):
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 400, 401, 404, 413, 429, 500, 502, 503])
-def test_any_other_status_is_tried_again_later(notifyd, backend, status):
+def test_any_other_status_is_retried_later(notifyd, backend, status):
     backend.answer = lambda token: (status, {"Location": "/elsewhere"})
     before = int(time.time())
     path = notifyd.add("openpgp:a")
@@ -115,7 +115,7 @@ def test_dropped_five_hours_after_the_message(notifyd, backend):
     notifyd.add("openpgp:young", arrival=time.time() - 5 * 3600 + 60)
     notifyd.wait_until_empty()
     assert backend.tokens() == ["openpgp:young"]
-    # no further try fits
+    # no further attempt fits into the time
     backend.answer = lambda token: 500
     notifyd.add("openpgp:last", arrival=time.time() - 5 * 3600 + 5)
     notifyd.wait_until_empty()
@@ -124,7 +124,7 @@ def test_dropped_five_hours_after_the_message(notifyd, backend):
     assert notifyd.counted()["dropped"] == 2
 
 
-def test_dropped_in_time_while_it_waits_for_its_next_try(notifyd, backend):
+def test_dropped_in_time_while_it_waits_for_its_next_attempt(notifyd, backend):
     now = time.time()
     path = notifyd.add("openpgp:a", arrival=now - 5 * 3600 + 2, failures=3, due=now + 3000)
     eventually(lambda: not path.exists())
@@ -140,10 +140,10 @@ def test_dropped_even_if_the_clock_was_set_back(notifyd, backend):
     assert backend.tokens() == ["openpgp:a"]
 
 
-# --- Collapsing
+# --- Coalescing
 
 
-def test_messages_within_moments_are_one_post(make_notifyd, push_server, backend):
+def test_messages_within_moments_share_one_post(make_notifyd, push_server, backend):
     notifyd = make_notifyd(push_server.url)
     for _ in range(20):
         notifyd.add("openpgp:busy")
@@ -159,7 +159,7 @@ def test_a_message_during_a_post_gets_its_own(notifyd, backend):
     backend.answer = lambda token: HANG
     notifyd.add("openpgp:a")
     eventually(lambda: backend.tokens() == ["openpgp:a"])
-    # The phone may have been woken already, and asked, before this one was there.
+    # The phone may have woken up and checked its mail before this message arrived.
     for _ in range(5):
         notifyd.add("openpgp:a")
     backend.release()
@@ -201,8 +201,8 @@ def test_http1_only(make_notifyd, backend, certificate, tmp_path):
 
 
 def test_goaway_loses_nothing(make_notifyd, backend, certificate, tmp_path):
-    """nginx says GOAWAY after a number of requests and hangs up. Those on the way then fail, and a
-    client cannot always know whether they were seen."""
+    """nginx sends GOAWAY after a number of requests and closes. The requests in flight fail, and a
+    client cannot always know whether the server saw them."""
     wanted = tokens(2000)
     with Nginx(tmp_path / "nginx", backend, certificate, keepalive_requests=100) as server:
         notifyd = make_notifyd(server.url).start()
@@ -225,14 +225,14 @@ def test_through_a_proxy(make_notifyd, push_server, backend, tmp_path, connect_p
     assert connect_proxy.targets == [f"localhost:{push_server.port}"]
 
 
-# --- Files that are no notifications
+# --- Invalid files
 
 
 def make_old(path):
     os.utime(path, (time.time() - 120,) * 2, follow_symlinks=False)
 
 
-def test_invalid_files_are_removed_unread(make_notifyd, push_server, backend, tmp_path):
+def test_invalid_files_are_removed_without_a_request(make_notifyd, push_server, backend, tmp_path):
     notifyd = make_notifyd(push_server.url)
     good = f"someone@relay.test\n{int(time.time())}\nopenpgp:secret"
     secret = tmp_path / "secret"
@@ -269,7 +269,7 @@ def test_invalid_files_are_removed_unread(make_notifyd, push_server, backend, tm
     assert f"{count} files in the queue were no notifications" in notifyd.log()
 
 
-def test_a_million_bytes_name_and_token_bounds(notifyd, backend):
+def test_bounds_of_file_size_name_and_token(notifyd, backend):
     longest = "openpgp:" + "x" * (4096 - 8)
     notifyd.add(longest)
     notifyd.add("openpgp:named", name="n" * 200)
@@ -278,7 +278,7 @@ def test_a_million_bytes_name_and_token_bounds(notifyd, backend):
     assert len(backend.tokens()) == 2
 
 
-def test_logs_name_nobody(notifyd, backend):
+def test_logs_contain_no_address_and_no_token(notifyd, backend):
     backend.answer = lambda token: int(token[-3:])
     for status in (200, 410, 500):
         notifyd.add(f"openpgp:verysecret{status}", address="verysecret@relay.test")
@@ -290,7 +290,8 @@ def test_logs_name_nobody(notifyd, backend):
 
 
 def metrics(notifyd):
-    """What chatmail-httpd tells of chatmail_push_ from the same run directory: values by name."""
+    """The values of chatmail_push_ metrics that chatmail-httpd serves from the same run directory,
+    by name."""
     port = free_ports(1)[0]
     notifyd.configure(metrics_listen=f"127.0.0.1:{port}", web_listen="", mxdeliv_listen="")
     httpd = subprocess.Popen([HTTPD, "-f", "-c", notifyd.ini, "-u", USER])
@@ -359,7 +360,7 @@ def test_hangup_reads_the_configuration_again(notifyd, backend, certificate, tmp
         notifyd.add("openpgp:after")
         notifyd.wait_until_empty()
         assert len(server.access_log()) == 1
-        # a broken one changes nothing
+        # an invalid configuration changes nothing
         notifyd.configure(max_user_send_per_minute="many")
         notifyd.hangup()
         assert "max_user_send_per_minute" in notifyd.log()
@@ -384,7 +385,7 @@ def test_hangup_to_another_directory(notifyd, backend, tmp_path):
 
 
 def test_two_hangups_at_once(notifyd, backend):
-    """The second comes while the answers are awaited that were due before the first."""
+    """The second signal comes while the program waits for replies because of the first."""
     backend.answer = lambda token: HANG if "hang" in token else 200
     notifyd.add("openpgp:hang")
     backend.wait_for(["openpgp:hang"])
@@ -418,7 +419,7 @@ def replace(notifyd):
 
 
 @pytest.mark.parametrize("lose", [move_away, remove, replace])
-def test_the_directory_is_made_anew(notifyd, backend, lose):
+def test_the_directory_is_created_again(notifyd, backend, lose):
     notifyd.add("openpgp:a")
     notifyd.wait_until_empty()
     lose(notifyd)
@@ -429,7 +430,7 @@ def test_the_directory_is_made_anew(notifyd, backend, lose):
     assert "removed or replaced" in notifyd.log()
 
 
-def test_hangup_while_there_is_no_queue(make_notifyd, push_server, backend):
+def test_hangup_while_the_queue_is_missing(make_notifyd, push_server, backend):
     notifyd = make_notifyd(push_server.url)
     notifyd.configure(mailboxes_dir=notifyd.ini / "none")
     notifyd.start()
@@ -441,7 +442,7 @@ def test_hangup_while_there_is_no_queue(make_notifyd, push_server, backend):
     assert backend.tokens() == ["openpgp:a"]
 
 
-def test_background(make_notifyd, push_server, backend, tmp_path):
+def test_background_start(make_notifyd, push_server, backend, tmp_path):
     notifyd = make_notifyd(push_server.url)
     pid_file = tmp_path / "pid"
     command = [PROGRAM, "-c", notifyd.ini, "-p", pid_file, "-u", USER]

@@ -1,5 +1,5 @@
-"""chatmail-notifyd and a network that lies, hangs or breaks: certificates, name servers, connections
-that end too early or never. What works is not held up by what hangs."""
+"""chatmail-notifyd and network failures: wrong certificates, silent name servers, connections that
+end too early or never. Working requests are not delayed by hanging ones."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ from support.wait import eventually
         ("othername", {"names": "DNS:elsewhere.test"}),
     ],
 )
-def test_a_bad_certificate_sees_nothing(
+def test_a_server_with_an_invalid_certificate_gets_no_request(
     make_notifyd, backend, authority, certificate, tmp_path, label, options
 ):
     server = Nginx(tmp_path / "nginx", backend, authority.issue(label, **options)).start()
@@ -40,13 +40,13 @@ def test_a_bad_certificate_sees_nothing(
     server.stop()
     assert backend.tokens() == []
     assert server.access_log() == []
-    # once it is renewed the notification goes out by itself
+    # once the certificate is renewed, the notification is sent without any action
     with Nginx(tmp_path / "nginx", backend, certificate, port=server.port):
         notifyd.wait_until_empty()
     assert backend.tokens() == ["openpgp:a"]
 
 
-def test_an_unknown_authority_sees_nothing(make_notifyd, backend, push_server):
+def test_a_server_of_an_unknown_authority_gets_no_request(make_notifyd, backend, push_server):
     notifyd = make_notifyd(push_server.url, ca="/etc/ssl/certs/ca-certificates.crt").start()
     path = notifyd.add("openpgp:a")
     eventually(lambda: retry_state(path)[0] == 1)
@@ -57,7 +57,7 @@ def test_an_unknown_authority_sees_nothing(make_notifyd, backend, push_server):
 
 
 def discard_queries(name_server):
-    """Reads what has come until now."""
+    """Returns the bytes that have arrived so far."""
     name_server.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         while name_server.recv(512):
@@ -65,8 +65,9 @@ def discard_queries(name_server):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a resolv.conf of its own")
-def test_a_mute_name_server_blocks_nothing(make_notifyd, tmp_path):
-    """The resolver asks for minutes; the notifier neither waits for it nor stops for it."""
+def test_a_silent_name_server_blocks_nothing(make_notifyd, tmp_path):
+    """The resolver waits for minutes; the notifier neither waits for it, nor is its end
+    delayed."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as name_server:
         name_server.bind((f"127.{random.randrange(2, 250)}.{random.randrange(250)}.1", 53))
         resolv = tmp_path / "resolv.conf"
@@ -80,7 +81,7 @@ def test_a_mute_name_server_blocks_nothing(make_notifyd, tmp_path):
         eventually(lambda: retry_state(path)[0] == 1)
         notifyd.hangup()
         discard_queries(name_server)
-        # one more comes with the second try: at the end the resolver is at work
+        # one more query comes with the second attempt: at the end the resolver is busy
         name_server.settimeout(60)
         name_server.recv(512)
         notifyd.process.send_signal(signal.SIGTERM)
@@ -91,8 +92,8 @@ def test_a_mute_name_server_blocks_nothing(make_notifyd, tmp_path):
 # --- Hangs and resets
 
 
-def test_an_answer_that_never_ends_is_an_answer(notifyd, backend):
-    """The status is there: the notification is not sent again after a restart."""
+def test_a_reply_without_end_is_a_reply(notifyd, backend):
+    """The status has arrived: the notification is not sent again after a restart."""
     backend.answer = lambda token: (200, {"Content-Length": "10"})
     notifyd.add("openpgp:a")
     backend.wait_for(["openpgp:a"])
@@ -101,7 +102,7 @@ def test_an_answer_that_never_ends_is_an_answer(notifyd, backend):
     assert notifyd.counted()["sent"] == 1
 
 
-def test_hanging_requests_do_not_hold_up_others(notifyd, backend):
+def test_hanging_requests_do_not_delay_others(notifyd, backend):
     backend.answer = lambda token: HANG if "hang" in token else 200
     before, hanging, working = tokens(100, "good"), tokens(100, "hang"), tokens(400, "work")
     add_all(notifyd, before)
@@ -117,9 +118,9 @@ def test_hanging_requests_do_not_hold_up_others(notifyd, backend):
     assert backend.counts() == {token: 1 for token in before + hanging + working}
 
 
-def test_hanging_retries_take_a_quarter_of_the_places(notifyd, backend):
+def test_hanging_retries_take_at_most_a_quarter_of_the_places(notifyd, backend):
     backend.answer = lambda token: HANG if "hang" in token else 200
-    add_all(notifyd, tokens(300))  # so many answers open the window wide
+    add_all(notifyd, tokens(300))  # this many replies open the window wide
     notifyd.wait_until_empty()
     for token in tokens(200, "hang"):
         notifyd.add(token, failures=1, due=time.time() - 1)
@@ -131,7 +132,7 @@ def test_hanging_retries_take_a_quarter_of_the_places(notifyd, backend):
     working = tokens(100, "work")
     add_all(notifyd, working)
     backend.wait_for(working)
-    # One that timed out, after 30 s, would have made room.
+    # A request that times out after 30 s would make room.
     assert sum(moment < moments()[0] + 20 for moment in moments()) <= 64
     backend.release()
     notifyd.wait_until_empty()
@@ -140,15 +141,15 @@ def test_hanging_retries_take_a_quarter_of_the_places(notifyd, backend):
 def test_a_hanging_request_times_out_and_is_retried(notifyd, backend):
     backend.answer = lambda token: HANG
     path = notifyd.add("openpgp:a")
-    # The program itself waits 30 s for an answer.
+    # The program itself waits 30 s for a reply.
     eventually(lambda: retry_state(path)[0] == 1, timeout=90)
     backend.release()
     notifyd.wait_until_empty()
     assert backend.tokens() == ["openpgp:a"] * 2
 
 
-def test_a_connection_that_went_dead_is_given_up(make_notifyd, backend, certificate, tmp_path):
-    """The old connection stays open and mute, while a new one would do."""
+def test_a_dead_connection_is_replaced(make_notifyd, backend, certificate, tmp_path):
+    """The old connection stays open and silent, while a new one would work."""
     server = Nghttpx(tmp_path, backend, certificate).start()
     forwarder = Forwarder(server.port)
     notifyd = make_notifyd(forwarder.url).start()
@@ -164,7 +165,7 @@ def test_a_connection_that_went_dead_is_given_up(make_notifyd, backend, certific
     server.stop()
 
 
-def test_failing_tokens_do_not_hold_up_others(notifyd, backend):
+def test_failing_tokens_do_not_delay_others(notifyd, backend):
     backend.answer = lambda token: RESET if "reset" in token else 200
     mixed = tokens(100, "reset") + tokens(400, "work")
     random.shuffle(mixed)
@@ -174,8 +175,8 @@ def test_failing_tokens_do_not_hold_up_others(notifyd, backend):
 
 
 @pytest.mark.parametrize("answer", [500, 410, 302, 204], ids=str)
-def test_tokens_whose_owner_makes_them_fail_close_nothing(notifyd, backend, answer):
-    """What the public service answers about a token is up to the server that the token names."""
+def test_deliberately_failing_tokens_do_not_stop_the_service(notifyd, backend, answer):
+    """The server that a token names decides what the public service replies about the token."""
     backend.answer = lambda token: answer if "bad" in token else 200
     bad = tokens(200, "bad")
     add_all(notifyd, bad)
@@ -186,7 +187,7 @@ def test_tokens_whose_owner_makes_them_fail_close_nothing(notifyd, backend, answ
 
 
 class RawServer:
-    """Takes connections and does something to each."""
+    """Accepts connections and does something to each."""
 
     def __init__(self, serve):
         self.serve = serve
@@ -225,7 +226,7 @@ def reset(connection):
 
 
 class Forwarder(RawServer):
-    """Passes bytes on to a port, on connections that can be made mute."""
+    """Forwards bytes to a port, on connections that can be silenced."""
 
     def __init__(self, target):
         self.target = target
@@ -233,7 +234,7 @@ class Forwarder(RawServer):
         super().__init__(self.forward)
 
     def mute(self):
-        """What is connected now passes nothing any more."""
+        """Existing connections forward nothing from now on."""
         self.muted.update(self.open)
 
     def forward(self, connection):
@@ -254,7 +255,7 @@ class Forwarder(RawServer):
 
 
 @pytest.mark.parametrize("status", [200, 407, 410])
-def test_the_answer_of_a_proxy_is_not_the_services(make_notifyd, push_server, backend, status):
+def test_the_reply_of_a_proxy_is_not_the_services(make_notifyd, push_server, backend, status):
     def serve(connection):
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 %d Status\r\nContent-Length: 0\r\n\r\n" % status)
@@ -271,8 +272,8 @@ def test_the_answer_of_a_proxy_is_not_the_services(make_notifyd, push_server, ba
     assert notifyd.counted()["dead tokens"] == notifyd.counted()["sent"] == 0
 
 
-def test_no_tls_handshake_ever(make_notifyd, backend, certificate, tmp_path):
-    """A server that takes the connection and says nothing, later a good one in its place."""
+def test_a_tls_handshake_that_never_completes(make_notifyd, backend, certificate, tmp_path):
+    """A server that accepts the connection and sends nothing is later replaced by a good one."""
     server = RawServer(lambda connection: None)
     notifyd = make_notifyd(server.url).start()
     path = notifyd.add("openpgp:a")
@@ -288,7 +289,7 @@ def test_connection_reset_at_once(make_notifyd, backend, certificate, tmp_path):
     notifyd = make_notifyd(server.url).start()
     paths = [notifyd.add(token) for token in tokens(300)]
     eventually(lambda: "holding back" in notifyd.log())
-    # a short row of failures, not one for each notification
+    # a short series of failures, not one for each notification
     assert len(untried(paths)) >= 300 - 100
     tries = server.connections
     assert tries <= 100
@@ -300,7 +301,8 @@ def test_connection_reset_at_once(make_notifyd, backend, certificate, tmp_path):
 
 
 def test_connection_broken_after_the_request(make_notifyd, certificate):
-    """The request was read, and then there is no answer: it is tried again, not given up."""
+    """The server reads the request and sends no reply: the notification is retried, not
+    dropped."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     received = []
@@ -322,7 +324,7 @@ def test_connection_broken_after_the_request(make_notifyd, certificate):
 
 
 ENDLESS = {
-    # what is sent for ever after the request was read, and whether it counts as an answer
+    # the bytes sent without end after the request, and whether they count as a reply
     "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Header: " + b"a" * 1000 + b"\r\n", True),
     "one header": (b"HTTP/1.1 200 OK\r\nX-Header: ", b"a" * 1000, True),
     "interim answers": (b"", b"HTTP/1.1 103 Early\r\nX: y\r\n\r\n", False),
@@ -336,7 +338,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_an_endless_answer_is_cut_off(make_notifyd, certificate, what):
+def test_an_endless_reply_is_cut_off(make_notifyd, certificate, what):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     beginning, more, is_answer = ENDLESS[what]
@@ -366,10 +368,10 @@ def test_an_endless_answer_is_cut_off(make_notifyd, certificate, what):
     server.stop()
 
 
-# --- The service goes and comes back
+# --- The service fails and recovers
 
 
-def test_no_storm_when_the_service_returns(make_notifyd, backend, certificate, tmp_path):
+def test_no_burst_when_the_service_recovers(make_notifyd, backend, certificate, tmp_path):
     backend.answer = lambda token: 503
     with Nghttpx(tmp_path, backend, certificate) as server:
         notifyd = make_notifyd(server.url).start()
@@ -378,17 +380,17 @@ def test_no_storm_when_the_service_returns(make_notifyd, backend, certificate, t
         tried = len(backend.received)
         assert tried <= 120
         assert len(untried(paths)) >= 3000 - 120
-        # one at a time while it is down
+        # one at a time while the service is down
         eventually(lambda: len(backend.received) > tried)
         assert len(backend.received) == tried + 1
         before = len(backend.received)
         backend.delay = 0.05
         backend.answer = lambda token: 200
         backend.wait_for(tokens(3000), timeout=180)
-        # the one that was tried twice has a minute to wait
+        # the notification that failed twice waits for a minute
         eventually(lambda: len(notifyd.entries()) <= 1)
         times = [moment for moment, _ in backend.received[before:]]
-        # one, then no more until it was answered, then few
+        # one, no more until its reply, then few
         assert all(moment >= times[0] + backend.delay for moment in times[1:])
         assert len([moment for moment in times if moment < times[1] + backend.delay]) <= 1 + 5
         assert backend.most_open_requests <= 256

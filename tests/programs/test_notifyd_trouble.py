@@ -1,5 +1,5 @@
-"""chatmail-notifyd in trouble: a service that goes and comes back, its own death, the limits of the
-machine. Nothing is lost, and nothing is repeated that need not be."""
+"""chatmail-notifyd in difficulties: a service that fails and recovers, its own death, the limits
+of the machine. No notification is lost, and none is repeated without need."""
 
 import collections
 import os
@@ -19,7 +19,7 @@ from support.wait import eventually
 from support.valgrind import valgrind
 
 
-def test_retry_after_is_honoured(notifyd, backend):
+def test_retry_after_is_respected(notifyd, backend):
     backend.answer = lambda token: (429, {"Retry-After": "12"})
     notifyd.add("openpgp:a")
     eventually(lambda: "holding back" in notifyd.log())
@@ -37,7 +37,7 @@ def test_server_restarts_in_the_middle(make_notifyd, backend, certificate, tmp_p
     feeder.start()
     for number in (signal.SIGKILL, signal.SIGQUIT, signal.SIGTERM):
         time.sleep(1.5)
-        # QUIT is graceful: GOAWAY, then the end when the last client has gone
+        # QUIT is graceful: GOAWAY, then the end when the last client has disconnected
         server.stop(number)
         server.start()
     feeder.join()
@@ -52,19 +52,19 @@ def test_server_restarts_in_the_middle(make_notifyd, backend, certificate, tmp_p
 # --- Its own death
 
 
-# A machine that cannot keep up is fed more slowly: what is in flight when all of its processors are
-# busy says nothing of the notifier.
+# A machine that cannot keep up gets notifications more slowly: with all processors busy, the
+# number in flight says nothing about the notifier.
 WAITING_MAX = 20
 
 
 def feed(notifyd, which, seconds):
-    """Adds the notifications evenly spread over the time, or longer where many are waiting."""
+    """Adds the notifications evenly over the time, or more slowly while many are waiting."""
     start = time.monotonic()
     for number, token in enumerate(which):
         wait = start + seconds * number / len(which) - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        # Those that failed wait for their next attempt, half a minute and more.
+        # Failed notifications wait half a minute or more for their next attempt.
         eventually(lambda: len(os.listdir(notifyd.queue)) < WAITING_MAX, timeout=300, interval=0.001)
         notifyd.add(token)
 
@@ -81,14 +81,14 @@ def test_clean_restarts_repeat_nothing(make_notifyd, push_server, backend):
         time.sleep(random.uniform(0.1, 1))
         assert notifyd.stop() == 0
         notifyd.start()
-        # until then a signal is the end of it, whatever it is doing
+        # until then a signal ends the program at once
         eventually(lambda: notifyd.log().count("watching the queue") > starts)
     feeder.join()
     notifyd.wait_until_empty()
     assert backend.counts() == {token: 1 for token in wanted}
 
 
-def test_terminating_waits_for_answers_but_not_long(notifyd, backend):
+def test_terminating_waits_for_replies_but_not_long(notifyd, backend):
     backend.delay = 1
     notifyd.add("openpgp:slow")
     eventually(lambda: backend.tokens() == ["openpgp:slow"])
@@ -101,12 +101,12 @@ def test_terminating_waits_for_answers_but_not_long(notifyd, backend):
     eventually(lambda: "openpgp:hanging" in backend.tokens())
     assert notifyd.stop() == 0
     [left] = notifyd.entries()
-    assert retry_state(left) == (0, None)  # its time, 30 s, was not waited for
+    assert retry_state(left) == (0, None)  # the full time-out of 30 s is not waited for
 
 
 def repeats_over_kills(notifyd, backend, wanted, kills):
-    """Feeds it for 40 s and kills it at these moments; {token: repeats}. All must arrive, and only
-    what was in flight at a kill may arrive once more for it."""
+    """Adds notifications for 40 s and kills the program at these moments; {token: repeats}. All
+    must arrive, and only those in flight at a kill may arrive once more for it."""
     feeder = threading.Thread(target=feed, args=(notifyd, wanted, 40))
     start = time.monotonic()
     feeder.start()
@@ -132,7 +132,7 @@ def test_killed_fifty_times(make_notifyd, backend, certificate, tmp_path):
     with Nginx(tmp_path / "nginx", backend, certificate) as server:
         repeated = repeats_over_kills(make_notifyd(server.url).start(), backend, wanted, kills)
     print(f"repeated over 50 kills: {sum(repeated.values())} of {len(wanted)}")
-    # Nobody feeds it more at one time.
+    # No more are added at this time.
     assert sum(repeated.values()) <= len(kills) * WAITING_MAX
 
 
@@ -147,9 +147,9 @@ OWN_LIMITS = ["unshare", "--user", "--map-root-user"]
     reason="needs a user namespace",
 )
 def test_without_inotify(make_notifyd, push_server, backend):
-    """Idling clients use inotify, too, and as the same user."""
+    """Idle clients use inotify, too, as the same user."""
     prefix = [*OWN_LIMITS, "sh", "-c", f'echo 0 > {LIMIT} && exec "$@"', "sh"]
-    # Nobody may change groups there, so it remains who it is.
+    # The user cannot change groups in there, so it keeps its own.
     notifyd = make_notifyd(push_server.url, prefix=prefix).start(user="")
     eventually(lambda: "max_user_instances" in notifyd.log())
     for token in tokens(3):
@@ -166,7 +166,7 @@ def test_without_inotify(make_notifyd, push_server, backend):
 
 @pytest.fixture
 def open_notifyd(push_server, authority):
-    """One in a directory that others than root can reach."""
+    """A chatmail-notifyd in a directory that other users than root can enter."""
     with tempfile.TemporaryDirectory(prefix="notifyd-") as directory:
         os.chmod(directory, 0o755)
         ca = shutil.copy(authority.certificate, directory)
@@ -179,7 +179,7 @@ def open_notifyd(push_server, authority):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to run it as somebody else")
 def test_nothing_is_sent_while_files_cannot_be_removed(open_notifyd, backend):
-    """Else what was sent would be sent again after the next start."""
+    """Otherwise a sent notification would be sent again after the next start."""
     backend.answer = lambda token: HANG
     notifyd = open_notifyd.start(user="nobody")
 
@@ -209,7 +209,7 @@ def test_nothing_is_sent_while_files_cannot_be_removed(open_notifyd, backend):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to run it as somebody else")
-def test_goes_on_when_files_can_be_removed_again(open_notifyd, backend):
+def test_continues_when_files_can_be_removed_again(open_notifyd, backend):
     notifyd = open_notifyd.start(user="nobody")
     eventually(lambda: "watching" in notifyd.log())
     notifyd.queue.chmod(0o555)
@@ -223,7 +223,7 @@ def test_goes_on_when_files_can_be_removed_again(open_notifyd, backend):
 
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="needs valgrind")
-def test_leaks_nothing(make_notifyd, push_server, backend):
+def test_no_leak(make_notifyd, push_server, backend):
     backend.answer = lambda token: int(token[-3:])
     prefix = valgrind("--quiet", "--leak-check=full", "--error-exitcode=9")
     notifyd = make_notifyd(push_server.url, prefix=prefix).start()

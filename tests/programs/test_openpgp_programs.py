@@ -1,7 +1,7 @@
-"""What the world's OpenPGP programs really write, judged by `chatmailctl check`.
+"""The output of real OpenPGP programs, checked by `chatmailctl check`.
 
-GnuPG, Sequoia, RNP and OpenPGP.js make the messages during the tests. Inbound they come from an
-address literal, whose mail needs no DKIM signature."""
+GnuPG, Sequoia, RNP and OpenPGP.js encrypt the messages during the tests. Incoming messages come
+from an address literal, which needs no DKIM signature."""
 
 import base64
 import os
@@ -24,7 +24,7 @@ BIG = 1_000_000
 
 
 class Check:
-    """`chatmailctl check` with a relay where bob refuses cleartext."""
+    """Runs `chatmailctl check` with a relay where bob refuses cleartext."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -51,7 +51,7 @@ class Check:
         return verdict, explanation
 
     def accepts(self, armor, *, inbound_only=False, sees=()):
-        """In every form that mail programs give it."""
+        """The armor in every form that mail programs write."""
         for direction in ("in", "out"):
             for encoding in ("7bit", "8bit", "base64", "quoted-printable"):
                 for newline in (b"\n", b"\r\n"):
@@ -111,7 +111,7 @@ def check(tmp_path_factory):
 
 
 def without_checksum(armor):
-    """What RFC 9580 programs write: the same without the line of the checksum."""
+    """The output of RFC 9580 programs: the same armor without the line of the checksum."""
     shorter = re.sub(rb"\n=[A-Za-z0-9+/]{4}\n", b"\n", armor.replace(b"\r\n", b"\n"))
     assert shorter != armor
     return shorter
@@ -127,7 +127,7 @@ def gpg(tmp_path_factory):
     gnupg.stop()
 
 
-def test_gpg_is_the_one_this_is_about(gpg):
+def test_gpg_has_the_expected_version(gpg):
     assert gpg.run("--version").startswith(b"gpg (GnuPG) 2.2.")
 
 
@@ -165,19 +165,19 @@ def test_gpg_writes_big_files_in_partial_lengths(check, gpg, compression):
 
 
 @pytest.mark.parametrize("size", range(6))
-def test_gpg_needs_each_padding(check, gpg, size):
+def test_gpg_writes_each_length_of_padding(check, gpg, size):
     armor = gpg.encrypt("--compress-algo", "none", data=b"x" * size)
     check.accepts(armor)
     check.accepts(without_checksum(armor), sees=["without checksum"])
 
 
-def test_gpg_says_who_it_is(check, gpg):
+def test_gpg_with_a_version_line(check, gpg):
     armor = gpg.encrypt("--emit-version", "--comment", "https://gnupg.org")
     assert b"\nVersion: GnuPG" in armor
     check.accepts(armor, inbound_only=True)
 
 
-def test_gpg_without_encryption(check, gpg):
+def test_gpg_without_encryption_is_refused(check, gpg):
     check.refuses(gpg.run("--armor", "--sign", "-u", "ecc@relay.test"), "rule: packets")
     check.refuses(gpg.run("--armor", "--store"), "rule: packets")
     check.refuses(gpg.run("--armor", "--store", "-z0"), "rule: packets")
@@ -211,7 +211,7 @@ def test_sq_writes_very_big_files_in_partial_lengths(check, sq):
     check.accepts(armor, sees=["partial lengths"])
 
 
-def test_sq_without_encryption(check, sq):
+def test_sq_without_encryption_is_refused(check, sq):
     check.refuses(sq("sign", "--signer-key", "key.pgp"), "rule: packets")
 
 
@@ -239,12 +239,12 @@ def test_rnp_writes_big_files_in_partial_lengths(check, rnp):
     check.accepts(armor, sees=["partial lengths"])
 
 
-def test_rnp_can_write_what_no_standard_has(check, rnp):
+def test_rnp_can_write_a_nonstandard_packet(check, rnp):
     armor = rnp("--encrypt", "-r", "bob@relay.test", "--aead=ocb")
     check.refuses(armor, "obsolete AEAD")
 
 
-def test_rnp_without_encryption(check, rnp):
+def test_rnp_without_encryption_is_refused(check, rnp):
     check.refuses(rnp("--sign", "--password", ""), "rule: packets")
 
 
@@ -275,9 +275,9 @@ def test_openpgpjs_encrypts(check, openpgpjs, name, sees):
     check.accepts(openpgpjs[name], sees=sees)
 
 
-def test_openpgpjs_says_who_it_is(check, openpgpjs):
+def test_openpgpjs_with_a_version_line(check, openpgpjs):
     check.accepts(openpgpjs["seipd1-headers"], inbound_only=True)
 
 
-def test_openpgpjs_without_encryption(check, openpgpjs):
+def test_openpgpjs_without_encryption_is_refused(check, openpgpjs):
     check.refuses(openpgpjs["signed-only"], "rule: packets")

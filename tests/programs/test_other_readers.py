@@ -57,7 +57,7 @@ def may_be_seen(direction, text):
 
 
 def texts(message):
-    """What a mail program would show of it: the text of every part that is one."""
+    """The text that a mail program would show: the text of every text part."""
     for part in message.walk():
         if part.get_content_maintype() == "text" and not part.is_multipart():
             yield (part.get_payload(decode=True) or b"").decode(errors="replace")

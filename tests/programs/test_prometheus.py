@@ -1,4 +1,5 @@
-"""A real Prometheus reads chatmail-httpd, answers the dashboard's queries and judges the alerts."""
+"""A real Prometheus reads chatmail-httpd, answers the dashboard's queries and evaluates the
+alerts."""
 
 import json
 import subprocess
@@ -13,7 +14,7 @@ from test_monitoring import ALERTS, MONITORING, alert_rules, dashboard_queries
 
 
 class Prometheus:
-    """A Prometheus of the test's own that scrapes one chatmail-httpd every second."""
+    """A separate Prometheus that scrapes one chatmail-httpd every second."""
 
     def __init__(self, directory, target):
         self.directory = directory
@@ -58,7 +59,7 @@ class Prometheus:
         return float(result[0]["value"][1]) if result else None
 
 
-def test_prometheus_reads_everything(running, tmp_path):  # noqa: F811
+def test_prometheus_reads_every_metric(running, tmp_path):  # noqa: F811
     count(running.directory, "LOGINS", 5, "VERDICT_IN_ARMOR", 2, "MILTER_CHECK_MICROSECONDS", 900)
     with Prometheus(tmp_path, f"127.0.0.1:{running.port}") as prometheus:
         wait_for(lambda: prometheus.value("up") == 1, "the first scrape")
@@ -90,8 +91,8 @@ def test_prometheus_reads_everything(running, tmp_path):  # noqa: F811
         )
 
 
-# What a healthy relay counts in a day, and what sets each alert off. A value "a+bxn" begins at a and
-# grows by b each minute, n times.
+# The counts of a healthy relay in a day, and the changes that trigger each alert. A value "a+bxn"
+# begins at a and grows by b each minute, n times.
 GROWING = "0+60x1500"
 ZERO = "0x1500"
 HEALTHY = {
@@ -146,7 +147,7 @@ ALARMING = {
 
 
 def series(values):
-    """Prometheus' notation, with the instance and job that it adds to each series."""
+    """Series in Prometheus' notation, with the instance and job that it adds to each."""
     for name, value in values.items():
         labels = name.partition("{")[2].rstrip("}")
         added = 'instance="relay",job="chatmail"' + ("," + labels if labels else "")
@@ -154,7 +155,8 @@ def series(values):
 
 
 def judge(tmp_path, changes, expected):
-    """Runs promtool: the number of series that each alert's expression gives after 24 hours."""
+    """Runs promtool: the number of series in the result of each alert's expression after 24
+    hours."""
     test = {
         "interval": "1m",
         "input_series": list(series({**HEALTHY, **changes})),
@@ -177,15 +179,15 @@ def test_promtool_accepts_the_rules():
     subprocess.run(["promtool", "check", "rules", ALERTS], check=True)
 
 
-def test_every_alert_is_tried():
+def test_every_alert_has_a_test():
     assert set(ALARMING) == {rule["alert"] for rule in alert_rules()}
 
 
-def test_a_healthy_relay_alarms_nobody(tmp_path):
+def test_a_healthy_relay_triggers_no_alert(tmp_path):
     judge(tmp_path, {}, expected=())
 
 
-def test_many_notifications_that_are_young_alarm_nobody(tmp_path):
+def test_many_young_notifications_trigger_no_alert(tmp_path):
     changes = {
         "chatmail_push_queue_length": "5000x1500",
         "chatmail_push_queue_age_seconds": "800x1500",
@@ -194,5 +196,5 @@ def test_many_notifications_that_are_young_alarm_nobody(tmp_path):
 
 
 @pytest.mark.parametrize("alert", ALARMING)
-def test_alert(tmp_path, alert):
+def test_alert_is_triggered(tmp_path, alert):
     judge(tmp_path, ALARMING[alert], expected=(alert,))

@@ -1,4 +1,4 @@
-"""chatmailctl report run for real on a tree of mailboxes, against a count made here."""
+"""chatmailctl report on a tree of mailboxes, compared with a count made here."""
 
 import json
 import os
@@ -117,7 +117,7 @@ def tree(tmp_path):
 
 @pytest.fixture
 def crowd(tree):
-    """Everything at, just below and just above each limit."""
+    """Files at, just below and just above each limit."""
     chance = random.Random(1)
     sizes = [limit + d for limit in SIZES for d in (-1, 0, 1) if limit + d >= 0]
     ages = [d * DAY + s for d in AGE_DAYS for s in (-1, 0, 1) if d * DAY + s >= 0]
@@ -136,7 +136,7 @@ def crowd(tree):
 
 @pytest.mark.parametrize("min_login_age", [0, 10, 100])
 @pytest.mark.parametrize("part", [None, "cur", "new", "tmp"])
-def test_json(crowd, min_login_age, part):
+def test_json_output(crowd, min_login_age, part):
     options = ["--min-login-age", min_login_age] + (["--mdir", part] if part else [])
     report = json.loads(crowd.run("--json", *options).stdout)
     assert report == crowd.expected(min_login_age, part)
@@ -153,7 +153,7 @@ def metrics(text):
     return found
 
 
-def test_prometheus(crowd):
+def test_prometheus_output(crowd):
     report = crowd.expected()
     wanted = {
         ("chatmail_storage_bytes", "kind", "messages"): report["messages"]["bytes"],
@@ -172,7 +172,8 @@ def test_prometheus(crowd):
             wanted[f"chatmail_messages_age_{what}", "min_days", str(row["min_days"])] = row[what]
     assert metrics(crowd.run("--prometheus", "-").stdout) == wanted
 
-    # As a file, and in a directory under upstream's name: whole, for everyone, nothing beside it.
+    # As a file, and in a directory under upstream's name: complete, readable by everyone, with no
+    # file beside it.
     directory = crowd.directory / "textfile"
     directory.mkdir()
     crowd.run("--prometheus", directory)
@@ -183,7 +184,7 @@ def test_prometheus(crowd):
         assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_text(crowd):
+def test_text_output(crowd):
     text = crowd.run("--min-login-age", 10, "--mdir", "cur").stdout
     lines = [" ".join(line.split()) for line in text.splitlines()]
     expected = crowd.expected(10, "cur")
@@ -219,7 +220,7 @@ def test_text(crowd):
     assert "no password 1 (not counted above)" in lines
 
 
-def test_nothing_there(tree):
+def test_no_mailboxes(tree):
     assert json.loads(tree.run("--json").stdout) == tree.expected()
     assert "users 0" in " ".join(tree.run().stdout.split())
     metrics(tree.run("--prometheus", "-").stdout)
@@ -248,7 +249,7 @@ def test_links_are_not_followed(tree):
         (["-c", "/nonexistent.ini"], "/nonexistent.ini"),
     ],
 )
-def test_usage(tree, options, words):
+def test_usage_errors(tree, options, words):
     assert words in tree.run(*options, status=2).stderr
 
 

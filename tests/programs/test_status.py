@@ -1,4 +1,4 @@
-"""chatmailctl status: what it finds out, as text and as JSON."""
+"""chatmailctl status: its findings, as text and as JSON."""
 
 import json
 import os
@@ -14,7 +14,7 @@ CTL = BUILD / "ctl/chatmailctl"
 
 
 class Place:
-    """A chatmail.ini, the directories it names, and a Postfix queue."""
+    """A chatmail.ini, its directories, and a Postfix queue."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -109,7 +109,7 @@ def test_no_statistics(place):
         ("registration = closed", "closed", "registration = closed"),
         ("min_free_disk_space = 999999G", "closed", "min_free_disk_space = 999999G is not met: "),
         ("min_available_memory = 999999G", "closed", "min_available_memory = 999999G is not met: "),
-        # As after a boot that made no run_dir: every attempt is refused.
+        # As after a boot that did not create run_dir: every registration is refused.
         ("run_dir = /nonexistent", "closed", "/nonexistent/limits: cannot be mapped: No such file"),
     ],
 )
@@ -137,7 +137,7 @@ def test_queues(place):
     assert "waiting 2" in text
 
 
-def test_unknown_queue(place):
+def test_unreadable_queue(place):
     place.queue.rmdir()
     queues = place.json()["queues"]
     assert queues == {
@@ -161,7 +161,7 @@ def test_disk(place):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a namespace of processes")
 def test_programs(place):
-    """In a namespace of its own, where nothing but what is started here runs."""
+    """In its own PID namespace, where only the programs of this test run."""
     place.configure(f"metrics_listen = 127.0.0.1:{free_ports(1)[0]}", "web_listen = ", "mxdeliv_listen = ")
     master = place.directory / "postfix" / "master"
     stranger = place.directory / "elsewhere" / "master"
@@ -194,7 +194,7 @@ def test_programs(place):
     assert after["programs"]["milter"] == {"state": "stopped"}
 
 
-def test_what_is_off_is_no_fault(place):
+def test_disabled_services_are_no_fault(place):
     place.configure("mail_domain = 192.0.2.1", "web_listen = ", "mxdeliv_listen = ")
     # Other relays may run on this machine, so only "stopped" would be wrong here.
     programs = place.json()["programs"]
@@ -238,14 +238,14 @@ def read_terminal(main):
     ],
     ids=lambda command: "-".join([command[0].name, *command[1:-1]]),
 )
-def test_lost_output_is_no_success(place, command):
+def test_lost_output_is_an_error(place, command):
     with open("/dev/full", "w") as full:
         result = subprocess.run([*command, place.ini], stdout=full, stderr=subprocess.PIPE, text=True)
     assert result.returncode == 2
     assert "No space left on device" in result.stderr
 
 
-def test_usage(place):
+def test_usage_errors(place):
     result = subprocess.run([CTL, "status", "--help"], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("usage: chatmailctl status ")

@@ -1,4 +1,4 @@
-"""What the milter and a service manager say to each other, and what happens if libmilter stops."""
+"""The messages between the milter and a service manager, and what happens if libmilter hangs."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ import pytest
 from support.milter_daemon import MilterDaemon
 from support.wait import eventually
 
-# accept() that never returns once a file exists: libmilter takes no connection then.
+# accept() never returns once a file exists: from then on libmilter accepts no connection.
 DEAF = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -38,14 +38,14 @@ def notifications(tmp_path):
 
 
 def started(tmp_path, *variables):
-    """The milter's life in a test: a daemon that checks itself every 100 ms."""
+    """Environment of the milter under test: it checks itself every 100 ms."""
     daemon = MilterDaemon(tmp_path)
     daemon.configure()
     daemon.start(wrapper=("env", "WATCHDOG_USEC=200000", *variables))
     return daemon
 
 
-def test_ready_and_alive(tmp_path, notifications):
+def test_ready_and_watchdog_messages(tmp_path, notifications):
     daemon = started(tmp_path, f"NOTIFY_SOCKET={tmp_path / 'notify'}")
     try:
         assert notifications.recv(100) == b"READY=1"
@@ -56,7 +56,7 @@ def test_ready_and_alive(tmp_path, notifications):
 
 
 @pytest.mark.parametrize("where", ["", "relative", "/" + "x" * 200])
-def test_a_wrong_socket_is_ignored(tmp_path, where):
+def test_an_invalid_notify_socket_is_ignored(tmp_path, where):
     daemon = started(tmp_path, f"NOTIFY_SOCKET={where}")
     try:
         assert daemon.listens()
@@ -64,8 +64,8 @@ def test_a_wrong_socket_is_ignored(tmp_path, where):
         daemon.stop()
 
 
-def test_a_libmilter_that_does_not_answer_ends_the_program(tmp_path):
-    """So that whoever supervises it starts it again."""
+def test_a_hanging_libmilter_ends_the_program(tmp_path):
+    """The supervisor starts it again."""
     source, library, deaf = (tmp_path / name for name in ("deaf.c", "deaf.so", "deaf"))
     source.write_text(DEAF)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
@@ -82,7 +82,7 @@ def test_a_libmilter_that_does_not_answer_ends_the_program(tmp_path):
 
 
 def test_many_connections_near_the_limit_of_select(tmp_path):
-    """Only a libmilter that uses select() has it; Debian's does not, and serves on."""
+    """Only a libmilter with select() has the limit; Debian's has none, and keeps serving."""
     daemon = started(tmp_path)
     sockets = []
     try:

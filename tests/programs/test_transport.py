@@ -1,4 +1,4 @@
-"""chatmail-transport, with Postfix's part played over its sockets and real HTTPS peers."""
+"""chatmail-transport; the tests play Postfix over its sockets, with real HTTPS peers."""
 
 import os
 import pwd
@@ -50,7 +50,7 @@ class Transport:
             )
         self.socket = self.run_dir / "transport.sock"
         self.map = self.run_dir / "transport-map.sock"
-        # The socket's name is there before anybody listens.
+        # The socket's name exists before the program listens.
         eventually(lambda: "ready\n" in self.log.read_text() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log.read_text()
 
@@ -59,7 +59,7 @@ class Transport:
         return self.process.wait(60)
 
     def ask(self, address):
-        """What Postfix is told about the address."""
+        """The map's reply to Postfix about the address."""
         return ask(self.map, address)
 
     def send(self, recipients, body=BODY, sender="a@relay.test"):
@@ -83,7 +83,7 @@ def ask(path, address):
 
 
 def has_ended(client):
-    """True if the program closed the connection without a word."""
+    """True if the program closed the connection without a reply."""
     try:
         return client.recv(100) == b""
     except ConnectionResetError:
@@ -137,7 +137,7 @@ def sent_since(world, count):
     return world.requests()[count:]
 
 
-def test_a_message_is_posted_as_it_is(transport, world):
+def test_a_message_is_posted_unchanged(transport, world):
     before = len(world.requests())
     assert transport.send(["b@good.test", "c@Good.Test"])["b@good.test"] == "250 2.0.0 Accepted over HTTPS"
     (request,) = sent_since(world, before)
@@ -157,7 +157,7 @@ def test_a_bounce_has_no_sender(transport, world):
     assert sent_since(world, before)[0]["from"] is None
 
 
-def test_a_large_message_goes_through_a_file(transport, world):
+def test_a_large_message_is_buffered_in_a_file(transport, world):
     before = len(world.requests())
     body = BODY + b"x" * 70 + b"\r\n" + b"\r\n".join([b"y" * 76] * 20000) + b"\r\n"
     assert transport.send(["b@good.test"], body)["b@good.test"].startswith("250 ")
@@ -166,7 +166,7 @@ def test_a_large_message_goes_through_a_file(transport, world):
 
 
 def peak(process):
-    """The most memory that it had so far, in KiB."""
+    """Peak memory so far in KiB."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
@@ -185,8 +185,8 @@ def test_memory_does_not_grow_with_the_message(tmp_path, world, authority):
 
 
 @pytest.mark.parametrize("split", (1, 2, 3, 4, 5))
-def test_the_end_is_found_wherever_it_is_cut(transport, world, split):
-    """The last bytes arrive one group after another."""
+def test_the_end_of_data_is_found_across_reads(transport, world, split):
+    """The last bytes arrive in separate groups."""
     before = len(world.requests())
     body = b"A: b\r\n\r\n.\r\r\n..\r\n.x\r\n" + b"z" * split + b"\r\n"
     with Lmtp(transport.socket) as lmtp:
@@ -220,11 +220,11 @@ def test_the_end_is_found_wherever_it_is_cut(transport, world, split):
         ("[127.0.0.300]", "550 5.1.2 The address literal is malformed"),
     ],
 )
-def test_what_a_peer_answers(transport, domain, expected):
+def test_replies_of_a_peer_are_passed_on(transport, domain, expected):
     assert transport.send([f"b@{domain}"]) == {f"b@{domain}": expected}
 
 
-def test_one_unknown_recipient_costs_the_others_nothing(transport, world):
+def test_one_unknown_recipient_does_not_affect_the_others(transport, world):
     before = len(world.requests())
     replies = transport.send(["b@picky.test", "absent@picky.test", "c@picky.test"])
     assert replies == {
@@ -239,13 +239,13 @@ def test_one_unknown_recipient_costs_the_others_nothing(transport, world):
     ]
 
 
-def test_another_domain_waits_for_the_next_message(transport):
+def test_a_recipient_of_another_domain_is_deferred(transport):
     replies = transport.send(["b@good.test", "b@picky.test"])
     assert replies["b@good.test"].startswith("250 ")
     assert replies["b@picky.test"].startswith("452 ")
 
 
-def test_a_message_that_is_too_large(transport, world):
+def test_a_message_that_is_too_large_is_refused(transport, world):
     before = len(world.requests())
     body = b"\r\n".join([b"y" * 76] * 30000) + b"\r\n"
     assert transport.send(["b@good.test"], body)["b@good.test"].startswith("552 ")
@@ -261,7 +261,7 @@ def test_a_domain_is_probed_and_then_gets_its_mail_over_https(transport):
 
 
 @pytest.mark.parametrize("domain", ("smtp-only.test", "down.test", "wrong.test", "null.test"))
-def test_what_speaks_no_https_is_left_to_smtp(transport, world, domain):
+def test_a_domain_without_https_is_left_to_smtp(transport, world, domain):
     for _ in range(3):
         assert transport.ask(f"b@{domain}") == "NOTFOUND "
         transport.ask("b@good.test")
@@ -269,7 +269,7 @@ def test_what_speaks_no_https_is_left_to_smtp(transport, world, domain):
     assert transport.ask(f"b@{domain}") == "NOTFOUND "
 
 
-def test_a_peer_that_fails_is_left_to_smtp(transport):
+def test_a_failing_peer_is_left_to_smtp(transport):
     eventually(lambda: transport.ask("b@broken.test").startswith("OK "))
     assert transport.send(["b@broken.test"])["b@broken.test"].startswith("451 ")
     assert transport.ask("b@broken.test") == "NOTFOUND "
@@ -279,7 +279,7 @@ def test_a_peer_that_fails_is_left_to_smtp(transport):
     "address", ("b", "b@", "b@../../etc", "b@a/b", "b@.hidden", "b@good.test b", "*", "b@" + "a" * 300),
     ids=range(8),
 )
-def test_what_is_no_domain_has_no_way_of_its_own(transport, address):
+def test_an_invalid_domain_is_left_to_smtp(transport, address):
     assert transport.ask(address) == "NOTFOUND "
     assert transport.ask(address) == "NOTFOUND "
     assert not (transport.run_dir / "transport").exists() or not any(
@@ -301,13 +301,13 @@ def test_a_malformed_map_request_ends_the_session(transport, request_):
     assert transport.ask("b@smtp-only.test") == "NOTFOUND "
 
 
-def test_https_alone(tmp_path, world, authority):
+def test_https_only(tmp_path, world, authority):
     transport = Transport(tmp_path, world, authority, "https")
     assert transport.ask("b@smtp-only.test").startswith("OK chatmail:unix:")
     assert transport.stop() == 0
 
 
-def test_a_changed_list_counts_at_once(tmp_path, world, authority):
+def test_a_changed_list_takes_effect_at_once(tmp_path, world, authority):
     denied = tmp_path / "denied"
     transport = Transport(tmp_path, world, authority, "auto", federation_deny_file=denied)
     eventually(lambda: transport.ask("b@good.test").startswith("OK chatmail:"))
@@ -322,8 +322,8 @@ def test_a_changed_list_counts_at_once(tmp_path, world, authority):
 
 
 @pytest.mark.parametrize("outbound", ("auto", "smtp", "https"))
-def test_listed_domains_alone(tmp_path, world, authority, outbound):
-    """With `outbound = smtp` nothing is said of the way."""
+def test_listed_domains_only(tmp_path, world, authority, outbound):
+    """With `outbound = smtp` the map names no transport."""
     (tmp_path / "allowed").write_text("good.test\n[192.0.2.1]\n")
     transport = Transport(
         tmp_path, world, authority, outbound,
@@ -338,8 +338,8 @@ def test_listed_domains_alone(tmp_path, world, authority, outbound):
     assert transport.stop() == 0
 
 
-def test_private_addresses_are_no_peers(tmp_path, world, authority):
-    """All peers of the world are at 127.0.0.1."""
+def test_private_addresses_are_not_connected_to(tmp_path, world, authority):
+    """All simulated peers are at 127.0.0.1."""
     transport = Transport(tmp_path, world, authority, "https", outbound_private="false")
     before = len(world.requests())
     for domain in ("good.test", "backup.test", "_self.test"):
@@ -352,8 +352,8 @@ def test_private_addresses_are_no_peers(tmp_path, world, authority):
     assert transport.stop() == 0
 
 
-def test_a_peer_that_answers_twice(transport, world):
-    """The second answer is none to the next message."""
+def test_a_peer_that_replies_twice(transport, world):
+    """The second reply must not count for the next message."""
     assert transport.send(["b@twice.test"])["b@twice.test"].startswith("250 ")
     time.sleep(0.5)
     assert transport.send(["absent@twice.test"])["absent@twice.test"].startswith("550 ")
@@ -363,13 +363,13 @@ def test_a_peer_that_answers_twice(transport, world):
     "domain, expected",
     [
         ("reset.test", "451 4.4.1"),  # as soon as it has the message
-        ("liar.test", "250 "),  # less than it said, but it said 200
-        ("endless.test", "250 "),  # more than anybody reads
-        ("garbage.test", "451 4.4.1"),  # no HTTP
-        ("hang.test", "451 4.4.1"),  # no answer for a minute
+        ("liar.test", "250 "),  # less than declared, but with status 200
+        ("endless.test", "250 "),  # more than the program reads
+        ("garbage.test", "451 4.4.1"),  # not HTTP
+        ("hang.test", "451 4.4.1"),  # no reply for a minute
     ],
 )
-def test_a_peer_that_misbehaves(transport, domain, expected):
+def test_a_misbehaving_peer_is_an_error(transport, domain, expected):
     assert transport.send([f"b@{domain}"])[f"b@{domain}"].startswith(expected)
     assert transport.send(["b@good.test"])["b@good.test"].startswith("250 ")
 
@@ -392,8 +392,8 @@ def test_a_peer_that_redirects_is_not_followed(transport, world, peer):
         inside.accept()
 
 
-def test_a_message_under_way_is_not_lost_at_the_end(transport, world):
-    """No reply: Postfix keeps what it has not sent to the end."""
+def test_a_message_in_progress_is_not_lost_at_the_end(transport, world):
+    """No reply: Postfix keeps a message whose DATA it has not completed."""
     with Lmtp(transport.socket) as lmtp:
         lmtp.command("MAIL FROM:<a@relay.test>")
         lmtp.command("RCPT TO:<b@good.test>")

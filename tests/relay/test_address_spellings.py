@@ -1,4 +1,4 @@
-"""One mailbox has many spellings: none of them is a way around a rule."""
+"""An address has many spellings, and no spelling bypasses a rule."""
 
 import pytest
 
@@ -27,7 +27,7 @@ SPELLINGS = [
 
 @pytest.fixture(scope="module")
 def peer(dns):
-    # Of its own: the relay still remembers the keys of other tests' peers.
+    # A separate peer: the relay still has the keys of other tests' peers in its cache.
     return Peer(dns, "spellings.test")
 
 
@@ -37,7 +37,7 @@ def bob(relay):
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_no_cleartext_by_another_spelling(relay, peer, bob, spelling):
+def test_cleartext_is_refused_in_every_spelling(relay, peer, bob, spelling):
     message = peer.sign(cleartext(peer.address(), bob.address))
     relay.receive(peer.address(), spelling.format(name=bob.name), message)
     relay.settle()
@@ -53,7 +53,7 @@ def test_encrypted_mail_to_a_subaddress_arrives(relay, peer):
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_sender_has_one_spelling(relay, bob, spelling):
-    """But for the quotes that a name with odd dots needs (RFC 5322 3.4.1)."""
+    """Except for the quotes that a name with odd dots needs (RFC 5322 3.4.1)."""
     path = spelling.format(name=bob.name)
     message = encrypted(path.strip("<>"), bob.address)
     code, _ = relay.send(bob, bob.address, message, sender=path)
@@ -71,7 +71,7 @@ def test_a_sender_has_one_spelling(relay, bob, spelling):
         '<"user@elsewhere.test">',
     ],
 )
-def test_strangers_relay_nothing(relay, peer, recipient):
+def test_strangers_cannot_relay(relay, peer, recipient):
     message = peer.sign(encrypted(peer.address(), "user@elsewhere.test"))
     code, _ = relay.receive(peer.address(), recipient, message)
     relay.settle()

@@ -1,4 +1,4 @@
-"""Logging in and registering: Dovecot's passdb driver `chatmail`."""
+"""Login and registration: Dovecot's passdb driver `chatmail`."""
 
 import concurrent.futures
 import os
@@ -17,7 +17,7 @@ DAY = 86400
 # --- Accounts
 
 
-def test_first_login_makes_the_account(relay):
+def test_first_login_creates_the_account(relay):
     account = relay.account()
     assert not relay.mailbox(account).exists()
     relay.imap(account).logout()
@@ -30,7 +30,7 @@ def test_first_login_makes_the_account(relay):
     assert not [name for name in os.listdir(mailbox) if name.startswith(".tmp")]
 
 
-def test_password_is_kept(relay):
+def test_later_logins_need_the_same_password(relay):
     account = relay.registered()
     before = (relay.mailbox(account) / "password").read_bytes()
     assert_refused(relay, account, "another password")
@@ -44,7 +44,7 @@ def test_password_is_kept(relay):
     "password",
     ["pass word 1", "naïve-пароль", '"quoted\\"', "x" * 255, "%u%d%{user}", "\x02and\x7fcontrol"],
 )
-def test_odd_passwords(relay, password):
+def test_unusual_passwords(relay, password):
     account = relay.account()
     assert plain_error(relay, account.address, password) is None
     assert plain_error(relay, account.address, password) is None
@@ -84,7 +84,7 @@ def test_case_of_the_address_does_not_matter(relay):
         "webmaster@relay.test",
     ],
 )
-def test_names_that_are_refused(relay, address):
+def test_invalid_names_are_refused(relay, address):
     before = accounts_on_disk(relay)
     error = plain_error(relay, address, "a good password")
     assert error is not None and LATER not in error
@@ -92,10 +92,10 @@ def test_names_that_are_refused(relay, address):
 
 
 @pytest.mark.parametrize("password", ["short", "12345678", "x" * 256, "x" * 700, "tab\tand more"])
-def test_passwords_that_are_refused(relay, password):
+def test_invalid_passwords_are_refused(relay, password):
     account = relay.account(password=password)
     error = plain_error(relay, account.address, password)
-    # Dovecot itself refuses what is too long for it, or has a tab.
+    # Dovecot itself refuses passwords that are too long for it, or contain a tab.
     assert NO_ACCOUNT in error and "password is too short or too long" in error or REFUSED in error
     assert not relay.mailbox(account).exists()
 
@@ -130,7 +130,7 @@ def test_registration_modes(make_relay, mode, words):
 
 
 @pytest.mark.parametrize("how", ["flag", "empty password"])
-def test_blocked_account(relay, how):
+def test_blocked_account_cannot_log_in(relay, how):
     account = relay.registered()
     mailbox = relay.mailbox(account)
     stored = (mailbox / "password").read_bytes()
@@ -155,7 +155,7 @@ def test_blocked_account(relay, how):
     "scheme",
     ["SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "SSHA512", "PBKDF2", "PLAIN", "MD5-CRYPT"],
 )
-def test_other_schemes(relay, scheme):
+def test_other_hash_schemes(relay, scheme):
     output = relay.inside("doveadm", "pw", "-s", scheme, "-p", "an old password", dovecot=True).stdout
     account = make_account(relay, output)
     assert login_error(relay, account, "an old password") is None
@@ -192,7 +192,7 @@ def test_relay_without_a_name(make_relay, domain):
 
 
 def together(count, work):
-    """work(0) … work(count - 1) at once; their results."""
+    """Runs work(0) … work(count - 1) at once; returns their results."""
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         return list(pool.map(work, range(count)))
 
@@ -211,7 +211,8 @@ def test_one_password_wins(relay):
 
 
 def test_first_logins_after_a_start(make_relay):
-    """More at once than there may be workers: those that find none wait, and nobody is refused."""
+    """More logins at once than there may be workers: logins without a free worker wait, and none
+    is refused."""
     relay = make_relay(without=["postfix", "milter", "opendkim", "notifyd", "httpd", "nginx"])
     clients = [connected(relay) for _ in range(60)]
     for client in clients:
@@ -227,7 +228,7 @@ def test_first_logins_after_a_start(make_relay):
     relay.stop()
 
 
-def test_many_first_logins(relay):
+def test_many_first_logins_at_once(relay):
     accounts = [relay.account() for _ in range(200)]
     errors = together(200, lambda i: login_error(relay, accounts[i]))
     assert errors == [None] * 200
@@ -245,9 +246,9 @@ def limited(make_relay):
     )
 
 
-def test_rate_of_one_address(limited):
+def test_rate_limit_of_one_address(limited):
     accounts = [limited.account() for _ in range(5)]
-    # What is refused by the rules does not count, nor what cannot be made.
+    # Refused and failed registrations do not count.
     for _ in range(5):
         error = login_error(limited, with_address(limited, "short@relay.test"))
         assert NO_ACCOUNT in error and "such a name" in error
@@ -260,11 +261,11 @@ def test_rate_of_one_address(limited):
     assert errors[:3] == [None] * 3
     assert all("Too many new accounts" in error for error in errors[3:])
     assert not limited.mailbox(accounts[3]).exists()
-    # Not even a flood keeps those out who have an account.
+    # A flood does not keep out users who have an account.
     together(20, lambda i: login_error(limited, limited.account()))
     assert login_error(limited, accounts[0]) is None
     assert_refused(limited, accounts[0], "another password")
-    # A restart is no way around it.
+    # A restart does not reset the limit.
     limited.restart_service("dovecot")
     assert "Too many new accounts" in login_error(limited, limited.account())
     assert login_error(limited, accounts[1]) is None
@@ -278,7 +279,7 @@ def test_rate_of_one_address(limited):
         ("max_load_1m", "0.000001", "load"),
     ],
 )
-def test_resources(limited, key, value, word):
+def test_registration_refused_for_lack_of_resources(limited, key, value, word):
     before = dict(limited.ini)
     limited.ini["max_new_accounts_per_ip_per_hour"] = "0"
     try:
@@ -299,10 +300,10 @@ def test_resources(limited, key, value, word):
         limited.restart_service("dovecot")
 
 
-# --- Trouble
+# --- Errors
 
 
-def test_trouble_is_temporary(relay):
+def test_errors_are_temporary(relay):
     account = relay.registered()
     password = relay.mailbox(account) / "password"
     password.rename(password.with_name("elsewhere"))
@@ -316,7 +317,8 @@ def test_trouble_is_temporary(relay):
 
 @pytest.fixture(params=["missing", "empty"])
 def unmounted(relay, request):
-    """The file system with the mailboxes is away: mailboxes_dir is missing, or root's mount point."""
+    """The file system with the mailboxes is missing: mailboxes_dir does not exist, or is root's
+    mount point."""
     account = relay.registered()
     top = relay.path(f"/home/vmail/mail/{relay.domain}")
     top.rename(top.with_name("unmounted"))
@@ -328,7 +330,7 @@ def unmounted(relay, request):
     top.with_name("unmounted").rename(top)
 
 
-def test_unmounted_mailboxes_make_nobody_a_stranger(relay, unmounted):
+def test_unmounted_mailboxes_do_not_make_accounts_unknown(relay, unmounted):
     top = relay.path(f"/home/vmail/mail/{relay.domain}")
     assert LATER in login_error(relay, unmounted)
     assert LATER in login_error(relay, relay.account())
@@ -340,7 +342,7 @@ def test_unmounted_mailboxes_make_nobody_a_stranger(relay, unmounted):
     assert f"chatmail: /home/vmail/mail/{relay.domain}: cannot be" in relay.log("dovecot")
 
 
-def test_bad_configuration_is_temporary(make_relay):
+def test_invalid_configuration_is_temporary(make_relay):
     relay = make_relay(without=["postfix", "milter", "opendkim"])
     account = relay.registered()
     good = dict(relay.ini)
@@ -356,8 +358,8 @@ def test_bad_configuration_is_temporary(make_relay):
     relay.stop()
 
 
-def test_unknown_keys_are_not_told_at_every_login(make_relay):
-    """An operator who comes from upstream has some of them."""
+def test_unknown_keys_are_not_logged_at_every_login(make_relay):
+    """A chatmail.ini from upstream contains some of them."""
     relay = make_relay(ini={"filtermail_smtp_port": "10080"}, without=["postfix", "opendkim"])
     relay.registered()
     assert "'filtermail_smtp_port' is unknown" in relay.log("milter")
@@ -365,7 +367,7 @@ def test_unknown_keys_are_not_told_at_every_login(make_relay):
     relay.stop()
 
 
-def test_log_names_nobody(relay):
+def test_log_contains_no_address(relay):
     account = relay.registered()
     login_error(relay, account, "a wrong password")
     login_error(relay, relay.account(password="short"))

@@ -1,4 +1,4 @@
-"""A relay of several machines: a front and three backends, each in a network of its own."""
+"""A relay of several machines: a front and three backends, each in its own network."""
 
 import http.client
 import imaplib
@@ -37,7 +37,7 @@ def accounts(cluster):
 
 @pytest.fixture(autouse=True)
 def at_the_front(cluster):
-    """Clients reach the front alone."""
+    """Clients can reach only the front."""
     with network_of(cluster.hosts[0].process.pid):
         yield
 
@@ -54,19 +54,19 @@ def wait_for_message(cluster, account, message):
     )
 
 
-def test_accounts_land_evenly(cluster, accounts):
+def test_accounts_are_distributed_evenly(cluster, accounts):
     places = cluster.places()
     assert all(len(places[account.address]) == 1 for account in accounts)
     counts = [len(of_backend(cluster, accounts, address)) for address in cluster.backends]
-    # What the hash makes of these addresses; 66 or 67 would be perfect.
+    # The distribution of the hash for these addresses; 66 or 67 would be perfect.
     assert sum(counts) == ACCOUNTS
     assert all(45 <= count <= 90 for count in counts)
-    # Nothing of them is at the front.
+    # The front stores no accounts.
     mailboxes = cluster.front.path(f"/home/vmail/mail/{cluster.front.domain}")
     assert not [path for path in mailboxes.iterdir() if "@" in path.name]
 
 
-def test_mail_goes_to_where_the_mailbox_is(cluster, accounts):
+def test_mail_goes_to_the_backend_of_the_mailbox(cluster, accounts):
     for address in cluster.backends:
         sender = accounts[0]
         recipient = of_backend(cluster, accounts, address)[-1]
@@ -160,8 +160,8 @@ def test_invitations(invited):
         invited.front.registered()
 
 
-def test_a_failure_uses_no_invitation_up(invited):
-    """The backend makes no accounts."""
+def test_a_failure_uses_up_no_invitation(invited):
+    """The backend cannot create accounts."""
     output = invited.front.inside("chatmailctl", "invite", "create", "--json").stdout
     [invitation] = json.loads(output)["invitations"]
     path = "/new?" + invitation["link"].partition("#")[2]
@@ -222,7 +222,7 @@ def test_logs_name_nobody(cluster, accounts):
         assert not any(account.address in text for account in accounts)
 
 
-def test_one_dead_backend_hurts_only_its_own(cluster, accounts):
+def test_one_dead_backend_affects_only_its_accounts(cluster, accounts):
     dead, *others = cluster.backends
     lost = of_backend(cluster, accounts, dead)
     alive = [account for other in others for account in of_backend(cluster, accounts, other)[-5:]]
@@ -232,7 +232,7 @@ def test_one_dead_backend_hurts_only_its_own(cluster, accounts):
             message = encrypted(alive[0].address, account.address)
             assert cluster.front.send(alive[0], account.address, message)[0] == 250
             wait_for_message(cluster, account, b"multipart/encrypted")
-        # Not "wrong password": the client waits.
+        # Not "wrong password", so that the client retries.
         with pytest.raises(imaplib.IMAP4.error) as refusal:
             cluster.front.imap(lost[-1])
         assert "[UNAVAILABLE]" in str(refusal.value) or "[SERVERBUG]" in str(refusal.value)
@@ -240,7 +240,7 @@ def test_one_dead_backend_hurts_only_its_own(cluster, accounts):
         assert cluster.front.send(alive[0], lost[-1].address, message)[0] == 250
         eventually(lambda: [entry for entry in cluster.front.queue()
                             if entry["queue_name"] == "deferred"])  # fmt: skip
-        # A new account might be an old one of the dead backend's.
+        # A new account might exist on the dead backend.
         with pytest.raises(imaplib.IMAP4.error):
             cluster.front.registered()
     finally:
@@ -259,19 +259,19 @@ def test_rates_are_counted_at_the_front(cluster):
             for _ in range(20):
                 cluster.front.registered()
                 made += 1
-        # A new one every 15 seconds, besides, for as long as this took.
+        # Besides, one more is allowed every 15 seconds.
         assert 1 <= made <= 8
     finally:
         cluster.front.ini["max_new_accounts_per_minute"] = "0"
         cluster.set_backends(cluster.backends)
 
 
-def test_one_backend_more(cluster, accounts):
+def test_adding_a_backend(cluster, accounts):
     before = cluster.places()
     address = cluster.add_backend()
     cluster.backends[address].start()
     cluster.set_backends(cluster.backends)
-    # Whoever was there is there still, and can log in.
+    # Existing accounts stay and can log in.
     for account in accounts[:40]:
         cluster.front.imap(account).logout()
     assert {name: where for name, where in cluster.places().items() if name in before} == before
@@ -281,7 +281,7 @@ def test_one_backend_more(cluster, accounts):
     assert all(10 <= count <= 32 for count in counts)
 
 
-def test_a_backend_that_is_emptied(cluster, accounts):
+def test_emptying_a_backend(cluster, accounts):
     full, *others = cluster.backends
     cluster.set_backends([f"-{full}", *others])
     stays = of_backend(cluster, accounts, full)[0]

@@ -1,4 +1,4 @@
-"""No mail goes to who did not ask for it: unknown recipients, forged senders, bounces."""
+"""Nobody gets mail that they did not cause: unknown recipients, forged senders, bounces."""
 
 import email
 import smtplib
@@ -29,7 +29,7 @@ def bob(relay):
 
 @pytest.fixture
 def carol(relay):
-    """An account that takes cleartext."""
+    """An account that accepts cleartext."""
     account = relay.registered()
     (relay.mailbox(account) / "enforceE2EEincoming").unlink(missing_ok=True)
     return account
@@ -41,7 +41,7 @@ def nobody(relay):
 
 
 def message_of(kind, sender, to, peer):
-    """A message of this kind; signed if its sender has a name."""
+    """A message of this kind, signed if its sender's domain has a name."""
     make = encrypted if kind == "encrypted" else cleartext
     message = make(sender, to, extra=[f"X-Secret: {SECRET}"])
     return message if "[" in sender else peer.sign(message)
@@ -59,8 +59,8 @@ def nothing_arrived(relay, account):
 
 @pytest.mark.parametrize("victim", ("victim@elsewhere.test", "bob"))
 @pytest.mark.parametrize("to", ("nobody", "tag", "other-literal"))
-def test_cleartext_never_comes_back(relay, peer, sender, bob, nobody, victim, to):
-    """The classic: whatever envelope sender the stranger names would get our signed bounce."""
+def test_cleartext_never_bounces(relay, peer, sender, bob, nobody, victim, to):
+    """The classic attack: the stranger's envelope sender would get a bounce that we sign."""
     victim = bob.address if victim == "bob" else victim
     name, domain = nobody.split("@")
     to = {"nobody": nobody, "tag": f"{name}+x@{domain}", "other-literal": "x@[127.0.0.1]"}[to]
@@ -70,13 +70,13 @@ def test_cleartext_never_comes_back(relay, peer, sender, bob, nobody, victim, to
     assert relay.queue() == []
 
 
-def test_an_unknown_recipient_is_refused_in_time(relay, peer, sender, nobody):
+def test_an_unknown_recipient_is_refused_in_the_dialogue(relay, peer, sender, nobody):
     code, text = relay.receive(sender, nobody, message_of("encrypted", sender, nobody, peer))
     assert (code, "No such user" in text) == (550, True), text
     assert relay.queue() == []
 
 
-def test_cleartext_tells_nothing_of_who_exists(relay, peer, sender, bob, nobody):
+def test_cleartext_does_not_reveal_accounts(relay, peer, sender, bob, nobody):
     replies = {
         relay.receive(sender, to, message_of("cleartext", sender, to, peer))
         for to in (bob.address, nobody)
@@ -84,14 +84,14 @@ def test_cleartext_tells_nothing_of_who_exists(relay, peer, sender, bob, nobody)
     assert len(replies) == 1, replies
 
 
-def test_one_unknown_recipient_closes_the_door_for_cleartext(relay, peer, sender, carol, nobody):
+def test_one_unknown_recipient_refuses_cleartext_for_all(relay, peer, sender, carol, nobody):
     message = message_of("cleartext", sender, carol.address, peer)
     assert relay.receive(sender, [carol.address, nobody], message)[0] == 523
     nothing_arrived(relay, carol)
 
 
 def test_a_forged_sender_gets_no_bounce(relay, peer, sender, bob, carol, nobody):
-    """Some recipients exist, so the message is accepted; the bounce would go to bob."""
+    """Some recipients exist, so the message is accepted; a bounce would go to bob."""
     message = message_of("encrypted", sender, carol.address, peer)
     assert relay.receive(bob.address, [carol.address, nobody], message)[0] == 250
     [stored] = relay.messages(carol)
@@ -102,7 +102,7 @@ def test_a_forged_sender_gets_no_bounce(relay, peer, sender, bob, carol, nobody)
 
 @pytest.fixture
 def stuck(make_relay):
-    """A relay whose mail for others stays in the queue."""
+    """A relay whose mail for other relays stays in the queue."""
     return make_relay(settings={"relayhost": "[127.0.0.1]:1"})
 
 
@@ -110,7 +110,7 @@ def bounces_of(relay):
     return [entry for entry in relay.queue() if entry["sender"] == "MAILER-DAEMON"]
 
 
-def test_a_literal_is_believed_only_from_there(stuck):
+def test_a_literal_is_accepted_only_from_its_own_address(stuck):
     carol, nobody = stuck.registered(), stuck.account().address
     sender = "x@[127.0.0.2]"
     message = encrypted(sender, carol.address)
@@ -122,8 +122,8 @@ def test_a_literal_is_believed_only_from_there(stuck):
 
 
 def test_a_bounce_has_no_body(stuck, peer):
-    """Cleartext that its recipient takes, refused by Dovecot only: the signed sender's own words
-    do not come back in our name."""
+    """Cleartext that its recipient accepts and only Dovecot refuses: the bounce must not return
+    the signed sender's own text in our name."""
     relay, carol = stuck, stuck.registered()
     (relay.mailbox(carol) / "enforceE2EEincoming").unlink(missing_ok=True)
     message = peer.sign(cleartext(peer.address(), carol.address, extra=[f"X-Note: {SECRET}"]))
@@ -156,7 +156,7 @@ def test_a_bounce_has_no_body(stuck, peer):
     ],
 )
 @pytest.mark.parametrize("envelope", ["bob", "own", "null"])
-def test_no_spelling_of_nobody_brings_cleartext_back(
+def test_no_spelling_of_an_unknown_recipient_returns_cleartext(
     relay, peer, sender, bob, nobody, envelope, spelling
 ):
     name, domain = nobody.split("@")
@@ -169,7 +169,7 @@ def test_no_spelling_of_nobody_brings_cleartext_back(
 
 
 def check_parts(bounce, message):
-    """The third part is the header alone; Delta Chat finds the Message-ID there."""
+    """The third part is only the header; Delta Chat finds the Message-ID there."""
     bounce = email.message_from_bytes(bounce)
     parts = bounce.get_payload()
     assert [part.get_content_type() for part in parts] == [
@@ -179,7 +179,7 @@ def check_parts(bounce, message):
     assert b"BEGIN PGP" not in bounce.as_bytes()
 
 
-def test_a_proven_sender_gets_the_header_back(stuck, peer):
+def test_an_authenticated_sender_gets_the_header_back(stuck, peer):
     carol, nobody = stuck.registered(), stuck.account()
     message = peer.sign(encrypted(peer.address(), carol.address))
     assert stuck.receive(peer.address(), [carol.address, nobody.address], message)[0] == 250
@@ -198,8 +198,8 @@ def test_a_user_gets_the_header_back(relay, bob, nobody):
 
 
 @pytest.mark.parametrize("port", ["smtp_port", "submission_port", "smtps_port"])
-def test_nobody_asks_for_more_than_the_header(relay, port):
-    """RET=FULL would have the body in the bounce; NOTIFY=SUCCESS would report each mailbox."""
+def test_dsn_options_are_not_offered(relay, port):
+    """RET=FULL would put the body into the bounce; NOTIFY=SUCCESS would report each mailbox."""
     alice = relay.registered()
     secure = port == "smtps_port"
     kind = smtplib.SMTP_SSL if secure else smtplib.SMTP

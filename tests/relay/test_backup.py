@@ -1,4 +1,4 @@
-"""chatmailctl backup and restore, user export and import: of relays that work meanwhile."""
+"""chatmailctl backup and restore, user export and import, on relays in operation."""
 
 import contextlib
 import io
@@ -66,7 +66,7 @@ def get_token(relay, account):
 
 
 class Load(contextlib.AbstractContextManager):
-    """Mail arrives, and clients read and mark it, until the end. delivered: (account, when)."""
+    """Delivers mail, and reads and marks it, until the end. delivered: (account, time)."""
 
     def __init__(self, relay, accounts, sender):
         self.relay, self.accounts, self.sender = relay, accounts, sender
@@ -116,7 +116,7 @@ class Load(contextlib.AbstractContextManager):
 
 @pytest.fixture(scope="module")
 def source(make_relay):
-    """A relay with some accounts, tokens, an invitation and secrets beside its mailboxes."""
+    """A relay with some accounts, tokens, an invitation and secrets outside its mailboxes."""
     relay = make_relay(
         ini={"turn_secret_file": "/etc/chatmail-turn.secret", "blocked_senders_file": "/etc/chatmail-blocked"}
     )
@@ -145,7 +145,7 @@ def accounts(source):
 
 
 def empty(relay):
-    """As on a new machine: packages, and nothing of a relay."""
+    """As on a new machine: the packages are installed, and there is no relay."""
     for service in ("dovecot", "postfix", "milter", "notifyd", "httpd", "nginx"):
         with contextlib.suppress(subprocess.CalledProcessError):
             relay.stop_service(service)
@@ -165,7 +165,7 @@ def restart(relay):
 
 
 def test_whole_relay_under_load(source, accounts, make_relay):
-    """Every message that arrived before the backup is there after it, with its UID."""
+    """Every message that arrived before the backup exists afterwards, with its UID."""
     sender = accounts[5].address
     used = [account for account in accounts if account is not accounts[4]]
     link = ctl(source, "invite", "create", "--json").stdout
@@ -202,13 +202,13 @@ def test_whole_relay_under_load(source, accounts, make_relay):
         assert path.stat().st_uid == owner, path
         assert path.stat().st_mode & 0o077 == 0, path
     assert not (mailboxes(target) / ".restoring").exists()
-    target.write_ini()  # its own ports' keys
+    target.write_ini()  # the keys of its own ports
     restart(target)
 
     for account in used:
         validity, here = uids(target, account)
         there_validity, there = source_uids[account.address]
-        # A folder that never had a message may have no UIDVALIDITY on disk yet.
+        # A folder that never held a message may not have a UIDVALIDITY on disk yet.
         assert validity == there_validity or maximum[account.address] == 0
         assert minimum[account.address] <= len(here) <= maximum[account.address] + 2
         for uid, content in here.items():
@@ -240,8 +240,8 @@ def test_last_seen_is_kept(source, accounts, make_relay):
     assert here.read_bytes() == there.read_bytes()
 
 
-def test_plain_tar_reads_it(source, accounts):
-    """Nobody needs our program to get at the files."""
+def test_plain_tar_reads_the_archive(source, accounts):
+    """The files can be extracted without our program."""
     archive = ctl(source, "backup", "-", text=False).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         names = tar.getnames()
@@ -251,7 +251,7 @@ def test_plain_tar_reads_it(source, accounts):
 
 
 @pytest.mark.parametrize("how", ["age", "age file", "gpg"])
-def test_encrypted(source, accounts, how):
+def test_encrypted_archive(source, accounts, how):
     run = source.inside
     home = source.home / "home"
     if how == "gpg":
@@ -281,7 +281,7 @@ def test_encrypted(source, accounts, how):
     assert done.returncode == 2
 
 
-def test_recipient_that_does_not_exist(source):
+def test_unknown_recipient_of_the_encryption(source):
     source.path("/home/kept.tar").write_text("the one of yesterday")
     done = ctl(source, "backup", "--encrypt-to", "nobody@nowhere.test", "/home/kept.tar", check=False)
     assert done.returncode == 2
@@ -290,7 +290,7 @@ def test_recipient_that_does_not_exist(source):
 
 
 def test_account_moves_to_another_relay(source, accounts, relay):
-    """With another domain; and back to its own from the same archive."""
+    """To another domain; and back to its own domain from the same archive."""
     alice = accounts[3]
     source.deliver(accounts[0].address, alice.address, encrypted(accounts[0].address, alice.address, 3000))
     ctl(source, "user", "export", alice.address, "/home/alice.tar")

@@ -1,4 +1,4 @@
-"""The templates: every key of chatmail.ini that changes them, in servers that run with it."""
+"""The templates: every key of chatmail.ini that changes them, on running servers."""
 
 import secrets
 import urllib.request
@@ -10,7 +10,7 @@ from support.wait import eventually
 
 
 def talk(relay):
-    """Two users exist and one writes to the other; the stored message."""
+    """One new user writes to another; returns the stored message."""
     alice, bob = relay.registered(), relay.registered()
     reply = relay.send(alice, bob.address, encrypted(alice.address, bob.address))
     assert reply[0] == 250, reply
@@ -25,7 +25,7 @@ def capabilities(relay):
     return found
 
 
-def test_compression_if_asked_for(relay, make_relay):
+def test_compression_if_configured(relay, make_relay):
     assert "COMPRESS=DEFLATE" not in capabilities(relay)
     compressing = make_relay(ini={"imap_compress": "true", "disable_ipv6": "true"})
     assert "COMPRESS=DEFLATE" in capabilities(compressing)
@@ -33,7 +33,7 @@ def test_compression_if_asked_for(relay, make_relay):
 
 
 def test_statistics_of_dovecot(make_relay):
-    # The port is upstream's; an address of one's own keeps others out of the way.
+    # The port is upstream's; a separate address avoids conflicts with other tests.
     address = "127." + ".".join(str(1 + secrets.randbelow(250)) for _ in range(3))
     relay = make_relay(ini={"mtail_address": address})
     talk(relay)
@@ -62,19 +62,19 @@ def test_relay_without_a_name(make_relay, address, domain):
     stored = talk(relay)
     assert values(stored, "DKIM-Signature") == []
     assert not relay.path("/etc/dkimkeys/SigningTable").exists()
-    # Another one, with nowhere to publish a key.
+    # Another relay, because it cannot publish a key.
     bob, stranger = relay.registered(), "somebody@[192.0.2.1]"
     assert relay.receive(stranger, bob.address, encrypted(stranger, bob.address))[0] == 250
     relay.messages(bob)
 
 
 def test_test_relay(make_relay):
-    """A domain that begins with an underscore is one of upstream's test relays."""
+    """A domain that begins with an underscore is a test relay of upstream's."""
     talk(make_relay(ini={"mail_domain": "_relay.test"}, domain="_relay.test"))
 
 
 @pytest.mark.parametrize("shown", [False, True])
-def test_log_names_users_only_if_told_to(make_relay, shown):
+def test_log_contains_addresses_only_if_configured(make_relay, shown):
     relay = make_relay(ini={"log_addresses": str(shown).lower()})
     alice = relay.registered()
     assert relay.send(alice, alice.address, encrypted(alice.address, alice.address))[0] == 250

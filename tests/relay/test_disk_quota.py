@@ -1,4 +1,4 @@
-"""The file system's own quota is used up: nothing is bounced, and nothing is lost."""
+"""The file system's own quota is exhausted: no message bounces or is lost."""
 
 import subprocess
 
@@ -8,8 +8,8 @@ from support.messages import encrypted
 from support.wait import eventually
 
 SENDER = "sender@peer.test"
-# What the kernel answers below a Maildir's tmp while a flag says at which step. (A real quota needs a
-# file system made for it, and a kernel that has quotas.)
+# The kernel's errors below a Maildir's tmp, while a flag selects the step. (A real quota needs a
+# separate file system, and a kernel that supports quotas.)
 EDQUOT = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -76,7 +76,7 @@ WRITE(writev, struct iovec, int)
 
 @pytest.fixture(scope="module")
 def relay(make_relay):
-    """Its Dovecot runs with EDQUOT between it and the kernel."""
+    """A library between its Dovecot and the kernel returns EDQUOT."""
     relay = make_relay(without=["postfix", "milter", "opendkim", "notifyd"])
     directory = relay.path("/run/edquot")
     directory.mkdir()
@@ -99,7 +99,7 @@ def relay(make_relay):
 
 
 @pytest.mark.parametrize("step", ["create", "write"])
-def test_delivery_is_tried_again(relay, step):
+def test_delivery_is_retried(relay, step):
     account = relay.registered()
     message = encrypted(SENDER, account.address)
     flag = relay.path(f"/run/edquot/{step}")

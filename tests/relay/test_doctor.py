@@ -1,5 +1,5 @@
-"""chatmailctl status as a doctor: nothing wrong at a relay that works, and each of many faults, made
-one by one on the same relay, named with its remedy."""
+"""chatmailctl status as a doctor: no finding on a working relay, and each of many faults, made one
+by one on the same relay, found with its remedy."""
 
 import re
 
@@ -8,7 +8,7 @@ from support.doctor_faults import FAULTS
 from support.doctor_world import DoctorWorld
 from support.wait import eventually
 
-# What cannot be well on a machine of tests.
+# Findings that cannot be avoided on a test machine.
 EXCUSED = {"clock"}
 
 
@@ -29,7 +29,7 @@ def unwell(checks):
 
 
 def healthy(world):
-    """Waits until all is well, as servers that were restarted take a moment."""
+    """Waits until nothing is found, because servers that were restarted need a moment."""
     last = {}
 
     def good():
@@ -44,7 +44,7 @@ def healthy(world):
         raise AssertionError(f"not well: {last}") from None
 
 
-def test_nothing_is_wrong_at_a_relay_that_works(world):
+def test_a_working_relay_has_no_findings(world):
     healthy(world)
     status, checks = world.relay.status()
     for key in ("smtp", "submission", "smtps", "imap", "imaps", "https", "https-imap", "https-smtp",
@@ -57,11 +57,11 @@ def test_nothing_is_wrong_at_a_relay_that_works(world):
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault(world, name):
+def test_fault_is_found(world, name):
     check, text, remedy, health, break_it = FAULTS[name]
     with break_it(world):
         status, checks = world.relay.status()
-    # Only now, when it is mended.
+    # Only now, because the fault has been mended.
     found = checks[check]
     assert found["health"] == health, found
     assert re.search(text, found["text"]), found
@@ -70,7 +70,7 @@ def test_fault(world, name):
     assert health == "warning" or status == 1
 
 
-def test_all_is_well_again(world):
-    # Processes of Postfix that started during a fault have its certificate.
+def test_no_findings_after_the_last_fault(world):
+    # Processes of Postfix that started during a fault use its certificate.
     world.relay.read_certificate()
     healthy(world)

@@ -1,5 +1,5 @@
-"""chatmail-expire beside real servers: what it deletes, what Dovecot then says of the quota, and
-what it leaves alone while mail is delivered and read."""
+"""chatmail-expire beside real servers: the messages that it deletes, Dovecot's quota afterwards,
+and mail that it keeps during delivery and reading."""
 
 import json
 import os
@@ -18,7 +18,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def small(make_relay):
-    """A relay whose mailboxes hold ten megabytes: trimmed from 7.5 on, down to 7."""
+    """A relay with mailboxes of ten megabytes: they are trimmed from 7.5 down to 7."""
     return make_relay(ini={"max_mailbox_size": "10M"})
 
 
@@ -33,12 +33,13 @@ def files(relay, account):
 
 
 def counted(paths):
-    """What quota counts of these files: the sizes in their names (the files are compressed)."""
+    """The size of these files as quota counts it: from their names, because the files are
+    compressed."""
     return sum(int(re.search(r",S=(\d+)", path.name)[1]) for path in paths)
 
 
 def quota(relay, account):
-    """Kilobytes and messages, as Dovecot sees them."""
+    """Kilobytes and messages, as Dovecot counts them."""
     output = relay.inside(
         "doveadm", "-f", "json", "quota", "get", "-u", account.address, dovecot=True
     ).stdout
@@ -51,7 +52,7 @@ def kilobytes(paths):
 
 
 def send(relay, sender, account, count, size=750_000):
-    """Delivers messages; returns the new files. 750,000 bytes are a megabyte in armor."""
+    """Delivers messages; returns the new files. Armor makes a megabyte of 750,000 bytes."""
     before = set(files(relay, account))
     for _ in range(count):
         code, text = relay.send(
@@ -66,7 +67,8 @@ def send(relay, sender, account, count, size=750_000):
 
 
 def make_older(paths, seconds):
-    """As if they had been delivered earlier: the time in the name and that of the file."""
+    """Makes files look as if they had been delivered earlier, by the time in the name and that of
+    the file."""
     for path in paths:
         delivered, rest = path.name.split(".", 1)
         older = path.with_name(f"{int(delivered) - seconds}.{rest}")
@@ -87,7 +89,7 @@ def test_quota_warning_trims_the_oldest(small, sender):
     make_older(send(small, sender, bob, 4), 2 * DAY)
     assert len(files(small, bob)) == 6
     before = len(files(small, bob))
-    for _ in range(2):  # the second one is beyond 75 %
+    for _ in range(2):  # the second message exceeds 75 %
         code, text = small.send(sender, bob.address, encrypted(sender.address, bob.address, 750_000))
         assert code == 250, text
         small.settle()
@@ -98,15 +100,15 @@ def test_quota_warning_trims_the_oldest(small, sender):
     left = files(small, bob)
     assert len(left) < before + 2
     ages = sorted(round((time.time() - int(path.name.split(".")[0])) / DAY) for path in left)
-    assert ages.count(3) < 2  # the oldest went first,
+    assert ages.count(3) < 2  # the oldest were deleted first,
     assert ages.count(2) == 4  # none of the younger ones,
-    assert ages.count(0) == 2  # and nothing of today.
+    assert ages.count(0) == 2  # and none of today.
     assert quota(small, bob) == (kilobytes(left), len(left))
     assert len(small.fetch(bob)) == len(left)
     assert quota(small, bob) == (kilobytes(left), len(left))
 
 
-def test_quota_warning_keeps_what_came_today(small, sender):
+def test_quota_warning_keeps_messages_of_today(small, sender):
     carol = small.registered()
     send(small, sender, carol, 8)
     small.settle()
@@ -117,8 +119,8 @@ def test_quota_warning_keeps_what_came_today(small, sender):
 
 
 @pytest.mark.parametrize("client", ["none", "idle", "delivery"])
-def test_dovecot_counts_anew_after_expiry(small, sender, client):
-    """Whoever comes first afterwards: quota is what is on disk, and stays so."""
+def test_dovecot_counts_again_after_expiry(small, sender, client):
+    """Whichever session comes first: the quota matches the files on disk, and stays so."""
     dave = small.registered()
     old = send(small, sender, dave, 3, 20_000)
     kept = send(small, sender, dave, 2, 20_000)
@@ -146,7 +148,7 @@ def test_dovecot_counts_anew_after_expiry(small, sender, client):
     assert quota(small, dave) == (kilobytes(left), len(left))
 
 
-def test_expired_account_is_gone_and_can_be_registered_anew(small, sender):
+def test_expired_account_is_deleted_and_can_be_registered_again(small, sender):
     erin = small.registered()
     send(small, sender, erin, 1, 1000)
     os.utime(small.mailbox(erin) / "password", (time.time() - 91 * DAY,) * 2)
@@ -170,7 +172,7 @@ def test_a_login_keeps_the_account(small):
 
 
 def test_deliveries_and_logins_during_runs(small):
-    """20 users come back after 91 days, send to each other and read while expiry runs."""
+    """20 users return after 91 days, send to each other and read while expiry runs."""
     users = [small.registered() for _ in range(20)]
     idle = [small.registered() for _ in range(20)]
     for account in users + idle:

@@ -1,4 +1,4 @@
-"""What the manual says of front machines and other web servers, tried: its own snippets run here."""
+"""The manual's snippets for front machines and other web servers, run here."""
 
 import http.client
 import json
@@ -13,12 +13,12 @@ from support.wait import eventually
 from test_web import Imap, smtp
 
 MANUAL = (SOURCE / "docs/manual.md").read_text()
-FRONT = "127.0.0.2"  # where the relay listens for it
+FRONT = "127.0.0.2"  # the address where the relay listens for the front machine
 PUBLIC = {25: "smtp", 587: "submission", 465: "smtps", 143: "imap", 993: "imaps", 443: "https", 80: "http"}
 
 
 def snippet(beginning):
-    """The manual's block of code that begins like this."""
+    """The manual's code block that begins with this text."""
     blocks = re.findall(r"^```\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
     [found] = [block for block in blocks if block.startswith(beginning)]
     return found
@@ -26,7 +26,7 @@ def snippet(beginning):
 
 @pytest.fixture(scope="module")
 def relay(make_relay):
-    """It has no public port but those of the front."""
+    """Its only public ports are those of the front."""
     return make_relay(ini={
         "front_listen": FRONT, "front_network": "127.0.0.1", "log_addresses": "true",
         "max_new_accounts_per_ip_per_hour": "3",
@@ -34,7 +34,7 @@ def relay(make_relay):
 
 
 class Front:
-    """The front machine: the public ports of a relay that is elsewhere."""
+    """The front machine: the public ports of a relay on another machine."""
 
     def __init__(self, relay, kind, directory):
         self.relay = relay
@@ -96,7 +96,7 @@ def front(request, relay, tmp_path_factory):
     running.stop()
 
 
-def test_every_port_and_the_clients_address(front, relay):
+def test_every_port_sees_the_clients_address(front, relay):
     def source(number):
         return f"{front.network}.{number}"
 
@@ -127,23 +127,23 @@ def test_every_port_and_the_clients_address(front, relay):
     assert code in (554, 523, 451), text
     for number in (5, 6, 7, 8):
         eventually(lambda: re.search(rf"smtpd.* connect from .*\[{re.escape(source(number))}\]", relay.log("mail")))
-    # Port 25 is for other relays: nobody logs in there.
+    # Port 25 is for other relays: no user logs in there.
     assert not peer.has_extn("auth")
 
 
-def test_limits_are_each_clients_own(front):
+def test_limits_apply_to_each_client(front):
     for source in (f"{front.network}.21", f"{front.network}.22"):
         assert [front.new(source)[0] for _ in range(4)] == [200, 200, 200, 429]
 
 
-def test_port_80(front, relay):
+def test_port_80_through_the_front(front, relay):
     client = http.client.HTTPConnection("127.0.0.1", front.ports[80], timeout=60)
     client.request("GET", "/x")
     assert client.getresponse().headers["Location"] == relay.settings["web_url"] + "/x"
 
 
-def test_only_the_front_may_name_addresses(relay):
-    """Another machine that reaches the ports is believed by neither Dovecot nor nginx."""
+def test_only_the_front_may_set_addresses(relay):
+    """Neither Dovecot nor nginx trusts another machine that reaches the ports."""
     forged = b"PROXY TCP4 192.0.2.9 192.0.2.10 1000 993\r\n"
     for port in ("imap_proxy_port", "imaps_proxy_port", "https_proxy_port"):
         with socket.create_connection((FRONT, relay.ports[port]), 60, ("127.0.0.3", 0)) as client:
@@ -192,7 +192,7 @@ def caddy(make_relay, tmp_path_factory):
         client = http.client.HTTPSConnection(
             "127.0.0.1", port, timeout=60, context=trusting(), source_address=(source, 0)
         )
-        # It chooses the site by the name in TLS.
+        # Caddy chooses the site by the name in TLS.
         raw = socket.create_connection(("127.0.0.1", port), 60, (source, 0))
         client.sock = trusting().wrap_socket(raw, server_hostname=host)
         client.request(method, path, headers={"Host": f"{host}:{port}", **options.pop("headers", {})}, **options)
@@ -215,7 +215,7 @@ def caddy(make_relay, tmp_path_factory):
     process.wait()
 
 
-def test_caddy_makes_accounts(caddy):
+def test_caddy_creates_accounts(caddy):
     for source in ("127.0.50.1", "127.0.50.2"):
         forged = {"X-Forwarded-For": "192.0.2.1"}
         assert [caddy("POST", "/new", source, headers=forged).status for _ in range(4)] == [200, 200, 200, 429]
@@ -237,7 +237,7 @@ def test_caddy_serves_the_pages(caddy):
         assert caddy("GET", path).status in (400, 404)
 
 
-def test_caddy_takes_mail(caddy):
+def test_caddy_accepts_mail(caddy):
     headers = {"X-MAIL-FROM": "a@peer.test", "X-MAIL-TO": "b@relay.test"}
     answer = caddy("POST", "/mxdeliv", headers=headers, body=b"From: a@peer.test\r\n\r\nx\r\n")
     assert answer.status == 400 and re.match(r"[45]\d\d ", answer.text), answer.text

@@ -15,7 +15,7 @@ from support.relay import trusting
 
 PATIENCE = 300
 
-# Once is enough: Dovecot has no part in it.
+# Once is enough: Dovecot is not involved.
 pytestmark = pytest.mark.skipif("config.getoption('--dovecot') != '2.3'", reason="nothing of Dovecot")
 
 
@@ -36,7 +36,7 @@ def connect(relay, source, alpn=None, port="https_port"):
 
 
 def all_of(connection):
-    """What comes until it is closed."""
+    """Returns all bytes until the connection is closed."""
     data = b""
     try:
         while part := connection.recv(65536):
@@ -75,7 +75,7 @@ def silent(relay):
 
 
 def half_a_hello(relay):
-    """A TLS handshake that does not go on."""
+    """A TLS handshake that stops in the middle."""
     connection = silent(relay)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     hello = trusting().wrap_bio(incoming, outgoing, server_hostname=relay.domain)
@@ -180,8 +180,8 @@ SLOW = [
 ]  # fmt: skip
 
 
-def test_slow_clients_are_hung_up_on(relay):
-    """All of them at once, many times each."""
+def test_slow_clients_are_disconnected(relay):
+    """All kinds at once, many times each."""
 
     def one(kind):
         with kind(relay) as connection:
@@ -195,7 +195,7 @@ def test_slow_clients_are_hung_up_on(relay):
         assert status(answer) in ((200,) if name == "idle" else (None, 400, 408)), (name, answer)
 
 
-def test_requests_at_once_of_one_address(relay):
+def test_simultaneous_requests_of_one_address_are_limited(relay):
     """64 letters that do not end; others of that address are refused, those of another are not."""
     request = letter(relay)
     with ThreadPoolExecutor(90) as pool:
@@ -215,20 +215,20 @@ def test_requests_at_once_of_one_address(relay):
     b"GET / HTTP/1.1\r\nHost: relay.test\r\n" + b"Cookie: a=b; c=d; e=f\r\n" * 20_000 + b"\r\n",
     b"GET / HTTP/1.1\r\nHost: relay.test\r\nX" + b"x" * 100_000 + b": y\r\n\r\n",
 ], ids=["path", "value", "count", "name"])  # fmt: skip
-def test_huge_headers(relay, head):
+def test_huge_headers_are_refused(relay, head):
     assert status(raw(relay, "127.0.42.1", head)) in (None, 400, 414, 431, 494)
     assert served(relay)
 
 
 @pytest.mark.parametrize("path, length", [("/new", 1025), ("/cgi-bin/newemail.py", 1025), ("/invite/qr", 1025), ("/en/", 16_385)])
 @pytest.mark.parametrize("chunked", [False, True])
-def test_huge_bodies(relay, path, length, chunked):
+def test_huge_bodies_are_refused(relay, path, length, chunked):
     head = f"POST {path} HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n".encode()
     if chunked:
         body = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % length + b"a" * length + b"\r\n0\r\n\r\n"
     else:
         body = b"Content-Length: %d\r\n\r\n" % length + b"a" * length
-    # A file takes no body, so nginx need not read it.
+    # A request for a file has no use for a body, so nginx need not read it.
     assert status(raw(relay, "127.0.42.2", head + body)) in ((405, 413) if path == "/en/" else (413,))
 
 
@@ -252,7 +252,7 @@ SMUGGLING = {
 
 
 @pytest.mark.parametrize("name", SMUGGLING)
-def test_smuggling(relay, name):
+def test_smuggled_requests(relay, name):
     """nginx refuses what two readers could understand in two ways, and closes: no second request."""
     before = len(accounts(relay))
     answer = raw(relay, "127.0.43.1", b"POST /new HTTP/1.1\r\nHost: relay.test\r\n" + SMUGGLING[name])
@@ -269,8 +269,8 @@ FORGED = ["X-Forwarded-For", "x_forwarded_for", "X-Forwarded-For ", "X-Real-IP",
 
 
 @pytest.mark.parametrize("field", FORGED)
-def test_forged_addresses(relay, field):
-    """Whatever a client says, the rate is of where it is, and so is the log's address."""
+def test_forged_addresses_have_no_effect(relay, field):
+    """Rate limit and log use the client's real address, whatever the client claims."""
     source = f"127.0.44.{1 + FORGED.index(field)}"
     head = f"GET /new HTTP/1.1\r\nHost: relay.test\r\n{field}: 192.0.2.77\r\n{field}: 127.0.0.1, ::1\r\n\r\n"
     raw(relay, source, head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").encode())
@@ -278,7 +278,7 @@ def test_forged_addresses(relay, field):
 
 
 def proxied(relay, address):
-    """As the stream server of this machine hands on a client that has this IPv6 address."""
+    """Connects like the stream server of this machine, for a client with this IPv6 address."""
     raw = socket.create_connection(("127.0.0.1", relay.ports["https_proxy_port"]), PATIENCE)
     raw.sendall(f"PROXY TCP6 {address} 2001:db8::443 1000 443\r\n".encode())
     client = http.client.HTTPConnection(relay.domain)
@@ -286,8 +286,8 @@ def proxied(relay, address):
     return client
 
 
-def test_one_network_of_ipv6_is_one_client(relay):
-    """Another address each time, until it is too fast."""
+def test_one_ipv6_network_is_one_client(relay):
+    """Uses another address each time, until the rate is refused."""
 
     def flood(part):
         seen = []
@@ -320,14 +320,14 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_path_tricks(relay, path):
+def test_path_tricks_find_no_file(relay, path):
     answer = raw(relay, "127.0.45.1", f"GET {path} HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n\r\n".encode())
     assert status(answer) in (400, 403, 404), answer
     assert b"root:" not in answer and b"mail_domain" not in answer
 
 
-def test_tokens_guessed_by_the_thousand(relay):
-    """The rate ends it long before; the guesses are in no log."""
+def test_guessing_tokens_is_stopped(relay):
+    """The rate limit ends it early; the guesses are in no log."""
     relay.ini["registration"] = "invite"
     relay.write_ini()
     relay.restart_service("httpd")

@@ -1,4 +1,4 @@
-"""IDLE: what a client is told, and when, without and with hibernation."""
+"""IDLE: which changes a client is notified of, and when, without and with hibernation."""
 
 import concurrent.futures
 import contextlib
@@ -33,19 +33,19 @@ def sleepy(make_relay):
 
 @pytest.fixture(scope="module")
 def stock(make_relay):
-    """A relay with Dovecot's own way of waiting."""
+    """A relay with Dovecot's own IDLE."""
     return make_relay(ini={"instant_idle": "false"}, without=["postfix", "milter", "opendkim"])
 
 
 def inotify_instances(relay, program):
-    """How many of them the processes of this program hold now."""
+    """The number of inotify instances that the processes of this program hold now."""
     pids = relay.inside("pgrep", "-f", f"^dovecot/{program}( |$)", check=False).stdout.split()
-    # A process may end meanwhile: it holds none then.
+    # A process may end meanwhile: then it holds none.
     listings = [relay.inside("ls", "-l", f"/proc/{pid}/fd", check=False).stdout for pid in pids]
     return sum(listing.count("inotify") for listing in listings)
 
 
-def test_idle_tells_of_mail(relay):
+def test_idle_notifies_of_mail(relay):
     account = relay.registered()
     client = relay.imap(account, select=True)
     with Idle(client) as idle:
@@ -56,20 +56,20 @@ def test_idle_tells_of_mail(relay):
     client.logout()
 
 
-def test_idle_can_be_switched_off(stock):
+def test_instant_idle_can_be_disabled(stock):
     account = stock.registered()
     client = stock.imap(account, select=True)
     with Idle(client) as idle:
         for count in range(1, 4):
             deliver(stock, account)
             assert idle.exists() == count
-        # Dovecot's own at most, and none beside it.
+        # Dovecot's own instances at most, and none besides.
         assert inotify_instances(stock, "imap") <= 1
     client.logout()
 
 
 def test_no_mail_is_missed(relay):
-    """200 messages by four senders, while three clients idle, come and go."""
+    """200 messages by four senders, while three clients idle, connect and disconnect."""
     account = relay.registered()
     clients = [relay.imap(account, select=True) for _ in range(3)]
 
@@ -97,7 +97,7 @@ def test_no_mail_is_missed(relay):
         client.logout()
 
 
-def test_flags_and_deletions_are_told(relay):
+def test_idle_notifies_of_flags_and_deletions(relay):
     account = relay.registered()
     deliver(relay, account)
     watcher = relay.imap(account, select=True)
@@ -115,8 +115,8 @@ def imap_processes(relay):
     return set(relay.inside("pgrep", "-f", "^dovecot/imap( |$)", check=False).stdout.split())
 
 
-def test_the_end_of_idle_waits_for_nothing(relay):
-    """Closing an inotify instance takes the kernel some 10 ms: there is one for all of them."""
+def test_the_end_of_idle_is_not_delayed(relay):
+    """Closing an inotify instance takes the kernel some 10 ms, so all sessions share one."""
     before = imap_processes(relay)
     account = relay.registered()
     client = relay.imap(account, select=True)
@@ -130,8 +130,8 @@ def test_the_end_of_idle_waits_for_nothing(relay):
     client.logout()
 
 
-def test_a_locked_mailbox_is_told_of_when_it_is_free(relay):
-    """Longer than a delivery would have the lock: Dovecot itself waits for it then."""
+def test_a_locked_mailbox_is_reported_when_it_is_unlocked(relay):
+    """Locked longer than by a delivery: then Dovecot itself waits for the lock."""
     account = relay.registered()
     client = relay.imap(account, select=True)
     mailbox = relay.mailbox(account)
@@ -179,7 +179,7 @@ def test_a_delivery_that_pauses(relay):
 
 
 def sleeping(relay):
-    """How many clients imap-hibernate holds now."""
+    """The number of clients that imap-hibernate holds now."""
     return inotify_instances(relay, "imap-hibernate")
 
 
@@ -193,16 +193,16 @@ def test_mail_wakes_a_hibernated_client(sleepy):
             eventually(lambda: sleeping(sleepy) > before, message="the client did not hibernate")
             deliver(sleepy, account)
             assert idle.exists() == count
-    # Back from hibernation, commands still work.
+    # Commands still work after hibernation.
     assert client.noop()[0] == "OK"
     assert len(client.search(None, "ALL")[1][0].split()) == 3
     client.logout()
-    # And nobody complained, each time that one of thousands goes to sleep.
+    # No error is logged when one of thousands of clients hibernates.
     assert "Error" not in sleepy.log("dovecot")[logged:]
 
 
 def test_no_mail_is_missed_on_the_way_to_hibernation(sleepy):
-    """Mail that comes in the moments when a client goes to sleep, a second after the last."""
+    """Mail arrives at the moment when a client hibernates, a second after the last change."""
 
     def watch(_):
         account = sleepy.registered()
@@ -218,8 +218,8 @@ def test_no_mail_is_missed_on_the_way_to_hibernation(sleepy):
         list(pool.map(watch, range(10)))
 
 
-def test_mail_that_nobody_looked_at_before_hibernation(sleepy):
-    """The process wakes up to find both: mail has come, and it is time to sleep."""
+def test_unseen_mail_before_hibernation(sleepy):
+    """The process wakes up to two events: new mail, and the end of the time before hibernation."""
     account = sleepy.registered()
     client = sleepy.imap(account, select=True)
     processes = imap_processes(sleepy)
@@ -248,7 +248,7 @@ def test_client_ends_its_hibernation(sleepy):
     client.logout()
 
 
-def test_hibernation_is_no_login(sleepy):
+def test_hibernation_does_not_count_as_login(sleepy):
     account = sleepy.registered()
     before = sleeping(sleepy)
     client = sleepy.imap(account, select=True)
@@ -262,7 +262,7 @@ def test_hibernation_is_no_login(sleepy):
     assert (sleepy.mailbox(account) / "password").stat().st_mtime == old
 
 
-# Runs its arguments in a user namespace that has every user, and its own limits for each.
+# Runs its arguments in a user namespace with all users, in which each user has separate limits.
 OWN_LIMITS = """
 import ctypes, os, sys
 ready = os.pipe()
@@ -285,7 +285,7 @@ def short_of_inotify(make_relay):
 
 
 def limit_inotify_instances(relay, count):
-    """How many each user of the relay may have."""
+    """The limit for each user of the relay."""
     pid = (relay.home / "pid").read_text().strip()
     limit = f"echo {count} > /proc/sys/user/max_inotify_instances"
     subprocess.run(["nsenter", "--user", f"--target={pid}", "sh", "-c", limit], check=True)
@@ -308,8 +308,8 @@ def test_one_inotify_instance_is_enough(short_of_inotify):
 
 
 def test_without_inotify_instances(short_of_inotify):
-    """Mail is seen all the same, and sooner than Dovecot would look; and thirty clients that cannot
-    sleep are no flood in the log."""
+    """Mail is noticed all the same, and sooner than by Dovecot's own polling; thirty clients that
+    cannot hibernate do not flood the log."""
     relay = short_of_inotify
     account = relay.registered()
     clients = [relay.imap(account, select=True) for _ in range(30)]

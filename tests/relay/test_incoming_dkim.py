@@ -1,4 +1,4 @@
-"""Mail from other relays: delivered if the From domain signed it, and if it is encrypted."""
+"""Mail from other relays is delivered if it is encrypted and the From domain signed it."""
 
 import re
 
@@ -42,7 +42,7 @@ def test_signed_and_encrypted_is_delivered(relay, peer, bob):
 
 @pytest.mark.parametrize("name", ["Bcc", "Content-Length", "Resent-Bcc", "Return-Path"])
 def test_signed_headers_that_postfix_drops(relay, peer, bob, monkeypatch, name):
-    """Some sign all that there is. Postfix must not take away what is signed before we verify."""
+    """Some relays sign all fields. Postfix must not remove signed fields before we verify."""
     monkeypatch.setattr(dkim.DKIM, "SHOULD_NOT", ())
     message = encrypted(peer.address(), bob.address, extra=[f"{name}: <hidden@peer.test>"])
     signed = peer.sign(message, include_headers=[b"from", b"date", name.lower().encode()])
@@ -58,7 +58,7 @@ def test_unsigned_is_refused(relay, peer, bob):
 
 
 def altered_body(message):
-    """Without its checksum the armor is still good; the signature is not."""
+    """Without its checksum the armor is still valid, but the signature is not."""
     return re.sub(rb"\r\n=[A-Za-z0-9+/]{4}\r\n", b"\r\n", message)
 
 
@@ -87,7 +87,7 @@ def test_altered_message_is_refused(relay, peer, bob, alter):
         "peer.test; dkim=pass header.d=peer.test",
     ],
 )
-def test_claims_in_headers_are_not_believed(relay, peer, bob, claim):
+def test_claims_in_headers_are_ignored(relay, peer, bob, claim):
     message = encrypted(peer.address(), bob.address)
     forged = f"Authentication-Results: {claim}\r\n".encode() + message
     assert receive(relay, forged, bob)[0] == 554
@@ -110,7 +110,7 @@ def test_signature_with_a_length_is_refused(relay, peer, bob):
     assert_not_delivered(relay, bob)
 
 
-def test_good_signature_among_others_is_enough(relay, peer, dns, bob):
+def test_valid_signature_among_others_is_enough(relay, peer, dns, bob):
     stranger = Peer(dns, "stranger.test")
     message = peer.sign(encrypted(peer.address(), bob.address))
     message = b"DKIM-Signature: v=1; a=rsa-sha256; d=peer.test\r\n" + stranger.sign(message)
@@ -118,7 +118,7 @@ def test_good_signature_among_others_is_enough(relay, peer, dns, bob):
     relay.messages(bob)
 
 
-def test_key_that_is_not_there_is_refused(relay, dns, bob):
+def test_missing_key_is_refused(relay, dns, bob):
     revoked = Peer(dns, "revoked.test")
     message = revoked.sign(encrypted(revoked.address(), bob.address))
     dns.txt("mail._domainkey.revoked.test", "v=DKIM1; p=")
@@ -130,7 +130,7 @@ def test_key_that_is_not_there_is_refused(relay, dns, bob):
     assert_not_delivered(relay, bob)
 
 
-def test_signed_cleartext_is_refused_where_asked_for(relay, peer, bob):
+def test_signed_cleartext_is_refused_by_default(relay, peer, bob):
     (relay.mailbox(bob) / "enforceE2EEincoming").touch()
     code, text = receive(relay, peer.sign(cleartext(peer.address(), bob.address)), bob)
     assert (code, "Invalid Unencrypted Mail" in text) == (523, True), text
@@ -139,7 +139,7 @@ def test_signed_cleartext_is_refused_where_asked_for(relay, peer, bob):
     relay.messages(bob)
 
 
-def test_signed_cleartext_is_delivered_to_who_takes_it(relay, peer, bob):
+def test_signed_cleartext_is_delivered_to_accounts_that_accept_it(relay, peer, bob):
     (relay.mailbox(bob) / "enforceE2EEincoming").unlink(missing_ok=True)
     message = peer.sign(cleartext(peer.address(), bob.address, subject="In the clear"))
     assert receive(relay, message, bob)[0] == 250
@@ -165,8 +165,8 @@ def test_bounce_from_a_peer(relay, peer, bob):
     assert receive(relay, unsigned, bob, sender="")[0] == 554
 
 
-def test_advertisement_as_a_bounce(relay, peer, bob):
-    """Somebody with a domain and a key writes under the name of a mail system."""
+def test_advertisement_disguised_as_a_bounce(relay, peer, bob):
+    """A stranger with a domain and a key writes under the name of a mail system."""
     (relay.mailbox(bob) / "enforceE2EEincoming").touch()
     daemon = peer.address("mailer-daemon")
     plain = bounce(bob.address, "<1@localhost>", daemon)
@@ -195,16 +195,16 @@ def test_envelope_sender_may_be_a_mailing_list(relay, peer, bob):
     relay.messages(bob)
 
 
-def test_sender_is_not_one_of_ours(relay, peer, bob):
-    """Nobody on port 25 speaks for a user of this relay without the relay's own key."""
+def test_sender_with_our_domain_is_refused(relay, peer, bob):
+    """A client of port 25 cannot send as a user of this relay without the relay's own key."""
     message = encrypted(bob.address, bob.address)
     assert receive(relay, message, bob, sender=bob.address)[0] == 554
     assert receive(relay, peer.sign(message), bob, sender=bob.address)[0] == 554
     assert_not_delivered(relay, bob)
 
 
-def test_without_dns_the_sender_is_told_to_wait(make_relay):
-    """No answer from the DNS is no verdict; when it is back the same message passes."""
+def test_without_dns_the_reply_is_temporary(make_relay):
+    """A silent DNS gives no verdict; when it is back, the same message passes."""
     dns = DnsServer()
     peer = Peer(dns, "waiting.test")
     relay = make_relay(ini={"resolver": dns.resolver})
@@ -216,7 +216,7 @@ def test_without_dns_the_sender_is_told_to_wait(make_relay):
     assert_not_delivered(relay, bob)
     dns.start()
     try:
-        # The resolver may take a while to ask a server again that it found dead.
+        # The resolver may wait a while before it queries a dead server again.
         relay.restart_service("milter")
         assert receive(relay, message, bob, peer.address())[0] == 250
         relay.messages(bob)

@@ -1,4 +1,4 @@
-"""kill -9 at random under load: nothing is half-written, and everybody can still log in."""
+"""kill -9 at random under load: no file is half written, and all users can still log in."""
 
 import imaplib
 import json
@@ -17,7 +17,7 @@ from support.wait import eventually
 TOKEN = "/private/devicetoken"
 VICTIMS = "^dovecot/(auth|imap|lmtp)( |$)"
 KILLS = 40
-# What a client sees when the process at the other end is gone.
+# Errors of a client when the process at the other end dies.
 BROKEN = (imaplib.IMAP4.error, smtplib.SMTPException, OSError)
 
 
@@ -27,7 +27,7 @@ def relay(make_relay):
 
 
 class Load(threading.Thread):
-    """Repeats one kind of work until told to stop; counts how often it came through."""
+    """Repeats one kind of work until stopped; counts successes."""
 
     def __init__(self, work, stop):
         super().__init__()
@@ -48,7 +48,7 @@ class Load(threading.Thread):
 
 
 class Clients:
-    """The work, and what the server promised to have done."""
+    """Runs the work and records what the server confirmed."""
 
     def __init__(self, relay):
         self.relay = relay
@@ -73,7 +73,7 @@ class Clients:
     def set_token(self):
         with self.lock:
             self.number += 1
-            # Few enough that none gives way to another.
+            # Few enough that no token displaces another.
             token = f"token-{self.number % 20}"
         client = self.relay.imap(self.shared)
         status, _ = set_metadata(client, "INBOX", TOKEN, token)
@@ -103,7 +103,7 @@ def kill_at_random(relay):
 
 @pytest.fixture(scope="module")
 def aftermath(relay):
-    """The clients, when it is over."""
+    """The clients, after the test."""
     clients = Clients(relay)
     stop = threading.Event()
     work = [clients.register, clients.register, clients.log_in, clients.set_token, clients.deliver]
@@ -118,7 +118,7 @@ def aftermath(relay):
             load.join()
     assert all(load.error is None for load in loads)
     assert {"dovecot/auth", "dovecot/auth -w"} & set(killed) and len(killed) >= 2
-    # The load was a load: work came through, and work was broken.
+    # The load was real: work succeeded, and work was interrupted.
     assert all(load.done > 0 for load in loads)
     assert sum(load.broken for load in loads) > 0
     return clients
@@ -133,8 +133,9 @@ def test_every_account_is_whole(relay, aftermath):
             assert (mailbox / "enforceE2EEincoming").exists()
 
 
-def test_everybody_logs_in(relay, aftermath):
-    """Those who had an account have it; those whose first login was broken get it now."""
+def test_every_user_can_log_in(relay, aftermath):
+    """Users who had an account still have it; users whose first login was interrupted get it
+    now."""
 
     def works():
         try:

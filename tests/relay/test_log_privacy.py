@@ -1,4 +1,5 @@
-"""What Dovecot itself logs when something goes wrong names nobody, unless log_addresses is set."""
+"""When something fails, Dovecot's own log lines contain no address, unless log_addresses is
+set."""
 
 import contextlib
 import imaplib
@@ -40,7 +41,7 @@ def unusable_mailbox(relay, account):
 
 
 def broken_maildir(relay, account):
-    """Paths are full of addresses."""
+    """Paths contain addresses."""
     relay.imap(account, select=True).logout()
     shutil.rmtree(relay.mailbox(account) / "tmp")
     (relay.mailbox(account) / "tmp").write_text("")
@@ -49,7 +50,7 @@ def broken_maildir(relay, account):
 
 
 def vanishing_user(relay, account):
-    """There when the password is checked, and gone when the mailbox is asked for."""
+    """The account exists when the password is checked, and is gone when the userdb is asked."""
     blocked = relay.mailbox(account) / "blocked"
     logged = len(relay.log("dovecot"))
     stop = threading.Event()
@@ -78,7 +79,7 @@ def tried(relay, account):
 @pytest.mark.parametrize(
     "trouble", [unknown_scheme, unusable_mailbox, broken_maildir, vanishing_user]
 )
-def test_trouble(private, trouble):
+def test_errors_name_no_address(private, trouble):
     account = private.registered()
     logged = len(private.log("dovecot"))
     trouble(private, account)
@@ -89,7 +90,7 @@ def test_trouble(private, trouble):
 
 
 @pytest.mark.parametrize("trouble", [unusable_mailbox, broken_maildir])
-def test_shown_addresses(talkative, trouble):
+def test_addresses_are_logged_if_configured(talkative, trouble):
     account = talkative.registered()
     trouble(talkative, account)
     eventually(

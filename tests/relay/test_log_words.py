@@ -1,4 +1,4 @@
-"""No log has a word of what users write, choose or keep secret, whatever happens to it."""
+"""No log contains a word that users write, choose or keep secret, whatever happens to it."""
 
 import contextlib
 import imaplib
@@ -11,7 +11,7 @@ from support.messages import bounce, cleartext, encrypted, secure_join
 from support.peer import Peer
 from support.relay import trusting
 
-# A word for each place where one is planted: the one that is found says where it came from.
+# A word for each place: a word in a log shows where it came from.
 numbers = itertools.count(1)
 planted = {}
 
@@ -22,7 +22,7 @@ def word(place):
     return text
 
 
-# Fields that change no verdict, and those that may.
+# Fields that change no verdict, and fields that may.
 FIELDS = [
     "Subject: {}", "Subject: =?utf-8?q?{}?=", "subject : {}", "Subject:\r\n {}", "Subject: \u00fc{}",
     "Sender: {} <carol@peer.test>", "Reply-To: \"{}\" <carol@peer.test>", "Cc: {}: carol@peer.test;",
@@ -44,7 +44,7 @@ def field(line, where):
 
 
 def with_words(message, where):
-    """Variants of a message, with words in all places."""
+    """Variants of a message, with a word in each place."""
     yield b"".join(field(line, where) for line in FIELDS) + message
     yield from (field(line, where) + message for line in DECIDING)
     yield message.replace(b"From: <", f'From: "{word(f"{where}: From")}" <'.encode(), 1)
@@ -56,7 +56,7 @@ def with_words(message, where):
 
 @pytest.fixture(scope="module")
 def busy(make_relay, dns):
-    """A relay to which everything happened, with words in it."""
+    """A relay that processed all these messages and requests."""
     relay = make_relay()
     alice, bob = relay.registered(), relay.registered(password=word("password"))
     relay.mailbox(bob).joinpath("enforceE2EEincoming").touch()
@@ -93,7 +93,7 @@ def receive(relay, peer, alice, bob):
         for number, variant in enumerate(with_words(message, f"in, {kind}")):
             recipient = (alice, bob)[number % 2].address
             relay.receive(sender, recipient, variant)
-            with contextlib.suppress(Exception):  # what dkimpy cannot sign
+            with contextlib.suppress(Exception):  # a message that dkimpy cannot sign
                 relay.receive(sender, recipient, peer.sign(variant))
 
 
@@ -133,8 +133,8 @@ def test_no_word_is_in_a_log(busy):
     assert found == []
 
 
-def test_what_was_done_is_in_the_logs(busy):
-    """Or else nothing could be found."""
+def test_the_logs_contain_what_was_done(busy):
+    """Otherwise the test above could find no word at all."""
     for reason in ("cleartext-in-mime", "not-encrypted", "no-dkim", "invalid-dkim"):
         assert reason in busy.log("milter"), reason
     assert "status=sent" in busy.log("mail")

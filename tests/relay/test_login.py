@@ -1,4 +1,4 @@
-"""Accounts: the first login makes one, later ones must know its password."""
+"""Accounts: the first login creates one, later ones need its password."""
 
 import concurrent.futures
 import imaplib
@@ -17,7 +17,7 @@ def refused(relay, account, password=None):
     return str(error.value)
 
 
-def test_first_login_makes_the_account(relay):
+def test_first_imap_login_creates_the_account(relay):
     account = relay.account()
     assert not relay.mailbox(account).exists()
     relay.imap(account, select=True).logout()
@@ -28,7 +28,7 @@ def test_first_login_makes_the_account(relay):
     relay.imap(account).logout()
 
 
-def test_first_login_by_smtp_makes_the_account(relay):
+def test_first_smtp_login_creates_the_account(relay):
     account = relay.account()
     with relay.submission(account, wrapped=False):
         pass
@@ -64,13 +64,13 @@ def test_login_is_not_case_sensitive(relay):
         ("ninechars", "eight888"),
     ],
 )
-def test_bad_names_and_passwords_make_no_account(relay, name, password):
+def test_invalid_names_and_passwords_create_no_account(relay, name, password):
     account = relay.account(name, password)
     refused(relay, account)
     assert not relay.mailbox(account).exists()
 
 
-def test_other_domains_make_no_account(relay):
+def test_other_domains_create_no_account(relay):
     account = relay.account()
     account.address = f"{account.name}@other.test"
     refused(relay, account)
@@ -125,7 +125,7 @@ def test_one_password_wins_among_fifty(relay):
 
 
 def test_imap_and_smtp_at_once(relay):
-    """As core does it: the very first logins are one by IMAP and one by SMTP, at the same time."""
+    """As core does: its first two logins are one by IMAP and one by SMTP, at the same time."""
     for _ in range(10):
         account = relay.account()
         together = threading.Barrier(2)

@@ -1,4 +1,4 @@
-"""How messages are stored, and that each form can be read whatever the configuration says now."""
+"""How messages are stored; each form can be read with every configuration."""
 
 import re
 
@@ -19,7 +19,7 @@ def test_form_on_disk(make_relay, form):
 
 
 def store(relay, form):
-    """Renders nothing anew: what `config apply` changes is this line."""
+    """Does not render the configuration again: `config apply` would change only this line."""
     path = relay.path("/etc/dovecot/dovecot.conf")
     text = path.read_text()
     text = re.sub(r"((?:zlib_save|mail_compress_write_method) =).*", rf"\1 {form}", text)
@@ -28,7 +28,7 @@ def store(relay, form):
 
 
 def test_every_form_can_be_read(make_relay):
-    """Upstream's configuration has gz."""
+    """Upstream's configuration uses gz."""
     relay = make_relay(without=["notifyd"])
     bob = relay.registered()
     sent = []

@@ -1,4 +1,4 @@
-"""What clients set and get by IMAP METADATA."""
+"""The entries that clients set and get by IMAP METADATA."""
 
 import base64
 import concurrent.futures
@@ -73,7 +73,7 @@ def test_two_tokens(relay, account, client):
 
 
 @pytest.mark.parametrize("value", ["x" * 4096, b"x" * 4096, b"y" * 4096])
-def test_longest_token(client, value):
+def test_longest_possible_token(client, value):
     assert set_metadata(client, "INBOX", TOKEN, value)[0] == "OK"
     text = value if isinstance(value, str) else value.decode()
     assert get_tokens(client) == text
@@ -83,22 +83,22 @@ def test_longest_token(client, value):
     "value",
     [None, "", "two words", b"x" * 4097, b"x" * 300_000, b"line\r\nbreak", b"nul\0", b"\xff\xfe"],
 )
-def test_what_is_no_token(client, value):
+def test_invalid_tokens_are_refused(client, value):
     assert set_metadata(client, "INBOX", TOKEN, "before")[0] == "OK"
     assert set_metadata(client, "INBOX", TOKEN, value)[0] == "NO"
-    # The session goes on, and nothing is lost.
+    # The session continues, and no token is lost.
     assert get_tokens(client) == "before"
 
 
 @pytest.mark.parametrize("byte, length", [("x", 4097), (b"x", 4097), (b"x", 300_000)])
-def test_how_long_a_token_may_be_is_told(client, byte, length):
+def test_maximum_token_length_is_reported(client, byte, length):
     """RFC 5464 4.3."""
     status, text = set_metadata(client, "INBOX", TOKEN, byte * length)
     assert status == "NO" and text.startswith("[METADATA MAXSIZE 4096] ")
 
 
-def test_a_token_without_end_ends_the_session(relay, account):
-    """Dovecot would write all of it into a file, and never ask us."""
+def test_an_endless_token_ends_the_session(relay, account):
+    """Dovecot would write all of it to a file before it called our plugin."""
     client = relay.imap(account)
     try:
         client.send(f"x1 SETMETADATA INBOX ({TOKEN} {{100000000000+}}\r\n".encode())
@@ -109,7 +109,7 @@ def test_a_token_without_end_ends_the_session(relay, account):
         pass
     client.shutdown()
     eventually(lambda: "Disconnected: Too large SETMETADATA" in relay.log("dovecot"))
-    # It is a limit of one command, not of the session.
+    # The limit applies to one command, not to the session.
     client = relay.imap(account)
     for _ in range(5):
         assert set_metadata(client, "INBOX", TOKEN, b"x" * 500_000)[0] == "NO"
@@ -142,7 +142,7 @@ def test_number_of_tokens_is_bounded(relay, account, client):
     assert "token-69" in stored
 
 
-def test_broken_file_is_survived(relay, account, client):
+def test_a_damaged_token_file_is_tolerated(relay, account, client):
     (relay.mailbox(account) / "metadata.json").write_text("{ this is not JSON")
     assert get_tokens(client) is None
     assert set_metadata(client, "INBOX", TOKEN, "anew")[0] == "OK"
@@ -211,7 +211,7 @@ def test_other_mailbox_entries_are_refused(client, entry):
     assert client.noop()[0] == "OK"
 
 
-def test_depth(client):
+def test_depth_option(client):
     names = {name for name, value in get_metadata(client, "", ALL).items() if value is not None}
     assert set(get_metadata(client, "", ["/shared"], "(DEPTH infinity)")) == names
     assert set(get_metadata(client, "", ["/shared"], "(DEPTH 1)")) == {"/shared/comment"}
@@ -220,7 +220,7 @@ def test_depth(client):
     assert get_metadata(client, "", [VENDOR], "(DEPTH 0)") == {VENDOR: None}
 
 
-def test_maxsize(client):
+def test_maxsize_option(client):
     entries = ["/shared/comment", f"{VENDOR}/maxsmtprecipients"]
     assert len(get_metadata(client, "", entries)["/shared/comment"]) > 4
     assert get_metadata(client, "", entries, "(MAXSIZE 4)") == {entries[1]: "1000"}
@@ -255,7 +255,7 @@ def test_configured_entries(make_relay):
     assert abs(int(username) - time.time() - 5 * DAY) < 600
     digest = hmac.new(b"north by northwest", username.encode(), hashlib.sha1).digest()
     assert password == base64.b64encode(digest).decode()
-    # What is broken is absent, and logged; the rest is still there.
+    # An invalid entry is absent and logged; the others are there.
     file.write_text('{"clients": [')
     secret.unlink()
     values = get_metadata(client, "", ALL)
@@ -268,7 +268,7 @@ def test_configured_entries(make_relay):
     relay.stop()
 
 
-def test_turn_daemon(make_relay):
+def test_turn_daemon_credentials(make_relay):
     relay = make_relay(
         ini={"turn_socket_path": "/run/turn.socket"}, without=["postfix", "milter", "opendkim"]
     )

@@ -1,4 +1,4 @@
-"""METADATA (RFC 5464) as a client sees it: push tokens, and what the server says of itself."""
+"""METADATA (RFC 5464) on the wire: push tokens, and the server's entries."""
 
 import base64
 import hashlib
@@ -20,14 +20,14 @@ ENTRIES = {
 
 
 class Wire:
-    """Commands that imaplib does not know, as raw text."""
+    """Sends commands that imaplib does not support, as raw text."""
 
     def __init__(self, client):
         self.client = client
         self.count = 0
 
     def command(self, text):
-        """Sends a command; its whole reply, up to and with the tagged line."""
+        """Sends a command; returns its whole reply, including the tagged line."""
         self.count += 1
         tag = f"x{self.count}"
         self.client.send(f"{tag} {text}\r\n".encode())
@@ -119,7 +119,7 @@ def test_server_entries(make_relay):
     secret.chmod(0o644)
     (secret.parent / "appversions.json").write_text('{"clients": []}\n')
     client = relay.imap(relay.account())
-    # As core asks: six keys in one command.
+    # As core does: six keys in one command.
     found = Wire(client).entries("", *ENTRIES.values())
     client.logout()
     assert found[ENTRIES["iroh"]] == "https://iroh.relay.test"

@@ -1,4 +1,4 @@
-"""Mail from other relays over HTTPS: nginx, chatmail-httpd, Postfix at its own port."""
+"""Mail from other relays over HTTPS: nginx, chatmail-httpd, and Postfix on a separate port."""
 
 import gzip
 import http.client
@@ -60,7 +60,7 @@ def test_a_message_is_delivered(relay, peer, bob):
     assert b"BEGIN PGP MESSAGE" in stored
 
 
-def test_a_message_in_pieces_of_unknown_length(relay, peer, bob):
+def test_a_chunked_message_is_delivered(relay, peer, bob):
     message = peer.sign(encrypted(peer.address(), bob.address, size=200000))
     pieces = (message[i : i + 5000] for i in range(0, len(message), 5000))
     assert post(relay, pieces, peer.address(), [bob.address])[0] == 200
@@ -73,7 +73,7 @@ def test_a_bounce_has_no_sender(relay, peer, bob):
     relay.messages(bob)
 
 
-def test_what_port_25_refuses(relay, peer, bob):
+def test_refusals_of_port_25_are_the_same(relay, peer, bob):
     sender, nobody = peer.address(), relay.account().address
     unsigned = encrypted(sender, bob.address)
     clear = peer.sign(cleartext(sender, bob.address))
@@ -114,8 +114,8 @@ def test_many_recipients(relay, peer, count, expected):
     assert (status, text[: len(expected)]) == (400, expected), text
 
 
-# The requests as the senders' HTTP libraries write them: hyper in lower case and in wire form, Go with
-# names of its own spelling, a body that is not stuffed, and one recipient.
+# The requests as the senders' HTTP libraries write them: hyper with lower-case names and in wire
+# form, Go with its own spelling of names, a body without dot-stuffing, and one recipient.
 FILTERMAIL = """\
 POST /mxdeliv HTTP/1.1
 x-mail-from: {sender}
@@ -140,7 +140,7 @@ Accept-Encoding: gzip
 
 
 def speak(relay, request, body):
-    """The status line, and the answer's body."""
+    """The status line and the body of the reply."""
     with socket.create_connection(("127.0.0.1", relay.ports["https_port"]), 60) as plain:
         with trusting().wrap_socket(plain, server_hostname="relay.test") as client:
             client.sendall(request.replace("\n", "\r\n").encode() + body)
@@ -153,7 +153,7 @@ def speak(relay, request, body):
 
 
 @pytest.mark.parametrize("request_", [FILTERMAIL, MADMAIL], ids=["filtermail", "madmail"])
-def test_the_requests_of_others(relay, peer, bob, request_):
+def test_requests_of_other_senders(relay, peer, bob, request_):
     carol = relay.registered()
     message = peer.sign(encrypted(peer.address(), bob.address))
     recipients = [bob, carol] if request_ is FILTERMAIL else [bob]
@@ -164,14 +164,14 @@ def test_the_requests_of_others(relay, peer, bob, request_):
     for recipient in recipients:
         [stored] = relay.messages(recipient)
         assert b"BEGIN PGP MESSAGE" in stored
-    # Nobody exists: never 200.
+    # The recipients do not exist: the status is never 200.
     names = {name: relay.account().address for name in ("bob", "carol")}
     request_ = request_.format(length=len(body), sender=peer.address(), **names)
     status, text = speak(relay, request_, body)
     assert (status, text[:9]) == (400, b"550 5.1.1"), text
 
 
-def test_only_post(relay):
+def test_only_post_is_allowed(relay):
     assert post(relay, b"", None, [], method="GET")[0] == 405
     assert post(relay, b"", None, [], method="PUT")[0] == 405
 
@@ -186,7 +186,7 @@ def test_the_size_limit(make_relay, dns):
 
 
 def test_no_body_ends_a_message_early(relay, peer, bob):
-    """A lone dot within the body, doubled dots, bare line feeds: one message, or none."""
+    """A lone dot in the body, doubled dots, bare line feeds: one message arrives, or none."""
     other = relay.registered()
     evil = f"MAIL FROM:<>\r\nRCPT TO:<{other.address}>\r\nDATA\r\n".encode()
     evil += encrypted("x@[192.0.2.7]", other.address)
@@ -199,7 +199,7 @@ def test_no_body_ends_a_message_early(relay, peer, bob):
 
 
 @pytest.mark.parametrize("end", (b"", b".", b".\r\n"))
-def test_the_wire_forms_end_is_no_part_of_the_message(relay, peer, bob, end):
+def test_the_terminating_dot_is_not_part_of_the_message(relay, peer, bob, end):
     message = peer.sign(encrypted(peer.address(), bob.address))
     assert post(relay, stuffed(message) + end, peer.address(), [bob.address])[0] == 200
     [stored] = relay.messages(bob)
@@ -207,8 +207,8 @@ def test_the_wire_forms_end_is_no_part_of_the_message(relay, peer, bob, end):
 
 
 def test_the_peers_address_counts(relay, bob):
-    """From a literal, mail is believed from that very address only: nginx says which it is, and
-    nobody else."""
+    """Mail from an address literal is accepted only from that address, and only nginx may set the
+    address."""
     for headers in ((), (("X-Forwarded-For", "192.0.2.77"),)):
         sender = "x@[192.0.2.77]"
         message = encrypted(sender, bob.address)
@@ -243,7 +243,7 @@ def test_a_client_that_hangs_up_sends_nothing(relay, peer, bob):
     assert relay.fetch(bob) == []
 
 
-def test_thirty_megabytes_need_no_memory(relay, peer, bob):
+def test_thirty_megabytes_need_no_more_memory(relay, peer, bob):
     def peak():
         pid = relay.inside("pgrep", "-x", "chatmail-httpd").stdout.split()[0]
         line = relay.inside("grep", "VmHWM", f"/proc/{pid}/status").stdout

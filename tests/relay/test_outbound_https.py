@@ -1,5 +1,5 @@
-"""Mail leaves over HTTPS: Postfix, chatmail-transport, and peers with /mxdeliv in a network of their
-own."""
+"""Mail leaves over HTTPS: Postfix, chatmail-transport, and peers with /mxdeliv in their own
+network."""
 
 import tempfile
 from pathlib import Path
@@ -45,18 +45,18 @@ def test_a_message_leaves_over_https(stages, world):
         assert ("mx.good.test", sender.address, ["b@good.test"]) in posted
         assert ("mx.picky.test", sender.address, ["c@picky.test"]) in posted
         assert all("DKIM-Signature:" in request["body"] for request in world.requests())
-        # The sender learns which recipient does not exist.
+        # The sender gets a bounce for the recipient who does not exist.
         (bounce,) = relay.messages(sender)
         assert b"absent@picky.test" in bounce and b"No such user" in bounce
-        # Our own mail asks nobody.
+        # Local mail is not looked up.
         relay.stop_service("transport")
         friend = relay.registered()
         assert relay.send(sender, friend.address, encrypted(sender.address, friend.address))[0] == 250
         relay.messages(friend)
 
 
-def test_an_unknown_domain_is_learned(stages, world):
-    """Nobody answers at port 25 here, so that the first attempt is deferred."""
+def test_an_unknown_domain_is_probed(stages, world):
+    """No server listens on port 25 here, so the first attempt is deferred."""
     with relay_with(stages, "auto") as relay:
         sender = relay.registered()
         before = len(world.requests())

@@ -1,4 +1,4 @@
-"""What leaves of an outgoing header: only what it must say, and no text."""
+"""The header of outgoing mail: only necessary fields leave, and no text."""
 
 import re
 
@@ -36,12 +36,12 @@ TEXT = [
 
 @pytest.fixture(scope="module")
 def stuck(make_relay):
-    """A relay whose mail for others stays in the queue."""
+    """A relay whose mail for other relays stays in the queue."""
     return make_relay(settings={"relayhost": "[127.0.0.1]:1"})
 
 
 def leaving(relay, account, message):
-    """What leaves of the message, DKIM-signed."""
+    """The message as it leaves, DKIM-signed."""
     queued = {entry["queue_id"] for entry in relay.queue()}
     code, text = relay.send(account, "x@peer.test", message)
     assert code == 250, text
@@ -73,7 +73,7 @@ def test_no_text_leaves(stuck):
     assert verifies(stuck, sent)
 
 
-def test_what_delta_chat_sends_leaves_as_it_is(stuck):
+def test_delta_chats_header_leaves_unchanged(stuck):
     """Byte for byte, below the signature."""
     alice = stuck.registered()
     message = encrypted(alice.address, "x@peer.test", extra=["Chat-Is-Post-Message: 1"])
@@ -84,7 +84,7 @@ def test_what_delta_chat_sends_leaves_as_it_is(stuck):
 
 @pytest.mark.parametrize("name", ["To", "Cc", "References", "X-Own"])
 def test_long_lines_of_a_header_survive(stuck, name):
-    """Postfix breaks lines over 998 bytes after they were signed."""
+    """Postfix breaks lines over 998 bytes after the signature."""
     alice = stuck.registered()
     separator = " " if name == "References" else ", "
     value = separator.join(f"<{number:040}@peer.test>" for number in range(30))
@@ -109,8 +109,8 @@ def test_a_very_long_list_of_recipients_leaves(stuck):
     assert verifies(stuck, sent)
 
 
-def test_what_the_milter_does_not_see_does_not_leave(stuck):
-    """Postfix cuts what it shows of a long field."""
+def test_a_field_that_the_milter_sees_cut_does_not_leave(stuck):
+    """Postfix truncates a long field when it passes it to the milter."""
     alice = stuck.registered()
     message = encrypted(alice.address, "x@peer.test")
     recipients = ",\r\n ".join(["<x@peer.test>"] * 3600) + ",\r\n Noon <x@peer.test>"
@@ -133,7 +133,7 @@ def test_an_account_with_odd_dots_sends_and_receives(stuck, local):
     assert len(stuck.messages(account, 2)) == 2
 
 
-def test_submission_does_not_offer_what_delivery_does_not_have(stuck):
+def test_submission_offers_no_extension_that_delivery_lacks(stuck):
     alice = stuck.registered()
     for wrapped in (True, False):
         with stuck.submission(alice, wrapped=wrapped) as client:

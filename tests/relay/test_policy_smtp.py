@@ -1,4 +1,4 @@
-"""What users may send, seen from SMTP: the replies, the queue, and what is left of a message."""
+"""What users may send, seen from SMTP: replies, queue, and delivered messages."""
 
 import smtplib
 
@@ -53,8 +53,8 @@ def test_cleartext_is_refused_and_not_queued(relay, alice, bob):
 
 @pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r"])
 def test_a_message_has_one_end(relay, alice, end):
-    """What one server takes for the end and another does not would hide a second message in the
-    first, which nobody has judged (SMTP smuggling)."""
+    """If two servers disagree about the end of a message, a second, unchecked message can be
+    hidden in the first (SMTP smuggling)."""
     relay.settle()
     carol = relay.registered()
     clear = cleartext(alice.address, carol.address)
@@ -72,7 +72,7 @@ def test_a_message_has_one_end(relay, alice, end):
     assert relay.fetch(carol) == []
 
 
-def test_refusal_ends_nothing_but_the_message(relay, alice):
+def test_a_refusal_ends_only_the_message(relay, alice):
     carol = relay.registered()
     with relay.submission(alice) as client:
         clear = cleartext(alice.address, carol.address)
@@ -113,7 +113,7 @@ def test_case_of_addresses_does_not_matter(relay, alice):
 
 
 def test_no_recipient_is_refused_at_submission(relay, alice):
-    """An unknown recipient among others is accepted; a bounce says so later."""
+    """An unknown recipient among others is accepted; a bounce reports it later."""
     carol, nobody = relay.registered(), relay.account()
     message = encrypted(alice.address, carol.address)
     before = len(relay.fetch(alice))
@@ -127,8 +127,8 @@ def test_no_recipient_is_refused_at_submission(relay, alice):
     )
 
 
-def test_mail_for_nobody_at_all_is_refused(relay, alice):
-    """Clients show a refusal; most of them read no bounce."""
+def test_mail_for_unknown_recipients_only_is_refused(relay, alice):
+    """Clients show a refusal; most of them do not show bounces."""
     nobody = relay.account().address
     message = encrypted(alice.address, nobody)
     before = len(relay.fetch(alice))
@@ -136,7 +136,7 @@ def test_mail_for_nobody_at_all_is_refused(relay, alice):
         assert relay.send(alice, recipients, message) == (550, "5.1.1 No such user here")
     relay.settle()
     assert len(relay.fetch(alice)) == before
-    # Who does not encrypt learns nothing.
+    # A sender of cleartext learns nothing about accounts.
     assert relay.send(alice, nobody, cleartext(alice.address, nobody))[0] == 523
 
 
@@ -150,11 +150,11 @@ def test_rate_is_limited(make_relay):
         ]
     assert [code for code, _ in replies] == [250, 250, 250, 450, 450]
     assert replies[3][1] == f"4.7.1: Too much mail from <{alice.address}>"
-    # It is the sender who is limited, nobody else.
+    # Only this sender is limited.
     accepted(relay.send(bob, alice.address, encrypted(bob.address, alice.address)))
 
 
-def test_what_is_stored_says_nothing_of_the_client(relay, alice):
+def test_stored_messages_contain_nothing_about_the_client(relay, alice):
     carol = relay.registered()
     message = encrypted(
         alice.address,
@@ -212,8 +212,9 @@ def test_message_over_the_size_limit_is_refused(make_relay):
     relay.messages(alice)
 
 
-def test_without_the_milter_nothing_passes(make_relay):
-    """While chatmail-milter is down clients are told to wait, then the same message passes."""
+def test_without_the_milter_no_message_passes(make_relay):
+    """While chatmail-milter is down, clients get a temporary reply; afterwards the same message
+    passes."""
     relay = make_relay()
     alice, bob = relay.registered(), relay.registered()
     message = encrypted(alice.address, bob.address)
@@ -232,7 +233,7 @@ def test_without_the_milter_nothing_passes(make_relay):
     relay.messages(bob)
 
 
-def test_milter_that_dies_in_a_session_lets_nothing_through(make_relay):
+def test_milter_that_dies_in_a_session_passes_no_message(make_relay):
     relay = make_relay()
     alice, bob = relay.registered(), relay.registered()
     with relay.submission(alice) as client:
@@ -247,7 +248,7 @@ def test_milter_that_dies_in_a_session_lets_nothing_through(make_relay):
     assert len(relay.messages(bob)) == 1
 
 
-def test_without_opendkim_nothing_leaves_unsigned(make_relay):
+def test_without_opendkim_no_unsigned_message_leaves(make_relay):
     relay = make_relay(ini={"dkim_signing": "opendkim"})
     alice = relay.registered()
     relay.stop_service("opendkim")
@@ -268,11 +269,12 @@ def test_without_opendkim_nothing_leaves_unsigned(make_relay):
     relay.messages(alice)
 
 
-# --- What leaves ----------------------------------------------------------------------------------
+# --- Outgoing mail
+# --------------------------------------------------------------------------------
 
 
 def verifies(relay, message):
-    """True if the message has a DKIM signature of the relay that holds."""
+    """True if the message has a valid DKIM signature of the relay."""
     record = relay.dkim_record().encode()
     name = f"opendkim._domainkey.{relay.domain}.".encode()
     return dkim.verify(message, dnsfunc=lambda asked, timeout=5: record if asked == name else None)
@@ -286,12 +288,12 @@ def queued_message(relay, entry):
 
 @pytest.fixture(params=["milter", "opendkim"])
 def stuck(request, make_relay):
-    """A relay whose mail for others stays in the queue, whichever signs."""
+    """A relay whose mail for other relays stays in the queue, with each kind of signer."""
     ini = {"dkim_signing": request.param}
     return make_relay(ini=ini, settings={"relayhost": "[127.0.0.1]:1"})
 
 
-def test_what_leaves_is_cleaned_and_signed(stuck):
+def test_outgoing_mail_is_cleaned_and_signed(stuck):
     alice = stuck.registered()
     message = encrypted(alice.address, "x@peer.test", subject="Private", extra=["X-Mailer: m"])
     accepted(stuck.send(alice, "x@peer.test", message))
@@ -309,8 +311,9 @@ def test_what_leaves_is_cleaned_and_signed(stuck):
     assert not verifies(stuck, b"From: <other@relay.test>\r\n" + leaving)
 
 
-def test_bounces_that_leave_are_signed(stuck, dns):
-    """Mail from a peer to a user and to nobody: accepted, and bounced for nobody, signed."""
+def test_outgoing_bounces_are_signed(stuck, dns):
+    """A peer writes to a user and to an unknown recipient: the message is accepted, and the bounce
+    for the unknown recipient is signed."""
     peer = Peer(dns, "bounce.test")
     sender, alice, nobody = peer.address(), stuck.registered().address, stuck.account().address
     message = peer.sign(encrypted(sender, nobody))
@@ -321,7 +324,8 @@ def test_bounces_that_leave_are_signed(stuck, dns):
     bounce = queued_message(stuck, entry)
     assert values(bounce, "From")[0].lower().count("mailer-daemon@relay.test") == 1
     assert verifies(stuck, bounce)
-    # The header of the message, for the client to know it by, and nothing of its body.
+    # The bounce contains the header of the message, by which the client identifies it, and not its
+    # body.
     [message_id] = values(message, "Message-ID")
     assert b"text/rfc822-headers" in bounce and message_id.encode() in bounce
     assert b"BEGIN PGP MESSAGE" in message and b"BEGIN PGP MESSAGE" not in bounce

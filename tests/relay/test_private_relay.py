@@ -1,4 +1,4 @@
-"""packaging/private-relay itself: nothing of it stays behind, nothing of the machine changes."""
+"""packaging/private-relay itself: it leaves nothing behind, and changes nothing on the machine."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from support.wait import eventually
 
 
 def in_namespace(pid):
-    """The processes that are in the PID namespace of pid."""
+    """The processes in the PID namespace of pid."""
     wanted = os.readlink(f"/proc/{pid}/ns/pid")
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -41,7 +41,7 @@ def test_everything_dies_with_the_launcher(make_relay):
 
 
 def commands(relay):
-    """What runs in the relay's namespaces."""
+    """The processes in the relay's namespaces."""
     running = []
     for pid in in_namespace((relay.home / "pid").read_text().strip()):
         with contextlib.suppress(OSError):
@@ -56,8 +56,8 @@ def commands(relay):
         ("postfix", {"smtpd", "pickup", "qmgr", "tlsmgr", "cleanup"}),
     ],
 )
-def test_what_is_stopped_is_gone(make_relay, service, children):
-    """The port of a process that is still ending would take the next client, and drop it."""
+def test_a_stopped_service_is_gone(make_relay, service, children):
+    """A process that is still ending would accept the next client, and drop it."""
     relay = make_relay(without=["milter", "opendkim", "notifyd", "httpd"])
     for _ in range(3):
         with contextlib.ExitStack() as stack:
@@ -87,7 +87,7 @@ def test_paths_are_private(relay):
         ("5", "192.0.2.77", "no local interface found for 192.0.2.77"),
     ],
 )
-def test_what_does_not_start_says_why(tmp_path, stages, load, listen, why):
+def test_a_failed_start_reports_why(tmp_path, stages, load, listen, why):
     ini = f"[params]\nmail_domain = relay.test\nmax_load_1m = {load}\n"
     (tmp_path / "chatmail.ini").write_text(ini)
     done = subprocess.run(

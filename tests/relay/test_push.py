@@ -1,5 +1,5 @@
-"""From a delivered message to the POST at the push service, through a real relay: Postfix, Dovecot's
-LMTP with the plugin, the push queue, chatmail-notifyd, an HTTP/2 TLS server."""
+"""From a delivered message to the POST at the push service, through a real relay: Postfix,
+Dovecot's LMTP with the plugin, the push queue, chatmail-notifyd, and a TLS server with HTTP/2."""
 
 import pytest
 
@@ -55,11 +55,11 @@ def test_a_message_wakes_every_device(relay, alice, bob, device):
     assert device.tokens() == {device.token, other.token}
 
 
-def test_not_for_messages_of_ones_own(relay, alice, bob, device):
+def test_own_messages_wake_no_device(relay, alice, bob, device):
     send(relay, bob, bob)
     relay.messages(bob)
     assert queue(relay) == []
-    # what comes next is the first one
+    # the next request is for the first message
     send(relay, alice, bob)
     relay.push.wait_for([device.token])
     wait_until_idle(relay)
@@ -78,7 +78,7 @@ def test_a_dead_token_is_removed(relay, alice, bob, device):
     eventually(lambda: relay.push.counts()[device.token] == 2)
     wait_until_idle(relay)
     assert relay.push.counts()[dead.token] == 1
-    # a device that is alive after all sets it again
+    # a device that is alive after all sets its token again
     assert Device(relay, bob).token in device.tokens()
 
 
@@ -103,7 +103,7 @@ def test_a_message_from_another_relay(relay, bob, device):
     relay.push.wait_for([device.token])
 
 
-def test_nothing_is_logged_of_whom(relay, alice, bob, device):
+def test_logs_do_not_show_whose_phone_is_woken(relay, alice, bob, device):
     relay.push.answer = lambda token: 410
     send(relay, alice, bob)
     eventually(lambda: not device.tokens())

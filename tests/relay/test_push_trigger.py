@@ -1,4 +1,4 @@
-"""What LMTP leaves for chatmail-notifyd: one queue entry per token of the recipient."""
+"""LMTP creates one queue entry for each token of the recipient."""
 
 import json
 import os
@@ -14,7 +14,7 @@ TOKEN = "/private/devicetoken"
 
 @pytest.fixture(scope="module")
 def relay(make_relay):
-    """Without the notifier, so that the queue can be looked at."""
+    """A relay without the notifier, so that the queue can be inspected."""
     return make_relay(without=["postfix", "milter", "opendkim", "notifyd"])
 
 
@@ -30,7 +30,7 @@ def queue(relay):
 
 
 def entries(relay):
-    """(address, token) of each, when they are what upstream's notifier reads."""
+    """(address, token) of each entry, provided that upstream's notifier can read it."""
     found = []
     for path in queue(relay):
         address, when, token = path.read_text().split("\n")
@@ -56,26 +56,26 @@ def deliver(relay, sender, *recipients, header_from=None):
 def test_one_entry_per_token(relay):
     account = with_tokens(relay, "openpgp:one", "openpgp:two")
     deliver(relay, "sender@peer.test", account.address)
-    # They are there when LMTP has said 250.
+    # The entries exist when LMTP has replied 250.
     assert entries(relay) == [(account.address, "openpgp:one"), (account.address, "openpgp:two")]
     assert len(relay.fetch(account)) == 1
 
 
-def test_no_entry_without_token(relay):
+def test_no_entry_without_a_token(relay):
     account = relay.registered()
     deliver(relay, "sender@peer.test", account.address)
     assert entries(relay) == []
     assert len(relay.fetch(account)) == 1
 
 
-def test_every_recipient_of_a_message(relay):
+def test_every_recipient_gets_entries(relay):
     first, second = with_tokens(relay, "first"), with_tokens(relay, "second")
     third = relay.registered()
     deliver(relay, "sender@peer.test", first.address, third.address, second.address)
     assert entries(relay) == sorted([(first.address, "first"), (second.address, "second")])
 
 
-def test_mail_from_oneself(relay):
+def test_mail_from_oneself_creates_no_entry(relay):
     sender, other = with_tokens(relay, "mine"), with_tokens(relay, "theirs")
     deliver(relay, sender.address, sender.address, other.address)
     assert entries(relay) == [(other.address, "theirs")]
@@ -85,24 +85,24 @@ def test_mail_from_oneself(relay):
 @pytest.mark.parametrize(
     "change", [str.upper, lambda address: f"Somebody <{address}>", lambda address: f" {address}  "]
 )
-def test_mail_from_oneself_by_its_header(relay, change):
+def test_mail_from_oneself_is_detected_by_its_header(relay, change):
     account = with_tokens(relay, "mine")
     message = encrypted("x@y.test", account.address).replace(
         b"From: <x@y.test>", b"From: " + change(account.address).encode()
     )
     assert values(message, "from")
-    # The envelope sender is a mailing list's, say.
+    # The envelope sender is that of a mailing list, for example.
     assert relay.deliver("list@peer.test", account.address, message) == {}
     assert entries(relay) == []
 
 
-def test_bounces_are_announced(relay):
+def test_bounces_create_entries(relay):
     account = with_tokens(relay, "mine")
     deliver(relay, "", account.address, header_from="mailer-daemon@peer.test")
     assert entries(relay) == [(account.address, "mine")]
 
 
-def test_what_a_client_appends_is_not(relay):
+def test_a_clients_append_creates_no_entry(relay):
     account = with_tokens(relay, "mine")
     client = relay.imap(account, select=True)
     client.append("INBOX", "", None, encrypted("sender@peer.test", account.address))
@@ -112,7 +112,7 @@ def test_what_a_client_appends_is_not(relay):
     assert entries(relay) == []
 
 
-def test_expired_tokens_are_not_announced(relay):
+def test_expired_tokens_get_no_entry(relay):
     account = with_tokens(relay, "fresh")
     path = relay.mailbox(account) / "metadata.json"
     tokens = {"stale": int(time.time()) - 91 * 86400, "fresh": int(time.time())}
@@ -121,7 +121,7 @@ def test_expired_tokens_are_not_announced(relay):
     assert entries(relay) == [(account.address, "fresh")]
 
 
-def test_trouble_does_not_stop_delivery(relay):
+def test_push_errors_do_not_stop_delivery(relay):
     account = with_tokens(relay, "mine")
     (relay.mailbox(account) / "metadata.json").write_text("not JSON")
     deliver(relay, "sender@peer.test", account.address)

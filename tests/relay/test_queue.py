@@ -1,4 +1,4 @@
-"""chatmailctl queue: what waits in Postfix's queue, by destination."""
+"""chatmailctl queue: the mail in Postfix's queue, by destination."""
 
 import datetime
 import json
@@ -13,7 +13,7 @@ DENY = "/etc/deny"
 
 @pytest.fixture(scope="module")
 def relay(stages):
-    """Nothing leaves: its relay host does not answer."""
+    """No mail leaves: its relay host does not answer."""
     with Relay(
         stages, settings={"relayhost": "[127.0.0.1]:1"}, ini={"federation_deny_file": DENY}
     ) as relay:
@@ -87,7 +87,8 @@ def test_a_domain_is_discarded_for_some_days(relay):
 
 @pytest.mark.parametrize("domain", ["x`id`.test", "$x.test", "x;id.test", "x$(id).test", '"x y".test'])
 def test_names_that_a_shell_would_run(relay, domain):
-    """Users choose the domains, operators copy them into shells: such do not get into the queue."""
+    """Users choose domain names, and operators copy them into shells: names with shell syntax do
+    not get into the queue."""
     sender = relay.registered()
     assert relay.send(sender, f"a@{domain}", encrypted(sender.address, "a@one.test"))[0] == 501
     assert domain not in queue(relay, "list").stdout
@@ -103,7 +104,7 @@ def test_names_that_a_shell_would_run(relay, domain):
         (("discard", "--yes", "a\nb"), "not a domain"),
     ],
 )
-def test_refusals(relay, words, why):
+def test_wrong_usage_is_refused(relay, words, why):
     done = queue(relay, *words, check=False)
     assert done.returncode == 2 and done.stdout == ""
     assert why in done.stderr or why == "missing"

@@ -1,4 +1,5 @@
-"""The quota: clients see it, old mail makes room for new, and new mail comes in all the same."""
+"""The quota: clients see it, old messages are deleted to make room, and new mail arrives all the
+same."""
 
 import os
 import re
@@ -22,7 +23,7 @@ def small(stages, dns):
 
 
 def fill(relay, account, count, size, age_days):
-    """Puts messages into the mailbox that were delivered some days ago."""
+    """Stores messages that look as if they were delivered some days ago."""
     mailbox = relay.mailbox(account)
     owner = mailbox.stat()
     delivered = int(time.time() - age_days * 86400)
@@ -36,7 +37,7 @@ def fill(relay, account, count, size, age_days):
 
 
 def usage(relay, account):
-    """(used, limit) in bytes, as GETQUOTAROOT says."""
+    """(used, limit) in bytes, as GETQUOTAROOT reports it."""
     client = relay.imap(account)
     _, (_, [quota]) = client.getquotaroot("INBOX")
     client.logout()
@@ -67,7 +68,7 @@ def test_clients_see_the_limit(small):
     assert 0 < used < 10_000
 
 
-def test_the_oldest_go_when_it_is_nearly_full(small):
+def test_the_oldest_messages_are_deleted_when_it_is_nearly_full(small):
     account = new_account(small)
     fill(small, account, 37, 200_000, age_days=3)
     assert usage(small, account)[0] > 7 * MEGABYTE
@@ -77,15 +78,15 @@ def test_the_oldest_go_when_it_is_nearly_full(small):
     )
     left = old_messages(small, account)
     assert 30 < len(left) < 37
-    # Those that are left are the newest of them, and the two fresh ones are there.
+    # The newest of them are left, and the two fresh messages.
     numbers = sorted(int(re.search(r"\.M(\d+)P", path.name).group(1)) for path in left)
     assert numbers == list(range(37 - len(left), 37))
     assert len(small.fetch(account)) == len(left) + 2
 
 
 @pytest.mark.parametrize("counted", [True, False])
-def test_old_mail_makes_room_however_full_it_is(small, counted):
-    """The limit may have been lowered. No warning comes then, for no part of it is crossed."""
+def test_old_messages_are_deleted_however_full_it_is(small, counted):
+    """The limit may have been lowered. Then no warning comes, because no threshold is crossed."""
     account = new_account(small)
     fill(small, account, 110, 209_000, age_days=3)
     if counted:
@@ -97,8 +98,9 @@ def test_old_mail_makes_room_however_full_it_is(small, counted):
     assert len(small.fetch(account)) == len(old_messages(small, account)) + 2
 
 
-def test_a_full_mailbox_takes_fresh_mail(small):
-    """Nothing in it is old enough to go: what comes is stored all the same, for a while."""
+def test_a_full_mailbox_accepts_fresh_mail(small):
+    """None of its messages is old enough to be deleted: new mail is stored all the same, up to a
+    limit."""
     account = new_account(small)
     fill(small, account, 50, 209_000, age_days=0)
     used, limit = usage(small, account)
@@ -112,7 +114,7 @@ def test_a_full_mailbox_takes_fresh_mail(small):
 
 
 def test_the_last_message_may_be_a_large_one(small):
-    """It fits when it begins; the next one does not."""
+    """The message begins below the limit; the next one does not."""
     account = new_account(small)
     fill(small, account, 95, 209_000, age_days=0)
     used, limit = usage(small, account)
@@ -123,8 +125,9 @@ def test_the_last_message_may_be_a_large_one(small):
         assert {recipient: reply[0] for recipient, reply in found.items()} == replies
 
 
-def test_not_even_fresh_mail_fills_the_disk(small):
-    """What is too young to go is bounced when it is twice of what may be."""
+def test_fresh_mail_cannot_fill_the_disk(small):
+    """LMTP refuses mail for a mailbox at twice its quota, even if no message is old enough to be
+    deleted."""
     account, sender = new_account(small), small.registered()
     fill(small, account, 100, 209_000, age_days=0)
     used, limit = usage(small, account)

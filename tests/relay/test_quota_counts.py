@@ -1,4 +1,4 @@
-"""What no size limits: the number of messages and of folders."""
+"""Resources that no size limit bounds: the number of messages and of folders."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_messages_one_by_one(narrow):
     assert replies[50][0] == "NO" and b"OVERQUOTA" in replies[50][1][0]
 
 
-def test_delivery_goes_on(narrow):
+def test_delivery_continues_at_the_message_limit(narrow):
     account = narrow.registered()
     client = narrow.imap(account, select=True)
     client.send(b"m APPEND INBOX" + b" {1+}\r\nx" * 50 + b"\r\n")
@@ -37,12 +37,12 @@ def test_delivery_goes_on(narrow):
     assert narrow.deliver("sender@peer.test", account.address, b"Subject: x\r\n\r\nx\r\n") == {}
 
 
-def test_folders(narrow):
+def test_number_of_folders_is_limited(narrow):
     client = narrow.imap(narrow.registered())
     replies = [client.create(f"folder{i}") for i in range(7)]
     assert [reply[0] for reply in replies] == ["OK"] * 5 + ["NO"] * 2
     assert b"LIMIT" in replies[5][1][0]
-    # One that goes makes room for another.
+    # A deleted folder makes room for another.
     assert client.delete("folder0")[0] == "OK"
     assert client.create("another")[0] == "OK"
     assert client.create("a_second")[0] == "NO"

@@ -1,4 +1,4 @@
-"""What a client is told when it may not log in, over IMAP and over SMTP."""
+"""The text that a client gets when a login is refused, over IMAP and over SMTP."""
 
 import imaplib
 import os
@@ -49,7 +49,7 @@ def submission(make_relay):
         ({"max_new_accounts_per_minute": "1"}, None, None, RATE),
     ],
 )
-def test_reason(submission, ini, name, password, text):
+def test_reason_of_a_refusal(submission, ini, name, password, text):
     usual = dict(submission.ini)
     submission.ini.update(ini)
     submission.write_ini()
@@ -83,8 +83,8 @@ def test_blocked(submission):
     assert smtp_reply(submission, account)[0] == 535
 
 
-def test_trouble_of_our_own(submission):
-    """Postfix has no reply for a temporary failure of Dovecot's: the text has to say it."""
+def test_internal_error_is_temporary(submission):
+    """Postfix has no reply for a temporary failure of Dovecot's: the text has to say so."""
     account = submission.registered()
     top = submission.mailbox(account).parent
     os.rename(top, f"{top}.away")

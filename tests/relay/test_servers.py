@@ -1,4 +1,4 @@
-"""What the servers offer before anybody has logged in, as the templates configure them."""
+"""What the servers offer before login, as the templates configure them."""
 
 import imaplib
 import smtplib
@@ -13,7 +13,7 @@ from support.wait import eventually
 
 
 def negotiated(relay, port, maximum):
-    """The TLS version that a client gets which speaks no newer one than maximum."""
+    """The TLS version of a client that supports nothing newer than maximum."""
     context = trusting()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = maximum
@@ -40,7 +40,7 @@ def test_submission_offers_login_under_tls_only(relay):
         assert set(client.esmtp_features["auth"].split()) >= {"PLAIN", "LOGIN"}
 
 
-def test_submission_is_for_those_who_log_in(relay):
+def test_submission_requires_a_login(relay):
     with relay.submission() as client:
         client.mail("somebody@relay.test")
         code, _ = client.rcpt("somebody@relay.test")
@@ -58,9 +58,9 @@ def test_port_25_needs_tls_and_relays_nothing(relay):
         assert client.rcpt("somebody@elsewhere.test")[0] == 554
 
 
-def test_what_peers_are_offered(relay):
-    """Not SMTPUTF8, which Dovecot does not take, nor reports of success, which strangers would use
-    to find mailboxes and to have us write to others."""
+def test_extensions_offered_to_peers(relay):
+    """Not SMTPUTF8, which Dovecot does not support, nor delivery reports, with which strangers
+    could find mailboxes and make us write to others."""
     with relay.peer() as client:
         client.ehlo()
         for name in ("smtputf8", "dsn", "etrn"):
@@ -70,21 +70,22 @@ def test_what_peers_are_offered(relay):
         assert client.has_extn("8bitmime")
 
 
-def test_nobody_but_postfix_delivers(relay):
-    """Dovecot's own LMTP socket is open to every local user, and knows no policy."""
+def test_only_postfix_can_deliver(relay):
+    """Dovecot's default LMTP socket is open to every local user and bypasses the policy."""
     mode = relay.path("/var/spool/postfix/private/dovecot-lmtp").stat().st_mode
     assert mode & 0o777 == 0o600
     assert not relay.path("/run/dovecot/lmtp").exists()
 
 
 def test_a_delivered_message_is_on_the_disk(relay):
-    """Postfix forgets it then, so a crash of the machine must not lose it."""
+    """Postfix then deletes the message from its queue, so a crash of the machine must not lose
+    it."""
     listing = relay.inside("doveconf", "-f", "protocol=lmtp", "mail_fsync", dovecot=True)
     assert listing.stdout.split() == ["mail_fsync", "=", "optimized"]
 
 
-def test_idling_clients_hear_in_time_that_all_is_well(relay):
-    """Delta Chat waits five minutes for anything in IDLE."""
+def test_idle_clients_get_a_keepalive_in_time(relay):
+    """Delta Chat waits five minutes for any line in IDLE."""
     found = relay.inside("doveconf", "-h", "imap_idle_notify_interval", dovecot=True).stdout.split()
     assert found[0] == "2" and found[1].startswith("min")
 
@@ -105,14 +106,14 @@ def test_only_root_sees_and_feeds_the_queue(relay):
     assert relay.inside("postqueue", "-p").returncode == 0
 
 
-def test_subdomains_are_others(relay):
+def test_subdomains_are_not_ours(relay):
     with relay.peer() as client:
         client.mail("somebody@peer.test")
         assert client.rcpt("somebody@sub.relay.test")[0] == 554
 
 
 @pytest.mark.parametrize("name", ["nobody123", "postmaster", "x"])
-def test_nobody_learns_who_has_an_account(relay, name):
+def test_nobody_can_find_out_which_accounts_exist(relay, name):
     with relay.peer() as client:
         client.mail("somebody@peer.test")
         assert client.vrfy(f"{name}@relay.test")[0] == 252
@@ -129,7 +130,7 @@ def test_imap_starts_tls(relay):
 
 
 def test_other_relays_need_a_certificate(make_relay):
-    """That of a private relay is signed by nobody else."""
+    """A private relay's certificate is self-signed."""
     other = make_relay(domain="other.test", without=["dovecot", "opendkim"])
     relay = make_relay(settings={"relayhost": f"[127.0.0.1]:{other.ports['smtp_port']}"})
     alice = relay.registered()
@@ -153,7 +154,7 @@ def test_other_relays_need_a_certificate(make_relay):
         ("a._relay.test", False),
     ],
 )
-def test_who_needs_no_certificate(relay, destination, excused):
+def test_peers_without_a_certificate_as_configured(relay, destination, excused):
     maps = relay.inside("postconf", "-h", "smtp_tls_policy_maps").stdout.strip()
     found = relay.inside("postmap", "-q", destination, maps, check=False).stdout.strip()
     assert found == ("encrypt" if excused else "")

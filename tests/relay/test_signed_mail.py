@@ -1,4 +1,5 @@
-"""What a peer gets from Postfix is what was signed: long lines and bytes beyond ASCII included."""
+"""A peer gets the signed message unchanged from Postfix, including long lines and bytes beyond
+ASCII."""
 
 import queue
 import socketserver
@@ -14,7 +15,7 @@ BOB = "bob@peer.test"
 
 
 class Session(socketserver.StreamRequestHandler):
-    """A peer that takes everything, byte by byte."""
+    """A peer that records every byte."""
 
     def handle(self):
         self.say("220 peer.test")
@@ -78,7 +79,7 @@ LONG_FIELDS = {
 
 
 @pytest.mark.parametrize("case", LONG_FIELDS)
-def test_mail_of_a_user(relay, peer, verifies, case):
+def test_mail_of_a_user_arrives_as_signed(relay, peer, verifies, case):
     alice = relay.registered()
     extra = [LONG_FIELDS[case].format(user=alice.address)]
     message = encrypted(alice.address, BOB, extra=extra)
@@ -88,7 +89,8 @@ def test_mail_of_a_user(relay, peer, verifies, case):
         )
     code, text = relay.send(alice, BOB, message)
     if code != 250:
-        # Refused while its sender waits is as good; never accepted and then spoilt.
+        # A refusal during the dialogue is acceptable; accepting and then damaging the message is
+        # not.
         assert 500 <= code < 600, text
         return
     received = peer.messages.get(timeout=60)

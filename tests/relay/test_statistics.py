@@ -1,4 +1,4 @@
-"""What all parts of a relay count together, as /metrics and chatmailctl status tell it."""
+"""The counters of all parts of a relay, as /metrics and chatmailctl status show them."""
 
 import http.client
 import imaplib
@@ -41,7 +41,7 @@ def status(relay, check=True):
 
 
 def grown(relay, before):
-    """What is larger than before, but for times and sizes."""
+    """The counters that have grown, without times and sizes."""
     return {
         key: value - before[key]
         for key, value in metrics(relay).items()
@@ -49,7 +49,7 @@ def grown(relay, before):
     }
 
 
-def test_everything_runs(counting):
+def test_all_services_are_running(counting):
     result = status(counting)
     assert {name: p["state"] for name, p in result["programs"].items()} == dict.fromkeys(
         ("postfix", "dovecot", "milter", "notifyd", "httpd", "nginx", "transport"), "running"
@@ -79,13 +79,13 @@ def test_accounts(counting):
     }
 
 
-# What core makes by itself: 23 of these characters.
+# Core itself invents names like this: 23 of these characters.
 AUTOMATIC = "abcdefghijklmnopqrsTUV9"
 
 
 @contextmanager
 def set_to(relay, **ini):
-    """The same relay with other keys meanwhile."""
+    """The same relay, temporarily with other keys."""
     before = {key: relay.ini.get(key) for key in ini}
     for values in (ini, before):
         relay.ini.update({key: value for key, value in values.items() if value is not None})
@@ -109,7 +109,7 @@ def post_new(relay, query=""):
 
 
 def test_accounts_are_counted_by_origin(counting):
-    """A client's own password, a chosen one, the web, an invitation: each apart."""
+    """A client's own password, a chosen one, the web, an invitation: each has its own counter."""
     before = metrics(counting)
     counting.imap(counting.account(password=AUTOMATIC)).logout()
     for password in (AUTOMATIC[:-1], AUTOMATIC[:-1] + "-", AUTOMATIC + "9"):
@@ -134,7 +134,8 @@ def test_accounts_are_counted_by_origin(counting):
 
 
 def test_automatic_accounts_refused(counting):
-    """The user reads why; accounts that were there, and other ways to one, are not affected."""
+    """The user reads the reason; existing accounts and other ways of registration are not
+    affected."""
     there = counting.account(password=AUTOMATIC)
     counting.imap(there).logout()
     with set_to(counting, automatic_accounts="false"):
@@ -188,7 +189,7 @@ def test_status_and_metrics_agree(counting):
 
 
 @pytest.mark.parametrize("service", ["milter", "notifyd"])
-def test_what_stopped_is_named(counting, service):
+def test_a_stopped_service_is_reported(counting, service):
     counting.stop_service(service)
     try:
         result = status(counting, check=False)
@@ -199,7 +200,7 @@ def test_what_stopped_is_named(counting, service):
     assert status(counting)["good"] is True
 
 
-def test_counters_outlive_every_program(counting):
+def test_counters_survive_every_restart(counting):
     before = metrics(counting)
     for service in ("milter", "dovecot", "notifyd", "httpd"):
         counting.restart_service(service)

@@ -1,4 +1,4 @@
-"""Calls: coturn as `chatmailctl config` configures it, reached with what METADATA says."""
+"""Calls: coturn with the configuration of `chatmailctl config`, and credentials from METADATA."""
 
 import base64
 import contextlib
@@ -55,7 +55,7 @@ class World:
         return value.split(":")
 
     def login(self, until=None):
-        """A login that is valid until then; without, one that has its quota to itself."""
+        """Credentials that are valid until then, or unlimited ones with their own quota."""
         if until is None:
             until = time.time() + next(self.seconds)
         secret = self.relay.path(SECRET).read_text().strip()
@@ -63,7 +63,7 @@ class World:
         return str(int(until)), base64.b64encode(digest).decode()
 
     def relays(self, login, peer, *options, server=RELAY):
-        """True if coturn relays five packets to a peer and back; else what it says."""
+        """True if coturn relays five packets to a peer and back; otherwise its error."""
         command = ["turnutils_uclient", "-v", "-c", "-n", 5, "-m", 1, "-l", 100, "-r", 3480]
         command += ["-u", login[0], "-w", login[1], "-e", peer, *options, server]
         done = subprocess.run(
@@ -75,7 +75,7 @@ class World:
         return output[-1000:]
 
     def probe(self):
-        """What `chatmailctl status` finds: (good, lines)."""
+        """The finding of `chatmailctl status`: (good, lines)."""
         done = self.relay.inside(
             self.relay.stages.dovecot.build / "tests/programs/turn_probe", "/etc/chatmail.ini",
             check=False,
@@ -98,7 +98,7 @@ def world(stages):
     made.stop()
 
 
-def test_relays_with_a_login_from_metadata(world):
+def test_relays_with_credentials_from_metadata(world):
     host, port, *login = world.metadata()
     assert (host, port) == (RELAY, "3478")
     assert world.relays(login, PEER) is True
@@ -109,7 +109,7 @@ def test_relays_over_ipv6(world, server):
     assert world.relays(world.login(), CLIENT6, "-x", server=server) is True
 
 
-def test_other_logins_are_refused(world):
+def test_other_credentials_are_refused(world):
     assert "Cannot complete Allocation" in world.relays(world.login(time.time() - 2), PEER)
     name, password = world.login()
     assert "Cannot complete Allocation" in world.relays((name, password[::-1]), PEER)
@@ -143,25 +143,25 @@ def test_other_logins_are_refused(world):
         "ff02::1",
     ],
 )
-def test_peers_inside_are_refused(world, peer):
+def test_private_peers_are_refused(world, peer):
     options = ["-x"] if ":" in peer else []
     assert "error 403 (Forbidden IP)" in world.relays(world.login(), peer, *options)
 
 
-def test_a_login_has_a_quota(world):
-    # The last -m counts; each has two addresses.
+def test_credentials_have_a_quota(world):
+    # The last -m counts; each client has two addresses.
     output = world.relays(world.login(), PEER, "-m", 30)
     assert "486" in output or "Quota" in output
 
 
-def test_nothing_but_udp(world):
+def test_only_udp_is_offered(world):
     with network_of(world.server.process.pid):
         for port in (3478, 5349, 5766, 8080):
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", port))
 
 
-def test_the_log_names_nobody(world):
+def test_the_log_contains_no_address(world):
     assert world.relays(world.login(), PEER) is True
     texts = [path.read_text(errors="replace") for path in (world.relay.home / "log").iterdir()
              if path.is_file() and "turn" in path.name]  # fmt: skip
@@ -190,12 +190,12 @@ def test_the_secret_is_not_shown(world):
         world.relay.path(SECRET).write_text(secret + "\n")
 
 
-# --- What the check of status says
+# --- The check of chatmailctl status
 
 
 @contextlib.contextmanager
 def other_server(world, *options):
-    """Instead of coturn as it is configured, one with these options."""
+    """Runs a coturn with these options instead of the configured one."""
     world.relay.stop_service("turn")
     server = subprocess.Popen(
         world.server.command("turnserver", "-n", "--log-file=stdout", "--realm=relay.test", "--no-cli",
@@ -210,11 +210,11 @@ def other_server(world, *options):
         world.relay.start_service("turn")
 
 
-def test_probe(world):
+def test_probe_of_a_working_server(world):
     assert world.probe() == (True, f"{RELAY}: good\n")
 
 
-def test_probe_gives_its_address_back(world):
+def test_probe_releases_its_address(world):
     def relayed():
         lines = subprocess.run(
             world.server.command("ss", "-Hlnu"), capture_output=True, text=True, check=True
@@ -223,7 +223,7 @@ def test_probe_gives_its_address_back(world):
 
     before = len(relayed())
     assert world.probe() == (True, f"{RELAY}: good\n")
-    # Long before the ten minutes are over after which coturn takes it back itself.
+    # Long before coturn itself would release it, after ten minutes.
     eventually(lambda: len(relayed()) <= before)
 
 
@@ -264,8 +264,8 @@ def test_probe_without_a_secret(world):
         path.write_text(text)
 
 
-def test_demands_of_the_template(tmp_path, stages):
-    """A secret that coturn would read otherwise is refused, not written."""
+def test_values_that_the_template_refuses(tmp_path, stages):
+    """A secret that coturn would read differently is refused, not written."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/secret").write_text("north by northwest\n")
     (tmp_path / "etc/chatmail.ini").write_text(

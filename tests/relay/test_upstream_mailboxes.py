@@ -1,4 +1,4 @@
-"""A mailbox tree that upstream's relay (chatmail/relay) left is served as it is."""
+"""A mailbox tree of upstream's relay (chatmail/relay) works unchanged."""
 
 import gzip
 import json
@@ -27,7 +27,7 @@ def write(path, data=b"", mode=0o600):
 
 
 def maildir_name(message, flags):
-    """Dovecot's own naming: stored size in S=, the size with CRLFs in W=."""
+    """Dovecot's file names: stored size in S=, size with CRLF in W=."""
     size = len(message.replace(b"\r\n", b"\n"))
     unique = f"{int(time.time()) - 3 * DAY}.M{os.getpid()}P{len(flags)}.relay"
     return f"{unique},S={size},W={len(message)}{flags}"
@@ -50,7 +50,7 @@ def upstream_account(relay, metadata, name="upstream1"):
 
     message = encrypted("friend123@peer.test", account.address)
     stored = message.replace(b"\r\n", b"\n")
-    # In cur compressed by the zlib plugin, in new not.
+    # Compressed by the zlib plugin in cur, uncompressed in new.
     read, unread = maildir_name(message, ":2,S"), maildir_name(message, "")
     write(mailbox / "cur" / read, gzip.compress(stored))
     write(mailbox / "new" / unread, stored)
@@ -99,7 +99,7 @@ def test_login_and_mail(relay, account):
     assert (mailbox / "password").stat().st_mtime == int(time.time()) // DAY * DAY
 
 
-def test_tokens_of_either_form(relay, account):
+def test_tokens_of_both_formats(relay, account):
     client = relay.imap(account)
     tokens = get_metadata(client, "INBOX", [TOKEN])[TOKEN]
     assert sorted(tokens.split(" ")) == ["openpgp:first", "second"]
@@ -125,8 +125,8 @@ def test_delivery_and_push(relay, account):
     assert {entry[0] for entry in entries} == {account.address}
 
 
-def test_nothing_is_converted(relay, account):
-    """What upstream left is still there; beside it is only what Dovecot itself writes."""
+def test_no_file_is_converted(relay, account):
+    """Upstream's files are still there; the only new files are Dovecot's own."""
     mailbox = relay.mailbox(account)
     before = listing(mailbox)
     relay.imap(account, select=True).logout()

@@ -1,5 +1,5 @@
-"""chatmailctl user beside real servers: accounts listed, blocked, deleted and given other passwords
-while their owners are logged in and mail arrives."""
+"""chatmailctl user beside real servers: accounts are listed, blocked, deleted and given new
+passwords while their owners are logged in and mail arrives."""
 
 import contextlib
 import imaplib
@@ -43,7 +43,7 @@ def sender(relay):
     return relay.registered()
 
 
-def test_list_and_show(relay, sender):
+def test_list_and_show_accounts(relay, sender):
     alice, bob = relay.registered("usera0001"), relay.registered("usera0002")
     password = relay.mailbox(bob) / "password"
     os.utime(password, (time.time() - 40 * DAY,) * 2)
@@ -80,7 +80,7 @@ def test_wrong_address(relay, verb, address, status, text):
 
 
 @pytest.mark.parametrize("asleep", [False, True])
-def test_block(relay, sender, asleep):
+def test_blocking_ends_sessions_and_mail(relay, sender, asleep):
     alice, neighbour = relay.registered(), relay.registered()
     with contextlib.ExitStack() as clients:
         client = relay.imap(alice, select=True)
@@ -107,7 +107,7 @@ def test_block(relay, sender, asleep):
     assert alice.address not in user(relay, "list", "--blocked").stdout
 
 
-def test_password(relay):
+def test_password_change(relay):
     alice = relay.registered()
     file = relay.mailbox(alice) / "password"
     os.utime(file, (time.time() - 40 * DAY,) * 2)
@@ -127,7 +127,7 @@ def test_password(relay):
     relay.imap(alice, "another secret").logout()
 
 
-def test_delete_asks(relay):
+def test_delete_asks_before(relay):
     alice = relay.registered()
     done = user(relay, "delete", alice.address, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 2 and "--yes" in done.stderr
@@ -145,8 +145,9 @@ def test_delete_several(relay):
     assert not (relay.mailbox(accounts[0]).parent / ".expired").exists()
 
 
-def test_delete_while_it_is_used(relay, sender):
-    """Clients idle and read, mail arrives: nothing of the account is left, nobody else's suffers."""
+def test_delete_while_the_account_is_in_use(relay, sender):
+    """Clients idle and read, mail arrives: nothing of the account is left, and other accounts are
+    not affected."""
     alice, neighbour = relay.registered(), relay.registered()
     message = encrypted(sender.address, alice.address, 20000)
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""chatmailctl user move: an account changes its machine while mail for it arrives."""
+"""chatmailctl user move: an account moves to another machine while mail for it arrives."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ PermitRootLogin yes
 UsePAM no
 PidFile none
 """
-# As a client of ssh that an operator has set up.
+# As an ssh client that an operator has configured.
 RSH = ("ssh -q -i /etc/ssh/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
        "-o BatchMode=yes")  # fmt: skip
 
@@ -99,14 +99,14 @@ def test_everything_moves(cluster):
     assert get_metadata(client, "INBOX", [TOKEN])[TOKEN] == "a-device"
     assert any(b"Archive" in line for line in client.list()[1])
     client.logout()
-    # And back, and to where it is.
+    # And back, and to the machine where it is.
     for _ in range(2):
         assert move(cluster, account, old).returncode == 0
         assert place_of(cluster, account) == old
         assert cluster.front.messages(account, 5) == before
 
 
-def test_nothing_is_lost_under_delivery(cluster):
+def test_no_mail_is_lost_during_a_move(cluster):
     sender, account = cluster.front.registered(), cluster.front.registered()
     stop = threading.Event()
     sent = []
@@ -142,7 +142,7 @@ def message_id(message):
 
 
 def descendants(root):
-    """{pid: name} of a process and what it started."""
+    """{pid: name} of a process and its children."""
     children, names = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -167,7 +167,7 @@ def writes_to(process, account):
 
 
 def stop_a_delivery(cluster, sender, account, backend):
-    """Stops the process of the backend's LMTP that writes a message; (its number, the message's ID)."""
+    """Stops the process of the backend's LMTP that writes a message; (its PID, the Message-ID)."""
     for _ in range(40):
         message = encrypted(sender.address, account.address, size=12_000_000)
         assert cluster.front.send(sender, account.address, message)[0] == 250
@@ -183,7 +183,7 @@ def stop_a_delivery(cluster, sender, account, backend):
     raise AssertionError("each delivery was over before it could be stopped")
 
 
-def test_a_delivery_that_takes_long_is_not_lost(cluster):
+def test_a_slow_delivery_is_not_lost(cluster):
     sender, account = cluster.front.registered(), cluster.front.registered()
     old = place_of(cluster, account)
     new = other(cluster, old)
@@ -192,7 +192,7 @@ def test_a_delivery_that_takes_long_is_not_lost(cluster):
     try:
         with ThreadPoolExecutor(1) as pool:
             done = pool.submit(move_from_thread, cluster, account, new)
-            # The front passes on to the new one, and the old one still has the account.
+            # The front uses the new backend, and the old one still has the account.
             eventually(lambda: moved.is_symlink() and os.readlink(moved) == new, timeout=120)
             time.sleep(8)
             assert not done.done() and old in cluster.places()[account.address]
@@ -219,7 +219,7 @@ def test_an_interrupted_move_is_completed(cluster):
     owner = link.parent.parent.stat()
     os.chown(link.parent, owner.st_uid, owner.st_gid)
     link.symlink_to(f"-{old}")
-    # Nobody gets in, and no mail bounces.
+    # No login succeeds, and no mail bounces.
     with pytest.raises(Exception, match="UNAVAILABLE|SERVERBUG|temporarily"):
         cluster.front.imap(account)
     assert move(cluster, account, other(cluster, old)).returncode == 0
@@ -227,7 +227,7 @@ def test_an_interrupted_move_is_completed(cluster):
     assert len(cluster.front.messages(account, 1)) == 1
 
 
-def test_refusals(cluster):
+def test_invalid_moves_are_refused(cluster):
     account = cluster.front.registered()
     done = move(cluster, account, "10.0.0.99")
     assert done.returncode != 0 and "10.0.0.99: not in backends" in done.stderr
@@ -238,7 +238,7 @@ def test_refusals(cluster):
     assert done.returncode != 0 and "this is no front" in done.stderr
 
 
-def test_a_move_that_fails_changes_nothing(cluster):
+def test_a_failed_move_changes_nothing(cluster):
     sender, account = cluster.front.registered(), cluster.front.registered()
     old = place_of(cluster, account)
     new = other(cluster, old)

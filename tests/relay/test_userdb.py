@@ -1,4 +1,4 @@
-"""Looking accounts up, and when they were last used: Dovecot's userdb driver `chatmail`."""
+"""Looking accounts up, and their last use: Dovecot's userdb driver `chatmail`."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def test_userdb_fields(relay):
     assert f"STORAGE 0 {500 * 1024} ".encode() in quota[0].replace(b")", b" ")
 
 
-def test_looking_up_makes_no_account(relay):
+def test_a_lookup_creates_no_account(relay):
     existing, unknown = relay.registered(), relay.account()
     for command in (["auth", "lookup"], ["user"]):
         for account in (existing, unknown):
@@ -61,7 +61,7 @@ def test_iteration(relay):
 
 
 def age(relay, account, days):
-    """Makes the account look as if it was last used so many days ago; that time."""
+    """Makes the account look as if it was last used that many days ago; returns the time."""
     when = int(time.time()) // DAY * DAY - days * DAY
     os.utime(relay.mailbox(account) / "password", (when, when))
     return when
@@ -71,14 +71,14 @@ def last_seen(relay, account):
     return (relay.mailbox(account) / "password").stat().st_mtime
 
 
-def test_imap_login_is_seen(relay):
+def test_imap_login_is_recorded(relay):
     account = relay.registered()
     age(relay, account, 50)
     relay.imap(account).logout()
     assert last_seen(relay, account) == int(time.time()) // DAY * DAY
 
 
-def test_smtp_login_is_seen(relay):
+def test_smtp_login_is_recorded(relay):
     account = relay.registered()
     age(relay, account, 50)
     with relay.submission(account):
@@ -86,7 +86,7 @@ def test_smtp_login_is_seen(relay):
     assert last_seen(relay, account) == int(time.time()) // DAY * DAY
 
 
-def test_others_activity_is_not_seen(relay):
+def test_activity_of_others_is_not_recorded(relay):
     account = relay.registered()
     when = age(relay, account, 50)
     assert_refused(relay, account, "a wrong password")

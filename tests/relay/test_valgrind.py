@@ -1,4 +1,4 @@
-"""auth, imap and lmtp processes with our modules under valgrind: no error, no leak."""
+"""The auth, imap and lmtp processes with our modules under valgrind: no error, no leak."""
 
 import re
 
@@ -15,8 +15,9 @@ SENDER = "sender@peer.test"
 
 
 def under_valgrind(text):
-    """dovecot.conf with the services' programs run by valgrind: by its program, for the shell script
-    around it needs a shell. GDB keeps modules loaded to the end, so that their functions have names."""
+    """dovecot.conf with each service run by valgrind: the program itself, because the shell script
+    around it needs a shell. GDB keeps modules loaded to the end, so that their functions have
+    names."""
     if "CHATMAIL_INI=" in text:
         text = text.replace("CHATMAIL_INI=/etc/chatmail.ini", "CHATMAIL_INI=/etc/chatmail.ini GDB=1")
     else:
@@ -77,11 +78,11 @@ def use_everything(relay):
     assert account.address in relay.inside("doveadm", "user", "*", dovecot=True).stdout
 
 
-def test_valgrind_finds_nothing(relay):
+def test_valgrind_finds_no_error(relay):
     use_everything(relay)
     relay.stop_service("dovecot")
     logs = {path.name: path.read_text() for path in relay.path("/run/valgrind").iterdir()}
-    # One that was still starting when all were stopped dies of the signal, and frees nothing.
+    # A process that was still starting at the stop dies of the signal, without freeing memory.
     killed = "Process terminating with default action of signal 15"
     finished = {
         name: text for name, text in logs.items() if "ERROR SUMMARY" in text and killed not in text
@@ -89,5 +90,5 @@ def test_valgrind_finds_nothing(relay):
     for service in SERVICES:
         assert any(name.startswith(f"{service}.") for name in finished), f"no {service} ended"
     for name, text in finished.items():
-        # Names of our functions would be in the report, had there been one.
+        # The reports would contain our functions' names if there were errors.
         assert "ERROR SUMMARY: 0 errors" in text, f"{name}:\n{text}"

@@ -1,4 +1,4 @@
-"""nginx before the relay: one port 443, the client's real address, /new and what is around it."""
+"""nginx in front of the relay: one port 443, the client's real address, /new and the pages."""
 
 import http.client
 import imaplib
@@ -19,7 +19,7 @@ from support.wait import eventually
 
 @pytest.fixture(scope="module")
 def web(make_relay):
-    """Three accounts an hour for each address, and a log that names addresses."""
+    """Three accounts an hour for each address, and a log that contains addresses."""
     return make_relay(ini={"log_addresses": "true", "max_new_accounts_per_ip_per_hour": "3"})
 
 
@@ -29,7 +29,7 @@ def quiet(make_relay):
 
 
 def tls(relay, source="127.0.0.1", alpn=None, port="https_port", first=b""):
-    """A TLS connection from a loopback address of its own."""
+    """A TLS connection from a separate loopback address."""
     context = trusting()
     if alpn:
         context.set_alpn_protocols([alpn] if isinstance(alpn, str) else alpn)
@@ -46,7 +46,7 @@ def tls(relay, source="127.0.0.1", alpn=None, port="https_port", first=b""):
 
 
 class Imap(imaplib.IMAP4):
-    """An IMAP client on a connection that is there already."""
+    """An IMAP client on an existing connection."""
 
     def __init__(self, connection):
         self.connection = connection
@@ -92,7 +92,7 @@ def registered(relay, source):
 # One port
 
 
-def test_alpn_leads_to_imap_smtp_and_the_web(web):
+def test_alpn_selects_imap_smtp_or_the_web(web):
     account = registered(web, "127.0.3.1")
     imap = Imap(tls(web, alpn="imap"))
     assert imap.login(account.address, account.password)[0] == "OK"
@@ -102,7 +102,7 @@ def test_alpn_leads_to_imap_smtp_and_the_web(web):
     client.quit()
     for alpn in (None, "http/1.1"):
         assert request(web, "GET", "/new", alpn=alpn).status == 301
-    # RFC 7301 3.2: the web server knows no such protocol.
+    # RFC 7301 3.2: the web server does not support the protocol.
     for alpn in ("whatimap", "smtpd"):
         with pytest.raises(ssl.SSLError, match="NO_APPLICATION_PROTOCOL|no application protocol"):
             tls(web, alpn=alpn)
@@ -132,7 +132,7 @@ def test_no_ocsp(web):
 # The client's address
 
 
-def test_logs_name_the_client(web):
+def test_logs_contain_the_clients_address_if_configured(web):
     account = registered(web, "127.0.4.1")
     Imap(tls(web, "127.0.4.2", "imap")).login(account.address, account.password)
     eventually(lambda: re.search(r"imap-login: .*rip=127\.0\.4\.2,", web.log("dovecot")))
@@ -146,7 +146,7 @@ def test_logs_name_the_client(web):
     assert "secret-token" not in web.log("nginx-access")
 
 
-def test_no_log_names_a_client(quiet):
+def test_logs_contain_no_client_address_by_default(quiet):
     assert new(quiet, "127.0.4.9")[0] == 200
     request(quiet, "GET", "/nothing", source="127.0.4.9")
     eventually(lambda: " 200 POST /new " in quiet.log("nginx-access"))
@@ -181,7 +181,7 @@ def test_web_and_logins_share_a_limit(web):
 
 
 @pytest.mark.parametrize("field", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP"])
-def test_a_client_cannot_name_its_own_address(web, field):
+def test_a_client_cannot_set_its_own_address(web, field):
     source = "127.0.7." + str(1 + ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP"].index(field))
     statuses = [new(web, source, **{field: f"192.0.2.{i}"})[0] for i in range(5)]
     assert statuses == [200, 200, 200, 429, 429]
@@ -193,7 +193,7 @@ PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 9, 192, 0, 
 
 @pytest.mark.parametrize("forged", [PROXY_V1, PROXY_V2], ids=["v1", "v2"])
 @pytest.mark.parametrize("port", ["https_port", "imaps_port", "smtps_port"])
-def test_speaking_proxy_on_a_public_port_gains_nothing(web, port, forged):
+def test_proxy_protocol_on_a_public_port_has_no_effect(web, port, forged):
     with pytest.raises((ssl.SSLError, ConnectionError, TimeoutError)):
         tls(web, "127.0.8.1", "imap", port, first=forged)
     for log in ("dovecot", "mail", "nginx-access"):
@@ -201,12 +201,12 @@ def test_speaking_proxy_on_a_public_port_gains_nothing(web, port, forged):
 
 
 @pytest.mark.parametrize("port", ["smtp_port", "submission_port", "imap_port"])
-def test_speaking_proxy_without_tls_gains_nothing(web, port):
+def test_proxy_protocol_without_tls_has_no_effect(web, port):
     with socket.create_connection(("127.0.0.1", web.ports[port]), timeout=60) as client:
         client.sendall(PROXY_V1 + b"a001 LOGOUT\r\nQUIT\r\n")
         while client.recv(4096):
             pass
-    # Postfix logs what came too early, too: as what it is, a line of a client at loopback.
+    # Postfix logs input that came too early, too, as a line of a client at loopback.
     assert "[192.0.2.9]" not in web.log("mail")
     assert "rip=192.0.2.9" not in web.log("dovecot")
 
@@ -220,17 +220,17 @@ def test_bodies_and_methods(quiet):
     try:
         status = request(quiet, "POST", "/new", {"X": "a" * 300_000}).status
     except OSError:
-        status = None  # it hung up in the middle
+        status = None  # the server closed the connection in the middle
     assert status in (None, 400, 431, 494)
 
 
 @pytest.mark.parametrize("path", ["/new/", "//new/..", "/%2e%2e/etc/passwd", "/../../etc/chatmail.ini", "/.git/config",
                                   "/metrics", "/new%00", "/.well-known/acme-challenge/../../www"])
-def test_other_paths_lead_nowhere(quiet, path):
+def test_other_paths_are_not_found(quiet, path):
     assert request(quiet, "POST" if "new" in path else "GET", path).status in (400, 404, 405)
 
 
-def test_without_chatmail_httpd_the_user_reads_a_sentence(quiet):
+def test_without_chatmail_httpd_the_user_gets_an_explanation(quiet):
     quiet.stop_service("httpd")
     try:
         status, answer = new(quiet)
@@ -241,14 +241,14 @@ def test_without_chatmail_httpd_the_user_reads_a_sentence(quiet):
     eventually(lambda: new(quiet)[0] == 200)
 
 
-def test_a_flood_from_one_address_is_slowed(quiet):
-    """It is answered with a reason, and nobody else notices."""
+def test_a_flood_from_one_address_is_limited(quiet):
+    """The refusal has a reason, and other clients are not affected."""
     answers = []
 
     def ask(_):
         client = http.client.HTTPConnection(quiet.domain, timeout=60)
         client.sock = tls(quiet, "127.0.9.1")
-        # As fast as this machine can, until it is too fast.
+        # As fast as this machine can, until the limit is reached.
         while 429 not in (status for status, _ in answers) and len(answers) < 50_000:
             client.request("GET", "/new")
             answer = client.getresponse()
@@ -262,8 +262,9 @@ def test_a_flood_from_one_address_is_slowed(quiet):
     assert new(quiet, "127.0.9.2")[0] == 200
 
 
-def test_a_flood_by_http2(quiet):
-    """Many streams on many connections from one address: bounded, and another client is served."""
+def test_a_flood_by_http2_is_limited(quiet):
+    """Many streams on many connections from one address: they are limited, and another client is
+    served."""
     url = f"https://127.0.0.1:{quiet.ports['https_port']}/new"
     done = subprocess.run(
         ["h2load", "-n", "20000", "-c", "50", "-m", "100", url], capture_output=True, text=True, timeout=300
@@ -299,7 +300,7 @@ LANGUAGES = ["en", "de", "es", "fr", "ru", "fa"]
 
 @pytest.fixture(scope="module")
 def pages(make_relay):
-    """An operator who says who they are, with a page of their own."""
+    """An operator who publishes a name and a start page of their own."""
     relay = make_relay(ini={
         "privacy_postal": "Example <e.V.>, Street 1",
         "privacy_mail": "privacy@relay.test",
@@ -361,7 +362,7 @@ def test_numbers_in_the_readers_digits(pages):
         assert not re.findall("[0-9]", text)
 
 
-def test_pages_load_nothing_of_others(pages):
+def test_pages_load_nothing_from_other_sites(pages):
     for path in ("/", "/privacy", "/invite"):
         text = request(pages, "GET", path).text
         assert not re.findall(r'(?:src|action|<link[^>]* href)="(?!/)[^"]*"', text)
@@ -371,7 +372,7 @@ def test_pages_load_nothing_of_others(pages):
         assert answer.headers["Content-Type"].split(";")[0] == kind
 
 
-def test_the_button_leads_to_new(pages):
+def test_the_button_links_to_new(pages):
     text = request(pages, "GET", "/").text
     assert f'href="dcaccount:{pages.settings["web_url"]}/new"' in text
 
@@ -410,7 +411,7 @@ def test_qr_of_an_invitation(pages):
     assert token not in pages.log("nginx-access") + pages.log("httpd")
 
 
-# What clients and other relays look up
+# Files that clients and other relays look up
 
 
 @pytest.mark.parametrize("path", ["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"])
@@ -475,7 +476,7 @@ def test_a_new_certificate_is_used_at_once(make_relay):
     ]  # fmt: skip
     for alpn in ("imap", "smtp", None):
         eventually(lambda: serial(relay, alpn) != before[alpn])
-    # A pair that does not fit is used by nobody.
+    # A pair that does not match is not used by any server.
     relay.inside("cp", "/etc/ssl/relay/cert.pem", "/etc/ssl/relay/key.pem")
     done = relay.inside("chatmailctl", "certificate", "deployed", check=False)
     assert done.returncode == 2 and "key.pem: not a private key" in done.stderr

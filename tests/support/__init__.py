@@ -1,1 +1,1 @@
-"""What the suites of tests/relay, tests/deltachat and the benchmarks share."""
+"""Modules that the suites of tests/relay, tests/deltachat and the benchmarks share."""

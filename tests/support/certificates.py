@@ -1,4 +1,4 @@
-"""A certificate authority of a test's own, made with openssl."""
+"""A certificate authority of a test, made with openssl."""
 
 import subprocess
 
@@ -38,7 +38,7 @@ class Authority:
         (directory / "serial").write_text("01\n")
 
     def issue(self, label, names="DNS:localhost,IP:127.0.0.1", start="", end="491231235959Z"):
-        """Makes a server's certificate; the paths of certificate and key."""
+        """Makes a server's certificate; returns the paths of certificate and key."""
         start = start or "200101000000Z"
         base = self.directory / label
         configuration = base.with_suffix(".cnf")

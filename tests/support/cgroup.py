@@ -9,7 +9,8 @@ MEGABYTE = 1 << 20
 
 
 class MemoryGroup:
-    """A group that may have so many MB. wrapper: words that lead a command which is to run in it."""
+    """A group with a limit of this many MB. wrapper: the words before a command that is to run in
+    it."""
 
     def __init__(self, name, megabytes):
         self.version = 1 if (TOP / "memory").is_dir() else 2
@@ -41,7 +42,7 @@ class MemoryGroup:
         return self.number("memory.max_usage_in_bytes", "memory.peak")
 
     def killed(self):
-        """How many processes the kernel has killed."""
+        """The number of processes that the kernel has killed."""
         name = "memory.oom_control" if self.version == 1 else "memory.events"
         words = (self.path / name).read_text().split()
         return int(words[words.index("oom_kill") + 1])

@@ -1,4 +1,4 @@
-"""A relay of several machines: a front and its backends, each in a network of its own."""
+"""A relay of several machines: a front and its backends, each in its own network."""
 
 from support.namespace import OwnRelay
 from support.wire import Host, Switch
@@ -8,7 +8,7 @@ SECRET = "/etc/chatmail-backends.secret"
 
 
 class Cluster:
-    """ini: keys of every machine; of the front as well: front_ini."""
+    """ini: keys for every machine; front_ini: further keys for the front."""
 
     def __init__(self, stages, directory, count, ini=None, front_ini=None):
         self.stages = stages
@@ -32,7 +32,7 @@ class Cluster:
         self.front.etc = self.etc
 
     def add_backend(self):
-        """One more machine; the front does not know it yet."""
+        """Adds a machine that the front does not know yet."""
         address = f"10.0.0.{11 + len(self.backends)}"
         host = Host(f"{address}/24")
         Switch.plug(self.hosts[0], host)
@@ -60,7 +60,7 @@ class Cluster:
             host.stop()
 
     def set_backends(self, backends):
-        """What an operator does who changes the list."""
+        """Does the work of an operator who changes the list."""
         self.front.ini["backends"] = " ".join(backends)
         self.front.write_ini()
         self.front.inside("doveadm", "reload", dovecot=True)
@@ -68,7 +68,7 @@ class Cluster:
         self.front.restart_service("httpd")
 
     def places(self):
-        """{address of an account: the backends that have it}"""
+        """{address of an account: the backends that store it}"""
         found = {}
         for address, relay in self.backends.items():
             mailboxes = relay.path(f"/home/vmail/mail/{relay.domain}")

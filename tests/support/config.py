@@ -1,4 +1,4 @@
-"""Running `chatmailctl config` on a root directory of a test's own."""
+"""Runs `chatmailctl config` on a root directory of a test."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ class Machine:
         self.root = directory / "root"
         self.templates = directory / "templates"
         shutil.copytree(TEMPLATES, self.templates)
-        # Forty pages more would be forty times the same.
+        # Without the pages in other languages, which would be forty times the same.
         manifest = self.templates / "manifest"
         lines = manifest.read_text().splitlines(keepends=True)
         manifest.write_text("".join(line for line in lines if not line.startswith("www/")))
@@ -59,12 +59,12 @@ class Machine:
         template.write_text(text.replace(old, new))
 
     def managed(self):
-        """The files that the manifest names, for the operator's additions or not."""
+        """The files in the manifest: those for the operator's additions, or the others."""
         lines = self.config("list").stdout.splitlines()
         return [Path(line.split()[1]) for line in lines]
 
     def leftovers(self):
-        """What a finished run must not leave behind."""
+        """Files that a finished run must not leave behind."""
         found = [path for path in self.root.rglob(".chatmailctl-*")]
         state = self.root / STATE
         if state.exists():

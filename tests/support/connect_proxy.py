@@ -1,4 +1,4 @@
-"""An HTTP proxy that knows CONNECT only, and remembers where to."""
+"""An HTTP proxy that supports only CONNECT, and records the destinations."""
 
 import asyncio
 

@@ -35,7 +35,7 @@ def dclogin(relay, account):
 
 
 class Core:
-    """One process with any number of clients in it."""
+    """One process with any number of clients."""
 
     def __init__(self, directory):
         self.rpc = Rpc(accounts_dir=str(directory), rpc_server_path=str(SERVER))
@@ -59,7 +59,7 @@ class Core:
 
 
 class Client:
-    """An account of the core and the login it invented."""
+    """An account of core and the login that it invented."""
 
     def __init__(self, relay, account):
         self.relay = relay
@@ -67,11 +67,11 @@ class Client:
         self.login = relay.account()
 
     def configure(self):
-        """Starts the first login; call the result to wait for its end."""
+        """Starts the first login; calling the result waits for its end."""
         return self.account.add_transport_from_qr.future(dclogin(self.relay, self.login))
 
     def join(self, inviter):
-        """Secure-join by the inviter's QR code; the chats of both with each other."""
+        """Secure-join by the inviter's QR code; returns each client's chat with the other."""
         ours = self.account.secure_join(inviter.account.get_qr_code())
         self.wait_for_event("SecurejoinJoinerProgress", lambda event: event["progress"] == 1000)
         inviter.wait_for_event("SecurejoinInviterProgress", lambda event: event["progress"] == 1000)
@@ -79,7 +79,7 @@ class Client:
         return ours, theirs
 
     def wait_for_event(self, kind, condition=lambda event: True, timeout=120):
-        """The next event of this kind for which condition holds; those before it are dropped."""
+        """The next event of this kind that meets the condition; earlier events are dropped."""
         queue = self.account.manager.rpc.get_queue(self.account.id)
         deadline = time.monotonic() + timeout
         while True:
@@ -91,7 +91,7 @@ class Client:
                 return event
 
     def contact_of(self, other):
-        """Our contact of another client that has a key, or None."""
+        """Our contact for another client, with a key; or None."""
         for contact in self.account.get_contacts():
             snapshot = contact.get_snapshot()
             if snapshot.address == other.login.address and snapshot.e2ee_avail:
@@ -103,7 +103,7 @@ class Client:
         return contact and self.account.get_chat_by_contact(contact)
 
     def received(self, chat):
-        """What came in a chat, oldest first, info messages aside."""
+        """The messages that arrived in a chat, oldest first, without info messages."""
         return [
             snapshot
             for snapshot in (message.get_snapshot() for message in chat.get_messages())
@@ -111,7 +111,7 @@ class Client:
         ]
 
     def wait_for_texts(self, chat, texts):
-        """The messages of these texts, when all have come."""
+        """The messages with these texts, when all have arrived."""
 
         def all_there():
             found = {snapshot.text: snapshot for snapshot in self.received(chat)}
@@ -120,7 +120,7 @@ class Client:
         return eventually(all_there, 120, message="messages did not arrive")
 
     def wait_for_file(self, chat, name):
-        """The message with this file, when it is downloaded whole."""
+        """The message with this file, when it is completely downloaded."""
 
         def there():
             for snapshot in self.received(chat):

@@ -1,7 +1,7 @@
-"""DKIM signatures of every kind, sound ones and such as no proper signer makes.
+"""DKIM signatures of every kind, valid ones and such as no proper signer makes.
 
-A signer of the tests' own (RFC 6376, RFC 8463), so that a signature that must be refused for one
-reason is sound in every other. Sound ones are also made by real signers, see test_dkim_signers.py."""
+The tests' own signer (RFC 6376, RFC 8463): a signature that must be refused for one reason is
+valid in every other respect. Real signers make valid signatures, too: see test_dkim_signers.py."""
 
 import base64
 import hashlib
@@ -51,7 +51,7 @@ class Ed25519Key:
 
 
 def record(key, **tags):
-    """The key's DNS record; tags are added or replaced, None takes one away."""
+    """The key's DNS record; tags are added or replaced, None removes one."""
     values = {"v": "DKIM1", "k": key.type, "p": base64.b64encode(key.public).decode(), **tags}
     return "; ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 
@@ -86,7 +86,7 @@ def split(message):
 
 
 def signed_fields(fields, names, form):
-    """RFC 6376 5.4.2: from the bottom up, absent ones nothing."""
+    """RFC 6376 5.4.2: from the bottom up; absent fields count as empty."""
     rest = list(fields)
     for name in names:
         for position in range(len(rest) - 1, -1, -1):
@@ -111,9 +111,9 @@ def sign(
     layout=None,
     **tags,
 ):
-    """The message with a signature on top. tags are added or replaced, None takes one away; they
-    are part of what is signed, so the signature is sound but for them. layout changes the field's
-    text before it is signed; SIGNATURE in it stands for the value of b=."""
+    """The message with a signature at the top. tags are added or replaced, None removes one; they
+    are part of the signed text, so the signature is valid except for them. layout changes the
+    field's text before it is signed; SIGNATURE in it stands for the value of b=."""
     fields, body = split(message)
     header_form, _, body_form = canonicalization.partition("/")
     body_form = body_form or "simple"

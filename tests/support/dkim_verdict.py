@@ -1,4 +1,4 @@
-"""What the milter says of a message that is signed, or ought to be."""
+"""The milter's verdict on a message that is signed, or should be."""
 
 from support import messages
 
@@ -17,7 +17,7 @@ def encrypted(sender=SENDER):
 
 
 def with_preamble(message, preamble=PREAMBLE):
-    """Allowed in incoming mail; so an altered body reaches the verdict on its signature."""
+    """Allowed in incoming mail, so that a changed body reaches the check of its signature."""
     return message.replace(b"\r\n\r\n--", preamble, 1)
 
 

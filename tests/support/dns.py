@@ -1,4 +1,4 @@
-"""A DNS server of the tests' own, for the `resolver` key of chatmail.ini. It misbehaves on demand."""
+"""The tests' own DNS server, for the `resolver` key of chatmail.ini. It misbehaves on demand."""
 
 import threading
 
@@ -12,7 +12,7 @@ CNAMES_MAX = 8
 
 
 class Zone(BaseResolver):
-    """Names and what happens when somebody asks for them. What is not there does not exist."""
+    """Names, and the reply for each. All other names do not exist."""
 
     def __init__(self):
         self.entries = {}
@@ -48,7 +48,7 @@ class Zone(BaseResolver):
 
 
 class Quiet:
-    """dnslib's logger interface; what was asked is nobody's business here."""
+    """dnslib's logger interface; logs nothing."""
 
     def __getattr__(self, name):
         return lambda *arguments: None
@@ -61,7 +61,7 @@ def pieces(text, size=255):
 
 
 class DnsServer:
-    """Answers on a loopback port over UDP and TCP while it is up."""
+    """Answers on a loopback port over UDP and TCP while it is started."""
 
     def __init__(self):
         self.zone = Zone()
@@ -70,7 +70,7 @@ class DnsServer:
 
     @property
     def resolver(self):
-        """As the value of the key."""
+        """The server as the value of the key."""
         return f"127.0.0.1@{self.port}"
 
     def start(self):
@@ -89,11 +89,11 @@ class DnsServer:
         self.servers = []
 
     def asked(self, name):
-        """How often somebody asked for the name."""
+        """The number of queries for the name."""
         with self.zone.lock:
             return self.zone.asked.get(name, 0)
 
-    # --- What a name can be
+    # --- Replies for a name
 
     def txt(self, name, *records):
         """TXT records; each is a text, cut into strings of 255, or a list of strings."""
@@ -112,7 +112,7 @@ class DnsServer:
         del self.zone.entries[name]
 
     def silence(self, domain):
-        """Names below the domain get no answer at all."""
+        """Names below the domain get no reply at all."""
         self.zone.silent.append(domain)
 
     def code(self, name, rcode):
@@ -122,7 +122,7 @@ class DnsServer:
         self.zone.entries[name] = answer
 
     def wait(self, name, event, *records):
-        """Answers once the event is set."""
+        """Replies once the event is set."""
 
         def answer(request, reply):
             event.wait(60)

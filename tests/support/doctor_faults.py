@@ -1,4 +1,4 @@
-"""The faults of a relay: each breaks it and, when it is left, mends it."""
+"""The faults of a relay: each breaks the relay, and mends it when its context ends."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ FAULTS = {}
 
 
 def fault(check, text, remedy, health="fault"):
-    """check: the key of the line that must name it; text and remedy: patterns."""
+    """check: the key of the line that must report the fault; text and remedy: patterns."""
 
     def register(function):
         FAULTS[function.__name__] = (check, text, remedy, health, contextlib.contextmanager(function))
@@ -36,7 +36,8 @@ def without_service(relay, service):
 
 @contextlib.contextmanager
 def edited(relay, path, *changes):
-    """A file with the first of each text replaced: (old, new), or the whole if old is None."""
+    """A file with the first occurrence of each text replaced: (old, new), or all of it if old is
+    None."""
     place = relay.path(path)
     before = place.read_bytes()
     text = before.decode()
@@ -107,7 +108,7 @@ def notifyd_stopped(world):
 
 @fault("accounts", "/run/chatmail", "install -d -o vmail .* /run/chatmail")
 def run_dir_missing(world):
-    """As after a boot that does not make it."""
+    """As after a boot that does not create the directory."""
     at_root(world.relay, "mv /run/chatmail /run/chatmail.away")
     yield
     at_root(world.relay, "rm -rf /run/chatmail; mv /run/chatmail.away /run/chatmail")
@@ -141,7 +142,7 @@ def memory_limit(world):
 
 
 def debian_postfix(relay):
-    """Postfix as Debian's package configures it: an `apt` that answered wrongly."""
+    """Postfix as Debian's package configures it, if the operator answered its question wrongly."""
     main = f"myhostname = {DOMAIN}\nmydestination = {DOMAIN}\ncompatibility_level = 3.6\n"
     main += "inet_interfaces = all\nmaillog_file = /var/log/mail.log\n"
     return main, relay.inside("cat", "/usr/share/postfix/master.cf.dist").stdout
@@ -210,7 +211,7 @@ def ini_changed_and_not_applied(world):
 
 @fault("submission", "no mechanism|logins fail|closed|cannot", "restart dovecot")
 def no_socket_for_logins(world):
-    # Postfix's processes keep their connections to it.
+    # Postfix's processes keep their connections to the milter.
     at_root(world.relay, "rm /var/spool/postfix/private/auth; postfix reload")
     yield
     world.relay.restart_service("dovecot")
@@ -233,7 +234,7 @@ def dovecot_without_the_driver(world):
     path = "/etc/dovecot/dovecot.conf"
     text = world.relay.path(path).read_text()
     if series == "2.3":
-        # The password database alone.
+        # Only the passdb.
         passdb = re.search(r"passdb \{\n\s*driver = chatmail", text)[0]
         changes["2.3"] = [(passdb, passdb.replace("chatmail", "static\n  args = password=nobody-knows"))]
     with edited(world.relay, path, *changes[series]):
@@ -445,7 +446,7 @@ while True:
 
 
 def relay_account(world):
-    """An account that is made inside the relay's network."""
+    """An account that is created inside the relay's network."""
     account = world.relay.account()
     client = IMAP_LOGIN.format(account=account)
     world.relay.inside("python3", "-c", client)
@@ -461,7 +462,7 @@ imaplib.IMAP4_SSL("127.0.0.1", 993, ssl_context=context).login("{account.address
 
 
 def send_to(world, account):
-    """Mail that Postfix has accepted already."""
+    """Mail that Postfix has already accepted."""
     message = encrypted(account.address, account.address)
     world.relay.inside(
         "sendmail", "-f", account.address, account.address, input=message.decode()

@@ -1,5 +1,5 @@
-"""A relay at which nothing is wrong, in a network of its own: certified by an authority that is trusted
-there, with its names in a real name server and a push service."""
+"""A relay without faults, in its own network: its certificate comes from an authority that is
+trusted there, its names are in a real name server, and it has a push service."""
 
 import json
 import os
@@ -19,8 +19,8 @@ INOTIFY_LIMIT = "/proc/sys/fs/inotify/max_user_instances"
 
 
 def replace(place, data):
-    """Writes a file in one step: a server that was told to reload may be reading it just now, and
-    Postfix ends at half a master.cf."""
+    """Writes a file atomically: a server that was reloaded may be reading it now, and Postfix ends
+    at half a master.cf."""
     new = place.with_name(place.name + ".new")
     new.write_bytes(data)
     if place.exists():
@@ -30,7 +30,7 @@ def replace(place, data):
 
 
 class DoctorRelay(OwnRelay):
-    """Has the public address ADDRESS."""
+    """A machine with the public address ADDRESS."""
 
     def __init__(self, stages, network, directory, ini):
         super().__init__(stages, network, DOMAIN, ini)
@@ -39,7 +39,7 @@ class DoctorRelay(OwnRelay):
         self.arguments = []
 
     def certify(self, label, **options):
-        """Gives the relay a certificate; the servers do not notice."""
+        """Gives the relay a certificate; the servers keep using the old one."""
         names = options.pop("names", f"DNS:{DOMAIN}")
         for source, name in zip(
             self.authority.issue(label, names=names, **options), ("cert.pem", "key.pem")
@@ -49,7 +49,7 @@ class DoctorRelay(OwnRelay):
             replace(place, source.read_bytes())
 
     def read_certificate(self):
-        """The servers read it again."""
+        """Makes the servers read the certificate again."""
         self.inside("chatmailctl", "certificate", "deployed")
         self.inside("nginx", "-s", "reload", check=False)
 
@@ -71,7 +71,7 @@ class DoctorRelay(OwnRelay):
         return self
 
     def status(self, *options):
-        """(exit status, {check: what was found}) of `chatmailctl status`."""
+        """(exit status, {check: finding}) of `chatmailctl status`."""
         done = self.run_status("--json", *options)
         assert done.returncode in (0, 1), done.stderr
         checks = {}
@@ -122,12 +122,12 @@ class DoctorWorld:
     # --- Names
 
     def good_zone(self):
-        """The records that the operator is told to publish."""
+        """The records that chatmailctl prints for the operator."""
         done = self.relay.inside("chatmailctl", "dns", "--address", ADDRESS)
         return [line for line in done.stdout.splitlines() if "_mta-sts" not in line]
 
     def serve_names(self, zone, reverse=f"5 IN PTR {DOMAIN}."):
-        """Serves this zone at the port of `resolver`."""
+        """Serves this zone on the port of `resolver`."""
         if self.nsd is not None:
             self.nsd.stop()
         self.names += 1

@@ -13,7 +13,7 @@ CHATMAILCTL = BUILD / "ctl/chatmailctl"
 NOW = 1_800_000_000
 HOUR = 3600
 DAY = 86400
-LARGE = 200_000  # bytes; more than this is a large message
+LARGE = 200_000  # bytes; larger messages count as large
 MIB = 1 << 20
 
 counter = itertools.count(1)
@@ -50,7 +50,7 @@ class Tree:
         )
 
     def account(self, name, seen=0, now=NOW):
-        """Last seen so many seconds ago; None: without a password."""
+        """Last seen that many seconds ago; None: without a password."""
         mailbox = self.mail / f"{name}@relay.test"
         for part in ("cur", "new", "tmp"):
             (mailbox / part).mkdir(parents=True)
@@ -73,7 +73,8 @@ class Tree:
         return json.loads(self.run("--json", *options, status=status).stdout.splitlines()[-1])
 
     def files(self):
-        """Everything below mailboxes_dir: relative path → what must not change silently."""
+        """All files below mailboxes_dir: relative path → the properties that must not change
+        silently."""
         found = {}
         for path in sorted(self.mail.rglob("*")):
             st = path.lstat()
@@ -82,7 +83,8 @@ class Tree:
 
 
 def message(folder, age, size=100, name=None, now=NOW):
-    """A file in a mailbox; size is on disk, sparse. The name has no size: quota does not matter."""
+    """A file in a mailbox; size is on disk, sparse. The name contains no size, because the test
+    does not concern the quota."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / (name or f"{now - int(age)}.M{next(counter)}P1.host")
     with path.open("wb") as file:
@@ -92,7 +94,7 @@ def message(folder, age, size=100, name=None, now=NOW):
 
 
 def sized_message(folder, age, size, now=NOW):
-    """As Dovecot names it: quota counts what the name says, not what is on disk."""
+    """A file with Dovecot's kind of name: quota counts the size in the name, not that on disk."""
     name = f"{int(now - age)}.M{next(counter)}P1.host,S={size},W={size}:2,S"
     return message(folder, age, 1, name, now)
 

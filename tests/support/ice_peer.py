@@ -1,8 +1,8 @@
 """ice_peer.py ICE-SERVERS offer|answer - one side of a call, with aioice as the media engine
 
-ICE-SERVERS is what core's ice_servers gives. Prints its description, reads the other side's, a line of
-JSON each; then sends a hundred packets and prints how many came, and by what pair of candidates.
-"""
+ICE-SERVERS is the result of core's ice_servers. Prints its own description and reads the other
+side's, each a line of JSON; then sends a hundred packets and prints how many arrived, and the
+candidate pair."""
 
 import asyncio
 import json

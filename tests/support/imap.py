@@ -1,4 +1,4 @@
-"""What imaplib does not know: METADATA (RFC 5464) and IDLE (RFC 2177)."""
+"""Commands that imaplib lacks: METADATA (RFC 5464) and IDLE (RFC 2177)."""
 
 import imaplib
 import re
@@ -21,7 +21,8 @@ def get_metadata(client, mailbox, entries, options=""):
 
 
 def parse_metadata(parts):
-    """imaplib's pieces: (text before a literal, literal) pairs and plain bytes."""
+    """Splits imaplib's pieces into tokens: they are (text before a literal, literal) pairs and
+    plain bytes."""
     values = {}
     for part in parts:
         text, literal = part if isinstance(part, tuple) else (part, None)
@@ -32,7 +33,7 @@ def parse_metadata(parts):
 
 
 def set_metadata(client, mailbox, entry, value):
-    """value: None for NIL, str for a quoted string, bytes for a non-synchronising literal.
+    """value: None for NIL, str for a quoted string, bytes for a non-synchronizing literal. Returns
     (status, text)."""
     if value is None:
         argument = "NIL"
@@ -51,8 +52,8 @@ def set_metadata(client, mailbox, entry, value):
 
 
 class Idle:
-    """`with Idle(client) as idle`: the client idles; line() is the next thing the server says, count
-    the number of messages that it told last, also while it ended IDLE; None: it did not."""
+    """`with Idle(client) as idle`: the client idles; line() is the next line from the server;
+    count is the last number of messages that it reported, also while IDLE ended, or None."""
 
     def __init__(self, client):
         self.client = client
@@ -73,7 +74,7 @@ class Idle:
         self.client.tagged_commands.pop(self.tag, None)
 
     def line(self, timeout=30):
-        """Without its end; None if there is none in time."""
+        """Without its line end; None if no line arrives in time."""
         self.client.sock.settimeout(timeout)
         try:
             line = self.client.readline().rstrip(b"\r\n").decode()
@@ -89,7 +90,7 @@ class Idle:
             self.count = int(match.group(1))
 
     def exists(self, timeout=30):
-        """The number in the next `* n EXISTS`; None if there is none in time."""
+        """The number in the next `* n EXISTS`; None if none arrives in time."""
         while (line := self.line(timeout)) is not None:
             if line.endswith(" EXISTS"):
                 return self.count

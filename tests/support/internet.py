@@ -1,7 +1,7 @@
-"""A private internet: hosts in network namespaces of their own, joined by a bridge.
+"""A private internet: hosts in their own network namespaces, joined by a bridge.
 
-Its addresses are those of documentation (RFC 5737, RFC 3849), which programs take for public ones.
-All of it ends with the process that made it."""
+Its addresses are those reserved for documentation (RFC 5737, RFC 3849), which programs treat as
+public. All of it ends with the process that made it."""
 
 import contextlib
 import subprocess
@@ -19,7 +19,7 @@ def run(*words):
 
 
 class Host(Network):
-    """One host: name.example at IPV4 and IPV6 with the same last number."""
+    """One host: name.example at IPV4 and IPV6, with the same last number."""
 
     def __init__(self, internet, number, ipv4=True):
         super().__init__()
@@ -35,7 +35,7 @@ class Host(Network):
         run(*self.command("ip", "link", "set", "eth0", "up"))
 
     def unplug(self):
-        """What is sent to it is lost, as to a host without power."""
+        """Packets to it are lost, as to a host without power."""
         run(*self.hub.command("ip", "link", "set", self.link, "down"))
 
     def plug(self):
@@ -47,8 +47,8 @@ class Host(Network):
 
     @contextlib.contextmanager
     def slow(self, milliseconds, percent):
-        """Inside, its cable delays in both directions, and loses. Without netem, which not every
-        kernel has."""
+        """Inside the context, its cable delays packets in both directions, and loses some. Does
+        not use netem, which some kernels lack."""
         inner, outer = f"{self.link}-in", f"{self.link}-out"
         run(*self.hub.command("ip", "link", "add", inner, "type", "veth", "peer", "name", outer))
         run(*self.hub.command("ip", "link", "set", outer, "master", "bridge", "up"))
@@ -78,13 +78,13 @@ class Internet:
 
     @staticmethod
     def is_possible():
-        """True if the kernel has what this needs, and we may use it."""
+        """True if the kernel has the necessary features, and we may use them."""
         script = "ip link add bridge type bridge && ip link add left type veth peer name right"
         return subprocess.run(["unshare", "--net", "sh", "-c", script], check=False,
                               capture_output=True).returncode == 0  # fmt: skip
 
     def host(self, name, number, ipv4=True):
-        """Adds a host; without IPv4 it has IPv6 alone."""
+        """Adds a host; without IPv4 it has only IPv6."""
         self.hosts[name] = Host(self, number, ipv4)
         return self.hosts[name]
 

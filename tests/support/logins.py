@@ -1,4 +1,4 @@
-"""Logins of a relay, and why they fail."""
+"""Logins on a relay, and the reasons of failures."""
 
 import imaplib
 import smtplib
@@ -13,7 +13,7 @@ NO_ACCOUNT = "ALERT"  # and a sentence for the user
 
 
 def login_error(relay, account, password=None):
-    """Why the login was refused; None if it was not."""
+    """The reason why the login was refused; None if it succeeded."""
     try:
         relay.imap(account, password).logout()
     except imaplib.IMAP4.error as error:
@@ -22,14 +22,14 @@ def login_error(relay, account, password=None):
 
 
 def connected(relay):
-    """A client that has not logged in."""
+    """A client that is not logged in."""
     return imaplib.IMAP4_SSL(
         "127.0.0.1", relay.ports["imaps_port"], ssl_context=trusting(), timeout=60
     )
 
 
 def plain_error(relay, address, password):
-    """The same by AUTHENTICATE PLAIN, which takes any bytes."""
+    """Login by AUTHENTICATE PLAIN, which accepts any bytes."""
     client = connected(relay)
     try:
         client.authenticate("PLAIN", lambda _: f"\0{address}\0{password}".encode())
@@ -45,7 +45,7 @@ def assert_refused(relay, account, password=None):
 
 
 def assert_no_account(relay, account, words, password=None):
-    """It does not exist, and its user reads why it was not made."""
+    """Checks that the account does not exist, and that its user gets the reason."""
     error = login_error(relay, account, password) or ""
     assert NO_ACCOUNT in error and words in error, error
     with pytest.raises(smtplib.SMTPAuthenticationError, match=words):
@@ -65,7 +65,8 @@ def accounts_on_disk(relay):
 
 
 def make_account(relay, stored):
-    """An account whose password file has these bytes, as another program may have written them."""
+    """An account whose password file contains these bytes, as another program may have written
+    them."""
     account = relay.registered()
     (relay.mailbox(account) / "password").write_text(stored)
     return account

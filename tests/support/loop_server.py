@@ -1,12 +1,12 @@
-"""A server of asyncio in a thread."""
+"""An asyncio server in a thread."""
 
 import asyncio
 import threading
 
 
 class LoopServer:
-    """Listens at `port` of 127.0.0.1 once started. A subclass has `async def serve(reader, writer)`;
-    the options are those of asyncio.start_server()."""
+    """Listens on `port` of 127.0.0.1 once started. A subclass has `async def serve(reader,
+    writer)`; the options are those of asyncio.start_server()."""
 
     def __init__(self, **options):
         self.options = options

@@ -1,5 +1,6 @@
-"""A Debian machine that boots in namespaces of its own: systemd as process 1, over a copy of a root
-directory. Its network is the caller's, so the caller makes a private one first (tests/packages)."""
+"""A Debian machine that boots in its own namespaces: systemd as process 1, on a copy of a root
+directory. Its network is the caller's, so the caller creates a private one first
+(tests/packages)."""
 
 import os
 import shutil
@@ -15,7 +16,7 @@ POWER_OFF = signal.SIGRTMIN + 4
 
 
 class Machine:
-    """Its files are below root, also while it is off."""
+    """The machine's files are below root, also while it is off."""
 
     def __init__(self, base):
         self.directory = Path(tempfile.mkdtemp(prefix="chatmail-machine-"))
@@ -31,7 +32,7 @@ class Machine:
         subprocess.run(["umount", "--recursive", self.root], check=True)
         shutil.rmtree(self.directory)
 
-    # --- Its life
+    # --- Start and end
 
     def boot(self):
         command = ["setpriv", "--pdeathsig", "KILL", "systemd-nspawn", "--quiet", "--boot"]
@@ -62,7 +63,7 @@ class Machine:
         self.boot()
 
     def leader(self):
-        """The PID of the machine's process 1 as we see it; None before there is one."""
+        """The PID of the machine's process 1 outside; None before it exists."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         for child in children.split():
             if Path(f"/proc/{child}/status").read_text().rstrip().find(f"NSpid:\t{child}\t1\n") >= 0:
@@ -79,7 +80,7 @@ class Machine:
     # --- Commands
 
     def run(self, *command, check=True, input=None, env=()):
-        """Runs it as root of the machine; check: that it succeeds."""
+        """Runs a command as root of the machine; check: fail if it fails."""
         prefix = ["nsenter", "-t", str(self.leader()), "-m", "-u", "-i", "-p", "-r", "-w", "env", "-i"]
         prefix += ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"]
         prefix += ["LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive", *env]
@@ -99,7 +100,7 @@ class Machine:
         return self.run(*command).stdout.strip()
 
     def apt(self, *arguments):
-        """apt-get without the network: from the cache and from the repositories on disk."""
+        """apt-get without network: from the cache and from the repositories on disk."""
         return self.run("apt-get", "-q", "-y", "--no-install-recommends", *arguments)
 
     def journal(self, unit=None):
@@ -112,7 +113,7 @@ class Machine:
         return int(self.output("systemctl", "show", "-P", "MainPID", unit))
 
     def path(self, path):
-        """A file of the machine, seen from here."""
+        """The path of the machine's file outside."""
         return self.root / str(path).lstrip("/")
 
     def stat(self, path):

@@ -1,4 +1,4 @@
-"""Messages as clients make them: encrypted ones, secure-join requests and cleartext."""
+"""Messages as clients write them: encrypted ones, secure-join requests and cleartext."""
 
 import base64
 import os
@@ -28,7 +28,7 @@ def packet(tag, body):
 
 
 def pgp_message(size=500):
-    """An OpenPGP message as far as anybody without the key can tell: a version 3 PKESK for an
+    """A message that looks like OpenPGP to anybody without the key: a version 3 PKESK for an
     anonymous recipient (X25519, 18) and a version 1 SEIPD of random bytes."""
     pkesk = b"\x03" + bytes(8) + b"\x12" + os.urandom(84)
     data = packet(1, pkesk) + packet(18, b"\x01" + os.urandom(size))
@@ -104,7 +104,7 @@ def secure_join(sender, recipient, step="vc-request"):
 
 
 def bounce(recipient, original_id, sender, text="The mail system could not deliver the message."):
-    """A delivery status notification as another system sends it (RFC 3464)."""
+    """A delivery status notification as other mail systems send it (RFC 3464)."""
     boundary = uuid.uuid4().hex
     lines = [
         *header(sender, recipient, "Undelivered Mail Returned to Sender",

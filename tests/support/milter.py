@@ -1,6 +1,6 @@
 """The mail server's side of the milter protocol, for tests of the daemon without Postfix.
 
-What Postfix sends and how it reads the answers, as far as chatmail-milter negotiates it."""
+It sends and reads what Postfix does, as far as chatmail-milter negotiates it."""
 
 import socket
 import struct
@@ -24,7 +24,7 @@ class Reply(Exception):
 
 
 def connect(name, timeout):
-    """A socket, connected to a path or to inet:PORT@HOST or inet6:PORT@HOST."""
+    """A socket connected to a path, or to inet:PORT@HOST or inet6:PORT@HOST."""
     family, colon, place = name.partition(":")
     if colon and family in ("inet", "inet6"):
         port, _, host = place.partition("@")
@@ -96,9 +96,9 @@ class Connection:
             self.macro_lists[stage] = names.decode()
 
     def answer(self):
-        """Reads one answer. Raises Reply if it refuses. What the milter wants changed before it
-        answers stands in self.changes: [(name, index, value)...], of no value if it is deleted; and
-        in self.sender the envelope sender that it wants instead, or None."""
+        """Reads one response. Raises Reply if it is a refusal. self.changes gets the header
+        changes that the milter requests before it: [(name, index, value)...], with an empty value
+        for a deletion; self.sender gets the new envelope sender, or None."""
         self.changes = []
         self.sender = None
         command, data = self.receive()
@@ -114,7 +114,7 @@ class Connection:
             return
         if command == REPLY:
             text = data.rstrip(b"\0").decode("utf-8", "surrogateescape")
-            # Sendmail and Postfix take the text for a format.
+            # Sendmail and Postfix treat the text as a format.
             raise Reply(int(text[:3]), text[4:].replace("%%", "%"))
         if command == REJECT:
             raise Reply(550, "5.7.1 Command rejected")
@@ -123,7 +123,7 @@ class Connection:
         raise ConnectionError(f"unexpected answer {command!r}")
 
     def client(self, address, port):
-        """Who connected to the mail server; an IPv4 address."""
+        """Reports the client of the mail server; an IPv4 address."""
         data = b"client.test\0" + b"4" + struct.pack(">H", port) + address.encode() + b"\0"
         self.send(b"C", data)
         if not self.steps & NR_CONN:
@@ -149,7 +149,7 @@ class Connection:
             self.answer()
 
     def header(self, name, value):
-        """value without the colon and the line's end, folded with LF, as Postfix sends it."""
+        """value without the colon and the line end, folded with LF, as Postfix sends it."""
         self.send(b"L", name + b"\0" + value + b"\0")
         if not self.steps & NR_HDR:
             self.answer()
@@ -179,8 +179,8 @@ class Connection:
         self.end_of_headers()
 
     def message(self, message, sender, recipients, login=None):
-        """One whole message. Returns None, or raises Reply. After that the connection can take the
-        next message, as with Postfix."""
+        """Sends a whole message. Returns None, or raises Reply. Afterwards the connection accepts
+        the next message, as with Postfix."""
         try:
             self.mail(f"<{sender}>", login)
             for recipient in recipients:
@@ -194,8 +194,8 @@ class Connection:
 
 
 def split_header(message):
-    """([(name, value)...], body): values as libmilter gets them from Postfix: what follows the
-    colon, lines joined by LF. The message has CRLF line ends."""
+    """([(name, value)...], body): values as libmilter gets them from Postfix: the text after the
+    colon, with lines joined by LF. The message has CRLF line ends."""
     head, _, body = message.partition(b"\r\n\r\n")
     fields = []
     for line in head.split(b"\r\n"):

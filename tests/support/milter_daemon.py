@@ -1,4 +1,4 @@
-"""chatmail-milter run for real, in a private directory."""
+"""chatmail-milter as a real process, in a private directory."""
 
 import os
 import pwd
@@ -37,7 +37,7 @@ class MilterDaemon:
             "mail_domain": "relay.test",
             "mailboxes_dir": self.mailboxes,
             "run_dir": self.directory,
-            # What signs has tests of its own.
+            # Signing has its own tests.
             "dkim_signing": "opendkim",
             **ini,
         }
@@ -75,7 +75,7 @@ class MilterDaemon:
         return self.log_file.read_text()
 
     def stop(self, number=signal.SIGTERM):
-        """Ends it and returns the exit status."""
+        """Ends the daemon and returns its exit status."""
         if self.process is None:
             return None
         self.process.send_signal(number)
@@ -84,7 +84,7 @@ class MilterDaemon:
         return status
 
     def judge(self, message, sender="alice@peer.test", recipients=("bob@relay.test",), login=None):
-        """(reply code or 250, reply text, what was logged about it)."""
+        """(reply code or 250, reply text, lines that were logged about it)."""
         before = len(self.log())
         with Connection(self.socket) as connection:
             try:
@@ -99,7 +99,7 @@ USER, PEER = "bob1@relay.test", "alice@peer.test"
 
 
 def new_daemon(directory, **ini):
-    """Its senders' rate is no hindrance, and it asks nobody for keys."""
+    """A daemon that limits no sender's rate and queries no DNS server for keys."""
     ini = {"max_user_send_burst_size": 5000, "resolver": "127.0.0.1@9", **ini}
     return MilterDaemon(directory, **ini)
 
@@ -113,7 +113,7 @@ def send(daemon, message=None):
 
 
 def begin(connection, message):
-    """A message up to the middle of its body; returns the rest."""
+    """Sends a message up to the middle of its body; returns the rest."""
     body = split_header(message)[1]
     connection.mail(f"<{USER}>", USER)
     connection.recipient(f"<{PEER}>")

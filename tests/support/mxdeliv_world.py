@@ -1,8 +1,8 @@
-"""Peers that take mail over HTTPS, in a network namespace of their own.
+"""Peers that accept mail over HTTPS, in their own network namespace.
 
-Run as a program, under `unshare --net`, it is the world: a DNS server at 127.0.0.1:53 and peers at
-127.0.0.1:443 that behave as their names say. `World` starts it and programs beside it.
-"""
+Run as a program, under `unshare --net`, this module simulates the world: a DNS server at
+127.0.0.1:53 and peers at 127.0.0.1:443 whose names determine their behaviour. `World` starts it
+and programs beside it."""
 
 import json
 import os
@@ -26,7 +26,7 @@ REDIRECTS = [f"moved-{status}-{where}" for status in (301, 302, 303, 307, 308) f
 
 
 class Peer(BaseHTTPRequestHandler):
-    """One peer; the host name says which: see answer()."""
+    """One peer; the host name selects its behaviour: see answer()."""
 
     protocol_version = "HTTP/1.1"
 
@@ -125,7 +125,7 @@ class Listener(ThreadingHTTPServer):
 def serve_https(journal, certificates):
     server = Listener(("127.0.0.1", 443), Peer)
     server.journal, server.lock = journal, threading.Lock()
-    # A client that is slow with its handshake holds up its own thread alone.
+    # A client with a slow handshake blocks only its own thread.
     server.socket = trusted(certificates["good"]).wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
     )
@@ -234,7 +234,7 @@ class World:
 
     @property
     def prefix(self):
-        """Before a command that is to run in the namespace."""
+        """The words before a command that is to run in the namespace."""
         return ["nsenter", "--net", "--target", str(self.process.pid)]
 
     def requests(self):

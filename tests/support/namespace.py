@@ -1,4 +1,4 @@
-"""A relay at its usual ports, in a network of its own, and real clients that can reach it."""
+"""A relay on its usual ports, in its own network, and real clients that can reach it."""
 
 import subprocess
 
@@ -11,7 +11,7 @@ USUAL_PORTS = dict(zip(PORTS, (25, 587, 465, 143, 993, 80, 443, 8443, 10993, 104
 
 
 class Network:
-    """A network namespace with nothing but a loopback interface; lives as long as this process."""
+    """A network namespace with only a loopback interface; it exists as long as this process."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -26,13 +26,13 @@ class Network:
         self.process.wait()
 
     def command(self, *words):
-        """A command that runs in there."""
+        """A command that runs in the namespace."""
         return ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", *map(str, words)]
 
 
 class OwnRelay(Relay):
-    """A relay in a network of its own. Its domain begins with '_', so clients do not ask who
-    certified it."""
+    """A relay in its own network. Its domain begins with '_', so clients do not verify its
+    certificate."""
 
     def __init__(self, stages, network, domain="_relay.test", ini=None, **options):
         ini = {"tls_external_cert_and_key": "", "resolver": "127.0.0.1@9", **(ini or {})}

@@ -1,4 +1,4 @@
-"""The network namespace that this thread is in."""
+"""The network namespace of this thread."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ def enter(namespace):
 
 @contextlib.contextmanager
 def network_of(pid):
-    """Inside, this thread and the programs that it starts use a process's network."""
+    """Inside the context, this thread and the programs that it starts use a process's network."""
     with open("/proc/thread-self/ns/net") as here, open(f"/proc/{pid}/ns/net") as there:
         enter(there)
         try:

@@ -1,4 +1,4 @@
-"""chatmail-notifyd with a push queue and a configuration of its own."""
+"""chatmail-notifyd with its own push queue and configuration."""
 
 import itertools
 import os
@@ -15,10 +15,10 @@ SOURCE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resolve()
 PROGRAM = BUILD / "services" / "notifyd" / "chatmail-notifyd"
 
-# What a file's modification time says of its retries: see services/notifyd/schedule.h.
+# The modification time of an entry contains its retries: see services/notifyd/schedule.h.
 FAILURES_MAX = 16
 
-# Root does not become vmail, whom the machine need not have.
+# As root the program does not become vmail, because the machine need not have this user.
 USER = pwd.getpwuid(os.getuid()).pw_name
 
 
@@ -66,7 +66,7 @@ class Notifyd:
         return self
 
     def stop(self, number=signal.SIGTERM):
-        """Ends it; the exit status."""
+        """Ends the program; returns the exit status."""
         if self.process is None:
             return None
         self.process.send_signal(number)
@@ -78,7 +78,7 @@ class Notifyd:
         return self.stop(signal.SIGKILL)
 
     def hangup(self):
-        """SIGHUP, and waits until it was seen."""
+        """Sends SIGHUP, and waits until the program has handled it."""
         before = self.log().count("configuration")
         self.process.send_signal(signal.SIGHUP)
         eventually(lambda: self.log().count("configuration") > before)
@@ -89,8 +89,8 @@ class Notifyd:
     # --- The queue
 
     def add(self, token, address=None, arrival=None, failures=0, due=None, name=None):
-        """Queues one notification as the mail plugin does: temporary file, then rename. With
-        failures it looks as if it had failed so often before."""
+        """Queues a notification as the mail plugin does: temporary file, then rename. With
+        failures it looks as if that many attempts had failed."""
         name = name or f"{next(self.names):032x}"
         address = address or f"someone@{self.domain}"
         arrival = int(time.time() if arrival is None else arrival)
@@ -109,7 +109,7 @@ class Notifyd:
         eventually(lambda: not self.entries(), timeout, message="the queue did not become empty")
 
     def counted(self):
-        """The sums of all lines of counts in the log; they are written at the end."""
+        """The sums of all counts that the program logs when it ends."""
         sums = {}
         for line in self.log().splitlines():
             if "failed attempts" not in line:

@@ -1,4 +1,4 @@
-"""NSD, an authoritative name server, with zones of a test's own."""
+"""NSD, an authoritative name server, with the zones of a test."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ HEAD = """$ORIGIN {zone}.
 
 
 class Nsd:
-    """Serves zones ({name: lines}) until stop(), at one address and port: a free one of 127.0.0.1
-    if none is given; also: other addresses. The zone "" is the root. entrance: words that lead a
-    command to another network."""
+    """Serves zones ({name: lines}) until stop(), on one address and port: a free one of 127.0.0.1
+    by default; also: other addresses. The zone "" is the root. entrance: the words before a
+    command that runs in another network."""
 
     def __init__(self, directory, zones, address="127.0.0.1", port=None, also=(), entrance=()):
         directory.mkdir(parents=True)
@@ -62,7 +62,7 @@ class Nsd:
         (self.directory / f"{zone}.zone").write_text(text)
 
     def publish(self, zone, records):
-        """Serves other records for one of the zones; returns when it does."""
+        """Serves other records for one of the zones; returns when they are in use."""
         self.write(zone, records)
         self.process.send_signal(signal.SIGHUP)
         eventually(lambda: self.served(zone) == self.serial[zone], timeout=120, message="nsd does not reload")

@@ -1,4 +1,4 @@
-"""Let's Encrypt's test authority, Pebble, on loopback ports of its own."""
+"""Let's Encrypt's test authority, Pebble, on its own loopback ports."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ def loopback(request, reply):
 
 
 class Pebble:
-    """Looks at http_port of 127.0.0.1 for what proves control of the names."""
+    """Validates control of names at http_port of 127.0.0.1."""
 
     def __init__(self, directory, http_port, names):
         self.directory = directory

@@ -1,4 +1,4 @@
-"""Another mail domain: it signs its mail, and a DNS server has its key."""
+"""Another mail domain: it signs its mail, and a DNS server publishes its key."""
 
 import subprocess
 
@@ -6,7 +6,7 @@ import dkim
 
 
 class Peer:
-    """Signs as `domain` with one RSA key, published at the given DNS server."""
+    """Signs as `domain` with one RSA key, published on the given DNS server."""
 
     def __init__(self, dns, domain="peer.test", selector="mail"):
         self.domain = domain
@@ -23,7 +23,7 @@ class Peer:
         return f"{name}@{self.domain}"
 
     def signature(self, message, **options):
-        """The header field that signs the message, options as dkimpy's sign() takes them."""
+        """The DKIM-Signature field for the message, with options of dkimpy's sign()."""
         return dkim.sign(
             message, self.selector.encode(), self.domain.encode(), self.key,
             canonicalize=(b"relaxed", b"relaxed"), **options,

@@ -1,4 +1,4 @@
-"""A relay whose chatmail-notifyd talks to a push service of the test's."""
+"""A relay whose chatmail-notifyd sends to a push service of the test."""
 
 import contextlib
 import os
@@ -32,13 +32,13 @@ def push_relay(make_relay, **options):
 
 
 def queue(relay):
-    """The entries that wait."""
+    """The entries in the queue."""
     directory = relay.path(f"/home/vmail/mail/{relay.domain}/pending_notifications")
     return list(directory.iterdir()) if directory.exists() else []
 
 
 class Device:
-    """A client that has a push token, as long as real ones are."""
+    """A client that has set a push token of the usual length."""
 
     def __init__(self, relay, account):
         self.client = relay.imap(account, select=True)
@@ -46,5 +46,5 @@ class Device:
         assert set_metadata(self.client, "INBOX", ENTRY, self.token)[0] == "OK"
 
     def tokens(self):
-        """What the server knows of all devices."""
+        """The tokens of all devices on the server."""
         return set((get_metadata(self.client, "INBOX", [ENTRY])[ENTRY] or "").split())

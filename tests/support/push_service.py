@@ -1,6 +1,7 @@
-"""A push service: a backend that records and answers as told, and real servers before it.
+"""A push service: a backend that records requests and replies as configured, and real servers in
+front of it.
 
-`Backend` speaks HTTP/1.1 in the clear; nghttpx and nginx give it TLS and HTTP/2."""
+`Backend` speaks HTTP/1.1 without TLS; nghttpx and nginx add TLS and HTTP/2."""
 
 import asyncio
 import collections
@@ -19,8 +20,8 @@ RESET = "reset"
 
 
 class Backend(LoopServer):
-    """Notes each POST. `answer` is a function from token to a status, (status, headers), HANG
-    (no answer before release() is called, then 200) or RESET (the connection is closed)."""
+    """Records each POST. `answer` is a function from token to a status, (status, headers), HANG
+    (no reply before release() is called, then 200) or RESET (the connection is closed)."""
 
     def __init__(self):
         super().__init__(backlog=1000)
@@ -33,7 +34,7 @@ class Backend(LoopServer):
         self.released = asyncio.Event()
 
     def release(self):
-        """Lets all hanging requests, and those to come, be answered."""
+        """Replies to all hanging requests, and to future ones."""
         self.loop.call_soon_threadsafe(self.released.set)
 
     async def serve(self, reader, writer):
@@ -84,7 +85,7 @@ class Backend(LoopServer):
         return [moment for moment, received in self.received if received == token]
 
     def wait_for(self, tokens, timeout=60):
-        """Until each of the tokens was received."""
+        """Waits until each of the tokens was received."""
         missing = set(tokens)
 
         def all_here():
@@ -104,7 +105,7 @@ def wait_until_listening(port, process):
 
 
 class Server:
-    """A TLS server before a backend. Subclasses say how it is started and stopped."""
+    """A TLS server in front of a backend. Subclasses start and stop it."""
 
     def __init__(self, directory, backend, certificate, port=None):
         self.directory = directory
@@ -147,7 +148,8 @@ class Nghttpx(Server):
             f"--frontend=127.0.0.1,{self.port}",
             f"--backend=127.0.0.1,{self.backend.port}",
             "--conf=/dev/null",
-            # It would run a program that asks the certificate's authority over the network.
+            # Otherwise it would run a program that queries the certificate's authority over the
+            # network.
             "--no-ocsp",
             "--errorlog-file=/dev/null",
             "--backend-read-timeout=300s",
@@ -185,8 +187,8 @@ http {{
 
 
 class Nginx(Server):
-    """http2: offer it; keepalive_requests: then GOAWAY, or the end of the HTTP/1.1 connection;
-    backend None: answer 200 without asking anybody."""
+    """http2: offer HTTP/2; keepalive_requests: afterwards GOAWAY, or the end of the HTTP/1.1
+    connection; backend None: reply 200 without a backend."""
 
     def __init__(self, *arguments, http2=True, keepalive_requests=1000000, **options):
         super().__init__(*arguments, **options)
@@ -195,7 +197,7 @@ class Nginx(Server):
 
     def command(self):
         self.directory.mkdir(exist_ok=True)
-        # Nobody's worker: the directory is private to root.
+        # The worker runs as root, because only root can enter the directory.
         location = "return 200;"
         if self.backend is not None:
             location = (

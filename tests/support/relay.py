@@ -35,7 +35,7 @@ PORTS = (
     "imap_proxy_port",
 )
 
-# What must not depend on the machine that the tests run on; and nothing leaves it.
+# Settings that must not depend on the machine of the tests; no mail leaves it.
 QUIET_LIMITS = {
     "notify_url": "https://127.0.0.1:9/notify",
     "max_load_1m": "10000",
@@ -59,10 +59,10 @@ def installed_dovecot():
 
 
 class Dovecot:
-    """Which Dovecot a relay runs: the machine's, or another version in a root directory of its
-    own, made by tests/run and tests/dovecot-root.
+    """The Dovecot that a relay runs: the machine's, or another version in its own root directory,
+    made by tests/run and tests/dovecot-root.
 
-    series: its version without the point release, by which the templates are named."""
+    series: its version without the point release, which is in the names of the templates."""
 
     def __init__(self, version=None):
         installed = installed_dovecot()
@@ -81,7 +81,7 @@ class Dovecot:
 
 
 def install(build, stage):
-    """meson install of a build directory below stage."""
+    """Runs meson install of a build directory to stage."""
     subprocess.run(
         ["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", stage],
         check=True,
@@ -112,12 +112,12 @@ class Account:
 
 
 class Relay:
-    """One instance. Start it, use it, stop it; stop() removes its directory, unless CHATMAIL_KEEP
-    is in the environment.
+    """One relay. Start it, use it, stop it; stop() removes its directory, unless CHATMAIL_KEEP is
+    in the environment.
 
     ini: keys of chatmail.ini beside those of QUIET_LIMITS; settings: `--set` of the renderer
-    beside the ports; without: services left out; wrapper: words that lead the command that starts
-    it."""
+    beside the ports; without: services that are not started; wrapper: the words before the command
+    that starts it."""
 
     def __init__(self, stages, domain="relay.test", ini=None, settings=None, without=(), wrapper=()):
         self.stages = stages
@@ -141,12 +141,12 @@ class Relay:
         }
         self.without = without
         self.wrapper = wrapper
-        self.entrance = []  # words that lead a command to its network, if that is not ours
-        self.address = "127.0.0.1"  # where clients reach it
-        self.etc = None  # a directory whose files lie over its /etc
+        self.entrance = []  # the words before a command in its network, if that is not ours
+        self.address = "127.0.0.1"  # the address for clients
+        self.etc = None  # a directory whose files are copied over its /etc
         self.process = None
 
-    # --- Its life
+    # --- Start and end
 
     def start(self):
         self.write_ini()
@@ -189,15 +189,15 @@ class Relay:
         self.stop()
 
     def write_ini(self):
-        """Writes chatmail.ini as self.ini says; a running relay's too."""
+        """Writes chatmail.ini from self.ini, also for a running relay."""
         text = "[params]\n" + "".join(f"{key} = {value}\n" for key, value in self.ini.items())
         (self.directory / "chatmail.ini").write_text(text)
         if (self.home / "etc").exists():
             (self.home / "etc" / "chatmail.ini").write_text(text)
 
     def inside(self, *command, dovecot=False, check=True, **options):
-        """Runs a command in the relay's namespaces (dovecot: where Dovecot is), returns the
-        finished process with its output as text."""
+        """Runs a command in the relay's namespaces (dovecot: in Dovecot's root directory); returns
+        the finished process with its output as text."""
         options.setdefault("text", True)
         where = ["--dovecot"] if dovecot else []
         return subprocess.run(
@@ -217,10 +217,10 @@ class Relay:
     def restart_service(self, service):
         subprocess.run([*self.entrance, LAUNCHER, "restart", self.home, service], check=True)
 
-    # --- What it left on disk
+    # --- Files of the relay
 
     def path(self, inside):
-        """Where an absolute path of the relay's is for us: below /etc, /run, /home, /var/log,
+        """The path outside of an absolute path of the relay below /etc, /run, /home, /var/log or
         /var/spool/postfix."""
         for prefix, place in (
             ("/etc/", "etc"),
@@ -241,8 +241,9 @@ class Relay:
         return self.path(f"/var/log/{name}.log").read_text(errors="replace")
 
     def queue(self):
-        """Postfix's queue: one dict a message, as postqueue -j prints it. That lists one queue after
-        the other, so a message that moves on meanwhile is listed twice."""
+        """Postfix's queue: one dict for each message, as postqueue -j prints it. It lists one
+        queue after the other, so a message that changes its queue meanwhile may be listed
+        twice."""
         lines = self.inside("postqueue", "-j").stdout.splitlines()
         return list({entry["queue_id"]: entry for entry in map(json.loads, lines)}.values())
 
@@ -262,7 +263,7 @@ class Relay:
     # --- Clients
 
     def account(self, name=None, password=None):
-        """An address nobody has used yet; the first login makes the account."""
+        """An unused address; the first login creates the account."""
         return Account(self.domain, name, password)
 
     def registered(self, name=None, password=None):
@@ -272,7 +273,7 @@ class Relay:
         return account
 
     def imap(self, account, password=None, select=False):
-        """A client that has logged in. Raises imaplib.IMAP4.error if it was refused."""
+        """A client that is logged in. Raises imaplib.IMAP4.error if the login is refused."""
         client = imaplib.IMAP4_SSL(
             self.address, self.ports["imaps_port"], ssl_context=trusting(), timeout=60
         )
@@ -287,7 +288,7 @@ class Relay:
 
     @contextlib.contextmanager
     def submission(self, account=None, password=None, wrapped=True):
-        """A client of port 465, or 587 if not wrapped, that has logged in if account is given."""
+        """A client of port 465, or of port 587 if not wrapped; logged in if account is given."""
         if wrapped:
             client = smtplib.SMTP_SSL(
                 self.address, self.ports["smtps_port"], "client.test", context=trusting(), timeout=60
@@ -304,7 +305,7 @@ class Relay:
 
     @contextlib.contextmanager
     def peer(self, source=""):
-        """Another relay, connected to port 25 from an address and under TLS."""
+        """Another relay, connected to port 25 from an address, with TLS."""
         client = smtplib.SMTP(
             self.address,
             self.ports["smtp_port"],
@@ -317,12 +318,12 @@ class Relay:
             yield client
 
     def send(self, account, recipients, message, sender=None, **how):
-        """Submits a message as account; (code, text) of the last reply."""
+        """Submits a message as account; returns (code, text) of the last reply."""
         with self.submission(account, **how) as client:
             return transact(client, sender or account.address, recipients, message)
 
     def receive(self, sender, recipients, message, source=""):
-        """Hands a message to port 25; (code, text) of the last reply."""
+        """Sends a message to port 25; returns (code, text) of the last reply."""
         with self.peer(source) as client:
             return transact(client, sender, recipients, message)
 
@@ -331,8 +332,8 @@ class Relay:
         return smtplib.LMTP(str(self.path("/var/spool/postfix/private/dovecot-lmtp")), timeout=60)
 
     def deliver(self, sender, recipients, message):
-        """Hands a message to Dovecot's LMTP, as Postfix does; {recipient: (code, text)} of those
-        that were refused."""
+        """Sends a message to Dovecot's LMTP, as Postfix does; returns {recipient: (code, text)} of
+        refused recipients."""
         if isinstance(recipients, str):
             recipients = [recipients]
         with self.lmtp() as client:
@@ -340,14 +341,14 @@ class Relay:
             replies = {recipient: client.rcpt(recipient) for recipient in recipients}
             taken = [recipient for recipient in recipients if replies[recipient][0] == 250]
             if taken:
-                # One reply for each recipient, of which smtplib reads the first.
+                # There is one reply for each recipient; smtplib reads only the first.
                 replies[taken[0]] = client.data(message)
                 for recipient in taken[1:]:
                     replies[recipient] = client.getreply()
         return {recipient: reply for recipient, reply in replies.items() if reply[0] != 250}
 
     def messages(self, account, count=1, timeout=30):
-        """The messages in the mailbox as bytes, when there are at least count."""
+        """The messages in the mailbox as bytes, once there are at least count."""
 
         def enough():
             found = self.fetch(account)
@@ -368,7 +369,7 @@ class Relay:
             client.logout()
 
     def settle(self):
-        """Waits until Postfix has nothing left to deliver, deferred mail aside."""
+        """Waits until Postfix has delivered all mail except deferred messages."""
         eventually(
             lambda: all(entry["queue_name"] == "deferred" for entry in self.queue()),
             message="Postfix did not become idle",
@@ -376,7 +377,7 @@ class Relay:
 
 
 def transact(client, sender, recipients, message):
-    """One mail transaction: the first reply that is a refusal, or the one to the message."""
+    """Runs one mail transaction; returns the first refusal, or the reply to the message."""
     if isinstance(recipients, str):
         recipients = [recipients]
     code, text = client.mail(sender)
@@ -393,7 +394,7 @@ def transact(client, sender, recipients, message):
 
 
 def trusting():
-    """TLS that takes any certificate, as clients do that were told to (ic=3)."""
+    """TLS that accepts any certificate, like clients with ic=3."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,9 +1,9 @@
-"""A cable with delay and loss, where the kernel has no netem.
+"""A cable with delay and loss, where the kernel lacks netem.
 
 usage: slow_wire.py ONE OTHER MILLISECONDS PERCENT
 
-Passes Ethernet frames between two network interfaces: each arrives that much later, or with that
-probability never. Ends with the process that started it."""
+Forwards Ethernet frames between two network interfaces: each frame arrives after MILLISECONDS, or
+is lost with a probability of PERCENT. Ends with the process that started it."""
 
 import heapq
 import itertools
@@ -15,11 +15,11 @@ import time
 
 SOL_PACKET, PACKET_VNET_HDR, PACKET_OUTGOING = 263, 15, 4
 ETH_P_ALL = 0x0003
-BIGGEST = 70000  # with segmentation offload, and its header
+BIGGEST = 70000  # with segmentation offload and its header
 
 
 def card(name):
-    # The header of virtio says which checksums and segments are still to be made.
+    # The virtio header lists the checksums and segments that are still to be made.
     end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     end.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
     end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)

@@ -1,4 +1,5 @@
-"""A door in front of a relay's port for submission with TLS, which keeps what clients send there."""
+"""A proxy in front of a relay's port for submission with TLS, which records the clients'
+messages."""
 
 import asyncio
 import ssl
@@ -8,7 +9,7 @@ from support.relay import trusting
 
 
 class SmtpRecorder(LoopServer):
-    """Listens at `port`. `messages` are the messages as they were submitted, dots and all."""
+    """Listens on `port`. `messages` are the submitted messages, including dot-stuffing."""
 
     def __init__(self, certificate, key, target):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,6 +1,6 @@
-"""The rest of the world's mail: a stock Postfix, with and without TLS, signing with OpenDKIM or not.
+"""Other mail servers: a stock Postfix, with and without TLS, with and without OpenDKIM.
 
-It takes mail for any name of its domain."""
+It accepts mail for any name in its domain."""
 
 import re
 import shutil
@@ -45,8 +45,8 @@ UserID root
 RequireSafeKeys no
 OversignHeaders From
 """
-# Namespaces of their own hold the mounts and end all processes: with the shell, which stays, as
-# Postfix would lose the signal that --kill-child asks for.
+# Separate namespaces contain the mounts and end all processes together with the shell, which
+# stays, because Postfix would lose the signal that --kill-child requests.
 START = """\
 set -e
 for place in etc var/spool/postfix var/lib/postfix var/log var/mail; do
@@ -61,8 +61,8 @@ wait
 
 
 class StockPostfix:
-    """At a host of the internet. etc: a directory whose files lie over its /etc, with resolv.conf
-    and authorities; a pair of certificate and key."""
+    """Runs on a host of the internet. etc: a directory whose files are copied over its /etc, with
+    resolv.conf and authorities; a pair of certificate and key."""
 
     def __init__(self, directory, host, domain, etc, pair):
         self.directory = Path(directory)
@@ -128,21 +128,21 @@ class StockPostfix:
         ).stdout
 
     def set(self, **parameters):
-        """Changes main.cf; dkim=True or False is short for the milters."""
+        """Changes main.cf; dkim=True or False sets the milters."""
         if "dkim" in parameters:
             milter = "inet:127.0.0.1:8891" if parameters.pop("dkim") else ""
             parameters.update(smtpd_milters=milter, non_smtpd_milters=milter)
         self.run("postconf", "-e", *(f"{name}={value}" for name, value in parameters.items()))
         self.run("postfix", "reload")
-        # The master process says nothing when the new configuration is in use.
+        # The master process does not report when it uses the new configuration.
         time.sleep(1)
 
     def send(self, sender, recipients, message):
-        """Queues a message as one of its users; Postfix signs it if told so."""
+        """Queues a message as one of its users; Postfix signs it if configured."""
         self.run("sendmail", "-i", "-f", sender, "--", *recipients, input=message)
 
     def mail(self, name):
-        """What arrived for a name."""
+        """The messages that arrived for a name."""
         mailbox = self.directory / "var/mail/world/all/new"
         messages = [path.read_text(errors="replace") for path in sorted(mailbox.glob("*"))]
         return [message for message in messages if f"X-Original-To: {name}@" in message]

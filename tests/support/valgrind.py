@@ -1,4 +1,4 @@
-"""valgrind for programs that lock themselves into a sandbox."""
+"""valgrind for programs that restrict themselves with a sandbox."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain"))
 
 
 def valgrind(*options):
-    """The words to put before a program's: without its filter of system calls, as valgrind writes
-    into memory what it executes."""
+    """The words before a program: without its filter of system calls, because valgrind writes to
+    memory that it executes."""
     preload = BUILD.resolve() / "tests" / "programs" / "libno_filter.so"
     return ["env", f"LD_PRELOAD={preload}", "valgrind", *options]

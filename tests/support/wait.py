@@ -1,12 +1,13 @@
-"""Waiting for something that another process does."""
+"""Waiting for other processes."""
 
 import time
 
 
 def eventually(condition, timeout=30, interval=0.05, message="it did not happen"):
-    """The first true value that condition() returns; fails after timeout seconds.
+    """The first true value of condition(); fails after timeout seconds.
 
-    The time is a bound for broken runs, generous on purpose: no test asserts how fast we are."""
+    The timeout ends broken runs, and is generous on purpose: no test asserts how fast the programs
+    are."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()

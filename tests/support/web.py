@@ -1,4 +1,4 @@
-"""chatmail-httpd run for real, asked over its Unix socket as nginx asks it."""
+"""chatmail-httpd as a real process; requests come over its Unix socket, as from nginx."""
 
 import http.client
 import json
@@ -42,7 +42,7 @@ class Answer:
 
 
 class Web:
-    """One chatmail-httpd with mailboxes of its own in directory."""
+    """A chatmail-httpd with its own mailboxes in directory."""
 
     def __init__(self, directory, **ini):
         self.directory = directory
@@ -104,7 +104,7 @@ class Web:
         return self.request("POST", target, headers)
 
     def raw(self, request):
-        """Sends bytes and returns all that comes back."""
+        """Sends bytes and returns all that the server sends back."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(60)
             connection.connect(str(self.socket))
@@ -115,7 +115,7 @@ class Web:
                 while part := connection.recv(65536):
                     data += part
             except OSError:
-                pass  # it hung up in the middle of a long request
+                pass  # the server closed the connection in the middle of a long request
             return data
 
     def accounts(self):
@@ -128,7 +128,7 @@ class Web:
         )
 
     def invite(self, *arguments):
-        """Makes invitations; the list that --json prints."""
+        """Creates invitations; returns the list that --json prints."""
         output = self.ctl("invite", "create", "-c", self.ini_file, "--json", *arguments).stdout
         return json.loads(output)["invitations"]
 

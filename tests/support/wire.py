@@ -6,7 +6,7 @@ from support.namespace import Network
 
 
 class Host(Network):
-    """A network with addresses besides loopback's, once a Wire connects it."""
+    """A network with addresses beside loopback's, once a Wire connects it."""
 
     def __init__(self, *addresses):
         super().__init__()
@@ -17,14 +17,14 @@ class Host(Network):
         return subprocess.run(self.command(*words), check=True, **options)
 
     def card(self):
-        """The name of a new network interface."""
+        """A name for a new network interface."""
         self.cards += 1
         return f"wire{self.cards}"
 
 
 class Wire:
-    """A cable between two hosts; it is gone when one of them is. addresses: what the first has at
-    this cable, if not its own."""
+    """A cable between two hosts; it disappears when one of them does. addresses: the first host's
+    addresses at this cable, if not its usual ones."""
 
     def __init__(self, one, other, addresses=None):
         names = one.card(), other.card()
@@ -37,14 +37,14 @@ class Wire:
 
 def configure(host, name, addresses):
     for address in addresses:
-        # Duplicate address detection would keep an IPv6 address unusable for a second.
+        # Duplicate address detection would delay the use of an IPv6 address by a second.
         more = ["nodad"] if ":" in address else []
         host.run("ip", "address", "add", address, "dev", name, *more)
     host.run("ip", "link", "set", name, "up")
 
 
 class Switch:
-    """Cables from the first host to all others, which are one network."""
+    """Cables from the first host to all others, which form one network."""
 
     def __init__(self, one, others):
         one.run("ip", "link", "add", "switch", "type", "bridge")

@@ -1,8 +1,9 @@
-"""A world of relays on a private internet: two with names, two by address, a stock mail server, a
-DNS server with the zones that `chatmailctl dns` prints, and a certificate authority.
+"""A world of relays on a private internet: two with names, two with an address instead, a stock
+mail server, a DNS server with the zones that `chatmailctl dns` prints, and a certificate
+authority.
 
-The authority is openssl's: what servers see of it are certificates. How they are obtained, from Pebble
-by three ACME clients, is tested in tests/acme."""
+The authority is openssl's: servers see only its certificates. tests/acme shows how three ACME
+clients get certificates from Pebble."""
 
 import os
 import shutil
@@ -30,7 +31,7 @@ NAUTA = ["@ IN MX 10 stock.example."]
 
 
 class WorldRelay(Relay):
-    """A relay at its usual ports, at a host of the internet."""
+    """A relay on its usual ports, on a host of the internet."""
 
     def __init__(self, stages, host, domain, etc, ini=None, **options):
         by_address = domain[0].isdigit()
@@ -49,7 +50,7 @@ class WorldRelay(Relay):
         web = f"[{domain}]" if ":" in domain else domain
         self.settings.update(self.ports, listen="", web_url=f"https://{web}")
         if by_address:
-            # What is configured is the bare address, what users have is the literal.
+            # The configuration contains the bare address, users' addresses the literal.
             literal = f"IPv6:{domain}" if ":" in domain else domain
             self.domain = f"[{literal}]"
 
@@ -77,7 +78,7 @@ class World:
             self.stop()
             raise
 
-    # --- Its life
+    # --- Start and end
 
     def make_hosts(self, relays):
         for name in (*relays, "stock", "clients"):
@@ -97,7 +98,7 @@ class World:
         self.internet.host(name, NUMBERS[name], ipv4=name not in SIX)
 
     def make_relay(self, name, ini=None, **options):
-        """A relay at a host, not started; named ones get a certificate."""
+        """A relay on a host, not started; a relay with a name gets a certificate."""
         host = self.internet.hosts[name]
         domain = {"literal": host.ipv4, "test": "_test.example", **dict.fromkeys(SIX, host.ipv6)}.get(
             name, f"{name}.example"
@@ -155,7 +156,7 @@ class World:
         if "CHATMAIL_KEEP" not in os.environ:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    # --- What tests do with it
+    # --- Actions of tests
 
     @staticmethod
     def zone(relay):
@@ -168,11 +169,11 @@ class World:
             self.dns.publish(f"{name}.example", records)
 
     def at(self, name):
-        """Inside, this thread and the programs that it starts are at a host."""
+        """Inside the context, this thread and the programs that it starts are on a host."""
         return network_of(self.internet.hosts[name].process.pid)
 
     def run_at(self, name, *command, **options):
-        """Runs a command at a host, with the DNS of this world; the finished process."""
+        """Runs a command on a host, with the DNS of this world; returns the finished process."""
         script = f'mount --bind {self.etc}/resolv.conf /etc/resolv.conf && exec "$@"'
         inside = self.internet.hosts[name].command("unshare", "--mount", "sh", "-c", script, "sh")
         return subprocess.run(
@@ -180,6 +181,6 @@ class World:
         )
 
     def core(self, directory):
-        """Real clients, at the host of the clients."""
+        """Real clients, on the host of the clients."""
         resolv_conf = self.etc / "resolv.conf"
         return WorldCore(self.internet.hosts["clients"], directory, (), resolv_conf)

@@ -1,4 +1,4 @@
-"""One world for all tests; a test's own thread is at the host of the clients."""
+"""One world for all tests; a test's own thread is on the host of the clients."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Relays without a name, with IPv4 and with IPv6 alone."""
+"""Relays without a name, with IPv4 or with only IPv6."""
 
 import http.client
 import json
@@ -12,7 +12,7 @@ from support.wait import eventually
 
 @pytest.fixture(scope="module")
 def six(the_world):
-    """A relay at an IPv6 address."""
+    """A relay with an IPv6 address."""
     the_world.add_host("literal6")
     relay = the_world.make_relay("literal6")
     the_world.relays["literal6"] = relay
@@ -22,23 +22,23 @@ def six(the_world):
 @pytest.mark.parametrize(
     "source, target", [("literal6", "north"), ("north", "literal6"), ("literal", "literal6")]
 )
-def test_mail(world, six, source, target):
+def test_mail_between_relays_with_and_without_names(world, six, source, target):
     here, there = world.relays[source], world.relays[target]
     alice, bob, nobody = here.registered(), there.registered(), there.account()
     message = encrypted(alice.address, bob.address)
     assert here.send(alice, [bob.address], message)[0] == 250
     there.messages(bob, timeout=60)
-    # Once more, when they have learned that both speak HTTPS; unknown recipients bounce.
+    # Once more, after they have detected each other's HTTPS; unknown recipients bounce.
     assert here.send(alice, [bob.address, nobody.address], message)[0] == 250
     there.messages(bob, count=2, timeout=60)
     if source == "literal":
-        # It connects from its IPv6 address, and so its IPv4 literal is not believed.
+        # It connects from its IPv6 address, so mail in the name of its IPv4 literal is refused.
         return
     [bounce] = here.messages(alice, timeout=60)
     assert nobody.address.split("@")[0].encode() in bounce
 
 
-def test_no_dkim_and_no_zone(world, six, literal):
+def test_relays_without_a_name_need_no_dkim_and_no_zone(world, six, literal):
     for relay in (six, literal):
         assert "opendkim" not in relay.inside("postconf", "-h", "non_smtpd_milters").stdout
         assert relay.inside("postconf", "-h", "non_smtpd_milters").stdout.strip() == ""
@@ -46,15 +46,15 @@ def test_no_dkim_and_no_zone(world, six, literal):
 
 
 @pytest.mark.parametrize("name", ("literal", "literal6"))
-def test_the_certificate_is_its_own(world, six, name):
+def test_their_certificate_is_self_signed(world, six, name):
     relay = world.relays[name]
     settings = relay.inside("chatmailctl", "config", "show", "--settings").stdout
     assert "tls_self_signed = true" in settings.replace("\t", " ")
 
 
 @pytest.mark.parametrize("name", ("literal", "literal6"))
-def test_links_name_the_server(world, six, name):
-    """Without a certificate that clients believe /new gives a dclogin link."""
+def test_links_contain_the_server(world, six, name):
+    """Without a certificate that clients accept, /new returns a dclogin link."""
     relay = world.relays[name]
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -1,5 +1,5 @@
-"""What strangers, peers with DKIM and relays without a name see of unknown recipients, and that
-nobody gets mail for what others sent in his name."""
+"""What strangers, peers with DKIM and relays without a name learn about unknown recipients; nobody
+gets mail because others used their name."""
 
 import pytest
 
@@ -20,15 +20,15 @@ def bounce_for(stock, name):
 
 
 def quiet(world):
-    """Nothing is on its way any more, and nothing waits."""
+    """Waits until no mail is in transit or queued."""
     eventually(lambda: "is empty" in world.stock.run("mailq"), 60, message="the stranger's queue")
     for relay in world.relays.values():
         relay.settle()
         assert relay.queue() == []
 
 
-def test_a_stranger_with_dkim_learns_at_once(world, stock, north):
-    """The refusal comes in the dialogue: the bounce is the stranger's own."""
+def test_a_stranger_with_dkim_gets_a_refusal(world, stock, north):
+    """The refusal comes in the SMTP dialogue, so the stranger's own server sends the bounce."""
     sender, nobody = "asker@stock.example", north.account().address
     stock.send(sender, [nobody], encrypted(sender, nobody).decode())
     bounce = bounce_for(stock, "asker")
@@ -36,7 +36,7 @@ def test_a_stranger_with_dkim_learns_at_once(world, stock, north):
     quiet(world)
 
 
-def test_a_stranger_without_dkim_learns_nothing_of_mailboxes(world, stock, north):
+def test_a_stranger_without_dkim_cannot_detect_mailboxes(world, stock, north):
     stock.set(dkim=False)
     bob, nobody = north.registered().address, north.account().address
     texts = set()
@@ -51,18 +51,19 @@ def test_a_stranger_without_dkim_learns_nothing_of_mailboxes(world, stock, north
 
 
 @pytest.mark.parametrize("make", (encrypted, cleartext))
-def test_a_forged_envelope_sender_gets_nothing(world, stock, north, south, make):
-    """Signed by the stranger, sent in the name of a user elsewhere and of one here."""
+def test_a_forged_envelope_sender_gets_no_mail(world, stock, north, south, make):
+    """Signed by the stranger, sent in the name of a user elsewhere and of a user here."""
     victims = {"south": south.registered(), "north": north.registered()}
     bob, nobody = north.registered(), north.account()
     for victim in victims.values():
         message = make("forger@stock.example", bob.address).decode()
         stock.send(victim.address, [bob.address], message)
         stock.send(victim.address, [bob.address, nobody.address], message)
-        # The stranger's own server sends these bounces, if anybody: we refuse in the dialogue.
+        # Only the stranger's own server may send these bounces: we refuse in the dialogue.
         stock.send(victim.address, [nobody.address], message)
     if make is encrypted:
-        # Only what has a recipient here was accepted; nobody else heard of it from us.
+        # Only messages with an existing recipient were accepted; no other address got mail from
+        # us.
         assert len(north.messages(bob, count=4, timeout=60)) == 4
     quiet(world)
     for name, victim in victims.items():
@@ -70,7 +71,7 @@ def test_a_forged_envelope_sender_gets_nothing(world, stock, north, south, make)
             assert b"MAILER-DAEMON@stock.example" in bounce or b"stock.example" in bounce
 
 
-def test_peers_with_dkim_get_their_bounce_back(world, north, south):
+def test_peers_with_dkim_get_their_bounce(world, north, south):
     alice, bob, nobody = south.registered(), north.registered(), north.account()
     message = encrypted(alice.address, bob.address)
     assert south.send(alice, [bob.address, nobody.address], message)[0] == 250
@@ -81,7 +82,7 @@ def test_peers_with_dkim_get_their_bounce_back(world, north, south):
 
 
 @pytest.mark.parametrize("source, target", [("literal", "north"), ("north", "literal")])
-def test_relays_without_a_name_too(world, source, target):
+def test_relays_without_a_name_get_their_bounce(world, source, target):
     here, there = world.relays[source], world.relays[target]
     alice, nobody = here.registered(), there.account()
     assert here.send(alice, nobody.address, encrypted(alice.address, nobody.address))[0] == 250
@@ -90,15 +91,15 @@ def test_relays_without_a_name_too(world, source, target):
     quiet(world)
 
 
-def test_a_literal_is_believed_from_its_own_address_only(world, north):
-    """The clients' host speaks in the name of a relay by address, and in its own."""
+def test_a_literal_is_accepted_only_from_its_own_address(world, north):
+    """The clients' host sends in the name of a relay without a name, and in its own."""
     bob, nobody = north.registered(), north.account()
     for forged in (world.relays["literal"].domain, "[198.51.100.50]"):
         sender = f"someone@{forged}"
         reply = north.receive(sender, [bob.address, nobody.address], encrypted(sender, bob.address))
         assert reply[0] == 250, reply
     north.messages(bob, count=2)
-    # Nobody at the clients' host takes mail: the bounce for its own literal waits there.
+    # No server listens on the clients' host: the bounce for its own literal stays in the queue.
     eventually(lambda: [e["queue_name"] for e in north.queue()] == ["deferred"], 60)
     [entry] = north.queue()
     assert [r["address"] for r in entry["recipients"]] == ["someone@[198.51.100.50]"]

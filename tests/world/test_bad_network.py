@@ -1,4 +1,4 @@
-"""A relay behind a slow connection that loses packets: all of it arrives, once."""
+"""A relay behind a slow connection that loses packets: every message arrives, once."""
 
 import socket
 import time
@@ -11,12 +11,13 @@ from support.wait import eventually
 
 @pytest.fixture(scope="module", autouse=True)
 def bad_network(the_world):
-    """To north and back takes at least 300 ms, and 2 of 100 packets get lost in each direction."""
+    """The round trip to north takes at least 300 ms, and 2 of 100 packets are lost in each
+    direction."""
     with the_world.internet.hosts["south"].slow(150, 2):
         yield
 
 
-def test_it_is_slow(world, south):
+def test_the_connection_is_slow(world, south):
     start = time.monotonic()
     socket.create_connection((south.address, 25), 120).close()
     assert time.monotonic() - start >= 0.3

@@ -1,4 +1,4 @@
-"""cmping, which others wrote to try relays: it makes accounts by itself and sends messages round."""
+"""cmping, a program of others that tests relays: it creates accounts and exchanges messages."""
 
 import os
 import re
@@ -11,9 +11,9 @@ CMPING = Path(sys.executable).parent / "cmping"
 
 
 @pytest.fixture(scope="module")
-def test_relay(the_world):
-    """A relay whose certificate nobody checks, as its name begins with '_': clients of such a kind
-    trust no authority of ours."""
+def test_cmping_with_a_named_relay(the_world):
+    """A relay whose name begins with '_', so that clients accept its certificate: cmping does not
+    trust the tests' authority."""
     the_world.add_host("test")
     relay = the_world.make_relay("test")
     the_world.relays["test"] = relay
@@ -24,12 +24,12 @@ def test_relay(the_world):
 
 
 @pytest.mark.parametrize("direction", ["to the address", "from the address", "alone"])
-def test_pings(the_world, test_relay, tmp_path, direction):
+def test_pings_arrive(the_world, test_cmping_with_a_named_relay, tmp_path, direction):
     address = the_world.relays["literal"].address
     relays = {
-        "to the address": [test_relay.domain, address],
-        "from the address": [address, test_relay.domain],
-        "alone": [test_relay.domain],
+        "to the address": [test_cmping_with_a_named_relay.domain, address],
+        "from the address": [address, test_cmping_with_a_named_relay.domain],
+        "alone": [test_cmping_with_a_named_relay.domain],
     }[direction]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PATH": f"{CMPING.parent}:{os.environ['PATH']}"}
     done = the_world.run_at("clients", CMPING, "-c", 5, *relays, env=environment, timeout=300)

@@ -1,4 +1,4 @@
-"""Real clients at relays with names and without one."""
+"""Real clients on relays with and without a name."""
 
 import itertools
 import shutil
@@ -24,7 +24,7 @@ def core(the_world, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def people(the_world, core):
-    """One client at each relay."""
+    """One client on each relay."""
     with the_world.at("clients"):
         return {name: core.clients(the_world.relays[name], 1)[0] for name in RELAYS}
 
@@ -96,7 +96,8 @@ def test_a_group_across_three(people, chats):
 
 @pytest.fixture
 def lost(the_world, core, people):
-    """Alice's chat with somebody at another relay whose account was deleted, as an unused one is."""
+    """Alice's chat with a contact on another relay whose account was deleted, like an unused
+    one."""
     south = the_world.relays["south"]
     with the_world.at("clients"):
         [dave] = core.clients(south, 1)
@@ -106,8 +107,8 @@ def lost(the_world, core, people):
     return of_alice
 
 
-def test_what_core_shows_of_an_unknown_recipient(the_world, people, lost):
-    """Nothing: it drops what is not encrypted, and so the bounce."""
+def test_core_shows_no_unknown_recipient(the_world, people, lost):
+    """Core drops unencrypted messages, and so the bounce."""
     north, alice = the_world.relays["north"], people["north"]
 
     def bounced():
@@ -120,7 +121,7 @@ def test_what_core_shows_of_an_unknown_recipient(the_world, people, lost):
     assert sent.get_snapshot().state == DELIVERED
 
 
-def test_what_it_shows_if_it_reads_everything(people, lost):
+def test_core_shows_an_unknown_recipient_if_it_reads_cleartext(people, lost):
     alice = people["north"].account
     alice.set_config("force_encryption", "0")
     try:
@@ -193,7 +194,7 @@ def test_a_call_through_coturn(the_world, people, chats, far_apart, one, other):
 
 
 def test_a_relay_that_is_down_for_a_while(the_world, people, chats):
-    """Nothing is lost and nothing is doubled."""
+    """No message is lost, and none arrives twice."""
     south, north = the_world.relays["south"], the_world.relays["north"]
     people["south"].account.stop_io()
     south.host.unplug()

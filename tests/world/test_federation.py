@@ -1,4 +1,5 @@
-"""With whom a relay exchanges mail: lists that are read again by themselves, both directions."""
+"""The lists of domains with which a relay exchanges mail: they are read again automatically, and
+apply in both directions."""
 
 import http.client
 import ssl
@@ -13,7 +14,8 @@ REFUSAL = "This relay does not exchange mail with "
 
 @pytest.fixture(scope="module")
 def closed(the_world):
-    """north, started again with lists below its /etc: mail with south, and not with stock.example."""
+    """north, restarted with lists below its /etc: it exchanges mail with south, and not with
+    stock.example."""
     north = the_world.relays["north"]
     before = dict(north.ini)
     write(north, "allowed", "south.example\nstock.example\n")
@@ -86,12 +88,12 @@ def test_a_group_loses_only_the_denied_member(world, closed, south):
 
 
 def bounced(relay, account):
-    """The domains that bounces to the account name."""
+    """The domains that appear in bounces to the account."""
     text = " ".join(unfolded(bounce.decode()) for bounce in relay.fetch(account))
     return {part.split()[0].rstrip(")") for part in text.split(REFUSAL)[1:]}
 
 
-def test_mail_over_https_is_refused_alike(world, closed):
+def test_mail_over_https_is_refused_as_well(world, closed):
     bob = closed.registered()
     sender = f"someone@{world.relays['literal'].domain}"
     context = ssl.create_default_context()
@@ -103,7 +105,7 @@ def test_mail_over_https_is_refused_alike(world, closed):
     assert (answer.status, answer.read()[:9]) == (400, b"554 5.7.1")
 
 
-def test_a_changed_file_counts_by_itself(world, closed):
+def test_a_changed_list_takes_effect(world, closed):
     write(closed, "denied", "stock.example until 2020-01-01\n")
     bob = closed.registered()
     sender = "forgiven@stock.example"

@@ -1,11 +1,11 @@
-"""Relays find out that others take mail over HTTPS, and then port 25 is not needed any more."""
+"""Relays detect that others accept mail over HTTPS, and then need port 25 no longer."""
 
 from support.messages import encrypted
 from support.wait import eventually
 
 
 def sent_over(relay, address):
-    """How a message to this address left, by the log of the relay that sent it."""
+    """The transport of a message to this address, from the log of the sending relay."""
     for line in relay.log("mail").splitlines():
         if f"to=<{address}>" in line and "status=sent" in line:
             return "https" if "postfix/chatmail" in line else "smtp"
@@ -13,7 +13,7 @@ def sent_over(relay, address):
 
 
 def learn(source, target):
-    """Sends messages until they go over HTTPS."""
+    """Sends messages until they leave over HTTPS."""
 
     def over_https():
         alice, bob = source.registered(), target.registered()
@@ -24,18 +24,18 @@ def learn(source, target):
     eventually(over_https, 120, interval=0.5)
 
 
-def test_named_relays_learn_it(north, south):
+def test_named_relays_detect_https(north, south):
     learn(north, south)
     learn(south, north)
 
 
-def test_relays_by_address_learn_it(north, literal):
+def test_relays_without_a_name_detect_https(north, literal):
     learn(north, literal)
     learn(literal, north)
 
 
-def test_a_message_to_many(north, south):
-    """Over HTTPS unknown recipients cost the others nothing."""
+def test_a_message_to_many_recipients(north, south):
+    """Over HTTPS unknown recipients do not affect the others."""
     learn(north, south)
     alice = north.registered()
     friends = [south.registered() for _ in range(3)]
@@ -49,7 +49,8 @@ def test_a_message_to_many(north, south):
 
 
 def test_without_port_25(world, north, south):
-    """A network that blocks it, seen from north; what is known goes on, and so do bounces."""
+    """A network that blocks port 25, as seen from north: known peers are reached, and bounces
+    arrive."""
     learn(north, south)
     learn(south, north)
     for relay in (north, south):

@@ -1,7 +1,8 @@
-"""kill -9 at random under traffic between two relays: nothing accepted is lost.
+"""kill -9 at random during traffic between two relays: no accepted message is lost.
 
-CHATMAIL_KILLS=200 makes it a long series. A message may arrive twice, where a program died between
-taking it and saying so; clients show it once, by its Message-ID. How many were is printed."""
+CHATMAIL_KILLS=200 makes it a long series. A message may arrive twice, if a program died between
+accepting and confirming it; clients show it once, by its Message-ID. The test prints the number of
+duplicates."""
 
 import collections
 import imaplib
@@ -20,7 +21,7 @@ from support.wait import eventually
 
 KILLS = int(os.environ.get("CHATMAIL_KILLS", "20"))
 CLIENTS = 20
-# Programs that nobody starts again here, by the service that does.
+# Programs without a supervisor here, by the service that restarts them.
 SERVICES = {
     "chatmail-transp": "transport",  # the kernel keeps 15 bytes
     "chatmail-httpd": "httpd",
@@ -34,7 +35,7 @@ BROKEN = (imaplib.IMAP4.error, smtplib.SMTPException, OSError)
 
 
 class Traffic:
-    """Clients at each relay that write to accounts of the other one."""
+    """Clients on each relay that write to accounts of the other relay."""
 
     def __init__(self, world, relays):
         self.namespace = world.internet.hosts["clients"].process.pid
@@ -68,12 +69,12 @@ class Traffic:
                 time.sleep(random.uniform(0, 1))
 
     def arrived(self):
-        """{Message-ID: how often it lies in the mailboxes}"""
+        """{Message-ID: number of copies in the mailboxes}"""
         counts = collections.Counter()
         for relay, accounts in zip(self.relays, self.accounts):
             for account in accounts:
                 client = relay.imap(account, select=True)
-                # By UID, which an empty mailbox takes as well.
+                # By UID, which works with an empty mailbox, too.
                 _, data = client.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])")
                 client.logout()
                 for part in data:
@@ -83,7 +84,7 @@ class Traffic:
 
 
 def kill_one(relays):
-    """Kills a random process of a random relay; what it was."""
+    """Kills a random process of a random relay; returns its name."""
     relay = random.choice(relays)
     name = random.choice((*SERVICES, *CHILDREN))
     pids = relay.inside("pgrep", "-x", name, check=False).stdout.split()
@@ -97,7 +98,7 @@ def kill_one(relays):
     return name
 
 
-def test_nothing_accepted_is_lost(world, north, south):
+def test_no_accepted_message_is_lost(world, north, south):
     traffic = Traffic(world, [north, south])
     killed = collections.Counter()
     for thread in traffic.threads:

@@ -1,4 +1,5 @@
-"""What leaves: TLS is verified, dead destinations hold nobody up, a fresh DNS record works at once."""
+"""Outgoing mail: certificates are verified, dead destinations delay no other mail, a new DNS
+record works at once."""
 
 import http.client
 import ssl
@@ -21,7 +22,7 @@ def stock(world):
 
 
 def deferred(relay, address):
-    """Why the message to this address waits; None if there is none."""
+    """The reason why the message to this address waits, or None."""
     for entry in relay.queue():
         for recipient in entry["recipients"]:
             if recipient["address"] == address:
@@ -44,7 +45,7 @@ def test_a_valid_certificate_is_enough(world, north, alice, stock):
     assert f"[{north.host.ipv4}]" in message  # IPv4 first
 
 
-def test_no_plaintext(world, north, alice, stock):
+def test_mail_never_leaves_without_tls(world, north, alice, stock):
     stock.set(smtpd_tls_security_level="none")
     send(north, alice, "plain@stock.example")
     reason = eventually(lambda: deferred(north, "plain@stock.example"), 60)
@@ -54,8 +55,8 @@ def test_no_plaintext(world, north, alice, stock):
     eventually(lambda: stock.mail("plain"), 60)
 
 
-def test_a_certificate_for_another_name(world, north, alice, stock):
-    """other.example's MX is the same machine, whose certificate is stock.example's."""
+def test_a_certificate_for_another_name_is_refused(world, north, alice, stock):
+    """The MX of other.example is the same machine, whose certificate is for stock.example."""
     world.publish("other", ["@ IN MX 10 mx", f"mx IN A {stock.host.ipv4}"])
     send(north, alice, "x@other.example")
     reason = eventually(lambda: deferred(north, "x@other.example"), 60)
@@ -64,15 +65,15 @@ def test_a_certificate_for_another_name(world, north, alice, stock):
     drop_queue(north)
 
 
-def test_nauta_cu_is_excused(world, north, alice, stock):
-    """It has no STARTTLS, and its users no other way."""
+def test_nauta_cu_needs_no_tls(world, north, alice, stock):
+    """It has no STARTTLS, and its users have no alternative."""
     stock.set(smtpd_tls_security_level="none", virtual_mailbox_domains="stock.example nauta.cu")
     send(north, alice, "cuban@nauta.cu")
     eventually(lambda: stock.mail("cuban"), 60)
     stock.set(virtual_mailbox_domains="stock.example")
 
 
-def test_null_mx(world, north, alice):
+def test_null_mx_bounces(world, north, alice):
     world.publish("other", ["@ IN MX 0 .", "@ IN A 198.51.100.40"])
     send(north, alice, "x@other.example")
     [bounce] = north.messages(alice, timeout=60)
@@ -89,12 +90,12 @@ PRIVATE = (
 
 
 @pytest.mark.parametrize("records", [PRIVATE[:8], PRIVATE[8:], PRIVATE], ids=["IPv4", "IPv6", "both"])
-def test_private_addresses_are_no_mail_servers(world, north, alice, records):
+def test_private_addresses_are_not_connected_to(world, north, alice, records):
     world.publish("other", ["@ IN MX 10 mx", *(f"mx IN {record}" for record in records)])
     name = f"inside{len(records)}@other.example"
     send(north, alice, name)
     log = eventually(lambda: status_of(north, name), 60)
-    # Nobody was connected to.
+    # No connection was made.
     assert "relay=none" in log and "filter drops all results" in log, log
     drop_queue(north)
 
@@ -114,7 +115,7 @@ def bounced_literals(relay, account):
     return sum(bounce.count(b"Diagnostic-Code: X-Postfix; Not a public address") for bounce in bounces)
 
 
-def test_private_literals_are_none_either(north, alice):
+def test_private_literals_are_not_connected_to(north, alice):
     assert bounced_literals(north, alice) == len(LITERALS)
 
 
@@ -149,7 +150,7 @@ def test_public_ones_without_chatmail_transport(world, smtp_alone, literal, stoc
     eventually(lambda: stock.mail("plain"), 60)
 
 
-def test_of_two_addresses_the_public_one_counts(world, north, alice, stock):
+def test_a_public_address_beside_a_private_one_is_used(world, north, alice, stock):
     stock.set(virtual_mailbox_domains="stock.example other.example")
     world.publish("other", ["@ IN MX 5 inner", "@ IN MX 10 stock.example.", "inner IN A 10.0.0.1"])
     send(north, alice, "outside@other.example")
@@ -164,7 +165,7 @@ def status_of(relay, address):
     return lines and lines[-1]
 
 
-def test_a_fresh_record_works_at_once(world, north, alice, stock):
+def test_a_new_record_works_at_once(world, north, alice, stock):
     world.publish("other", ["@ IN TXT none"])
     send(north, alice, "early@other.example")
     [bounce] = north.messages(alice, timeout=60)
@@ -176,8 +177,8 @@ def test_a_fresh_record_works_at_once(world, north, alice, stock):
     stock.set(virtual_mailbox_domains="stock.example")
 
 
-def test_a_fresh_dkim_key_works_at_once(world, north, stock):
-    """It was asked for before it was published."""
+def test_a_new_dkim_key_works_at_once(world, north, stock):
+    """The key was queried before it was published."""
     stock.set(dkim=True)
     bob = north.registered()
     zone = [line for line in stock.zone if "_domainkey" not in line]
@@ -191,7 +192,7 @@ def test_a_fresh_dkim_key_works_at_once(world, north, stock):
     north.messages(bob, timeout=60)
 
 
-def test_one_dead_destination_holds_up_nobody(world, north, south, alice, stock):
+def test_a_dead_destination_delays_no_other_mail(world, north, south, alice, stock):
     bob = south.registered()
     world.publish("other", ["@ IN MX 10 mx", "mx IN A 198.51.100.99"])
     for number in range(60):
@@ -203,8 +204,8 @@ def test_one_dead_destination_holds_up_nobody(world, north, south, alice, stock)
     drop_queue(north)
 
 
-def test_what_cannot_be_delivered_comes_back_after_two_days(north, alice, stock):
-    """The days are made seconds."""
+def test_undeliverable_mail_bounces_after_two_days(north, alice, stock):
+    """Seconds stand for days."""
     lifetime = north.inside("postconf", "-h", "maximal_queue_lifetime", "bounce_queue_lifetime").stdout
     assert lifetime.split() == ["2d", "2d"]
     stock.set(smtpd_tls_security_level="none")
@@ -227,7 +228,7 @@ def test_what_cannot_be_delivered_comes_back_after_two_days(north, alice, stock)
         north.restart_service("postfix")
 
 
-def test_mta_sts(world, north):
+def test_mta_sts_policy(world, north):
     context = ssl.create_default_context(cafile=world.authority.certificate)
     connection = http.client.HTTPSConnection(north.address, context=context, timeout=30)
     connection._context = context
@@ -242,6 +243,6 @@ def test_mta_sts(world, north):
 
 
 def test_the_zone_is_complete(world, north):
-    """chatmailctl's own check finds nothing to complain about in what it printed."""
+    """chatmailctl's own check finds no fault in the records that it printed."""
     server = north.inside("chatmailctl", "dns", "--check", "--server", "198.51.100.2", check=False)
     assert server.returncode == 0, server.stdout

@@ -25,7 +25,7 @@ def written(tmp_path, message):
 
 
 @pytest.mark.parametrize("tls", ["-tlsc", "-tls"])
-def test_a_client(world, north, south, tmp_path, tls):
+def test_swaks_as_a_client(world, north, south, tmp_path, tls):
     alice, bob = north.registered(), south.registered()
     port = "465" if tls == "-tlsc" else "587"
     done = swaks(
@@ -49,7 +49,7 @@ def test_a_client(world, north, south, tmp_path, tls):
          "did not advertise authentication"),
     ],
 )
-def test_a_stranger(world, north, words, expected):
+def test_swaks_as_a_stranger(world, north, words, expected):
     nobody = north.account().address
     done = swaks("--server", north.address, *(nobody if w == "NOBODY" else w for w in words))
     assert done.returncode != 0
@@ -58,7 +58,7 @@ def test_a_stranger(world, north, words, expected):
 
 @pytest.mark.parametrize("end", ENDS, ids=repr)
 def test_no_message_is_smuggled(world, north, south, end):
-    """Through north's submission to south: one message, or none."""
+    """Through north's submission to south: one message arrives, or none."""
     alice, bob, victim = north.registered(), south.registered(), south.registered()
     evil = f"MAIL FROM:<admin@north.example>\r\nRCPT TO:<{victim.address}>\r\nDATA\r\n".encode()
     evil += encrypted("admin@north.example", victim.address)
@@ -96,7 +96,7 @@ def test_no_message_is_smuggled_at_port_25(world, south, end):
             say(f"MAIL FROM:<{sender}>\r\n".encode(), stream)
             say(f"RCPT TO:<{bob.address}>\r\n".encode(), stream)
             assert say(b"DATA\r\n", stream).startswith(b"354")
-            # Text behind the last part may be a mailing list's footer: it is no message in any case.
+            # Text after the last part may be a mailing list's footer: it never becomes a message.
             assert say(body + b"\r\n.\r\n", stream)[:1] in (b"2", b"4", b"5")
     south.settle()
     assert south.fetch(victim) == []

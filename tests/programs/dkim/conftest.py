@@ -1,4 +1,4 @@
-"""Fixtures of the tests of DKIM: a milter that asks the tests' DNS server, and keys."""
+"""Fixtures of the tests of DKIM: a milter that queries the tests' DNS server, and keys."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def ed25519():
 
 @pytest.fixture(scope="session")
 def selectors():
-    """A new selector each time, so that no test meets another one's cached answer."""
+    """A new selector each time, so that no test gets another test's cached reply."""
     numbers = iter(range(1, 100000))
     return lambda: f"s{next(numbers)}"
 

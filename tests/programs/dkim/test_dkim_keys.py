@@ -1,4 +1,4 @@
-"""The key that a signature is verified with: its record, and what the DNS may do."""
+"""The key that verifies a signature: its record, and failures of the DNS."""
 
 import base64
 import threading
@@ -22,7 +22,8 @@ from support.milter_daemon import MilterDaemon
 from support.ports import free_ports
 from support.wait import eventually
 
-# --- What the key record may be -------------------------------------------------------------------
+# --- The key record
+# ---------------------------------------------------------------------------------
 
 
 def flags(**tags):
@@ -46,7 +47,7 @@ GOOD_RECORDS = {
 
 
 @pytest.mark.parametrize("case", GOOD_RECORDS)
-def test_good_record(milter, dns, rsa, selector, case):
+def test_valid_record_is_accepted(milter, dns, rsa, selector, case):
     dns.txt(name_of(selector), GOOD_RECORDS[case](rsa))
     expect(milter, sign(encrypted(), rsa, selector), VALID)
 
@@ -88,7 +89,7 @@ BAD_RECORDS = {
 
 
 @pytest.mark.parametrize("case", BAD_RECORDS)
-def test_bad_record(milter, dns, rsa, selector, case):
+def test_invalid_record_is_rejected(milter, dns, rsa, selector, case):
     make, reason = BAD_RECORDS[case]
     dns.txt(name_of(selector), make(rsa))
     expect(milter, sign(encrypted(), rsa, selector), INVALID, reason)
@@ -97,8 +98,8 @@ def test_bad_record(milter, dns, rsa, selector, case):
 @pytest.mark.parametrize(
     "bits, code", [(768, INVALID), (1023, INVALID), (1024, VALID), (4096, VALID)]
 )
-def test_rsa_key_size(milter, dns, selector, bits, code):
-    """The record of the largest does not fit into a small UDP answer."""
+def test_rsa_key_size_limits(milter, dns, selector, bits, code):
+    """The record of the largest key does not fit into a small UDP reply."""
     key = RsaKey(bits)
     text = record(key, n="x" * 900) if bits == 4096 else record(key)
     dns.txt(name_of(selector), text)
@@ -111,48 +112,49 @@ def test_record_in_several_strings(milter, dns, rsa, selector):
     expect(milter, sign(encrypted(), rsa, selector), VALID)
 
 
-def test_several_records(milter, dns, rsa, selector):
+def test_several_records_of_one_name(milter, dns, rsa, selector):
     dns.txt(name_of(selector), "v=spf1 -all", record(rsa, p=""), record(rsa))
     expect(milter, sign(encrypted(), rsa, selector), VALID)
 
 
-def test_aliases(milter, dns, rsa, selector):
+def test_aliases_are_followed(milter, dns, rsa, selector):
     dns.cname(name_of(selector), f"{selector}.keys.host.test")
     dns.cname(f"{selector}.keys.host.test", f"{selector}.more.host.test")
     dns.txt(f"{selector}.more.host.test", record(rsa))
     expect(milter, sign(encrypted(), rsa, selector), VALID)
 
 
-def test_alias_to_nothing(milter, dns, rsa, selector):
+def test_alias_to_a_missing_name(milter, dns, rsa, selector):
     dns.cname(name_of(selector), f"{selector}.absent.test")
     expect(milter, sign(encrypted(), rsa, selector), INVALID, "no such key")
 
 
-# --- What the DNS may do --------------------------------------------------------------------------
+# --- Failures of the DNS
+# ----------------------------------------------------------------------------
 
 
-def test_no_such_name(milter, rsa, selector):
+def test_missing_name_is_rejected(milter, rsa, selector):
     expect(milter, sign(encrypted(), rsa, selector), INVALID, "no such key in the DNS")
 
 
-def test_no_such_record(milter, dns, rsa, selector):
+def test_missing_record_is_rejected(milter, dns, rsa, selector):
     dns.empty(name_of(selector))
     expect(milter, sign(encrypted(), rsa, selector), INVALID, "no such key in the DNS")
 
 
 @pytest.mark.parametrize("code", ["SERVFAIL", "REFUSED", "FORMERR", "NOTIMP"])
-def test_dns_failure(milter, dns, rsa, selector, code):
+def test_dns_failure_is_temporary(milter, dns, rsa, selector, code):
     dns.code(name_of(selector), code)
     expect(milter, sign(encrypted(), rsa, selector), LATER, "the DNS does not answer now")
 
 
-def test_alias_loop(milter, dns, rsa, selector):
+def test_alias_loop_is_temporary(milter, dns, rsa, selector):
     dns.cname(name_of(selector), f"{selector}.loop.test")
     dns.cname(f"{selector}.loop.test", name_of(selector))
     expect(milter, sign(encrypted(), rsa, selector), LATER, "the DNS does not answer now")
 
 
-def test_dns_answers_late(milter, dns, rsa, selector):
+def test_late_dns_reply_is_used(milter, dns, rsa, selector):
     answer = threading.Event()
     dns.wait(name_of(selector), answer, record(rsa))
     timer = threading.Timer(0.7, answer.set)
@@ -161,7 +163,7 @@ def test_dns_answers_late(milter, dns, rsa, selector):
     timer.join()
 
 
-def test_dns_never_answers(milter, dns, rsa, selector):
+def test_silent_dns_is_temporary(milter, dns, rsa, selector):
     never = threading.Event()
     dns.wait(name_of(selector), never)
     try:
@@ -170,7 +172,7 @@ def test_dns_never_answers(milter, dns, rsa, selector):
         never.set()
 
 
-def test_dns_down_then_up_again(tmp_path, rsa, selectors):
+def test_dns_recovers(tmp_path, rsa, selectors):
     server = DnsServer()
     names = [selectors() for _ in range(3)]
     for name in names:
@@ -178,7 +180,7 @@ def test_dns_down_then_up_again(tmp_path, rsa, selectors):
     with MilterDaemon(tmp_path, resolver=server.resolver) as milter:
         milter.account(RECIPIENT)
         expect(milter, sign(encrypted(), rsa, names[0]), LATER, "the DNS does not answer now")
-        # What needs no key is decided all the same.
+        # Messages that need no key are decided meanwhile.
         altered = with_preamble(sign(encrypted(), rsa, names[1]))
         expect(milter, altered, INVALID, "the body is not the one that was signed")
         server.start()
@@ -188,16 +190,16 @@ def test_dns_down_then_up_again(tmp_path, rsa, selectors):
             server.stop()
 
 
-def test_answers_are_cached(milter, dns, rsa, selector):
+def test_dns_replies_are_cached(milter, dns, rsa, selector):
     dns.txt(name_of(selector), record(rsa))
     for _ in range(5):
         expect(milter, sign(encrypted(), rsa, selector), VALID)
     assert dns.asked(name_of(selector)) == 1
 
 
-def test_slow_dns_delays_only_whom_it_concerns(milter, dns, rsa, selectors):
-    """200 messages wait for their key; another one passes meanwhile. They pass, too, unless the
-    machine is so busy that they have waited too long: then they may try again."""
+def test_slow_dns_delays_only_messages_that_need_it(milter, dns, rsa, selectors):
+    """200 messages wait for their key; another message passes meanwhile. The 200 pass, too, unless
+    the machine is so busy that their time runs out: then they get a temporary reply."""
     answer = threading.Event()
     quick = selectors()
     dns.txt(name_of(quick), record(rsa))
@@ -225,13 +227,14 @@ def test_slow_dns_delays_only_whom_it_concerns(milter, dns, rsa, selectors):
 
 
 def connections_closed(port):
-    """How many connections to the port were there a moment ago, closed by who had opened them."""
+    """The number of recent connections to the port that their client closed."""
     waiting = f":{port:04X} 06 "
     return Path("/proc/net/tcp").read_text().count(waiting)
 
 
 def test_slow_dns_wakes_workers_of_an_internet_socket(tmp_path, dns, rsa, selector):
-    """While a message waits the daemon connects to itself (milter/worker_wakeup.h), as to a Unix socket."""
+    """While a message waits, the daemon connects to its own socket (milter/worker_wakeup.h), as it
+    does with a Unix socket."""
     never = threading.Event()
     dns.wait(name_of(selector), never)
     milter = MilterDaemon(tmp_path, resolver=dns.resolver)

@@ -1,4 +1,4 @@
-"""The message that is signed: its body, results that are forged, and who needs a signature."""
+"""The signed message: its body, forged results, and which messages need a signature."""
 
 import subprocess
 
@@ -42,9 +42,9 @@ BODIES = {
 
 @pytest.mark.parametrize("form", ["simple/simple", "relaxed/relaxed"])
 @pytest.mark.parametrize("body", BODIES)
-def test_body(milter, dns, rsa, selector, body, form):
-    """Bodies that are refused for what they are, but for their signature only if it is wrong: the
-    sender's account takes cleartext, and signed it passes."""
+def test_body_is_covered_by_the_signature(milter, dns, rsa, selector, body, form):
+    """Bodies of every form, signed, to an account that accepts cleartext: each passes, and is
+    refused if a byte is added."""
     dns.txt(name_of(selector), record(rsa))
     open_account = "open@relay.test"
     mailbox = milter.mailboxes / open_account
@@ -59,7 +59,7 @@ def test_body(milter, dns, rsa, selector, body, form):
 
 
 def test_body_with_bare_line_feeds(milter, dns, rsa, selector):
-    """As a file on disk has it: a line end is a line end."""
+    """As in a file on disk: a bare line feed counts as a line end."""
     dns.txt(name_of(selector), record(rsa))
     message = encrypted()
     signed = sign(message, rsa, selector)
@@ -85,7 +85,7 @@ FORGED = [
 
 @pytest.mark.parametrize("field", FORGED)
 @pytest.mark.parametrize("signed", ["unsigned", "invalid", "malformed"])
-def test_forged_results_are_not_believed(milter, dns, rsa, selector, field, signed):
+def test_forged_results_are_not_trusted(milter, dns, rsa, selector, field, signed):
     message = encrypted()
     if signed == "invalid":
         dns.txt(name_of(selector), record(rsa))
@@ -125,14 +125,16 @@ def test_bounce_needs_a_signature(milter, dns, rsa, selector):
     assert milter.judge(sign(message, rsa, selector), "")[0] == VALID
 
 
-def test_memory_stays_flat():
-    """Messages of every kind, each with its DNS questions; tests/bench/dkim runs many more."""
+def test_memory_does_not_grow():
+    """Sends messages of every kind, each with its own DNS queries; tests/bench/dkim sends many
+    more."""
     subprocess.run(
         [BUILD / "tests/bench/bench_dkim", "memory", "8000"], check=True, stdout=subprocess.DEVNULL
     )
 
 
-# --- chatmailctl check, which verifies as the milter does ------------------------------------------
+# --- chatmailctl check, which verifies like the milter
+# ----------------------------------------------
 
 
 def check(milter, path, sender=SENDER):
@@ -147,7 +149,7 @@ def check(milter, path, sender=SENDER):
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
-def test_check_agrees(milter, dns, rsa, selectors, tmp_path, line_end):
+def test_check_agrees_with_the_milter(milter, dns, rsa, selectors, tmp_path, line_end):
     good, later = selectors(), selectors()
     dns.txt(name_of(good), record(rsa))
     dns.code(name_of(later), "SERVFAIL")

@@ -1,4 +1,4 @@
-"""The signature: what passes, and everything that must not, each for its own reason."""
+"""Which signatures pass, and which are refused, each for its own reason."""
 
 import base64
 import hashlib
@@ -270,15 +270,15 @@ def oversigned_field_added(message, key, selector):
 
 @case(VALID)
 def every_field_and_one_more_in_h(message, key, selector):
-    """What makes libopendkim 2.11 write behind its memory. Another signature may be signed, never
-    itself (RFC 6376 3.5)."""
+    """A message that makes libopendkim 2.11 write out of bounds. A signature may sign another
+    signature, but not itself (RFC 6376 3.5)."""
     message = b"DKIM-Signature: v=1; d=list.test\r\n" + message
     names = [name.decode().lower() for name, _ in split(message)[0]]
     return sign(message, key, selector, headers=(*names, "dkim-signature", "list-id"))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_signature(milter, dns, rsa, selectors, name):
+def test_signature_verdict(milter, dns, rsa, selectors, name):
     make, code, reason = CASES[name]
     selector = selectors()
     dns.txt(name_of(selector), record(rsa))
@@ -288,19 +288,19 @@ def test_signature(milter, dns, rsa, selectors, name):
 @pytest.mark.parametrize(
     "identity, code", [("alice@peer.test", VALID), ("alice@mail.peer.test", INVALID)]
 )
-def test_key_not_for_subdomains(milter, dns, rsa, selector, identity, code):
+def test_key_is_not_valid_for_subdomains(milter, dns, rsa, selector, identity, code):
     dns.txt(name_of(selector), record(rsa, t="y:s"))
     reason = "" if code == VALID else "the key is not for subdomains"
     expect(milter, sign(encrypted(), rsa, selector, i=identity), code, reason)
 
 
-def test_from_domain_in_capitals(milter, dns, rsa, selector):
+def test_from_domain_in_upper_case(milter, dns, rsa, selector):
     dns.txt(name_of(selector), record(rsa))
     expect(milter, sign(encrypted("alice@Peer.TEST"), rsa, selector), VALID)
 
 
 @pytest.mark.parametrize("first, second", [("rsa", "ed25519"), ("ed25519", "rsa")])
-def test_both_kinds_at_once(request, milter, dns, selectors, first, second):
+def test_rsa_and_ed25519_in_one_message(request, milter, dns, selectors, first, second):
     message = encrypted()
     signed = message
     for kind in (first, second):
@@ -310,20 +310,20 @@ def test_both_kinds_at_once(request, milter, dns, selectors, first, second):
     expect(milter, signed, VALID)
 
 
-def test_ed25519_altered(milter, dns, ed25519, selector):
+def test_altered_ed25519_signature(milter, dns, ed25519, selector):
     dns.txt(name_of(selector), record(ed25519))
     signed = sign(encrypted(), ed25519, selector).replace(b"Subject: [...]", b"Subject: [.]")
     expect(milter, signed, INVALID, "not of this header and key")
 
 
 @pytest.mark.parametrize("key", [bytes(32), bytes(31), bytes(33), b"\xff" * 32])
-def test_ed25519_key_that_is_none(milter, dns, ed25519, selector, key):
+def test_invalid_ed25519_key(milter, dns, ed25519, selector, key):
     dns.txt(name_of(selector), record(ed25519, p=base64.b64encode(key).decode()))
     code, _, log = milter.judge(sign(encrypted(), ed25519, selector))
     assert code == INVALID and "invalid-dkim" in log
 
 
-def test_one_later_outweighs_one_wrong(milter, dns, rsa, selectors):
+def test_temporary_failure_outweighs_invalid_signature(milter, dns, rsa, selectors):
     wrong, later = selectors(), selectors()
     dns.code(name_of(later), "SERVFAIL")
     message = encrypted()
@@ -332,7 +332,7 @@ def test_one_later_outweighs_one_wrong(milter, dns, rsa, selectors):
         expect(milter, signed, LATER, "the DNS does not answer now")
 
 
-def test_one_valid_outweighs_one_later(milter, dns, rsa, selectors):
+def test_valid_signature_outweighs_temporary_failure(milter, dns, rsa, selectors):
     good, later = selectors(), selectors()
     dns.code(name_of(later), "SERVFAIL")
     dns.txt(name_of(good), record(rsa))
@@ -342,7 +342,7 @@ def test_one_valid_outweighs_one_later(milter, dns, rsa, selectors):
         expect(milter, signed, VALID)
 
 
-def test_later_of_another_domain_is_nobodys_business(milter, dns, rsa, selectors):
+def test_temporary_failure_of_another_domain_is_ignored(milter, dns, rsa, selectors):
     later = selectors()
     dns.code(name_of(later, "other.test"), "SERVFAIL")
     signed = sign(encrypted(), rsa, later, "other.test")

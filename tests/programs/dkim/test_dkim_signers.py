@@ -1,4 +1,4 @@
-"""What real signers sign is accepted: dkimpy, OpenDKIM, rspamd."""
+"""Signatures of real signers are accepted: dkimpy, OpenDKIM, rspamd."""
 
 import base64
 import subprocess
@@ -16,7 +16,7 @@ FORMS = ["simple/simple", "simple/relaxed", "relaxed/simple", "relaxed/relaxed"]
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kind", ["rsa", "ed25519"])
-def test_dkimpy_signs(request, milter, dns, selector, form, kind):
+def test_signature_of_dkimpy(request, milter, dns, selector, form, kind):
     key = request.getfixturevalue(kind)
     dns.txt(name_of(selector), record(key))
     message = encrypted()
@@ -32,7 +32,7 @@ def test_dkimpy_signs(request, milter, dns, selector, form, kind):
 
 
 class OpenDkim(Connection):
-    """A real OpenDKIM that signs; a connection to it is the mail server's side."""
+    """A real OpenDKIM in signing mode; a connection to it plays the mail server."""
 
     def __init__(self, path):
         super().__init__(path, client=("127.0.0.1", 25))
@@ -55,13 +55,13 @@ class OpenDkim(Connection):
         return fields[0] + b"\r\n"
 
 
-# Not ed25519 with simple header fields: OpenDKIM 2.11 then signs something else than it sends, and
-# dkimpy does not take it either.
+# Not ed25519 with simple header fields: OpenDKIM 2.11 then signs another text than it sends, and
+# dkimpy rejects the signature, too.
 @pytest.mark.parametrize(
     "kind, form",
     [*(("rsa", form) for form in FORMS), *(("ed25519", form) for form in FORMS[2:])],
 )
-def test_opendkim_signs(request, milter, dns, selector, tmp_path, form, kind):
+def test_signature_of_opendkim(request, milter, dns, selector, tmp_path, form, kind):
     key = request.getfixturevalue(kind)
     private = tmp_path / "key.pem"
     if kind == "rsa":
@@ -95,7 +95,8 @@ def test_opendkim_signs(request, milter, dns, selector, tmp_path, form, kind):
 
 
 class Rspamd(OpenDkim):
-    """A real rspamd that signs. It answers only at the end of a message, whatever was agreed on."""
+    """A real rspamd in signing mode. It replies only at the end of a message, whatever was
+    negotiated."""
 
     def answer(self):
         pass
@@ -106,7 +107,7 @@ class Rspamd(OpenDkim):
 
 
 def rspamd_configuration(directory, selector, key):
-    # It compiles the list of top-level domains for 20 seconds, so it gets a short one.
+    # rspamd compiles the list of top-level domains for 20 seconds, so it gets a short one.
     domains = directory / "domains"
     domains.write_text("test\n")
     return f"""
@@ -130,7 +131,7 @@ dkim_signing {{
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ed25519"])
-def test_rspamd_signs(request, milter, dns, selector, tmp_path, kind):
+def test_signature_of_rspamd(request, milter, dns, selector, tmp_path, kind):
     key = request.getfixturevalue(kind)
     private = tmp_path / "key"
     if kind == "rsa":
@@ -143,7 +144,7 @@ def test_rspamd_signs(request, milter, dns, selector, tmp_path, kind):
     socket = tmp_path / "rspamd.sock"
     process = subprocess.Popen(["rspamd", "-f", "-i", "-c", configuration])
     try:
-        eventually(socket.exists, timeout=120)  # it compiles patterns first
+        eventually(socket.exists, timeout=120)  # rspamd first compiles patterns
         message = encrypted()
         with Rspamd(socket) as connection:
             signature = connection.signature(message)

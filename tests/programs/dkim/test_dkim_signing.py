@@ -1,6 +1,6 @@
-"""What chatmail-milter signs, seen by four verifiers: dkimpy, OpenDKIM, rspamd and our own.
+"""Signatures of chatmail-milter, checked by four verifiers: dkimpy, OpenDKIM, rspamd and our own.
 
-CHATMAIL_SIGNED_MESSAGES is how many messages are made; the default is small."""
+CHATMAIL_SIGNED_MESSAGES sets the number of messages; the default is small."""
 
 import base64
 import contextlib
@@ -25,7 +25,7 @@ from support.wait import eventually
 MESSAGES = int(os.environ.get("CHATMAIL_SIGNED_MESSAGES", "200"))
 DOMAIN, USER, PEER = "relay.test", "alice@relay.test", "bob@peer.test"
 LINE_MAX = 998
-BOUNCE = ("127.0.0.1", 0)  # the client that Postfix makes up for its own mail
+BOUNCE = ("127.0.0.1", 0)  # the client that Postfix invents for its own mail
 ED25519_PREFIX = bytes.fromhex("302e020100300506032b657004220420")
 
 
@@ -67,14 +67,14 @@ def signing(tmp_path_factory, keys):
 
 
 def signatures(connection, message, sender, login=None):
-    """The fields that the milter puts on top, topmost first."""
+    """The fields that the milter inserts at the top, topmost first."""
     connection.inserted = []
     connection.message(message, sender, [PEER], login)
     return [field + b"\r\n" for field in reversed(connection.inserted)]
 
 
 def sign_bounce(connection, message):
-    """As Postfix's own mail, which may be anything."""
+    """A message in the name of Postfix itself, whose content is not restricted."""
     connection.inserted = []
     connection.mail("<>", extra={"{daemon_name}": "ORIGINATING"})
     connection.recipient(f"<{PEER}>")
@@ -85,7 +85,7 @@ def sign_bounce(connection, message):
 
 
 def as_postfix_sends(message):
-    """Postfix's SMTP client breaks long lines."""
+    """Breaks long lines like Postfix's SMTP client."""
     lines = []
     for line in message.split(b"\r\n"):
         while len(line) > LINE_MAX:
@@ -104,7 +104,7 @@ NAMES = (
 
 
 def text(chance, length):
-    """Words, blanks and bytes of every kind but line ends and NUL."""
+    """Words, blanks and all bytes except line ends and NUL."""
     alphabet = bytes(chance.choice((b"abcdefghij \t", b"ab=;:<>@\"() ", bytes(range(0x20, 0x100)))))
     return bytes(chance.choice(alphabet) for _ in range(length))
 
@@ -183,7 +183,7 @@ class OpenDkimVerifier:
         return b"dkim=pass" in result and b"dkim=fail" not in result
 
     def stop(self):
-        # It looks for signals every five seconds only.
+        # OpenDKIM checks for signals only every five seconds.
         self.process.kill()
         self.process.wait()
 
@@ -207,7 +207,7 @@ class RspamdVerifier:
         configuration = directory / "rspamd.conf"
         configuration.write_text(RSPAMD.format(directory=directory, dns=dns.port, port=self.port))
         self.process = subprocess.Popen(["rspamd", "-f", "-i", "-c", configuration])
-        eventually(self.answers, timeout=120)  # it compiles patterns first
+        eventually(self.answers, timeout=120)  # rspamd first compiles patterns
 
     def answers(self):
         with contextlib.suppress(OSError):
@@ -250,7 +250,7 @@ def rspamd(tmp_path_factory, dns):
 
 @pytest.fixture(scope="module")
 def receiving(tmp_path_factory, dns):
-    """Another relay, one of whose users takes anything that has a valid signature."""
+    """Another relay; one of its users accepts any message with a valid signature."""
     directory = tmp_path_factory.mktemp("receiving")
     daemon = MilterDaemon(directory, mail_domain="peer.test", resolver=dns.resolver)
     mailbox = daemon.mailboxes / PEER
@@ -267,7 +267,7 @@ def our_verdict(daemon, message):
 # --- Tests ----------------------------------------------------------------------------------------
 
 
-def test_any_message_verifies(signing, records, opendkim, rspamd, receiving):
+def test_signature_of_any_message_is_valid(signing, records, opendkim, rspamd, receiving):
     with Connection(signing.socket, client=BOUNCE) as connection:
         for seed in range(MESSAGES):
             message = any_message(seed)
@@ -278,10 +278,10 @@ def test_any_message_verifies(signing, records, opendkim, rspamd, receiving):
                 assert dkimpy_says(records, signature + leaves), f"dkimpy: message {seed}"
             assert opendkim.says(b"".join(top) + leaves), f"OpenDKIM: message {seed}"
             for signature in top:
-                # rspamd 3.4 takes no signature that oversigns a field that is there twice.
+                # rspamd 3.4 rejects a signature that oversigns a field which is there twice.
                 twice = has_field_twice(message)
                 assert twice or rspamd.says(signature + leaves), f"rspamd: message {seed}"
-                # Of what our own reader refuses for another reason DKIM is asked all the same.
+                # Our reader checks DKIM also for messages that it refuses for another reason.
                 code, _, log = our_verdict(receiving, signature + leaves)
                 assert code == 250 or "DKIM: valid" in log or "DKIM" not in log, f"{seed}: {log}"
 
@@ -315,7 +315,7 @@ def test_refused_and_incoming_mail_is_not_signed(signing):
         (("192.0.2.1", 0), "ORIGINATING"),
     ],
 )
-def test_only_postfix_itself_makes_bounces(signing, client, daemon):
+def test_only_postfix_itself_creates_bounces(signing, client, daemon):
     message = cleartext(f"MAILER-DAEMON@{DOMAIN}", PEER)
     with Connection(signing.socket, client=client) as connection, pytest.raises(Reply):
         connection.mail("<>", extra={"{daemon_name}": daemon})
@@ -344,19 +344,19 @@ def reload(daemon, said):
     eventually(lambda: said in daemon.log())
 
 
-def test_without_a_key_nothing_leaves(own, rsa):
+def test_without_a_key_no_message_leaves(own, rsa):
     with own:
         assert "outgoing mail is refused without a DKIM key" in own.log()
         assert "opendkim.private: No such file or directory" in own.log()
         assert own.judge(encrypted(USER, PEER), USER, [PEER], USER)[0] == 451
-        # Mail from others has nothing to do with it.
+        # Incoming mail does not need the key.
         assert own.judge(encrypted("x@peer.test", USER), "x@peer.test", [USER])[0] == 554
         write_keys(own.directory / "keys", rsa)
         reload(own, "configuration read again")
         assert selectors(own) == ["opendkim"]
 
 
-def test_key_is_read_again(own, rsa, ed25519):
+def test_key_is_read_again_at_reload(own, rsa, ed25519):
     write_keys(own.directory / "keys", rsa)
     with own:
         assert selectors(own) == ["opendkim"]
@@ -369,7 +369,8 @@ def test_key_is_read_again(own, rsa, ed25519):
 
 
 def test_key_that_only_root_may_read(own, rsa):
-    """As upstream's is: it is read before privileges are dropped, and stays at SIGHUP."""
+    """As on upstream's relays: the milter reads the key before it drops privileges, and keeps it
+    at SIGHUP."""
     keys = own.directory / "keys"
     write_keys(keys, rsa)
     keys.chmod(0o700)

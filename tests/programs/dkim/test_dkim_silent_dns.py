@@ -1,4 +1,4 @@
-"""Domains whose name servers are silent: what their mail may cost that of others."""
+"""Domains with silent name servers: their mail must not delay other mail."""
 
 import secrets
 import threading
@@ -13,7 +13,8 @@ from support.wait import eventually
 
 CONNECTIONS = 20
 
-# Messages that wait in vain until libunbound, left to itself, takes its forwarder for dead.
+# Without our limits libunbound marks its forwarder as dead after about this many messages that get
+# no reply.
 WAITED_IN_VAIN = 120
 
 
@@ -47,7 +48,7 @@ def flood(milter, key, results, stop):
 
 
 def test_mail_of_other_domains_passes(milter, dns, rsa):
-    """Each message is of a domain that was never asked for, and whose server answers at once."""
+    """Each message is from a new domain whose server answers at once."""
     dns.silence("dead.test")
     results, stop = [], threading.Event()
     threads = [

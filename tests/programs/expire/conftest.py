@@ -12,7 +12,7 @@ def tree(tmp_path):
 
 @pytest.fixture
 def outside(tmp_path):
-    """Old messages elsewhere, and a check that they are all still there."""
+    """Old messages elsewhere; checks at the end that all still exist."""
     directory = tmp_path / "outside"
     for part in ("cur", "new", "tmp"):
         message(directory / part, 400 * DAY, LARGE + 1, "precious")

@@ -1,4 +1,4 @@
-"""chatmail-expire as a program: its options, what it tells, whom it runs as, what it counts."""
+"""chatmail-expire as a program: its options, output, user, and counters."""
 
 import contextlib
 import json
@@ -44,7 +44,7 @@ from support.expire_tree import (
         (["-c", "/nonexistent.ini"], "/nonexistent.ini"),
     ],
 )
-def test_usage(arguments, words):
+def test_usage_errors(arguments, words):
     result = subprocess.run([EXPIRE, *arguments], capture_output=True, text=True)
     assert result.returncode == 2
     assert words in result.stderr
@@ -62,7 +62,7 @@ def test_missing_mailboxes_dir(tree):
     assert str(tree.mail) in tree.run(status=2).stderr
 
 
-def test_addresses_are_told_only_when_asked(tree):
+def test_addresses_are_printed_only_on_request(tree):
     mailbox = tree.account("secretname")
     os.rename(mailbox / "password", mailbox / "elsewhere")
     (mailbox / "password").symlink_to("elsewhere")
@@ -91,7 +91,7 @@ def test_progress_only_on_a_terminal(tree):
     assert "accounts\r\x1b[KDeleted 0 of 3 accounts" in seen
 
 
-def test_no_progress_among_the_names(tree):
+def test_no_progress_with_verbose(tree):
     tree.account("gone", 91 * DAY)
     tree.account("user")
     seen = on_a_terminal(tree, "-v")
@@ -105,7 +105,7 @@ def on_a_terminal(tree, *options):
         subprocess.run(tree.command("--now", NOW, *options), stdout=slave, stderr=slave, check=True)
     finally:
         os.close(slave)
-    # A terminal hands its output over in pieces, and EIO at the end.
+    # A terminal returns its output in pieces, and EIO at the end.
     seen = b""
     with contextlib.suppress(OSError):
         while piece := os.read(master, 65536):
@@ -130,15 +130,15 @@ def test_root_becomes_the_owner_of_the_mailboxes():
         roots = message(tree.account("roots") / "cur", 21 * DAY)
         shutil.chown(tree.run_dir, owner.pw_uid, owner.pw_gid)
         give_away(tree, owner, but="roots@")
-        tree.run(status=2)  # what belongs to root in there is out of its reach
+        tree.run(status=2)  # files of root in there are out of its reach
         assert not path.exists()
         assert roots.exists()
         assert (tree.mail / ".expired").stat().st_uid == owner.pw_uid
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-def test_messages_go_even_if_accounts_cannot():
-    """As on a disk so full that no directory can be made."""
+def test_messages_are_deleted_even_if_accounts_cannot():
+    """As on a disk so full that no directory can be created."""
     owner = pwd.getpwnam("nobody")
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
@@ -159,7 +159,7 @@ def test_messages_go_even_if_accounts_cannot():
 
 
 def counters(tree):
-    """The expiry's rows of the shared statistics, as chatmailctl shows them."""
+    """The expiry rows of the shared statistics, as chatmailctl prints them."""
     output = subprocess.run(
         [CHATMAILCTL, "status", "--quick", "-c", tree.ini, "--json"], capture_output=True, text=True
     ).stdout
@@ -170,7 +170,7 @@ def counters(tree):
     }
 
 
-def test_statistics(tree):
+def test_statistics_of_a_run(tree):
     tree.configure("max_mailbox_size = 10M")
     mailbox = tree.account("user")
     message(mailbox / "cur", 21 * DAY, 1000)
@@ -196,7 +196,7 @@ def test_statistics(tree):
         "chatmail_expire_accounts_left": 1,
     }
 
-    # What Dovecot has trimmed is counted, too; a refused run is not.
+    # Mailboxes trimmed by Dovecot are counted, too; a refused run is not.
     subprocess.run([EXPIRE, "-c", tree.ini, "--now", str(NOW), "--quota", "5", mailbox], check=True)
     os.utime(mailbox / "password", (1, 1))
     tree.run(status=1)
@@ -207,7 +207,7 @@ def test_statistics(tree):
         "chatmail_expire_quota_messages_total": 3,
     }
 
-    # A run that could not do everything is a run.
+    # A run with errors counts as a run.
     set_age(mailbox / "password", 0)
     message(tree.account("other") / "cur", 21 * DAY, 10)
     (tree.account("odd", None) / "password").symlink_to("nowhere")
@@ -224,8 +224,8 @@ def test_runs_without_statistics(tree):
     assert not path.exists()
 
 
-def test_priority(tree):
-    """It waits on a full pipe while somebody looks."""
+def test_runs_with_low_priority(tree):
+    """The program waits on a full pipe while the test looks at it."""
     mailbox = tree.account("user")
     for i in range(2000):
         message(mailbox / "cur", 21 * DAY, name=f"{i}." + "x" * 200)

@@ -20,7 +20,7 @@ def quota(mailbox, megabytes, *options, status=0):
     return result
 
 
-def test_quota_oldest_first(tree):
+def test_quota_deletes_the_oldest_first(tree):
     mailbox = tree.account("user")
     (mailbox / "maildirsize").write_text("10S\n1 1\n")
     messages = [
@@ -61,10 +61,10 @@ def test_quota_boundary(tree, extra, goes):
 
 
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, True), (1, True)])
-def test_quota_protects_a_day(tree, seconds, goes):
+def test_quota_keeps_the_last_day(tree, seconds, goes):
     mailbox = tree.account("user")
     path = sized_message(mailbox / "cur", DAY + seconds, 5 * MIB)
-    set_age(path, 30 * DAY)  # the time of delivery counts, not what a client set
+    set_age(path, 30 * DAY)  # the time of delivery counts, not the time that a client set
     quota(mailbox, 0)
     assert path.exists() == (not goes)
 
@@ -80,8 +80,8 @@ def test_quota_without_sizes_in_names(tree):
     assert [path.exists() for path in (old, new, today)] == [False, False, True]
 
 
-def test_quota_of_a_mailbox_with_more_messages_than_are_remembered(tree):
-    """Two rounds of 65,536, in random order of age; dry run and real run agree."""
+def test_quota_of_a_mailbox_with_more_messages_than_one_round_holds(tree):
+    """Two rounds of 65,536 messages, in random order of age; dry run and real run agree."""
     mailbox = tree.account("user")
     count = 70_000
     ages = list(range(count))
@@ -89,7 +89,7 @@ def test_quota_of_a_mailbox_with_more_messages_than_are_remembered(tree):
     for age in ages:
         name = f"{NOW - 2 * DAY - age}.M{age}P1.host,S=1024"
         os.close(os.open(mailbox / "cur" / name, os.O_CREAT | os.O_WRONLY))
-    keep = 2048  # in two megabytes of 1024 bytes each
+    keep = 2048  # two megabytes of messages of 1024 bytes
     dry = quota(mailbox, 2, "--dry-run", "-v").stdout
     real = quota(mailbox, 2, "-v").stdout
     assert dry.splitlines()[:-1] == real.splitlines()[:-1]

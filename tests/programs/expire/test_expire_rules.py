@@ -1,4 +1,4 @@
-"""Every rule of chatmail-expire at its boundary, and what must never go."""
+"""Every rule of chatmail-expire at its boundary, and files that it must never delete."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from support.expire_tree import (
 # --- messages ---
 
 MESSAGE_RULES = [
-    # folder, size, days after which it goes
+    # folder, size, days after which the message is deleted
     ("cur", 100, 20),
     ("new", 100, 20),
     ("tmp", 100, 20),
@@ -41,7 +41,7 @@ MESSAGE_RULES = [
 
 @pytest.mark.parametrize("folder,size,days", MESSAGE_RULES)
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
-def test_message_boundary(tree, folder, size, days, seconds, goes):
+def test_message_age_boundary(tree, folder, size, days, seconds, goes):
     mailbox = tree.account("user")
     path = message(mailbox / folder, days * DAY + seconds, size)
     assert tree.summary()["messages_deleted"] == int(goes)
@@ -49,8 +49,8 @@ def test_message_boundary(tree, folder, size, days, seconds, goes):
 
 
 @pytest.mark.parametrize("seconds,goes", [(-HOUR, False), (HOUR, True)])
-def test_empty_folder(tree, seconds, goes):
-    """It goes when a message of its age would."""
+def test_empty_folder_is_deleted(tree, seconds, goes):
+    """The folder is deleted at the age at which a message would be."""
     folder = tree.account("user") / ".Folder"
     for part in ("cur", "new", "tmp"):
         (folder / part).mkdir(parents=True)
@@ -64,7 +64,7 @@ def test_empty_folder(tree, seconds, goes):
 
 
 @pytest.mark.parametrize("kept", ["cur/1.x", "new/1.x", "tmp/1.x"])
-def test_folder_with_a_message(tree, kept):
+def test_folder_with_a_message_stays(tree, kept):
     folder = tree.account("user") / ".Folder"
     for part in ("cur", "new", "tmp"):
         (folder / part).mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_folder_with_a_message(tree, kept):
     "key,folder,size",
     [("delete_mails_after", "new", 1), ("delete_large_after", "cur", LARGE + 1)],
 )
-def test_configured_days(tree, key, folder, size):
+def test_configured_days_are_used(tree, key, folder, size):
     tree.configure(f"{key} = 3")
     mailbox = tree.account("user")
     old = message(mailbox / folder, 3 * DAY + 1, size)
@@ -89,7 +89,7 @@ def test_configured_days(tree, key, folder, size):
     assert young.exists()
 
 
-def test_what_is_no_message_stays(tree):
+def test_files_other_than_messages_stay(tree):
     mailbox = tree.account("user")
     kept = [
         message(mailbox, 400 * DAY, 5, name)
@@ -104,7 +104,7 @@ def test_what_is_no_message_stays(tree):
     assert all(path.exists() for path in kept)
 
 
-def test_maildirsize_goes_when_a_message_goes_and_only_then(tree):
+def test_maildirsize_is_deleted_only_with_a_message(tree):
     changed, unchanged = tree.account("changed"), tree.account("unchanged")
     for mailbox in (changed, unchanged):
         (mailbox / "maildirsize").write_text("1000S\n200 2\n")
@@ -119,7 +119,7 @@ def test_maildirsize_goes_when_a_message_goes_and_only_then(tree):
 
 
 def test_a_blocked_account_stays_blocked(tree):
-    """Its name would be free again otherwise. Its old messages go as everybody's."""
+    """Otherwise its name would be free again. Its old messages are deleted as usual."""
     mailbox = tree.account("user", 1000 * DAY)
     (mailbox / "blocked").touch()
     tree.account("other")
@@ -131,7 +131,7 @@ def test_a_blocked_account_stays_blocked(tree):
 
 @pytest.mark.parametrize("days", [90, 30])
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
-def test_account_boundary(tree, days, seconds, goes):
+def test_account_age_boundary(tree, days, seconds, goes):
     tree.configure(f"delete_inactive_users_after = {days}")
     mailbox = tree.account("user", days * DAY + seconds)
     tree.account("other")
@@ -146,7 +146,7 @@ def test_account_boundary(tree, days, seconds, goes):
     assert os.listdir(tree.mail / ".expired") == []
 
 
-def test_password_file_elsewhere_is_no_sign_of_life(tree):
+def test_password_file_elsewhere_does_not_count_as_use(tree):
     mailbox = tree.account("user", 91 * DAY)
     message(mailbox / ".Folder", 0, name="password")
     tree.account("other")
@@ -160,7 +160,7 @@ def test_unknown_last_seen_keeps_the_account(tree):
     assert mailbox.exists()
 
 
-def test_only_names_with_at_are_accounts(tree):
+def test_only_names_with_at_sign_are_accounts(tree):
     other = tree.mail / "pending_or_whatever" / "cur"
     path = message(other, 400 * DAY)
     (tree.mail / "file@relay.test").write_text("not a directory")
@@ -171,7 +171,7 @@ def test_only_names_with_at_are_accounts(tree):
 
 
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
-def test_unused_directory_boundary(tree, seconds, goes):
+def test_unused_directory_age_boundary(tree, seconds, goes):
     with_folders = tree.account("folders", None)
     bare = tree.mail / "bare@relay.test"
     bare.mkdir()
@@ -183,7 +183,7 @@ def test_unused_directory_boundary(tree, seconds, goes):
         assert sorted(os.listdir(with_folders)) == ["cur", "new", "tmp"]
 
 
-def test_directory_without_password_that_holds_something_stays_whole(tree):
+def test_directory_without_password_but_with_files_stays(tree):
     mailbox = tree.account("user", None)
     message(mailbox / "new", 400 * DAY)
     make_old(mailbox, 400 * DAY)
@@ -198,7 +198,7 @@ def test_directory_without_password_that_holds_something_stays_whole(tree):
 
 @pytest.mark.parametrize("name", [".chatmail-tmp.0a1b", "password.tmp-123", "metadata.json.tmp"])
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
-def test_temporary_file_boundary(tree, name, seconds, goes):
+def test_temporary_file_age_boundary(tree, name, seconds, goes):
     path = message(tree.account("user"), HOUR + seconds, name=name)
     assert tree.summary()["temporary_deleted"] == int(goes)
     assert path.exists() == (not goes)
@@ -214,7 +214,7 @@ def test_interrupted_registration_leaves_nothing(tree):
 
 @pytest.mark.parametrize("name,limit", [("0123abcd", 6 * HOUR), (".tmp.0123", HOUR)])
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
-def test_queue_entry_boundary(tree, name, limit, seconds, goes):
+def test_queue_entry_age_boundary(tree, name, limit, seconds, goes):
     path = message(tree.mail / "pending_notifications", limit + seconds, name=name)
     assert tree.summary()["pushes_deleted"] == int(goes)
     assert path.exists() == (not goes)
@@ -224,7 +224,8 @@ def test_queue_entry_boundary(tree, name, limit, seconds, goes):
 
 
 def invitation(tree, expires, uses, changed):
-    """A year old. expires and changed: seconds ago; expires None: never."""
+    """An invitation, created a year ago. expires and changed are seconds ago; expires None:
+    never."""
     path = tree.mail / "invitations" / f"{next(counter):064x}"
     path.mkdir(parents=True)
     ends = 0 if expires is None else NOW - expires
@@ -238,7 +239,7 @@ def invitation(tree, expires, uses, changed):
 
 @pytest.mark.parametrize("uses", [0, 1])
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
-def test_expired_invitation_boundary(tree, uses, seconds, goes):
+def test_expired_invitation_age_boundary(tree, uses, seconds, goes):
     path = invitation(tree, 30 * DAY + seconds, uses, 10 * DAY)
     assert tree.summary("--dry-run")["invitations_deleted"] == int(goes)
     assert path.exists()
@@ -248,14 +249,14 @@ def test_expired_invitation_boundary(tree, uses, seconds, goes):
 
 @pytest.mark.parametrize("expires", [None, -DAY])
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
-def test_used_up_invitation_boundary(tree, expires, seconds, goes):
+def test_used_up_invitation_age_boundary(tree, expires, seconds, goes):
     path = invitation(tree, expires, 0, 30 * DAY + seconds)
     assert tree.summary()["invitations_deleted"] == int(goes)
     assert path.exists() == (not goes)
 
 
 @pytest.mark.parametrize("expires", [None, -DAY])
-def test_an_invitation_that_can_be_used_stays(tree, expires):
+def test_a_valid_invitation_stays(tree, expires):
     path = invitation(tree, expires, 1, 300 * DAY)
     assert tree.summary()["invitations_deleted"] == 0
     assert path.exists()
@@ -263,8 +264,8 @@ def test_an_invitation_that_can_be_used_stays(tree, expires):
 
 @pytest.mark.parametrize("name", [".making.0a1b", ".revoked.0a1b"])
 @pytest.mark.parametrize("seconds,goes", [(-1, False), (0, False), (1, True)])
-def test_remains_of_an_invitation(tree, name, seconds, goes):
-    """Whoever made or revoked it was killed."""
+def test_remains_of_an_invitation_are_deleted(tree, name, seconds, goes):
+    """The program that created or revoked it was killed."""
     path = tree.mail / "invitations" / name
     path.mkdir(parents=True)
     (path / "use.00001").touch()
@@ -275,8 +276,8 @@ def test_remains_of_an_invitation(tree, name, seconds, goes):
     assert path.exists() == (not goes)
 
 
-def test_an_unreadable_invitation_is_trouble(tree):
-    """The mailboxes are looked after nevertheless."""
+def test_an_unreadable_invitation_is_an_error(tree):
+    """The mailboxes are processed nevertheless."""
     (invitation(tree, None, 0, 0) / "invitation.json").write_text("nonsense")
     old = message(tree.account("user") / "cur", 30 * DAY)
     assert tree.summary(status=2)["troubles"] == 1
@@ -335,7 +336,7 @@ def guarded(tree, inactive, active):
         (("--force",), 6, 0, False),
     ],
 )
-def test_share_of_accounts(tree, options, inactive, active, refused):
+def test_share_of_accounts_is_limited(tree, options, inactive, active, refused):
     guarded(tree, inactive, active)
     before = tree.files()
     result = tree.run(*options, status=1 if refused else 0)
@@ -346,11 +347,11 @@ def test_share_of_accounts(tree, options, inactive, active, refused):
     else:
         assert len(list(tree.mail.glob("*@*"))) == active
         assert not list(tree.mail.glob("*/cur/*"))
-    # A dry run says the same.
+    # A dry run reports the same.
     tree.run("--dry-run", *options, status=1 if refused else 0)
 
 
-def test_blocked_accounts_are_not_going(tree):
+def test_blocked_accounts_do_not_count_as_inactive(tree):
     for i in range(3):
         (tree.account(f"blocked{i}", 1000 * DAY) / "blocked").touch()
     tree.account("inactive", 91 * DAY)
@@ -362,7 +363,7 @@ def test_blocked_accounts_are_not_going(tree):
     "accounts,silence,refused",
     [(10, 7 * DAY, False), (10, 7 * DAY + 1, True), (9, 30 * DAY, False)],
 )
-def test_a_silent_relay_has_a_wrong_clock(tree, accounts, silence, refused):
+def test_a_relay_without_recent_logins_has_a_wrong_clock(tree, accounts, silence, refused):
     for i in range(accounts):
         message(tree.account(f"user{i}", silence + i) / "cur", 21 * DAY)
     before = tree.files()
@@ -423,5 +424,5 @@ def test_dry_run_equals_real_run(tree, seed):
         assert any(path == n or path.startswith(n + "/") for n in named), path
     for name in named:
         assert not (tree.mail / name).exists()
-    # And there is nothing left to do.
+    # A second run has nothing to do.
     assert "delete " not in tree.run("-v").stdout

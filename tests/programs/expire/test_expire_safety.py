@@ -1,4 +1,5 @@
-"""What lies in the way of chatmail-expire: links, special files, death, and others at work at the same moment."""
+"""Obstacles for chatmail-expire: links, special files, being killed, and other programs at work at
+the same time."""
 
 import fcntl
 import os
@@ -65,7 +66,7 @@ def test_unused_directory_with_a_link(tree, outside):
 
 
 @pytest.mark.parametrize("name", [".expired", "pending_notifications"])
-def test_our_own_directories_that_are_links(tree, outside, name):
+def test_own_directories_that_are_links(tree, outside, name):
     mailbox = tree.account("user", 91 * DAY)
     tree.account("other")
     (tree.mail / name).symlink_to(outside / "cur")
@@ -74,7 +75,7 @@ def test_our_own_directories_that_are_links(tree, outside, name):
         assert mailbox.exists()
 
 
-def test_special_files(tree):
+def test_special_files_stay(tree):
     mailbox = tree.account("user")
     os.mkfifo(mailbox / "cur" / "fifo")
     os.mkfifo(mailbox / "fifo")
@@ -85,7 +86,7 @@ def test_special_files(tree):
     assert not gone.exists()
 
 
-def test_directory_swapped_for_a_link_again_and_again(tree, outside):
+def test_directory_replaced_by_a_link_repeatedly(tree, outside):
     mailboxes = [tree.account(f"user{i}") for i in range(30)]
     done = threading.Event()
 
@@ -107,7 +108,7 @@ def test_directory_swapped_for_a_link_again_and_again(tree, outside):
         thread.join()
 
 
-def test_nesting_is_bounded(tree):
+def test_nesting_depth_is_bounded(tree):
     deep = tree.account("user")
     for _ in range(40):
         deep /= "d"
@@ -117,17 +118,18 @@ def test_nesting_is_bounded(tree):
     assert deep.exists()
 
 
-# --- killed, and at the same moment as others ---
+# --- killed, and at the same time as other programs ---
 
 
-def test_what_a_killed_run_left(tree):
-    """Renamed away but not deleted: the next run finishes, unless the account came back to life."""
+def test_next_run_finishes_a_killed_run(tree):
+    """Accounts that were renamed but not deleted: the next run deletes them, unless the account
+    was registered again."""
     trash = tree.mail / ".expired"
     trash.mkdir()
     for name, seen in [("dead", 91 * DAY), ("alive", 0), ("again", 0)]:
         path = message(tree.account(name, seen) / "cur", 5, name="old")
         os.rename(path.parent.parent, trash / path.parent.parent.name)
-    message(tree.account("again") / "cur", 5, name="new")  # registered once more meanwhile
+    message(tree.account("again") / "cur", 5, name="new")  # registered again meanwhile
     tree.run()
     assert not (tree.mail / "dead@relay.test").exists()
     assert (tree.mail / "alive@relay.test/cur/old").exists()
@@ -135,7 +137,7 @@ def test_what_a_killed_run_left(tree):
     assert os.listdir(trash) == []
 
 
-def test_remains_that_cannot_be_deleted_are_named(tree):
+def test_remains_that_cannot_be_deleted_are_reported(tree):
     deep = tree.account("user", 91 * DAY)
     tree.account("other")
     for _ in range(40):
@@ -148,7 +150,7 @@ def test_remains_that_cannot_be_deleted_are_named(tree):
 
 
 def test_kill_at_any_moment(tree):
-    """An account is there whole or not at all, and the next run finishes."""
+    """An account exists completely or not at all, and the next run finishes."""
     chance = random.Random(1)
     for i in range(400):
         mailbox = tree.account(f"user{i}", 91 * DAY if i % 2 else 0)
@@ -176,8 +178,8 @@ def deliver(mailbox, now):
 
 
 def test_deliveries_and_logins_during_runs(tree):
-    """20 users deliver, log in and read while expiry runs: nothing of theirs goes, though every
-    one of them looks inactive until the first login."""
+    """20 users deliver, log in and read while expiry runs: none of their mail is deleted, although
+    all look inactive until their first login."""
     now = time.time()
     mailboxes = [tree.account(f"user{i}", 91 * DAY, now) for i in range(20)]
     crowd = [tree.account(f"idle{i}", 91 * DAY, now) for i in range(500)]
@@ -189,7 +191,7 @@ def test_deliveries_and_logins_during_runs(tree):
 
     def use(mailbox):
         start.wait()
-        os.utime(mailbox / "password")  # before the runs: from here on it must stay
+        os.utime(mailbox / "password")  # before the runs: from now on it must stay
         start.wait()
         while not done.is_set():
             name = deliver(mailbox, time.time())
@@ -217,7 +219,7 @@ def test_deliveries_and_logins_during_runs(tree):
 
 
 def log_in(mailbox):
-    """As cm_account_seen() does it; whether there was such an account."""
+    """Does the same as cm_account_seen(); returns whether the account exists."""
     try:
         directory = os.open(mailbox, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
@@ -232,8 +234,8 @@ def log_in(mailbox):
         os.close(directory)
 
 
-def test_login_while_the_account_is_judged(tree):
-    """Whoever logged in successfully keeps the account, at whatever moment it was."""
+def test_login_while_the_account_is_checked(tree):
+    """A user who logged in successfully keeps the account, whenever the login was."""
     now = int(time.time())
     names = [f"user{i}" for i in range(3000)]
     for name in names:
@@ -253,7 +255,7 @@ def test_login_while_the_account_is_judged(tree):
         assert len(os.listdir(tree.mail / f"{name}@relay.test")) == 4
 
 
-def test_one_run_at_a_time(tree):
+def test_only_one_run_at_a_time(tree):
     message(tree.account("user") / "cur", 21 * DAY)
     fd = os.open(tree.mail, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
@@ -265,13 +267,13 @@ def test_one_run_at_a_time(tree):
     tree.run()
 
 
-def test_folder_that_is_made_again_keeps_its_message(tree):
-    """A delivery into a folder that is being deleted."""
+def test_folder_created_again_keeps_its_message(tree):
+    """A message is delivered into a folder that is being deleted."""
     folder = tree.account("user") / ".Folder"
     for part in ("cur", "new", "tmp"):
         (folder / part).mkdir(parents=True)
         set_age(folder / part, 50 * DAY)
-    # Many files make it long.
+    # Many files make the deletion take long.
     for number in range(20000):
         (folder / f"dovecot.index.{number}").touch()
     delivered = folder / "new/1.M1.host"
