@@ -1,11 +1,12 @@
 /*
- * bench_dkim - what verifying a DKIM signature costs, and whether it keeps its memory
+ * bench_dkim - measure the verification of DKIM signatures: CPU time and memory
  *
  * usage: bench_dkim                CPU time of whole verifications, beside one RSA-2048 verify
- *        bench_dkim memory COUNT   COUNT messages of all kinds, with DNS; bytes in use all along
  *
- * Numbers only; but `memory` exits 1 if more is in use at the end than after a quarter of the
- * messages.
+ *        bench_dkim memory COUNT   COUNT messages of all kinds, with DNS; bytes in use meanwhile
+ *
+ * Prints only numbers; `memory` exits 1 if more memory is in use at the end than after a quarter
+ * of the messages.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -29,7 +30,7 @@
 #define DOMAIN        "peer.test"
 #define HEADER_FIELDS 8
 
-/* Different keys asked for in `memory`; the rest of the names do not exist. */
+/* Number of keys in `memory`; other names do not exist. */
 #define SELECTORS 50
 
 static const char *const names[HEADER_FIELDS] = {
@@ -52,7 +53,7 @@ struct signer {
 	const char *algorithm;
 	EVP_PKEY *key;
 	char record[1024];
-	unsigned char digest[CM_DKIM_HASH_SIZE]; /* and its signature, for the floor */
+	unsigned char digest[CM_DKIM_HASH_SIZE]; /* and its signature, for the lower bound */
 	unsigned char bytes[512];
 	size_t length;
 };
@@ -160,7 +161,7 @@ static char *make_signature(struct signer *signer, const char *selector, const c
 	return value;
 }
 
-/* Armored lines, as most bytes of mail are here. */
+/* Armored lines, because most mail here consists of them. */
 static char *make_body(size_t length)
 {
 	char *body = malloc(length + 80), *end = body;
@@ -200,7 +201,7 @@ static void verify_once(const struct signer *signer, const char *signature, cons
 	cm_dkim_message_free(&message);
 }
 
-/* The floor: the public key operation alone, with everything set up. */
+/* Lower bound: only the public key operation, with everything set up. */
 static double measure_floor(const struct signer *signer)
 {
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(signer->key, NULL);
@@ -286,7 +287,7 @@ struct dns {
 	char record[1024];
 };
 
-/* Answers every question for a name whose selector begins with 's' by the record. */
+/* Replies with the record to every query for a name whose selector begins with 's'. */
 static size_t answer(const struct dns *dns, unsigned char *packet, size_t length)
 {
 	size_t question = 12, record_length = strlen(dns->record), at;
@@ -372,7 +373,7 @@ static void check_one(struct cm_dkim *dkim, unsigned long number, char *const *s
 	case 1:
 		expected = CM_DKIM_VALID;
 		break;
-	case 2: /* a signature that verifies nothing */
+	case 2: /* a signature that verifies no message */
 		text[strlen(text) - 10] ^= 1;
 		break;
 	case 3: /* a key that does not exist; 150 such names */
@@ -429,7 +430,7 @@ static int measure_memory(unsigned long count)
 		check_one(dkim, i, signatures, body, 2000);
 		if (quarter == 0 || (i + 1) % quarter != 0)
 			continue;
-		/* Questions of lost connections end by themselves. */
+		/* Queries of lost connections time out by themselves. */
 		usleep(300000);
 		in_use = heap_in_use();
 		printf("%8lu messages: %ld bytes in use\n", i + 1, in_use);
@@ -441,7 +442,8 @@ static int measure_memory(unsigned long count)
 		free(signatures[i]);
 	EVP_PKEY_free(signer.key);
 	free(body);
-	/* One byte for each further message would be a leak; libunbound's cache breathes. */
+	/* A leak would be at least a byte for each further message; the size of libunbound's
+	   cache varies. */
 	return in_use > settled + 16384 && in_use - settled > (long)count / 2 ? 1 : 0;
 }
 

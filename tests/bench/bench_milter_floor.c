@@ -1,11 +1,11 @@
 /*
- * bench_milter_floor - a milter that lets everything pass: what libmilter itself costs
+ * bench_milter_floor - a milter that accepts everything, to measure libmilter itself
  *
  * usage: bench_milter_floor SOCKET
  *
- * It asks Postfix for the same events, macros and replies as chatmail-milter does
- * (milter/session.c), and looks at none of them. So the difference between the two is what the
- * judging costs.
+ * It requests the same events, macros and replies from Postfix as chatmail-milter
+ * (milter/session.c), and ignores them. So the difference between the two is the cost of the
+ * policy.
  */
 #include <libmilter/mfapi.h>
 

@@ -1,9 +1,9 @@
 /*
- * bench_policy - what judging a message costs, beside what touching its bytes costs at least
+ * bench_policy - measure the cost of checking a message, beside the minimum cost of reading it
  *
- * For messages of several sizes, each stage alone and then the whole policy, in CPU time; and as
- * floors in the same run: finding the line ends with memchr(), and decoding the base64 once with
- * OpenSSL. Numbers only, nothing is judged.
+ * For messages of several sizes: each stage alone, then the whole policy, in CPU time. For
+ * comparison in the same run: finding the line ends with memchr(), and decoding the base64 once
+ * with OpenSSL. Prints only numbers.
  */
 #include "armor.h"
 #include "delivery.h"
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Each measurement repeats its work for so long. */
+/* Each measurement repeats its work for this time. */
 #define SECONDS 0.4
 
 struct work {
@@ -70,7 +70,7 @@ static void decode_with_openssl(struct work *work)
 	int out;
 
 	EVP_DecodeInit(context);
-	/* As a filter would use it: in pieces. */
+	/* In pieces, as a filter decodes it. */
 	while (left > 0) {
 		size_t piece = left < 4096 ? left : 4096;
 
@@ -174,7 +174,7 @@ static void measure_size(struct cm_policy *policy, const char *name, size_t size
 	work.direction = CM_DIRECTION_OUT;
 	work.recipient = "<bob@peer.test>";
 	measure(&work, "the whole policy, outgoing", judge);
-	work.recipient = TEST_MAILBOX; /* looks for the mailbox */
+	work.recipient = TEST_MAILBOX; /* so that the policy looks for the mailbox */
 	measure(&work, "outgoing to another local user", judge);
 	work.direction = CM_DIRECTION_IN;
 	measure(&work, "the whole policy, incoming", judge);

@@ -1,9 +1,9 @@
 /*
- * bench_push_fill - queues notifications as the mail plugin does
+ * bench_push_fill - queue notifications as the mail plugin does
  *
  * usage: bench_push_fill INI COUNT
  *
- * COUNT notifications to as many tokens, each as long as the real ones; prints how long one took.
+ * Queues COUNT notifications for as many tokens of the usual length; prints the time for each.
  */
 #include <stdio.h>
 #include <stdlib.h>

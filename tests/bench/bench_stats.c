@@ -1,10 +1,10 @@
 /*
- * bench_stats - what counting costs: nanoseconds for each call, alone and contended
+ * bench_stats - measure the cost of counting: nanoseconds for each call, alone and contended
  *
  * usage: bench_stats [MILLIONS]     calls of each worker, in millions (default 20)
  *
- * Workers of the second and third kind all add to the same counter, the worst case: in the relay
- * different programs mostly count different things.
+ * In the second and third measurement all workers add to the same counter. That is the worst
+ * case: the programs of a relay mostly use different counters.
  */
 #include <pthread.h>
 #include <stdio.h>

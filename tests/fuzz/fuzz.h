@@ -1,7 +1,7 @@
 /*
- * fuzz - what all fuzz targets share
+ * fuzz - functions that all fuzz targets share
  *
- * A target does more than not to crash: it checks what must hold for every input with require().
+ * A target checks with require() what must hold for every input.
  */
 #ifndef CM_FUZZ_H
 #define CM_FUZZ_H

@@ -1,5 +1,5 @@
 /*
- * replay - gives every file of a directory to a fuzz target
+ * replay - pass every file of a directory to a fuzz target
  *
  * So the corpus is a regression test that needs no libFuzzer.
  */
@@ -24,7 +24,7 @@ static void replay(const char *directory, const char *name)
 	length = fread(buffer, 1, sizeof(buffer), stream);
 	require(feof(stream));
 	fclose(stream);
-	/* In memory of just its size, so that sanitizers see a byte too many. */
+	/* In a block of exactly its size, so that sanitizers detect a read past its end. */
 	exact = malloc(length > 0 ? length : 1);
 	require(exact != NULL);
 	memcpy(exact, buffer, length);

@@ -1,9 +1,9 @@
 /*
  * kill_at - a preloaded library that kills its program at one of its steps
  *
- * Each call that changes a file system counts; the program is killed by SIGKILL just before the one
- * whose number is in KILL_AT, counted from 1. With KILL_AT=0 nothing is killed, and the number of
- * calls is appended to the file KILL_COUNT. Nothing waits for the disk: a killed program's writes
+ * The library counts the calls that change a file system, and kills the program with SIGKILL just
+ * before call number KILL_AT, counted from 1. With KILL_AT=0 it does not kill, and appends the
+ * number of calls to the file KILL_COUNT. fsync() does nothing, because a killed program's writes
  * stay.
  */
 #include <dlfcn.h>

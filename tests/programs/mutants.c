@@ -60,7 +60,7 @@ static const char *const pieces[] = {
 
 static unsigned long long state;
 
-/* xorshift: the same run for the same seed, everywhere. */
+/* xorshift, so that the same seed gives the same run on every machine. */
 static size_t below(size_t bound)
 {
 	state ^= state << 13;
@@ -80,7 +80,7 @@ static void splice(struct text *text, size_t at, size_t removed, const char *dat
 	text->length += length - removed;
 }
 
-/* The start of a line, of the first ones more often: there the structure is. */
+/* A line start, more often one of the first, because the structure is there. */
 static size_t line_start(const struct text *text)
 {
 	size_t lines = below(40), at = 0;
@@ -110,32 +110,32 @@ static void mutate(struct text *text, const struct text *other)
 	size_t from;
 
 	switch (below(6)) {
-	case 0: /* a byte */
+	case 0: /* change a byte */
 		if (length > 0)
 			text->data[start + below(length)] = (char)below(256);
 		break;
-	case 1: /* a piece at the start of a line */
+	case 1: /* replace at the start of a line */
 		splice(text, start, 0, piece, strlen(piece));
 		break;
 	case 2: /* or within it */
 		splice(text, start + below(length), 0, piece, strlen(piece));
 		break;
-	case 3: /* a line gone */
+	case 3: /* delete a line */
 		splice(text, start, length, "", 0);
 		break;
-	case 4: /* or twice */
+	case 4: /* or duplicate it */
 		if (length < sizeof(line)) {
 			memcpy(line, text->data + start, length);
 			splice(text, line_start(text), 0, line, length);
 		}
 		break;
-	default: /* or another message's */
+	default: /* or insert a line of another message */
 		from = line_start(other);
 		splice(text, start, 0, other->data + from, line_length(other, from));
 	}
 }
 
-/* The text without its white space, or nothing. */
+/* True if the text without its white space is a request, or empty. */
 static bool is_request(const char *text)
 {
 	char words[sizeof("secure-join:vc-request")];
@@ -263,7 +263,7 @@ static bool passes(struct cm_policy *policy, enum cm_direction direction, const 
 
 	if (delivery.message == NULL)
 		abort();
-	/* For all that the policy knows, it exists and refuses cleartext. */
+	/* The policy sees an existing mailbox that refuses cleartext. */
 	cm_message_recipient(delivery.message, "<carol>");
 	test_deliver(&delivery, text->data, text->length);
 	cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);

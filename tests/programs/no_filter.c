@@ -1,7 +1,7 @@
 /*
- * no_filter - a preloaded library that loads no filter of system calls
+ * no_filter - a preloaded library that disables the filter of system calls
  *
- * For valgrind, which runs a program by writing code for it into memory.
+ * For valgrind, which runs a program by writing code for it to memory.
  */
 #include <seccomp.h>
 

@@ -1,5 +1,5 @@
 /*
- * stats_add - adds to, sets or observes rows of the shared statistics, for tests
+ * stats_add - add to, set or observe rows of the shared statistics, for tests
  *
  * usage: stats_add RUN_DIR ROW VALUE [ROW VALUE]...     ROW as in stats_metrics.def
  */

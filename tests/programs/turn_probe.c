@@ -3,7 +3,7 @@
  *
  * usage: turn_probe INI
  *
- * Prints a line for each of its addresses; exit status 1 if one does not do what it should.
+ * Prints a line for each of its addresses; exits 1 if one of them fails the check.
  */
 #include "turn_probe.h"
 

@@ -1,5 +1,5 @@
 /*
- * delivery - a message in a file's form on its way into the policy, in pieces of any size
+ * delivery - pass a message in a file's form to the policy, in pieces of any size
  */
 #ifndef CM_TEST_DELIVERY_H
 #define CM_TEST_DELIVERY_H
@@ -12,11 +12,11 @@
 
 struct test_delivery {
 	struct cm_message *message;
-	size_t piece;      /* bytes a call of cm_message_body() */
-	bool headers_done; /* the header did not decide */
+	size_t piece;      /* bytes in each call of cm_message_body() */
+	bool headers_done; /* the header gave no verdict */
 };
 
-/* Gives header and body, up to where the policy has heard enough. */
+/* Passes header and body until the policy has a verdict. */
 enum cm_message_file_status test_deliver(struct test_delivery *delivery, const char *data,
 					 size_t length);
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Threads may allocate, but the peak is exact only if one of them does. Signed: memory from before
-   may be freed meanwhile. */
+/* Several threads may allocate, but the peak is exact only if one does. Signed, because older
+   memory may be freed meanwhile. */
 static bool counting;
 static _Atomic long in_use, peak;
 
@@ -17,7 +17,7 @@ static void *(*real_malloc)(size_t);
 static void *(*real_realloc)(void *, size_t);
 static void (*real_free)(void *);
 
-/* dlsym() itself may allocate before it has told us where the real functions are. */
+/* dlsym() itself may allocate before it has returned the real functions. */
 static char early[4096];
 static size_t early_used;
 
@@ -75,7 +75,8 @@ void *malloc(size_t size)
 	return real_malloc != NULL ? taken(real_malloc(size)) : early_memory(size);
 }
 
-/* Not the real one: musl's calls malloc(), which is ours, and the memory would count twice. */
+/* Not the real calloc(): musl's calls malloc(), which is ours, and the memory would count
+   twice. */
 void *calloc(size_t number, size_t size)
 {
 	size_t total;

@@ -1,21 +1,21 @@
 /*
- * heap - how much heap a piece of code uses at most
+ * heap - measure the peak heap use of a piece of code
  *
- * Linking this replaces malloc() and its kin, for shared libraries too. They cost next to nothing
- * more while nothing is counted.
+ * Linking this replaces malloc() and related functions, also for shared libraries. They cost
+ * almost nothing extra while counting is off.
  */
 #ifndef CM_TEST_HEAP_H
 #define CM_TEST_HEAP_H
 
 #include <stddef.h>
 
-/* Counts from here on. */
+/* Starts counting. */
 void heap_start(void);
 
-/* Bytes in use now, beyond what was in use at heap_start(). */
+/* Bytes in use now, minus those in use at heap_start(). */
 long heap_in_use(void);
 
-/* Stops counting. Bytes in use at most since heap_start(), beyond what was in use then. */
+/* Stops counting. Peak of bytes in use since heap_start(), minus those in use then. */
 size_t heap_stop(void);
 
 #endif

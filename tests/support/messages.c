@@ -19,7 +19,7 @@ static void *need(void *memory)
 	return memory;
 }
 
-/* Bytes without a pattern, the same each time. */
+/* Bytes without a pattern, the same in each run. */
 static void fill(unsigned char *out, size_t length)
 {
 	uint32_t x = 2463534242U;
@@ -53,7 +53,7 @@ unsigned char *test_payload(size_t length, size_t *length_r)
 	return out;
 }
 
-/* Bit by bit, to check the program's tables against. */
+/* Bit by bit, to compare with the program's tables. */
 static uint32_t crc24(const unsigned char *data, size_t length)
 {
 	uint32_t crc = 0xb704ce;

@@ -1,5 +1,6 @@
 /*
- * support - what the unit tests share: a private directory, files in it, a configuration
+ * support - functions that the unit tests share: a private directory, files in it, a
+ * configuration
  */
 #ifndef CM_TEST_SUPPORT_H
 #define CM_TEST_SUPPORT_H
@@ -23,7 +24,7 @@
 
 #include "config.h"
 
-/* A cmocka setup: makes a private directory; *state is its path. */
+/* A cmocka setup: creates a private directory; *state is its path. */
 static inline int test_directory_setup(void **state)
 {
 	const char *top = getenv("TMPDIR");
@@ -44,7 +45,7 @@ static inline int test_remove_entry(const char *path, const struct stat *st, int
 	return remove(path);
 }
 
-/* The cmocka teardown to it. */
+/* The corresponding cmocka teardown. */
 static inline int test_directory_teardown(void **state)
 {
 	int result = nftw(*state, test_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
@@ -94,8 +95,8 @@ static inline char *test_read_text(const char *directory, const char *name)
 	return text;
 }
 
-/* A configuration for relay.test with the mailboxes in directory/mail, which is made, and the lines
-   of more. */
+/* A configuration for relay.test with the mailboxes in directory/mail, which is created, and
+   the lines of more. */
 static inline struct cm_config *test_config(const char *directory, const char *more)
 {
 	struct cm_error err = {""};

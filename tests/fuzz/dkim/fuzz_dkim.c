@@ -10,10 +10,10 @@
 #include "dkim.h"
 #include "dkim_message.h"
 
-/* When the seeds were signed: 2030-01-01. */
+/* The time when the seeds were signed: 2030-01-01. */
 #define NOW ((time_t)1893456000)
 
-/* Hands the header over field by field, as libmilter does. Returns what follows it. */
+/* Passes the header field by field, as libmilter does. Returns the text after it. */
 static const char *give_fields(struct cm_dkim_message *message, char *text)
 {
 	char *end;

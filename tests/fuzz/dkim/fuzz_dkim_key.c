@@ -1,7 +1,7 @@
 /*
  * fuzz_dkim_key - a key record with the value of a DKIM-Signature field
  *
- * Input: the record, a NUL, the value. A digest of zeros stands for the message.
+ * Input: the record, a NUL, the value. A digest of zeros replaces the message's.
  */
 #include "fuzz.h"
 
@@ -13,7 +13,7 @@
 
 static const unsigned char digest[CM_DKIM_HASH_SIZE];
 
-/* Whatever was parsed lies within the value. */
+/* A parsed tag lies within the value. */
 static void require_within(const struct cm_tag *tag, const char *value, size_t length)
 {
 	require(tag->value >= value && tag->value + tag->value_length <= value + length);
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(cm_tag_has_word(&signature.signed_names, "from"));
 		require(strlen(signature.domain) < strlen(signature.key_name));
 	} else {
-		/* Keys are read all the same. */
+		/* The key is parsed even if the signature is invalid. */
 		memset(&signature, 0, sizeof(signature));
 		signature.algorithm = length % 2 == 0 ? CM_DKIM_RSA_SHA256 : CM_DKIM_ED25519_SHA256;
 		signature.bytes_length = 64;

@@ -1,8 +1,8 @@
 /*
- * fuzz_dns_answer - what libunbound hands over of a stranger's DNS answer, up to the key in it
+ * fuzz_dns_answer - a DNS reply as libunbound returns it, up to the key in it
  *
- * Input: one byte of flags (see below), then records: two bytes of length, most significant first,
- * and as many bytes as that, or as there are.
+ * Input: one byte of flags (see below), then records: two bytes of length, most significant
+ * first, and that many bytes, or the rest.
  */
 #include "fuzz.h"
 
@@ -21,7 +21,7 @@
 
 #define RECORDS_MAX 64
 
-/* Each record gets a block of its own, so that a sanitizer sees the first byte behind it. */
+/* Each record gets its own block, so that a sanitizer detects a read past its end. */
 static size_t make_records(const uint8_t *data, size_t size, char **records, int *lengths)
 {
 	size_t count = 0;

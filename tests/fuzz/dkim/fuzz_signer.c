@@ -1,8 +1,8 @@
 /*
- * fuzz_signer - what is signed verifies as Postfix sends it
+ * fuzz_signer - a signed message verifies in the form in which Postfix sends it
  *
- * Input: a message; its header ends at the first empty line. The body comes in pieces whose length
- * is the input's last byte.
+ * Input: a message; its header ends at the first empty line. The body comes in pieces whose
+ * length is the input's last byte.
  */
 #include "fuzz.h"
 
@@ -39,7 +39,7 @@ static struct cm_signer *make_signer(void)
 	return signer;
 }
 
-/* The message as it is sent, made of the same text in one piece. */
+/* The message as it is sent, made from the same text at once. */
 static struct {
 	char text[SENT_SIZE];
 	size_t length;
@@ -53,8 +53,8 @@ static void add_sent(void *context, const char *data, size_t length)
 	sent.length += length;
 }
 
-/* The next field, unfolded by nobody: its lines, without the last one's end. NULL at the header's
-   end. *text moves on. */
+/* The next field with its folding, without the last line end; *text moves on. NULL at the end of the
+   header. */
 static char *next_field(char **text, char *end)
 {
 	char *field = *text, *line = field;

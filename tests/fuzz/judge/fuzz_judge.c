@@ -1,5 +1,5 @@
 /*
- * fuzz_judge - the steps of SMTP in any order, as a faulty mail server might give them to the
+ * fuzz_judge - the steps of SMTP in any order, as a faulty mail server might send them to the
  * milter
  *
  * The first byte chooses: bit 0 the direction, bit 1 the null sender. Each byte after that is a
@@ -25,7 +25,7 @@ static struct cm_config config = {
 static const char *const recipients[] = {TEST_MAILBOX, "<nobody@relay.test>",
 					 "<\"bob\"@relay.test>", "<bob@[127.0.0.1]>"};
 
-/* No signature: nobody asks the DNS. */
+/* Without a signature, so that no test queries the DNS. */
 static const struct {
 	const char *name, *value;
 } fields[] = {
@@ -63,7 +63,7 @@ struct seen {
 	bool header, headers_ended, decided;
 };
 
-/* One step. Returns what the judge says, true if the message may go on. */
+/* Performs one step. Returns true if the message may continue. */
 static bool step(struct cm_judge *judge, unsigned int what, struct seen *seen)
 {
 	size_t which = what >> 2;
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		cm_judge_verdict(judge, &verdict);
 		require(goes_on == (verdict.code == 0));
-		/* What is decided stays so. */
+		/* A verdict does not change. */
 		if (seen.decided)
 			require(!goes_on && verdict.reason == before.reason);
 		seen.decided = !goes_on;

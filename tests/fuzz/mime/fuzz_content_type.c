@@ -1,8 +1,8 @@
 /*
  * fuzz_content_type - Content-Type values against GMime; the first byte's bit 0 chooses strict
  *
- * What our reader takes in strict mode, GMime must read alike, or outgoing mail would have two
- * meanings.
+ * If our reader accepts a value in strict mode, GMime must read it the same way, or outgoing mail
+ * would have two meanings.
  */
 #include "fuzz.h"
 

@@ -1,5 +1,6 @@
 /*
- * fuzz_armor - the armor reader, in pieces and in one, as text and through both transfer encodings
+ * fuzz_armor - the armor reader, in pieces and at once, as text and through both transfer
+ * encodings
  *
  * The first byte chooses: bit 0 strict, bits 1 and 2 the transfer encoding.
  */
@@ -60,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	good = read_in_pieces(text, size, strict, encoding, size > 0 ? size : 1);
 	require(read_in_pieces(text, size, strict, encoding, 1) == good);
 	require(read_in_pieces(text, size, strict, encoding, 5) == good);
-	/* What may go out may come in. */
+	/* Armor that may leave is also accepted when it arrives. */
 	if (good && strict)
 		require(read_in_pieces(text, size, false, encoding, size));
 	return 0;

@@ -34,7 +34,8 @@ static bool new_length(const uint8_t *data, size_t size, size_t *at, uint64_t *l
 	return true;
 }
 
-/* The body's length of the packet at *at, which is moved behind it; false if it is malformed. */
+/* The length of the body of the packet at *at, which moves to the body; false if it is
+   malformed. */
 static bool body(const uint8_t *data, size_t size, size_t *at, unsigned int tag, bool old,
 		 unsigned int length_type, uint64_t *total, uint8_t head[4])
 {

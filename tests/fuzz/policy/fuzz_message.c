@@ -1,5 +1,5 @@
 /*
- * fuzz_message - a whole message through the policy, in pieces and in one
+ * fuzz_message - a whole message through the policy, in pieces and at once
  *
  * The first byte chooses: bit 0 the direction, bit 2 the null sender of incoming mail.
  */
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(judge(policy, direction, text, size, 1) == reason);
 	if (reason == CM_REASON_ENCRYPTED) {
 		require(contains(text, size, "ersion"));
-		/* What may go out may come in. */
+		/* A message that may leave is also accepted when it arrives. */
 		require(judge(policy, CM_DIRECTION_IN, text, size, 7) == reason);
 	}
 	return 0;

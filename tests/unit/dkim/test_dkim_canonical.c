@@ -1,5 +1,5 @@
 /*
- * test_dkim_canonical - "simple" and "relaxed", against what they must hash
+ * test_dkim_canonical - "simple" and "relaxed", against the text that they must hash
  *
  * Each text is hashed in pieces of every size, so that no state is lost between them.
  */

@@ -89,7 +89,7 @@ static void test_example(void **state)
 		assert_int_equal(verify(message, i, i == 0 ? ed25519_record : rsa_record, &why),
 				 CM_DKIM_ANSWER_VALID);
 		assert_null(why);
-		/* the other one's key */
+		/* the key of the other signature */
 		assert_int_equal(verify(message, i, i == 1 ? ed25519_record : rsa_record, &why),
 				 CM_DKIM_ANSWER_INVALID);
 		assert_string_equal(why, "the key is for another algorithm");
@@ -98,7 +98,7 @@ static void test_example(void **state)
 	assert_null(message);
 }
 
-/* Every signed field matters to its last byte, and so does the body. */
+/* Every byte of each signed field and of the body matters. */
 static void test_changes(void **state)
 {
 	const size_t count = sizeof(fields) / sizeof(fields[0]);
@@ -144,7 +144,7 @@ static void test_unsigned(void **state)
 	cm_dkim_message_free(&message);
 }
 
-/* h= names From twice: three are one too many. */
+/* h= contains From twice: a message with three From fields is refused. */
 static void test_every_from_is_signed(void **state)
 {
 	struct field header[] = {fields[0], fields[2], fields[2], fields[2], {NULL, NULL}};
@@ -212,7 +212,7 @@ static void test_size_of_the_header(void **state)
 	cm_dkim_message_free(&message);
 }
 
-/* OpenSSL's memory: this many allocations to go, then one fails, or all do. Negative: none. */
+/* OpenSSL's memory: after this many allocations one fails, or all do. Negative: none fails. */
 static struct {
 	long left;
 	bool only_one;
@@ -249,7 +249,7 @@ static void rationed_free(void *memory, const char *file, int line)
 	free(memory);
 }
 
-/* The example with its valid RSA signature, which no want of memory makes invalid. */
+/* The example with its valid RSA signature: a lack of memory must not make it invalid. */
 static void verify_rationed(void)
 {
 	struct cm_dkim_message *message = cm_dkim_message_new();
@@ -273,7 +273,7 @@ static void verify_rationed(void)
 static void test_no_memory_is_no_verdict(void **state)
 {
 	(void)state;
-	verify_rationed(); /* what OpenSSL keeps from its first use on */
+	verify_rationed(); /* allocations that OpenSSL keeps after its first use */
 	for (int only_one = 0; only_one < 2; only_one++) {
 		long count = 0;
 

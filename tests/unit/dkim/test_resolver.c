@@ -1,5 +1,5 @@
 /*
- * test_resolver - what may be under way at one time, with a name server that never answers
+ * test_resolver - the number of queries in flight, with a name server that never replies
  */
 #include "support.h"
 
@@ -61,7 +61,7 @@ static bool ask(struct world *world, const char *name, uint64_t client)
 	return world->questions[world->count] != NULL && ++world->count > 0;
 }
 
-/* Asks for so many names of that form, which has one number in it. */
+/* Queries this many names of the given form, which contains one number. */
 __attribute__((format(printf, 2, 0))) static void ask_many(struct world *world, const char *form,
 							   size_t many, uint64_t client)
 {
@@ -107,7 +107,7 @@ static void test_all(void **state)
 	assert_true(ask(world, "s._domainkey.x0.test", 0));
 }
 
-/* A question counts until libunbound has given it up, whether or not somebody still waits. */
+/* A query counts until libunbound has given it up, even if nobody waits for it any more. */
 static void test_abandoned(void **state)
 {
 	struct world *world = *state;

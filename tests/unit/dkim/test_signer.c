@@ -1,6 +1,6 @@
 /*
- * test_signer - keys as files, the signature field, and that our own verifier takes it; lines that
- * Postfix breaks
+ * test_signer - key files, the signature field, its verification by our own verifier, and lines
+ * that Postfix breaks
  */
 #include "support.h"
 
@@ -199,7 +199,7 @@ static void test_two_keys(void **state)
 	cm_signer_free(&signer);
 }
 
-/* No field of a signed name can be added, whether or not there is one. */
+/* No field with a signed name can be added, whether or not the message has one. */
 static void test_oversigned(void **state)
 {
 	static const char *const names[] = {"From",     "to",        "Subject",      "Date",
@@ -303,7 +303,7 @@ static void test_not_a_file(void **state)
 	expect_no_signer(world, "s.private: Invalid argument");
 }
 
-/* Both kinds are in the locked heap, and leave it. */
+/* Both kinds of keys are in the locked heap, and are freed from it. */
 static void test_secure_heap(void **state)
 {
 	const struct world *world = *state;
@@ -389,7 +389,7 @@ static void test_line_limit_field(void **state)
 	}
 }
 
-/* What is signed is what leaves. */
+/* The signed text is the text that leaves. */
 static void test_long_lines(void **state)
 {
 	const struct world *world = *state;

@@ -1,5 +1,5 @@
 /*
- * test_man_pages - chatmail.ini(5) has every key with its default, in the order of the program
+ * test_man_pages - chatmail.ini(5) lists every key with its default, in the order of the program
  */
 #include "support.h"
 
@@ -7,7 +7,7 @@
 
 #define PAGE SOURCE_DIR "/docs/man/chatmail.ini.5"
 
-/* What follows ".It Ic " in a line, without the newline; NULL for other lines. */
+/* The text after ".It Ic " in a line, without the newline; NULL for other lines. */
 static char *item_of(char *line)
 {
 	static const char start[] = ".It Ic ";

@@ -1,11 +1,11 @@
 /*
- * test_lines - lines out of pieces
+ * test_lines - lines from pieces
  */
 #include "support.h"
 
 #include "lines.h"
 
-/* The lines that were found, each ending in '|'. */
+/* The lines that were found, each followed by '|'. */
 struct decoded {
 	char text[4096];
 	size_t length;

@@ -7,7 +7,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
-/* What a transfer encoding gave, lines ending in '|'. */
+/* The decoded text, with '|' after each line. */
 struct decoded {
 	char text[4096];
 	size_t length;
@@ -108,7 +108,7 @@ static void transfer_encodings(void **state)
 	}
 }
 
-/* A decoded line may be as long as a raw one, no longer. */
+/* A decoded line may be as long as a raw one, and no longer. */
 static void decoded_lines_are_bounded(void **state)
 {
 	struct decoded decoded;

@@ -5,7 +5,7 @@
 
 #include "packets.h"
 
-/* Hexadecimal; "*N" repeats the byte before it until there are N of it. */
+/* Hexadecimal; "*N" repeats the previous byte until there are N of it. */
 struct stream {
 	const char *name;
 	const char *bytes;
@@ -143,7 +143,7 @@ static size_t from_hex(const char *hex, unsigned char *out, size_t size)
 	return length;
 }
 
-/* The verdict's sentence, or NULL for an encrypted message. */
+/* The reason for refusal, or NULL for an encrypted message. */
 static const char *walk(struct cm_packets *packets, const unsigned char *data, size_t length,
 			size_t piece)
 {

@@ -2,7 +2,7 @@
 
 #include "reply.h"
 
-/* bob takes cleartext, carol does not. */
+/* bob accepts cleartext, carol refuses it. */
 int test_policy_setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -73,7 +73,7 @@ struct cm_verdict test_judge(struct cm_policy *policy, enum cm_direction directi
 	return verdict;
 }
 
-/* The message in the form that files have, with LF; \2 becomes NUL here too. */
+/* The message in a file's form, with LF; \2 becomes NUL here, too. */
 static char *plain(const char *text, size_t *length_r)
 {
 	char *out = strdup(text);

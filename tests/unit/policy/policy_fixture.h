@@ -1,7 +1,7 @@
 /*
- * policy_fixture - a policy with its accounts, and messages to give to it
+ * policy_fixture - a policy with its accounts, and messages for it
  *
- * Test programs of the policy share it; see test_policy_content.c, test_policy_armor.c and
+ * The test programs of the policy share it; see test_policy_content.c, test_policy_armor.c and
  * test_policy_delivery.c.
  */
 #ifndef TEST_POLICY_FIXTURE_H
@@ -23,8 +23,8 @@ enum side {
 	BOTH = OUT | IN,
 };
 
-/* What is changed: the first `old` becomes `new`; old NULL: new is the whole message. \2 stands for
-   NUL. */
+/* A change to the message: the first `old` becomes `new`; if old is NULL, new is the whole
+   message. \2 stands for NUL. */
 struct change {
 	enum side side;
 	enum cm_reason reason;
@@ -68,17 +68,17 @@ struct fixture {
 	struct cm_policy *policy;
 };
 
-/* For cmocka: *state is a fixture. bob takes cleartext, carol does not. */
+/* For cmocka: *state is a fixture. bob accepts cleartext, carol refuses it. */
 int test_policy_setup(void **state);
 int test_policy_teardown(void **state);
 
-/* What Delta Chat sends, in the form of test_wire(); the caller frees it. */
+/* A message of Delta Chat, in the form of test_wire(); the caller frees it. */
 char *test_usual_message(void);
 
-/* Makes a mailbox with this password file; NULL: with none. */
+/* Creates a mailbox with this password file; NULL: without one. */
 void test_make_mailbox(const struct fixture *fixture, const char *address, const char *password);
 
-/* Fails the test if there was no memory. */
+/* Passes the data; fails the test if memory ran out. */
 void test_give(struct test_delivery *delivery, const char *data, size_t length);
 
 /* The verdict on a message that comes in pieces of this size, with a valid signature. */
@@ -89,8 +89,8 @@ struct cm_verdict test_judge_bytes(struct cm_policy *policy, enum cm_direction d
 struct cm_verdict test_judge(struct cm_policy *policy, enum cm_direction direction, const char *to,
 			     const char *text);
 
-/* Judges in CRLF and in LF form and in several chunk sizes, because where the pieces end must not
-   matter; fails the test, naming the number, if the verdict is another. */
+/* Checks the message in CRLF and in LF form and in several piece sizes, which must make no
+   difference; fails the test with the number if the verdict differs. */
 void test_expect(struct cm_policy *policy, enum cm_direction direction, const char *to,
 		 const char *text, enum cm_reason reason, size_t number);
 

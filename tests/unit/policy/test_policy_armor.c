@@ -1,5 +1,5 @@
 /*
- * test_policy_armor - the encrypted part: armor, transfer encodings, packets, and all the bounds
+ * test_policy_armor - the encrypted part: armor, transfer encodings, packets, and all bounds
  */
 #include "policy_fixture.h"
 
@@ -57,7 +57,7 @@ static void long_armor_lines_come_only_from_elsewhere(void **state)
 	}
 }
 
-/* Base64 and quoted-printable around the armor, from the same message. */
+/* Base64 and quoted-printable around the armor of the same message. */
 static void transfer_encodings_are_decoded(void **state)
 {
 	struct fixture *fixture = *state;
@@ -70,7 +70,7 @@ static void transfer_encodings_are_decoded(void **state)
 	char *wrapped, *base64, *whole = NULL;
 	const char *data;
 
-	/* '=' of padding and checksum must be escaped: write every '=' of the armor so. */
+	/* '=' of padding and checksum must be escaped: write every '=' of the armor as =3D. */
 	assert_true(begin != NULL && end != NULL);
 	wrapped = calloc(3, (size_t)(end - begin) + 1);
 	for (char *c = begin, *out = wrapped; c < end; c++)
@@ -83,7 +83,7 @@ static void transfer_encodings_are_decoded(void **state)
 	free(whole);
 	free(quoted);
 
-	/* The armor as base64: what test_armored() makes of it, without its own frame. */
+	/* The armor as base64: the output of test_armored() without its frame. */
 	begin = strstr(text, BEGIN);
 	end = strstr(text, LAST);
 	length = (size_t)(end - begin);
@@ -106,7 +106,7 @@ static void transfer_encodings_are_decoded(void **state)
 	free(text);
 }
 
-/* Any one character of the armor's base64 changed to one that is not of the alphabet. */
+/* Any one character of the armor's base64, replaced by one outside the alphabet. */
 static void text_in_the_armor_does_not_pass(void **state)
 {
 	struct fixture *fixture = *state;
@@ -135,8 +135,8 @@ static void text_in_the_armor_does_not_pass(void **state)
 	free(text);
 }
 
-/* RFC 9580 6.1: a missing, malformed or wrong CRC-24 is no reason to refuse. What leaves may be
-   wrong, but no text. */
+/* RFC 9580 6.1: a missing, malformed or wrong CRC-24 is no reason to refuse. The checksum of
+   outgoing mail may be wrong, but not text. */
 static void checksums_are_not_checked(void **state)
 {
 	static const struct {
@@ -201,7 +201,7 @@ static void empty_lines_in_the_armor_come_only_from_elsewhere(void **state)
 	free(text);
 }
 
-/* The boundary follows at once, wherever the armor ends. */
+/* The boundary follows directly, wherever the armor ends. */
 static void an_armor_cut_short_does_not_pass(void **state)
 {
 	struct fixture *fixture = *state;
@@ -244,7 +244,7 @@ static void a_message_cut_short_does_not_pass(void **state)
 	free(text);
 }
 
-/* Packets, put into a message: one of each kind, the others are in test_packets. */
+/* Packets of each kind within a message; test_packets has the others. */
 static void armored_packets_are_judged(void **state)
 {
 	static const struct {

@@ -1,7 +1,7 @@
 /*
  * test_policy_content - which messages pass and which do not, each for its reason
  *
- * The tables start from the message that Delta Chat sends and change one thing at a time.
+ * The tables change one thing at a time in a message of Delta Chat.
  */
 #include "policy_fixture.h"
 

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-/* Headers that condemn a message do so before its body comes. */
+/* A header that decides against a message does so before its body arrives. */
 static void hopeless_messages_end_with_their_headers(void **state)
 {
 	static const char *const headers[] = {
@@ -62,7 +62,7 @@ static void replies_have_upstreams_words(void **state)
 	free(text);
 }
 
-/* MAIL FROM is judged before anything else is known. */
+/* MAIL FROM gets its verdict before the recipients are known. */
 static void envelope_senders_are_judged_at_once(void **state)
 {
 	static const struct {
@@ -128,7 +128,7 @@ static void incoming_senders_may_be_null_or_odd(void **state)
 	free(text);
 }
 
-/* What cannot be looked up is our trouble, never an accept. */
+/* A failed lookup is an internal error, and never accepts the message. */
 static void a_mailbox_that_cannot_be_read_is_trouble(void **state)
 {
 	struct fixture *fixture = *state;
@@ -177,7 +177,8 @@ static void incoming_mail_needs_a_signature(void **state)
 		assert_string_equal(verdict.text, cases[i].text);
 		cm_message_free(&delivery.message);
 
-		/* An address literal has no domain to ask; an outgoing message has no need. */
+		/* An address literal has no domain to query; an outgoing message needs no
+		   signature. */
 		for (int direction = 0; direction < 2; direction++) {
 			delivery.message = cm_message_begin(
 			    fixture->policy, (enum cm_direction)direction, "<alice@[192.0.2.1]>");
@@ -193,7 +194,7 @@ static void incoming_mail_needs_a_signature(void **state)
 	free(usual);
 }
 
-/* A relay without a name has no key; its users' addresses are theirs all the same. */
+/* A relay without a name has no key; still, only its users may use their addresses. */
 static void nobody_else_sends_from_our_own_literal(void **state)
 {
 	static const struct {
@@ -276,7 +277,7 @@ static void setup_messages_go_to_oneself(void **state)
 	}
 }
 
-/* Messages of different kinds in several threads at once, as the daemon has them. */
+/* Threads process messages of different kinds at once, as in the daemon. */
 struct worker {
 	struct cm_policy *policy;
 	const char *text;
@@ -325,7 +326,7 @@ static void threads_do_not_disturb_each_other(void **state)
 	free(usual);
 }
 
-/* Calls in the wrong order or missing are our own fault: a 451. */
+/* Calls that are missing or in the wrong order are our own fault: 451. */
 static void a_message_without_end_of_headers_is_trouble(void **state)
 {
 	struct fixture *fixture = *state;

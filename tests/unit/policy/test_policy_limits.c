@@ -1,5 +1,5 @@
 /*
- * test_policy_limits - how many recipients, how much mail, and whose mail is not taken at all
+ * test_policy_limits - limits on recipients and on the rate, and blocked senders
  */
 #include "policy_fixture.h"
 
@@ -42,8 +42,8 @@ static struct cm_verdict send_as(struct cm_policy *policy, enum cm_direction dir
 	return verdict;
 }
 
-/* The burst, whatever the writing of the address; and the count goes on under a new configuration.
-   What ends before the end of its headers does not count: anybody might have begun it. */
+/* The burst is counted for all spellings of the address, and across configurations. A message
+   that ends before its end of headers does not count, because the login may not match yet. */
 static void senders_have_a_rate(void **state)
 {
 	struct fixture *fixture = *state;

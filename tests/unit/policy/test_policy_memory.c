@@ -1,7 +1,7 @@
 /*
- * test_policy_memory - judging a message takes little heap, whatever is in it, and gives it back
+ * test_policy_memory - checking a message needs little heap, whatever it contains, and frees it
  *
- * The bodies are made while they are given, so that what is counted is the policy's.
+ * The bodies are generated in pieces, so that only the policy's memory counts.
  */
 #include "support.h"
 
@@ -31,7 +31,8 @@ static const char before[] =
     "-----BEGIN PGP MESSAGE-----\r\n\r\n";
 static const char after[] = "-----END PGP MESSAGE-----\r\n--abc--\r\n";
 
-/* A message whose body is first, then line again and again, then last. Returns the heap it took. */
+/* A message whose body is first, then line repeatedly, then last. Returns the heap that it
+   needed. */
 static size_t judge(enum cm_direction direction, const char *first, const char *line,
 		    const char *last, enum cm_reason *reason_r)
 {
@@ -81,7 +82,7 @@ static void little_heap_for_any_large_message(void **state)
 	enum cm_reason reason;
 
 	(void)state;
-	/* GLib keeps what it needed once. */
+	/* GLib keeps the memory of its first use. */
 	judge(CM_DIRECTION_OUT, before, "AAAA\r\n", after, &reason);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		size_t heap =
@@ -93,8 +94,9 @@ static void little_heap_for_any_large_message(void **state)
 	}
 }
 
-/* One that passes: 76 characters a line, 57 bytes of packets. Its first line is the SEIPD's header
-   and the first bytes of its body; 0xd2 0xff, the length and the version in base64. */
+/* A message that passes: 76 characters a line, 57 bytes of packets. Its first line is the
+   SEIPD's header and the first bytes of its body; 0xd2 0xff, the length and the version in
+   base64. */
 static void little_heap_for_a_large_message_that_passes(void **state)
 {
 	static const char line[] =
@@ -118,7 +120,7 @@ static void little_heap_for_a_large_message_that_passes(void **state)
 	size_t heap;
 
 	(void)state;
-	/* The armor's one line of data, between its empty line and its end line. */
+	/* The armor's only line of data, between its empty line and its end line. */
 	*strstr(armor, "-----END") = '\0';
 	assert_true(asprintf(&first, "%s%s", before, strchr(armor, '\n') + 2) > 0);
 	heap = judge(CM_DIRECTION_OUT, first, line, after, &reason);

@@ -1,5 +1,6 @@
 /*
- * test_policy_recipients - who exists, who takes cleartext, and whom a bounce may go to
+ * test_policy_recipients - which recipients exist, which accept cleartext, and which senders may
+ * get a bounce
  */
 #include "policy_fixture.h"
 
@@ -18,7 +19,7 @@ static void one_recipient_that_refuses_cleartext_is_enough(void **state)
 	    {{"<carol+tag@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
 	    {{"<carol+@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
 	    {{"<Carol+a+b@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
-	    /* what the mail server makes carol@relay.test of */
+	    /* the mail server turns this into carol@relay.test */
 	    {{"<carol>"}, CM_REASON_NOT_ENCRYPTED},
 	    {{"<\"carol\"@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
 	    {{"<\"carol+a\"@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
@@ -68,7 +69,7 @@ static void one_recipient_must_exist(void **state)
 	    {{"<BOB+tag@Relay.Test>"}, CM_REASON_ENCRYPTED},
 	    {{"<nobody@relay.test>", "<bob@relay.test>"}, CM_REASON_ENCRYPTED},
 	    {{"<bob@relay.test>", "<nobody@relay.test>"}, CM_REASON_ENCRYPTED},
-	    /* that only the mail server can read */
+	    /* addresses that only the mail server can read */
 	    {{"<\"bob\"@relay.test>"}, CM_REASON_ENCRYPTED},
 	    {{"<nobody@relay.test>"}, CM_REASON_NO_SUCH_USER},
 	    {{"<nobody+bob@relay.test>"}, CM_REASON_NO_SUCH_USER},
@@ -124,7 +125,7 @@ static void send_to(struct cm_policy *policy, const struct envelope *cases, size
 	free(text);
 }
 
-/* Clients show a refusal and no bounce. */
+/* Clients show a refusal, but no bounce. */
 static void a_message_that_reaches_nobody_does_not_leave(void **state)
 {
 	static const struct envelope cases[] = {
@@ -139,10 +140,10 @@ static void a_message_that_reaches_nobody_does_not_leave(void **state)
 	    {{"<nobody@relay.test>", "<x@peer.test>"}, CM_REASON_ENCRYPTED},
 	    {{"<nobody@relay.test>", "<x@[127.0.0.1]>"}, CM_REASON_ENCRYPTED},
 	    {{"<x@peer.test>"}, CM_REASON_ENCRYPTED},
-	    /* that only the mail server can read */
+	    /* addresses that only the mail server can read */
 	    {{"<nobody%relay.test@relay.test>"}, CM_REASON_ENCRYPTED},
 	    {{"<postmaster>"}, CM_REASON_ENCRYPTED},
-	    /* a copy for the sender's other devices reaches nobody else */
+	    /* a copy for the sender's own devices reaches no other recipient */
 	    {{"<alice@relay.test>"}, CM_REASON_ENCRYPTED},
 	    {{"<alice+tag@relay.test>"}, CM_REASON_ENCRYPTED},
 	    {{"<alice@relay.test>", "<nobody@relay.test>"}, CM_REASON_NO_SUCH_USER},
@@ -189,7 +190,7 @@ static void nor_one_for_domains_without_exchange_alone(void **state)
 	free(list);
 }
 
-/* Who does not encrypt learns nothing of who exists. */
+/* A sender who does not encrypt learns nothing about accounts. */
 static void content_is_judged_before_recipients(void **state)
 {
 	static const char text[] = FROM_LINE "Subject: hi\n\nHello\n";
@@ -200,7 +201,7 @@ static void content_is_judged_before_recipients(void **state)
 	    CM_REASON_NOT_ENCRYPTED);
 }
 
-/* A peer whose signature is wrong learns nothing of who exists. */
+/* A peer whose signature is invalid learns nothing about accounts. */
 static void strangers_are_not_told_who_exists(void **state)
 {
 	struct fixture *fixture = *state;

@@ -1,5 +1,5 @@
 /*
- * test_policy_report - what a bounce must be to reach somebody who takes encrypted mail alone
+ * test_policy_report - bounces that are accepted for users who accept only encrypted mail
  */
 #include "policy_fixture.h"
 
@@ -33,7 +33,7 @@
 /* Postfix 3.7 */
 #define POSTFIX HEADER TEXT STATUS RETURNED END_OF_REPORT
 
-/* Exim 4.96 with a body that is cut off */
+/* Exim 4.96 with a truncated body */
 #define EXIM                                                                                       \
 	"From: Mail Delivery System <Mailer-Daemon@peer.test>\n"                                   \
 	"Auto-Submitted: auto-replied\nX-Failed-Recipients: nobody@peer.test\n"                    \
@@ -54,7 +54,7 @@
 	"-----BEGIN PGP MESSAGE-----\n\nwV4DeqB+4eryPcc5bQ2meBaABRI6p07en3iccGMAC+bIJSE9rSK8\n\n"  \
 	"--x--\n"
 
-/* Gmail's, as far as it is plain text: it gives no report-type in quotes and no Description. */
+/* Gmail's, as plain text: it quotes no report-type and has no Description. */
 #define GMAIL                                                                                      \
 	"From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>\n"                           \
 	"Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"                                        \
@@ -72,7 +72,7 @@
 	"--x\nContent-Type: message/rfc822\n\n"                                                    \
 	"Message-ID: <1@localhost>\nSubject: [...]\n\n--x--\n"
 
-/* The returned message of a peer that gives back all of a secure-join request. */
+/* The returned message of a peer that returns the whole secure-join request. */
 #define RETURNED_JOIN                                                                              \
 	"--x\nContent-Type: message/rfc822\n\nMessage-ID: <1@localhost>\n"                         \
 	"Secure-Join: vc-request\nMIME-Version: 1.0\n"                                             \
@@ -119,7 +119,7 @@ static void bounces_of_mail_servers_pass(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		if (judge(*state, "<>", cases[i].text, &from) != CM_REASON_BOUNCE)
 			fail_msg("case %zu", i);
-		/* No name of anybody's choice is shown. */
+		/* No display name chosen by others is shown. */
 		assert_non_null(from);
 		assert_string_equal(from, cases[i].from);
 		assert_int_equal(judge(*state, "<x@peer.test>", cases[i].text, &from),
@@ -208,14 +208,14 @@ static void what_only_looks_like_a_bounce_does_not_pass(void **state)
 			fail_msg("case %zu: %s, not %s\n%s", i, cm_reason_name(reason),
 				 cm_reason_name(impostors[i].reason), text);
 		assert_null(from);
-		/* Who takes cleartext takes it. */
+		/* Recipients who accept cleartext get it. */
 		test_expect(((struct fixture *)*state)->policy, CM_DIRECTION_IN, "<bob@relay.test>",
 			    text, CM_REASON_CLEARTEXT_ALLOWED, i);
 		free(text);
 	}
 }
 
-/* No part is a way to send a lot of text. */
+/* No part allows to send much text. */
 static void the_texts_of_a_bounce_are_bounded(void **state)
 {
 	static const char *const places[] = {"be delivered.\n", "Action: failed\n",

@@ -1,6 +1,6 @@
 /*
- * test_policy_secure_join - the one cleartext message of two clients without keys, and what is not
- * it
+ * test_policy_secure_join - the one cleartext message of two clients without keys, and messages
+ * that only resemble it
  */
 #include "policy_fixture.h"
 

@@ -47,7 +47,7 @@ static void a_burst_and_then_one_a_period(void **state)
 	assert_int_equal(take_many(*state, "a@x", 60, 10, start + 3600 * SECOND), 10);
 }
 
-/* Refused tries cost nothing: whoever waits may send, however often he tried. */
+/* Refused attempts cost nothing: a sender who waits may send, however often it tried. */
 static void tries_do_not_count(void **state)
 {
 	uint64_t start = 1000 * SECOND;
@@ -86,8 +86,8 @@ static void odd_settings(void **state)
 	assert_true(cm_rate_limit_take(*state, "d@x", 1, 1, 61 * SECOND));
 }
 
-/* More senders at once than the table has places: all of them may send, nearly none too much, and
-   no memory is added. */
+/* More senders at once than the table has places: all of them may send, almost none exceeds
+   its rate, and no memory is added. */
 static void a_million_senders(void **state)
 {
 	unsigned int first = 0, again = 0;
@@ -98,7 +98,8 @@ static void a_million_senders(void **state)
 		first += cm_rate_limit_take(*state, key, 60, 1, 1000 * SECOND);
 	}
 	assert_int_equal(first, 1000000);
-	/* Those who were forgotten may send again: at least the places of the table remember. */
+	/* Senders that were forgotten may send again: the table remembers at least as many as
+	   it has places. */
 	for (unsigned int i = 900000; i < 1000000; i++) {
 		snprintf(key, sizeof(key), "user%u@relay.test", i);
 		again += cm_rate_limit_take(*state, key, 60, 1, 1000 * SECOND);

@@ -1,8 +1,8 @@
 /*
- * fuzz_config - all of chatmail.ini
+ * fuzz_config - the whole of chatmail.ini
  *
- * A file that is accepted has a value for every key, and these values in a file of their own are
- * the same configuration.
+ * An accepted file has a value for every key; a file written with these values is the same
+ * configuration.
  */
 #include "fuzz.h"
 

@@ -1,7 +1,7 @@
 /*
- * fuzz_ini - chatmail.ini's format
+ * fuzz_ini - the format of chatmail.ini
  *
- * Whatever is read has no line break in it, and means the same when it is written again.
+ * A value that was read contains no line break, and means the same when it is written again.
  */
 #include "fuzz.h"
 

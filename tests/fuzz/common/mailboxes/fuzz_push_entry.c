@@ -1,8 +1,8 @@
 /*
  * fuzz_push_entry - a file of the notification queue
  *
- * What is accepted has an address usable as a path's component and a valid token, and means the
- * same when it is written again.
+ * An accepted entry has an address that is safe as a path component, and a valid token; written
+ * again, it means the same.
  */
 #include "fuzz.h"
 

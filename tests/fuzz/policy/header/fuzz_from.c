@@ -1,5 +1,5 @@
 /*
- * fuzz_from - the From header, and what leaves of it
+ * fuzz_from - the From header, and its outgoing form
  */
 #include "fuzz.h"
 
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* What leaves is the same address, and nothing beside it. */
+/* The outgoing value is the same address and nothing else. */
 static void check_rewritten(const char *value, const struct cm_address *address)
 {
 	struct cm_header_rewrite rewrite;

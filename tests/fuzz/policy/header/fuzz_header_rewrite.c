@@ -1,5 +1,6 @@
 /*
- * fuzz_header_rewrite - what leaves of a header, as lines "Name: value" with folding
+ * fuzz_header_rewrite - the outgoing form of header fields, given as lines "Name: value" with
+ * folding
  */
 #include "fuzz.h"
 
@@ -11,8 +12,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* What leaves is printable or white space, folded, in short lines, and stays if it is sent again.
- */
+/* The outgoing value is printable or white space, folded, in short lines; rewriting it again
+   changes nothing. */
 static void check_value(const char *name, const char *value, bool changed)
 {
 	struct cm_header_rewrite again;

@@ -1,5 +1,5 @@
 /*
- * fuzz_dot_stuffing - a posted message cannot end before its end, however it is cut
+ * fuzz_dot_stuffing - a posted message cannot end early, wherever it is split
  */
 #include "fuzz.h"
 
@@ -37,7 +37,7 @@ static struct output stuffed(const char *data, size_t size, size_t piece)
 	return output;
 }
 
-/* No line, wherever a reader sees one begin, is a lone dot. */
+/* No line is a lone dot, wherever a reader assumes its beginning. */
 static void check(const struct output *output)
 {
 	require(output->length >= 2);

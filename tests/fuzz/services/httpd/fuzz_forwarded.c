@@ -1,5 +1,5 @@
 /*
- * fuzz_forwarded - who asks, by X-Forwarded-For; the first byte chooses the peer
+ * fuzz_forwarded - the client's address in X-Forwarded-For; the first byte chooses the peer
  */
 #include "fuzz.h"
 
@@ -29,14 +29,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(field != NULL);
 	source = cm_httpd_source(&local, field);
 	require(source.length == 4 || source.length == 8);
-	/* What a client writes in front of the proxy's word changes nothing. */
+	/* Text that a client writes before the proxy's address changes nothing. */
 	longer = malloc(strlen(field) + sizeof("192.0.2.1, "));
 	require(longer != NULL);
 	strcpy(longer, "192.0.2.1,");
 	strcat(longer, field);
 	other = cm_httpd_source(&local, longer);
 	require(same(&source, &other));
-	/* A stranger is not believed. */
+	/* The field is ignored if it comes from a stranger. */
 	source = cm_httpd_source((const struct sockaddr *)&stranger, field);
 	other = cm_source_ipv4(&stranger.sin_addr);
 	require(same(&source, &other));

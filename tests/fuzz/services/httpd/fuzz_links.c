@@ -10,7 +10,7 @@
 
 #define START "dcaccount:https://relay.test"
 
-/* ":PORT" or nothing, "/new", and "?TOKEN" or nothing: whatever the request says. */
+/* ":PORT" or nothing, "/new", and "?TOKEN" or nothing, whatever the request contains. */
 static void check(const char *link, const char *token)
 {
 	bool with_token = cm_invitation_token_valid(token);

@@ -1,8 +1,9 @@
 /*
- * fuzz_push_targets - the notifier's targets in memory, driven by the bytes as a list of operations
+ * fuzz_push_targets - the notifier's targets in memory, driven by the bytes as a list of
+ * operations
  *
- * Beside it runs a model that knows for each name where it is. An entry is never lost or doubled, a
- * token is never in flight twice, nor sent again before the hold is over.
+ * A model keeps track of each name. An entry is never lost or duplicated; a token is never in
+ * flight twice, nor sent again before the hold is over.
  */
 #include "fuzz.h"
 
@@ -22,10 +23,10 @@ struct model {
 	bool present[NAMES];
 	size_t count;
 	struct target *flying[TOKENS];
-	int64_t sent[TOKENS]; /* when last; negative: never */
+	int64_t sent[TOKENS]; /* time of the last one; negative: never */
 };
 
-/* Names tell their token, so that any entry can be asked. */
+/* The name contains the token, so that each entry's token is known. */
 static void make_name(char *name, size_t size, unsigned int number)
 {
 	snprintf(name, size, "%u.%u", number, number % TOKENS);
@@ -57,7 +58,7 @@ static void expired(void *context, const char *name)
 
 	require(model->flying[token] == NULL);
 	gone(model, name);
-	/* With its last entry the target goes, and its hold. */
+	/* The target disappears with its last entry, and so does its hold. */
 	model->sent[token] = -1;
 }
 
@@ -109,7 +110,7 @@ static void send_next(struct model *model, unsigned int classes)
 	model->sent[token] = model->now;
 }
 
-/* What all entries of an answered target have in common is their token. */
+/* All entries of a finished target have the same token. */
 static void finish(struct model *model, unsigned int token)
 {
 	struct target *target = model->flying[token];
@@ -162,7 +163,7 @@ static void operate(struct model *model, unsigned int byte, unsigned int argumen
 		forget(model, token);
 }
 
-/* Everything that is in it comes out at last. */
+/* Takes out all entries. */
 static void drain(struct model *model)
 {
 	for (unsigned int token = 0; token < TOKENS; token++)

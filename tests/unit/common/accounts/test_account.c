@@ -155,14 +155,14 @@ static void test_last_seen(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mtime, day + 86400);
 
-	/* Once a day is enough: the times are not set again. */
+	/* The time is set at most once a day. */
 	times[1].tv_sec = day + 86400;
 	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 	assert_int_equal(cm_account_seen(config, &user, day + 2 * 86400 - 1, &err), CM_ACCOUNT_OK);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_atime, 1);
 
-	/* A new password is no login. */
+	/* A new password does not count as a login. */
 	assert_int_equal(cm_account_set_password(config, &user, "{PLAIN}new", &err), CM_ACCOUNT_OK);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mtime, day + 86400);
@@ -170,7 +170,7 @@ static void test_last_seen(void **state)
 	cm_config_free(&config);
 }
 
-/* Creates with this child's own hash; the exit status says who won. */
+/* Creates the account with this child's own hash; the exit status is the result. */
 static void race_child(const struct cm_config *config, const struct cm_address *user, int number)
 {
 	struct cm_error err = {""};
@@ -232,7 +232,7 @@ static void assert_unreachable(const struct cm_config *config, const struct cm_a
 	assert_int_equal(cm_account_recipient(config, user, &refuses, &err), CM_ACCOUNT_TROUBLE);
 }
 
-/* Without CAP_DAC_OVERRIDE nobody writes to a directory of mode 0500; root would. */
+/* Without CAP_DAC_OVERRIDE a directory of mode 0500 is read-only; root could write. */
 static void check_as_nobody(const struct cm_config *config, const struct cm_address *user)
 {
 	int status;

@@ -1,5 +1,5 @@
 /*
- * test_backends - on which of several machines an account is
+ * test_backends - the backend of an account
  */
 #include "support.h"
 
@@ -66,7 +66,7 @@ static void test_draining(void **state)
 	for (size_t i = 0; i < 100; i++) {
 		char host[CM_BACKEND_HOST_SIZE];
 
-		/* It is still asked, in its place. */
+		/* It still gets its turn. */
 		second |= first("10.0.0.1 -10.0.0.2", i, host) == 1;
 		assert_string_equal(host, "10.0.0.1");
 	}
@@ -119,7 +119,7 @@ static void test_notes(void **state)
 	assert_non_null(strstr(err.text, "being moved"));
 	assert_string_equal(host, "10.0.0.9");
 	assert_true(cm_backends_note(config, &address, NULL, &err));
-	/* Nobody listens there. */
+	/* No server listens there. */
 	assert_int_equal(cm_backends_find(config, &address, host, &err), CM_ACCOUNT_TROUBLE);
 	assert_non_null(strstr(err.text, "127.0.0.1"));
 	cm_config_free(&config);

@@ -25,7 +25,8 @@ static void test_random_text(void **state)
 	assert_string_equal(text, "");
 }
 
-/* 256 is no multiple of 36: without rejection the first four characters come more often. */
+/* 256 is not a multiple of 36: without rejection the first four characters would be more
+   frequent. */
 static void test_no_character_is_likelier(void **state)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";

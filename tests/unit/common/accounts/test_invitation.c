@@ -1,5 +1,5 @@
 /*
- * test_invitation - a use and its account: both or neither
+ * test_invitation - a use of an invitation and its account: both exist or neither
  */
 #include "support.h"
 
@@ -164,7 +164,8 @@ static void test_last_use_changes_it(void **state)
 	assert_true(kept.changed > 1000);
 }
 
-/* Whoever is killed while a use is locked leaves a hash in it, and a mailbox without a password. */
+/* A process that is killed while a use is locked leaves a hash in it, and a mailbox without a
+   password. */
 static void test_what_a_killed_one_left_is_used(void **state)
 {
 	char path[512], *hash;

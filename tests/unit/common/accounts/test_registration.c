@@ -7,7 +7,7 @@
 
 #define NOW (UINT64_C(2000000000) * 1000)
 
-/* Nothing that this machine could be short of. */
+/* Limits that this machine cannot exceed. */
 #define PLENTY "max_load_1m = 100000\nmin_available_memory = 1M\nmin_free_disk_space = 1M\n"
 
 static enum cm_registration check(const char *directory, const char *ini, const char *name,
@@ -50,7 +50,7 @@ static void test_names(void **state)
 		    true);
 }
 
-/* A stranger with such a name could speak for the relay, or get a certificate for its domain. */
+/* A stranger with such a name could act for the relay, or get a certificate for its domain. */
 static void test_role_names(void **state)
 {
 	static const char any_length[] =
@@ -86,7 +86,7 @@ static void test_passwords(void **state)
 	password[8] = '\0';
 	assert_int_equal(check(*state, PLENTY, "abcdefghi@relay.test", password),
 			 CM_REGISTRATION_REFUSED_PASSWORD);
-	/* eight characters of two bytes each are eight, nine are nine */
+	/* eight characters of two bytes each count as eight, nine as nine */
 	assert_int_equal(check(*state, PLENTY, "abcdefghi@relay.test",
 			       "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"),
 			 CM_REGISTRATION_REFUSED_PASSWORD);
@@ -108,7 +108,7 @@ static void test_modes(void **state)
 			 CM_REGISTRATION_ALLOWED);
 }
 
-/* Delta Chat's sign of an account that its user did not ask for: 23 letters and digits. */
+/* Delta Chat's mark of an account that its user did not request: 23 letters and digits. */
 static void test_automatic_accounts(void **state)
 {
 	static const char name[] = "abcdefghi@relay.test";
@@ -136,12 +136,12 @@ static void test_every_refusal_has_a_sentence(void **state)
 
 		assert_non_null(sentence);
 		assert_int_equal(sentence[strlen(sentence) - 1], '.');
-		/* Clients take this word for a wrong password. */
+		/* Clients interpret this word as a wrong password. */
 		assert_null(strcasestr(sentence, "authentication"));
 	}
 }
 
-/* What is refused for another reason does not count for the rates. */
+/* Refusals for other reasons do not count for the rates. */
 static void test_order(void **state)
 {
 	static const char ini[] = PLENTY "max_new_accounts_per_minute = 1\n";

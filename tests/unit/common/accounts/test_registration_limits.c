@@ -75,13 +75,13 @@ static void test_total(void **state)
 	struct cm_limits *limits = open_limits(*state);
 
 	assert_int_equal(take(limits, config, ipv4("192.0.2.1"), NOW), CM_RATE_OK);
-	/* what one rate refuses is not counted by the other */
+	/* a refusal by one rate is not counted by the other */
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(take(limits, config, ipv4("192.0.2.1"), NOW), CM_RATE_SOURCE);
 	assert_int_equal(take(limits, config, ipv4("192.0.2.2"), NOW), CM_RATE_OK);
 	assert_int_equal(take(limits, config, ipv4("192.0.2.3"), NOW), CM_RATE_TOTAL);
 	assert_int_equal(take(limits, config, ipv4("192.0.2.3"), NOW + 30000), CM_RATE_OK);
-	/* a client of unknown address counts for the total only */
+	/* a client of unknown address counts only for the total */
 	assert_int_equal(take(limits, config, (struct cm_source){.length = 0}, NOW + 60000),
 			 CM_RATE_OK);
 	assert_int_equal(take(limits, config, (struct cm_source){.length = 0}, NOW + 90000),
@@ -120,7 +120,7 @@ static void test_give_back(void **state)
 	}
 	assert_int_equal(take(limits, config, source, NOW), CM_RATE_OK);
 	assert_int_equal(take(limits, config, source, NOW), CM_RATE_SOURCE);
-	/* what was never taken cannot be given back */
+	/* a use that was never taken cannot be given back */
 	source = ipv4("192.0.2.2");
 	cm_limits_give_back(limits, config, &source);
 	assert_int_equal(take(limits, config, source, NOW), CM_RATE_OK);
@@ -129,7 +129,7 @@ static void test_give_back(void **state)
 	cm_config_free(&config);
 }
 
-/* Refused attempts from a million sources neither grow the file nor free anybody's rate. */
+/* Refused attempts from a million sources neither grow the file nor reset a rate. */
 static void test_flood(void **state)
 {
 	struct cm_config *config = test_config(*state, "max_new_accounts_per_ip_per_hour = 1\n"
@@ -155,7 +155,7 @@ static void test_flood(void **state)
 	cm_config_free(&config);
 }
 
-/* More sources than places: the oldest are forgotten, nobody is refused for want of a place. */
+/* More sources than places: the oldest are forgotten, and none is refused for lack of a place. */
 static void test_more_sources_than_places(void **state)
 {
 	struct cm_config *config = test_config(*state, "max_new_accounts_per_ip_per_hour = 1\n"
@@ -219,7 +219,7 @@ static void test_foreign_file_is_replaced(void **state)
 	limits = open_limits(*state);
 	assert_int_equal(take(limits, config, ipv4("192.0.2.1"), NOW), CM_RATE_OK);
 	cm_limits_close(&limits);
-	/* the state outlives the processes */
+	/* the state survives the processes */
 	limits = open_limits(*state);
 	assert_int_equal(take(limits, config, ipv4("192.0.2.1"), NOW), CM_RATE_SOURCE);
 	cm_limits_close(&limits);
@@ -235,7 +235,7 @@ static void test_foreign_file_is_replaced(void **state)
 	cm_config_free(&config);
 }
 
-/* A clock that was wrong when the file was written locks nobody out. */
+/* A clock that was wrong when the file was written does not block registration. */
 static void test_clock_set_back(void **state)
 {
 	struct cm_config *config = test_config(*state, "max_new_accounts_per_ip_per_hour = 1\n"

@@ -1,5 +1,5 @@
 /*
- * test_resources - when the machine is too busy or too full for new accounts
+ * test_resources - refusing new accounts on a busy or full machine
  */
 #include "support.h"
 
@@ -39,7 +39,7 @@ static void test_limits(void **state)
 			 CM_RESOURCE_DISK, "min_free_disk_space = 10000000G is not met: ");
 }
 
-/* The load of a machine that is as busy as it can be grows with its processors. */
+/* The load of a busy machine grows with its processors. */
 static void test_load_is_of_each_processor(void **state)
 {
 	double load, limit;
@@ -55,7 +55,7 @@ static void test_load_is_of_each_processor(void **state)
 	assert_resources(*state, ini, CM_RESOURCE_OK, "");
 }
 
-/* A file system may have bytes enough and inodes too few, whoever made so many small files. */
+/* A file system with many small files may run out of inodes before it runs out of bytes. */
 static void test_inodes(void **state)
 {
 	const char *directory = *state;

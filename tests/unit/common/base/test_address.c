@@ -1,5 +1,5 @@
 /*
- * test_address - what is an address and what is not
+ * test_address - valid and invalid addresses
  */
 #include "support.h"
 
@@ -70,7 +70,7 @@ static const struct expectation addresses[] = {
     {"\xf4\x90\x80\x80@relay.test", NULL},
 };
 
-/* Quotes around a local part of which an address can be made without them. */
+/* Quotes around a local part that is valid without them. */
 static const struct expectation quoted[] = {
     {"\"user\"@relay.test", "user@relay.test"},
     {"\".a..B.\"@Relay.test", ".a..b.@relay.test"},

@@ -1,5 +1,5 @@
 /*
- * test_options - command lines: what is stored, what is refused
+ * test_options - command lines: which values are stored, which lines are refused
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -85,7 +85,7 @@ static void test_values_are_stored(void **state)
 	assert_string_equal(words[0], "a");
 	assert_string_equal(words[1], "d");
 	assert_null(words[2]);
-	/* Short options in one word, and nothing left of the first line. */
+	/* Short options in one word, and no state left from the first line. */
 	assert_int_equal(PARSE("-vfb", "--", "-v"), -1);
 	assert_true(values.verbose);
 	assert_string_equal(values.from, "b");
@@ -121,7 +121,7 @@ static void test_help_and_version(void **state)
 	assert_int_equal(PARSE("-h"), 0);
 	assert_int_equal(PARSE("--version"), 0);
 	assert_int_equal(PARSE("-V"), 0);
-	/* The first one counts. */
+	/* The first option counts. */
 	assert_int_equal(PARSE("--nonsense", "--help"), 2);
 }
 

@@ -1,5 +1,5 @@
 /*
- * test_redact - log lines of other programs without addresses
+ * test_redact - removing addresses from log lines of other programs
  */
 #include "support.h"
 

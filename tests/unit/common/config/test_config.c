@@ -179,7 +179,7 @@ static void test_long_line(void **state)
 	assert_string_equal(config->privacy_postal, text + start);
 	cm_config_free(&config);
 
-	/* However long a wrong value is, what it must be is said. */
+	/* However long a wrong value is, the error says what is required. */
 	strcpy(text, BASE "max_load_1m =");
 	for (int word = 0; word < 500; word++)
 		strcat(text, " word");
@@ -187,7 +187,7 @@ static void test_long_line(void **state)
 	assert_non_null(strstr(err.text, "...: this must be a number"));
 }
 
-/* A comment is never part of a value, however long it is and wherever it stands. */
+/* A comment is never part of a value, however long and wherever it is. */
 static void test_long_comments(void **state)
 {
 	char text[4096] = BASE "acme_email = a@b.test\n# ";
@@ -225,7 +225,7 @@ static void test_long_white_space(void **state)
 	cm_config_free(&config);
 }
 
-/* As upstream reads them: nothing in the line of a value is a comment. */
+/* As upstream reads them: a value's line contains no comment. */
 static void test_semicolons(void **state)
 {
 	char text[1024] =
@@ -245,7 +245,7 @@ static void test_semicolons(void **state)
 	cm_config_free(&config);
 }
 
-/* The configuration of chatmail/relay, as its operators have it; old keys are only warned about. */
+/* The configuration of chatmail/relay as its operators have it; old keys cause only warnings. */
 static void test_file_of_upstream(void **state)
 {
 	struct cm_config *config = load_good(
@@ -279,7 +279,7 @@ static void test_unknown_keys(void **state)
 	assert_non_null(strstr(last_warning, "chatmail.ini:3: the key 'foo' is unknown"));
 	cm_config_free(&config);
 
-	/* A section is warned about once. */
+	/* A section causes one warning. */
 	config = load_good(state, "early = 1\nlate = 2\n" BASE
 				  "[privacy:relay.test]\nmail_domain = x\npassthrough_senders =\n"
 				  "  a@b.test\n  c@d.test\nprivacy_postal = One Street\n  Town\n");
@@ -322,7 +322,7 @@ static const struct {
     {BASE "password_min_length = 9d\n", "this must be a number from 1"},
     {BASE "max_mailbox_size = 5K\n", "max_mailbox_size = 5K: this must be a size"},
     {BASE "max_mailbox_size = 18446744073709551615G\n", "this must be a size"},
-    /* To Postfix it would mean no limit, to chatmail-expire that every message is too many. */
+    /* For Postfix it would mean no limit, for chatmail-expire that every message is too large. */
     {BASE "max_message_size = 0\n", "max_message_size = 0: this must be a size in bytes"},
     {BASE "max_mailbox_size = 0\n", "max_mailbox_size = 0: this must be a size like"},
     {BASE "max_message_size = many\n", "this must be a size in bytes"},
@@ -408,7 +408,7 @@ static void test_nul_byte_and_missing_file(void **state)
 	free(path);
 }
 
-/* What cm_config_get() says of a default configuration is what the table calls the default. */
+/* cm_config_get() of a default configuration returns the defaults of the table. */
 static void test_keys(void **state)
 {
 	struct cm_config *config = load_good(state, BASE);

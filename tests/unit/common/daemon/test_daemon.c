@@ -1,5 +1,5 @@
 /*
- * test_daemon - command line, background start, PID file and signals, for real in child processes
+ * test_daemon - command line, background start, PID file and signals, in real child processes
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 #include "pid_file.h"
 #include "privileges.h"
 
-/* Runs the function in a child; its exit status. */
+/* Runs the function in a child; returns its exit status. */
 static int in_child(int (*function)(const char *), const char *argument)
 {
 	pid_t child = fork();
@@ -54,7 +54,7 @@ static void test_pid_file_is_exclusive(void **state)
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/pid", directory);
 
-	/* left behind by a process that is gone: no obstacle */
+	/* a file of a process that is gone is no obstacle */
 	assert_int_equal(in_child(take_pid_file, path), 0);
 	fd = cm_pid_file_open(path, &err);
 	assert_true(fd >= 0);
@@ -69,7 +69,7 @@ static void test_pid_file_is_exclusive(void **state)
 	rmdir(directory);
 }
 
-/* What an ordinary user may have put there, for root to write to. */
+/* Files that an ordinary user may have placed there for root to write to. */
 static void test_pid_file_of_another_kind(void **state)
 {
 	char directory[] = "/tmp/cm-daemon-XXXXXX", other[64], path[64];
@@ -168,7 +168,7 @@ static bool open_as_root(void *context, const struct cm_daemon *daemon, struct c
 	return access(daemon->pid_path, R_OK) == 0;
 }
 
-/* What a main() does; the exit status of the process that was started. */
+/* Does the work of a main(); returns the exit status of the starting process. */
 static int start(const char *what)
 {
 	struct cm_daemon daemon = {.name = NULL};

@@ -1,4 +1,5 @@
-/* What a process in the sandbox can and cannot do. Each test is a child, as there is no way out. */
+/* What a process in the sandbox can and cannot do. Each test runs in a child, because a
+   process cannot leave its sandbox. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,7 @@ static char directory[] = "/tmp/test_sandbox.XXXXXX";
 static char path[64], other[64];
 static const char *top; /* for cm_sandbox_allow_top() */
 
-/* The line of the first expectation that was not met: the child's exit status. */
+/* The exit status of the child is the line of the first failed expectation. */
 #define EXPECT(condition)                                                                          \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -52,7 +53,7 @@ static const char *top; /* for cm_sandbox_allow_top() */
 #define REFUSED(call)                                                                              \
 	((call) == -1 && (errno == ENOSYS || errno == EACCES || errno == EPERM || errno == EXDEV))
 
-/* The wait status of a child that acts. */
+/* The wait status of a child that runs act(). */
 static int child_status(bool network, void (*act)(void))
 {
 	pid_t child = fork();
@@ -83,7 +84,7 @@ static void in_sandbox(bool network, void (*act)(void))
 		fail_msg("an expectation in line %d (modulo 256)", WEXITSTATUS(status));
 }
 
-/* False where the kernel that runs this test has no Landlock of that version. */
+/* False if this test's kernel has no Landlock of that version. */
 static bool landlock(long version)
 {
 	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= version;
@@ -128,7 +129,7 @@ static void test_files_that_are_allowed(void **state)
 	in_sandbox(false, act_files);
 }
 
-/* Where the mailboxes are on another disk, and their old path leads there. */
+/* The mailboxes are on another disk, and a link leads there. */
 static char elsewhere[] = "/var/tmp/test_sandbox.XXXXXX";
 static char link_path[80], linked_file[160];
 
@@ -149,7 +150,7 @@ static void test_a_link_to_another_top(void **state)
 	snprintf(linked_file, sizeof(linked_file), "%s/file", link_path);
 	top = link_path;
 	in_sandbox(false, act_linked);
-	/* What is not there yet, below it. */
+	/* A path below it that does not exist yet. */
 	snprintf(missing, sizeof(missing), "%s/new/domain", link_path);
 	top = missing;
 	in_sandbox(false, act_linked);
@@ -183,7 +184,7 @@ static void act_abort(void)
 	abort();
 }
 
-/* A program that aborts must die of it, not hang. */
+/* A program that aborts must end by that, not hang. */
 static void test_a_program_can_still_abort(void **state)
 {
 	int status = child_status(false, act_abort);

@@ -1,5 +1,5 @@
 /*
- * test_federation - which domains mail is exchanged with
+ * test_federation - the domains with which mail is exchanged
  */
 #include "support.h"
 

@@ -1,5 +1,5 @@
 /*
- * test_peer_list - an operator's list, and that a change of it counts at once
+ * test_peer_list - an operator's list, whose changes take effect at once
  */
 #include "support.h"
 
@@ -129,7 +129,7 @@ static void changes_count_at_once(void **state)
 	free(path);
 }
 
-/* The file system's clock does not tell these apart, nor does the size. */
+/* Neither the file system's clock nor the size distinguishes these versions. */
 static void changes_in_quick_succession_count(void **state)
 {
 	struct cm_peer_list *blocked = open_list(*state);
@@ -143,7 +143,7 @@ static void changes_in_quick_succession_count(void **state)
 	cm_peer_list_free(&blocked);
 }
 
-/* A program may set the time of a file that it wrote; not that of the change. */
+/* A program may set the modification time of its file, but not the change time. */
 static void an_old_time_hides_no_change(void **state)
 {
 	static const struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
@@ -161,7 +161,7 @@ static void an_old_time_hides_no_change(void **state)
 	free(path);
 }
 
-/* A list that is lost for a moment, as editors do it, is not an empty list. */
+/* A file that is missing for a moment, as editors leave it, is not an empty list. */
 static void what_cannot_be_read_changes_nothing(void **state)
 {
 	struct cm_peer_list *blocked = open_list(*state);
@@ -188,7 +188,7 @@ static void what_cannot_be_read_changes_nothing(void **state)
 	free(path);
 }
 
-/* A configuration is read again while the file cannot be. */
+/* The configuration is read again while the list cannot be read. */
 static void a_renewed_list_is_the_same(void **state)
 {
 	char *path = test_path(*state, "blocked"), *other = test_path(*state, "other");

@@ -20,7 +20,7 @@ static void test_names(void **state)
 	    {"1.x,S=5,S=6", true, 1, 6},
 	    {"1.x,S=5,S=", true, 1, 5},
 	    {"1.x,S=18446744073709551616", true, 1, UINT64_MAX},
-	    {"1.,S=5", false, 0, 0}, /* nothing between the dot and the size */
+	    {"1.,S=5", false, 0, 0}, /* no digits between the dot and the size */
 	    {"1x,S=5", false, 0, 0},
 	    {".x,S=5", false, 0, 0},
 	    {"x1.x,S=5", false, 0, 0},

@@ -41,7 +41,7 @@ static void test_set_and_get(void **state)
 	assert_tokens(*state, NOW, "");
 	set(*state, "openpgp:one", NOW);
 	set(*state, "two", NOW + 10);
-	/* Each time it is set its time stamp is renewed, and a token that is set is not doubled. */
+	/* Setting a token again renews its time stamp and does not duplicate it. */
 	set(*state, "openpgp:one", NOW + 11);
 	assert_tokens(*state, NOW + 11, "two openpgp:one");
 	set(*state, "openpgp:one", NOW + 11);
@@ -70,7 +70,7 @@ static void test_lifetime(void **state)
 	assert_tokens(*state, NOW + CM_TOKEN_LIFETIME, "");
 	assert_tokens(*state, NOW - CM_TOKEN_FUTURE_MAX, "t");
 	assert_tokens(*state, NOW - CM_TOKEN_FUTURE_MAX - 1, "");
-	/* renewed when it is set again, and expired ones are dropped from the file */
+	/* renewed when it is set again; expired ones are dropped from the file */
 	set(*state, "t", NOW + CM_TOKEN_LIFETIME - 5);
 	assert_tokens(*state, NOW + CM_TOKEN_LIFETIME, "t");
 	set(*state, "u", NOW + 3 * (time_t)CM_TOKEN_LIFETIME);
@@ -101,7 +101,7 @@ static void test_upstream_forms(void **state)
 	set(*state, "z", NOW + 1);
 	assert_tokens(*state, NOW + 1, "x y z");
 
-	/* The tokens of a list age from the first set on, also of one that is in it. */
+	/* The tokens of a list age from the first set on, which may be of one of them. */
 	test_write_text(*state, "metadata.json", "{\"devicetoken\": [\"x\", \"y\"]}");
 	set(*state, "x", NOW);
 	assert_tokens(*state, NOW, "x y");
@@ -149,7 +149,7 @@ static void test_bounds(void **state)
 	assert_tokens(*state, NOW + CM_TOKENS_MAX, expected);
 }
 
-/* Upstream bounds nothing: each token more would be a notification more for each message. */
+/* Upstream has no limit: each further token would be another notification for each message. */
 static void test_more_than_we_keep(void **state)
 {
 	enum { COUNT = 20000 };

@@ -76,8 +76,8 @@ static void wait_for_all(size_t count)
 	}
 }
 
-/* Counts in PROCESSES processes that begin together: they wait for the end of a pipe, or the first
-   would be done before the last begins. Each opens the file itself. */
+/* Counts in PROCESSES processes that start together: they wait for the end of a pipe, because
+   otherwise the first would finish before the last begins. Each opens the file itself. */
 static void count_together(const struct place *place, unsigned int increments)
 {
 	int start[2];
@@ -123,7 +123,7 @@ static void test_concurrent_processes(void **state)
 	cm_stats_close(&stats);
 }
 
-/* Whoever makes the file, all count in the same one. */
+/* Whichever process creates the file, all count in the same one. */
 static void test_concurrent_creation(void **state)
 {
 	const struct place *place = *state;
@@ -193,7 +193,7 @@ static void test_mode_does_not_depend_on_umask(void **state)
 	cm_stats_close(&stats);
 }
 
-/* Root (chatmailctl) comes first: the daemons' user must still be able to open the file. */
+/* If root (chatmailctl) creates the file, the daemons' user must still be able to open it. */
 static void test_file_belongs_to_directory_owner(void **state)
 {
 	const struct place *place = *state;
@@ -209,7 +209,7 @@ static void test_file_belongs_to_directory_owner(void **state)
 	cm_stats_close(&stats);
 }
 
-/* Counts one as an ordinary user. 0 if the file is that user's to write now. */
+/* Counts one as an ordinary user. Returns 0 if the user can write to the file. */
 static int count_as(const struct place *place, uid_t user)
 {
 	int status;
@@ -227,7 +227,7 @@ static int count_as(const struct place *place, uid_t user)
 	return status;
 }
 
-/* Copied there by root, say: it is the daemons' directory. */
+/* The file may have been copied by root; the directory belongs to the daemons' user. */
 static void test_file_of_somebody_else_is_replaced(void **state)
 {
 	const struct place *place = *state;
@@ -258,7 +258,7 @@ static void overwrite(const struct place *place, off_t offset, const void *bytes
 	close(fd);
 }
 
-/* Each byte of magic, version, size and hash matters. */
+/* Every byte of magic, version, size and hash matters. */
 static void test_other_layout_is_replaced(void **state)
 {
 	const struct place *place = *state;
@@ -276,8 +276,7 @@ static void test_other_layout_is_replaced(void **state)
 		struct cm_stats *new = must_open(place);
 		assert_int_not_equal(inode(place), before);
 		assert_int_equal(cm_stats_value(new, CM_STAT_LOGINS), 0);
-		/* Who still holds the old file is not harmed and does not count into the new one.
-		 */
+		/* A process with the old file is not harmed and does not count in the new one. */
 		cm_stats_add(old, CM_STAT_LOGINS, 1);
 		assert_int_equal(cm_stats_value(new, CM_STAT_LOGINS), 0);
 		close(fd);

@@ -44,7 +44,7 @@ static void test_openmetrics_text(void **state)
 	cm_stats_close(&stats);
 }
 
-/* A family is announced once, so its rows must stand together in the table. */
+/* A family is described once, so its rows must be adjacent in the table. */
 static void test_rows_of_a_metric_stand_together(void **state)
 {
 	(void)state;

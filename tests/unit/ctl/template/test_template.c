@@ -41,7 +41,7 @@ static void test_rendered(void **state)
 	    {"a = {{domain}}\n", "a = relay.test\n"},
 	    {"{{domain}}{{domain}} {{yes}}\n", "relay.testrelay.test true\n"},
 	    {"{{empty}}\n", "\n"},
-	    /* a value is not rendered again */
+	    /* a value is not rendered itself */
 	    {"{{braces}}\n", "{{domain}}\n"},
 	    {"{domain} $domain %{user} %u }}\n", "{domain} $domain %{user} %u }}\n"},
 	    {"%if yes\na\n%end\nb\n", "a\nb\n"},
@@ -51,7 +51,8 @@ static void test_rendered(void **state)
 	    {"%if !empty\na\n%else\nb\n%end\n", "a\n"},
 	    {"%if !yes\na\n%else\nb\n%end", "b\n"},
 	    {"%if yes\n%if no\na\n%else\nb\n%end\nc\n%end\n", "b\nc\n"},
-	    /* nothing inside a branch that is not taken is written, whatever its own condition */
+	    /* no text in a branch that is not taken is written, whatever its inner conditions
+	       are */
 	    {"%if no\n%if yes\na\n%else\nb\n%end\nc\n%else\nd\n%end\n", "d\n"},
 	    /* a line that only resembles a directive */
 	    {"%Y\n%\n a%if\n", "%Y\n%\n a%if\n"},
@@ -98,7 +99,7 @@ static void test_wrong(void **state)
 	}
 }
 
-/* A name longer than any setting's is refused, not cut to one that exists. */
+/* A name longer than any setting's is refused, not truncated to an existing name. */
 static void test_long_name(void **state)
 {
 	struct cm_error err = {""};

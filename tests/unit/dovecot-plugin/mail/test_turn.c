@@ -9,7 +9,7 @@
 
 #include "turn.h"
 
-/* Of Dovecot's lib.h, whose macros do not go with cmocka's. */
+/* From Dovecot's lib.h, whose macros conflict with cmocka's. */
 void lib_init(void);
 void lib_deinit(void);
 
@@ -26,7 +26,7 @@ static struct cm_config *config_with(const char *directory, const char *key, con
 	return config;
 }
 
-/* Expected by: printf %s 2000432000 | openssl dgst -sha1 -hmac north -binary | base64 */
+/* Expected value from: printf %s 2000432000 | openssl dgst -sha1 -hmac north -binary | base64 */
 static void test_computed(void **state)
 {
 	struct cm_config *config = config_with(*state, "turn_secret_file", "secret");
@@ -65,7 +65,7 @@ static void test_host(void **state)
 	cm_config_free(&config);
 }
 
-/* Clients take the address of a relay without a name as it is, without brackets. */
+/* Clients need the address of a relay without a name, without brackets. */
 static void test_host_of_an_address(void **state)
 {
 	static const struct {
@@ -99,7 +99,7 @@ static void test_host_of_an_address(void **state)
 	}
 }
 
-/* A daemon that answers one connection, and ends. */
+/* A daemon that answers one connection and exits. */
 static pid_t start_daemon(const char *path, const char *answer)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -1,8 +1,8 @@
 /*
- * test_second_reader - a message that GMime reads otherwise than we did does not pass
+ * test_second_reader - a message that GMime reads differently does not pass
  *
- * Whole messages hardly show this, because our own readers are stricter; here each reads another
- * text.
+ * Whole messages hardly show this, because our own readers are stricter; so each reader gets
+ * another text here.
  */
 #include "support.h"
 
@@ -11,7 +11,7 @@
 #include "pgp_mime.h"
 #include "second_reader.h"
 
-/* What our readers saw of READ. */
+/* The result of our readers for READ. */
 #define READ READ_WITH("abc")
 #define READ_WITH(boundary)                                                                        \
 	"Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\";\n"             \

@@ -1,5 +1,5 @@
 /*
- * test_usual_form - what passes without GMime is what GMime reads as we do
+ * test_usual_form - GMime agrees with us about messages that pass without it
  */
 #include "support.h"
 
@@ -12,7 +12,7 @@
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 #define BOUNDARY     "OIsSQdQ5_=.-z"
 
-/* Skeletons as Delta Chat of several years, Thunderbird and others make them. */
+/* Skeletons of Delta Chat's versions, Thunderbird and others. */
 static const char *const usual[] = {
     "Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\";\n"
     "\tboundary=\"" BOUNDARY "\"\n\n"
@@ -30,7 +30,7 @@ static const char *const usual[] = {
     "--" BOUNDARY "--\n",
 };
 
-/* What our own readers saw of all these. */
+/* The result of our own readers for all of these. */
 static void set_up(struct cm_mime *mime, struct cm_pgp_mime *pgp, struct cm_finding *finding)
 {
 	*finding = (struct cm_finding){0};
@@ -40,7 +40,7 @@ static void set_up(struct cm_mime *mime, struct cm_pgp_mime *pgp, struct cm_find
 	strcpy(mime->part[1].type, "application/octet-stream");
 }
 
-/* True if the text is of the usual form; fails if GMime then reads it otherwise. */
+/* True if the text is of the usual form; fails if GMime reads it differently. */
 static bool is_usual(char *text, size_t length)
 {
 	struct cm_skeleton skeleton = {.text = text, .length = length, .size = length};
@@ -139,7 +139,7 @@ static void a_boundary_with_a_meaning_is_for_gmime(void **state)
 	}
 }
 
-/* Each byte replaced by each other, and each inserted everywhere. */
+/* Each byte is replaced by every other, and every byte is inserted everywhere. */
 static void gmime_agrees_with_every_mutant(void **state)
 {
 	size_t passed = 0;
@@ -161,7 +161,8 @@ static void gmime_agrees_with_every_mutant(void **state)
 		}
 		free(text);
 	}
-	/* Besides the texts themselves: here and there a space for a tab, or for none. */
+	/* Besides the texts themselves, few mutants pass: those with a space for a tab, or
+	   without one. */
 	assert_in_range(passed, 2 * strlen(usual[1]), 4 * strlen(usual[0]));
 }
 

@@ -1,5 +1,5 @@
 /*
- * test_from_header - the one address of a From header
+ * test_from_header - the single address of a From header
  */
 #include "support.h"
 
@@ -74,7 +74,7 @@ static const struct {
     {".\"a@[](\"<alice@relay.test>", NULL},
     {"\"A\\", NULL},
     {"(A <alice@relay.test>", NULL},
-    /* for who does not know comments */
+    /* what a reader without support for comments would see */
     {"(<a@b.test>, ) alice@relay.test", NULL},
     {"(a@b.test) alice@relay.test", NULL},
     {"(a, b) alice@relay.test", NULL},

@@ -1,11 +1,11 @@
 /*
- * test_header_rewrite - what leaves of each field of an outgoing header
+ * test_header_rewrite - the outgoing form of each field
  */
 #include "support.h"
 
 #include "header_rewrite.h"
 
-/* What Delta Chat writes, and its old versions, stays as it is. */
+/* Fields of current and old versions of Delta Chat stay unchanged. */
 static const char *const kept[][2] = {
     {"From", " <alice@relay.test>"},
     {"To", " \"hidden-recipients\": ;"},
@@ -38,7 +38,7 @@ static const char *const kept[][2] = {
     {"Autocrypt", " addr=a@b.test; prefer-encrypt=mutual; keydata=mDMEawbsBhYJKwYBBAHaRw8BAQdA"},
 };
 
-/* What it becomes; NULL: deleted. */
+/* The outgoing form; NULL: deleted. */
 static const struct {
 	const char *name, *value, *leaves;
 } changed[] = {
@@ -115,7 +115,7 @@ static const struct {
     {"Content-Disposition", " attachment; filename=noon", NULL},
     {"Content-Description", " noon", NULL},
     {"Content-ID", " <noon@noon>", NULL},
-    /* how to read the body */
+    /* fields that describe the body */
     {"MIME-Version", " 1.0 (noon)", " 1.0"},
     {"Content-Type",
      " Multipart/Encrypted; boundary=abc; name=\"Meet me at noon\"; "
@@ -190,7 +190,7 @@ static void test_no_text_leaves(void **state)
 		expect(i, changed[i].name, changed[i].value, changed[i].leaves);
 }
 
-/* Only the first field of a name leaves; the mail server counts them without regard to case. */
+/* Only the first field of a name leaves; the mail server counts names case-insensitively. */
 static void test_fields_are_counted_by_name(void **state)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 /*
- * test_expire_race - a login in the very moment of expiry
+ * test_expire_race - a login at the moment of expiry
  */
 #include "support.h"
 
@@ -26,7 +26,7 @@ static void make_unused_account(const struct cm_config *config, const struct cm_
 	free(directory);
 }
 
-/* The login, in a process of its own, which exits with the account's status. */
+/* Logs in, in a separate process, whose exit status is that of the account. */
 static pid_t log_in(const struct cm_config *config, const struct cm_address *user, time_t now,
 		    const int start[2])
 {
@@ -43,7 +43,8 @@ static pid_t log_in(const struct cm_config *config, const struct cm_address *use
 	_exit((int)cm_account_seen(config, user, now, &err));
 }
 
-/* Whichever comes first, the user is right: logged in and the account is there, or it is not. */
+/* Whichever comes first, the result is consistent: the login succeeds and the account exists,
+   or neither. */
 static void race(const struct cm_config *config, const struct cm_address *user, int mailboxes,
 		 int trash, const struct expire_rules *rules)
 {

@@ -1,5 +1,5 @@
 /*
- * test_expire_rules - what is old enough to go, at the limits and with odd numbers
+ * test_expire_rules - what is old enough to be deleted, at the limits and with odd numbers
  */
 #include "support.h"
 

@@ -84,7 +84,7 @@ static void test_what_fails_together_counts_once(void **state)
 		assert_false(gate_failure(&gate, 1000 + i, 2000, 0, 0));
 	assert_int_equal(gate.failures, 1);
 	assert_int_equal(gate_allowance(&gate, 0, 0, 2000), WINDOW / 2);
-	/* and those that were started since break too */
+	/* and the requests started since then break, too */
 	assert_false(gate_failure(&gate, 2001, 2100, 0, 0));
 	assert_int_equal(gate.failures, 2);
 	assert_int_equal(gate_allowance(&gate, 0, 0, 2100), WINDOW / 4);
@@ -107,7 +107,7 @@ static void test_probes_get_rarer(void **state)
 		assert_true(wait >= last && wait <= 64000 + 16000);
 		last = wait;
 		now = gate.probe_at;
-		/* one, and only when nothing else is out */
+		/* one, and only when no other is in flight */
 		assert_int_equal(gate_allowance(&gate, 0, 0, now), 1);
 		assert_int_equal(gate_allowance(&gate, 1, 1, now), 0);
 		gate_probe_started(&gate, now, 0);
@@ -128,7 +128,7 @@ static void test_opening_starts_small(void **state)
 	gate_probe_started(&gate, gate.probe_at, 0);
 	assert_true(gate_success(&gate));
 	assert_int_equal(gate_allowance(&gate, 0, 0, 0), GATE_WINDOW_START + 1);
-	/* and the next closing begins with the short delay again */
+	/* the next closing begins with the short delay again */
 	close_gate(&gate, 0);
 	assert_in_range(gate.probe_at, 8000, 10000 + GATE_FAILURES);
 }
@@ -141,7 +141,7 @@ static void test_retry_after(void **state)
 	assert_true(gate_failure(&gate, 0, 0, 30000, 0));
 	assert_int_equal(gate_allowance(&gate, 0, 0, 29999), 0);
 	assert_int_equal(gate_allowance(&gate, 0, 0, 30000), 1);
-	/* bounded, whatever is asked for */
+	/* bounded, whatever Retry-After says */
 	assert_false(gate_failure(&gate, 0, 0, INT64_MAX, UINT32_MAX));
 	assert_in_range(gate.probe_at, 600000, 750000);
 }

@@ -37,7 +37,7 @@ static void test_deadline(void **state)
 	assert_false(schedule_expired(arrival, arrival + 5 * 3600 - 1));
 	assert_true(schedule_expired(arrival, arrival + 5 * 3600));
 	assert_false(schedule_expired(arrival, arrival - 100000));
-	/* what a file may claim must not overflow */
+	/* values in a file must not cause an overflow */
 	assert_true(schedule_expired(INT64_MIN / 2, arrival));
 	assert_false(schedule_expired(INT64_MAX, arrival));
 }

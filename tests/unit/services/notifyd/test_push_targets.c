@@ -1,5 +1,5 @@
 /*
- * test_push_targets - the notifier's targets in memory: order, collapsing, hold, bounds
+ * test_push_targets - the notifier's targets in memory: order, coalescing, hold, bounds
  */
 #include "support.h"
 
@@ -53,7 +53,7 @@ static size_t count(const struct target *target)
 	return result;
 }
 
-/* What happens after a good answer. */
+/* The steps after a successful reply. */
 static void answer(struct targets *targets, struct target *target, int64_t now)
 {
 	while (target_entries(target) != NULL)
@@ -121,7 +121,7 @@ static void test_hold_after_request(void **state)
 	(void)state;
 	add_fresh(targets, "a", 1, 0);
 	target = next(targets, 0);
-	/* comes while the request is out: not part of it */
+	/* arrives while the request is in flight: not part of it */
 	add_fresh(targets, "b", 1, 10);
 	assert_int_equal(count(target), 1);
 	assert_null(next(targets, 10));
@@ -135,13 +135,13 @@ static void test_hold_after_request(void **state)
 	answer(targets, target, TARGET_HOLD);
 	assert_int_equal(targets_length(targets), 0);
 
-	/* nor is there one while the target only holds */
+	/* nor while the target is only held */
 	targets_expire(targets, 0, NULL, NULL);
 	add_fresh(targets, "held", 1, TARGET_HOLD + 1);
 	assert_null(next(targets, TARGET_HOLD + 1));
 	answer(targets, next(targets, 2 * TARGET_HOLD), 2 * TARGET_HOLD);
 
-	/* the hold is over, and the target forgotten */
+	/* the hold is over, and the target is removed */
 	assert_null(next(targets, 10 * TARGET_HOLD));
 	assert_int_equal(targets_next_due(targets, ALL, 10 * TARGET_HOLD), INT64_MAX);
 	add_fresh(targets, "d", 1, 10 * TARGET_HOLD);
@@ -170,10 +170,10 @@ static void test_failed_waits(void **state)
 	add_fresh(targets, "b", 1, 20000);
 	target = next(targets, 20000);
 	assert_int_equal(count(target), 2);
-	/* but it takes no place of those that have not failed yet */
+	/* but it takes no place from targets that have not failed yet */
 	assert_int_equal(target_class(target), TARGET_RETRY);
 
-	/* nor if it came while the failing request was out */
+	/* nor if it arrived while the failing request was in flight */
 	add_fresh(targets, "c", 1, 20001);
 	targets_defer(targets, target, 200000);
 	assert_null(next(targets, 20002));
@@ -211,7 +211,7 @@ static void test_classes_take_turns(void **state)
 	for (int i = 0; i < TARGET_CLASSES; i++)
 		assert_int_equal(seen[i], 1);
 
-	/* one of them can be left out */
+	/* one of them can be skipped */
 	for (int i = 0; i < 2; i++) {
 		assert_non_null(targets_next(targets, ALL & ~(1U << TARGET_RETRY), 0, &class));
 		assert_int_not_equal(class, TARGET_RETRY);
@@ -242,7 +242,7 @@ static void test_memory_is_bounded(void **state)
 
 		for (int kind = 0; kind < 3; kind++)
 			snprintf(name[kind], sizeof(name[kind]), "%d-%d", kind, i);
-		/* what was announced comes after the others filled their part */
+		/* new targets come after the others have taken their share */
 		for (int kind = 0; kind < 2; kind++)
 			admitted[kind] += add(targets, &given[kind], 0) == TARGET_ADMITTED;
 		if (i >= 40)
