@@ -9,22 +9,23 @@
 #include "command.h"
 
 static const struct cm_command commands[] = {
-    {"check", cm_command_check, "print whether the relay would accept a message, and why"},
+    {"check", cm_command_check, "print whether the relay would accept a message, and the reason"},
     {"config", cm_command_config, "render the configuration of the servers"},
-    {"certificate", cm_command_certificate, "check the certificate, make the servers read it"},
-    {"init", cm_command_init, "make chatmail.ini, keys and directories of a new relay"},
-    {"invite", cm_command_invite, "make, list and revoke invitations"},
+    {"certificate", cm_command_certificate,
+     "check the certificate, make the servers read it again"},
+    {"init", cm_command_init, "create chatmail.ini, keys and directories for a new relay"},
+    {"invite", cm_command_invite, "create, list and revoke invitations"},
     {"status", cm_command_status, "show the state of the relay"},
-    {"queue", cm_command_queue, "list, retry and discard the mail that waits"},
+    {"queue", cm_command_queue, "list, retry and discard waiting mail"},
     {"log", cm_command_log, "print what the relay logged about a message or an hour"},
-    {"report", cm_command_report, "show the size of the mailboxes and when they were used"},
+    {"report", cm_command_report, "show the size of the mailboxes and their last use"},
     {"user", cm_command_user, "list, block, delete and move accounts"},
-    {"backup", cm_command_backup, "write the whole relay into one archive"},
-    {"restore", cm_command_restore, "restore a relay from such an archive, or verify it"},
-    {"migrate", cm_command_migrate, "move a machine over from upstream's relay, and back"},
+    {"backup", cm_command_backup, "write the whole relay to one archive"},
+    {"restore", cm_command_restore, "restore a relay from an archive, or verify the archive"},
+    {"migrate", cm_command_migrate, "migrate a machine from upstream's relay, or back"},
     {"dns", cm_command_dns, "print the relay's DNS records, or check them"},
     {"expire", cm_command_expire,
-     "delete old messages and unused accounts now: runs chatmail-expire"},
+     "delete old messages and unused accounts now, with chatmail-expire"},
     {NULL, NULL, NULL},
 };
 

@@ -21,7 +21,7 @@
 #include "judge.h"
 #include "options.h"
 
-/* No relay takes larger messages. */
+/* No relay accepts larger messages. */
 #define FILE_MAX ((size_t)1 << 30)
 
 struct job {
@@ -101,14 +101,14 @@ static bool add_recipient(const struct cm_option *option, const char *text, stru
 	return true;
 }
 
-/* Returns -1 to go on, else the exit status. */
+/* Returns -1 to continue, otherwise the exit status. */
 static int parse_options(int argc, char **argv, struct job *job)
 {
 	const struct cm_option options[] = {
 	    {.name = "direction",
 	     .letter = 'd',
 	     .argument = "in|out",
-	     .help = "in: from another server, DKIM is verified; out: from a user",
+	     .help = "in: from another server, with DKIM verification; out: from a user",
 	     .set = set_direction,
 	     .value = job},
 	    {.name = "from",
@@ -120,13 +120,13 @@ static int parse_options(int argc, char **argv, struct job *job)
 	    {.name = "to",
 	     .letter = 't',
 	     .argument = "ADDR",
-	     .help = "envelope recipient; may be given again",
+	     .help = "envelope recipient; may be repeated",
 	     .set = add_recipient,
 	     .value = job},
 	    CM_OPTION_CONFIG(&job->ini),
 	    {.name = "verbose",
 	     .letter = 'v',
-	     .help = "also print the structure that was seen and what was found",
+	     .help = "also print the structure of the message and what was found",
 	     .set = cm_option_switch,
 	     .value = &job->verbose},
 	    {.name = "json", .help = "print JSON", .set = cm_option_switch, .value = &job->json},
@@ -135,10 +135,10 @@ static int parse_options(int argc, char **argv, struct job *job)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "--direction in|out --from ADDR --to ADDR... [-c INI] [-v] [--json] FILE|-",
-	    .summary = "Says whether the relay would take the message in FILE (-: standard input) "
-		       "and why: prints\n"
-		       "\"accept REASON\" or \"CODE text\". Exit status: 0 accept, 1 refuse, 2 "
-		       "trouble.",
+	    .summary =
+		"Checks whether the relay would accept the message in FILE (-: standard "
+		"input), and prints\n\"accept REASON\" or \"CODE text\". Exit status: 0 accept, "
+		"1 refuse, 2 error.",
 	    .options = options,
 	    .arguments_max = 1,
 	};
@@ -148,14 +148,14 @@ static int parse_options(int argc, char **argv, struct job *job)
 	if (status >= 0)
 		return status;
 	if (!job->direction_given || job->from == NULL || job->to_count == 0)
-		return cm_options_complain(argv[0], "--direction, --from and --to are needed");
+		return cm_options_complain(argv[0], "--direction, --from and --to are required");
 	if (words[0] == NULL)
-		return cm_options_complain(argv[0], "one FILE is needed, or -");
+		return cm_options_complain(argv[0], "one FILE is required, or -");
 	job->file = words[0];
 	return -1;
 }
 
-/* The whole of the stream, malloc'd; NULL with errno set. */
+/* The whole stream, malloc'd; NULL with errno set. */
 static char *read_stream(FILE *stream, size_t *length_r)
 {
 	size_t size = 65536, length = 0;
@@ -197,7 +197,8 @@ static char *read_file(const char *path, size_t *length_r)
 	return data;
 }
 
-/* Converts a file with bare LF to SMTP's line ends, as signatures cover those. Takes data over. */
+/* Converts a file with bare LF to SMTP's line ends, because signatures cover those. Takes over
+   data. */
 static char *to_wire(char *data, size_t *length)
 {
 	size_t more = 0, out_length = 0;
@@ -220,8 +221,9 @@ static char *to_wire(char *data, size_t *length)
 	return out;
 }
 
-/* The line that separates messages in a mailbox file, ">" before it or not: Postfix makes an
-   X-Mailbox-Line header of each that a message begins with. "From :" may be meant as a field. */
+/* The line that separates messages in an mbox file, with or without ">" before it: Postfix
+   turns each such line at the beginning of a message into an X-Mailbox-Line field. "From :"
+   may be meant as a field. */
 static bool is_separator(const char *line, size_t length)
 {
 	size_t at = 0;
@@ -268,7 +270,7 @@ failed:
 	return false;
 }
 
-/* The envelope; false if that is the end of it. */
+/* Gives the envelope to the judge; false if it decides the message. */
 static bool give_envelope(struct job *job)
 {
 	struct cm_verdict verdict;

@@ -5,7 +5,7 @@
 
 #include "options.h"
 
-/* The longest name's. */
+/* The length of the longest name. */
 static int name_width(const struct cm_command *table)
 {
 	size_t width = 0;
@@ -59,7 +59,7 @@ int cm_command_run(const struct cm_command *table, const char *summary, int argc
 		argv[1] = name;
 		return cm_options_flush(name, table->run(argc - 1, argv + 1));
 	}
-	return cm_options_complain(program, "there is no command %s", argv[1]);
+	return cm_options_complain(program, "unknown command %s", argv[1]);
 }
 
 int cm_command_fail(const char *program, const struct cm_error *err)

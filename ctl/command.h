@@ -5,7 +5,7 @@
  * parses its options with options.h (argv[0] is "chatmailctl NAME", the program of its command
  * line), prints its result on standard output (JSON with --json), errors on standard error, and
  * returns the exit status. A command may have a table of subcommands itself: "chatmailctl config
- * show". Whether the output could be written is checked by the caller.
+ * show". The caller checks whether the output could be written.
  */
 #ifndef CM_COMMAND_H
 #define CM_COMMAND_H
@@ -14,7 +14,7 @@
 #include "error.h"
 #include "options.h"
 
-/* Exit statuses of every subcommand; check alone uses 1 for "refused". */
+/* Exit statuses of every subcommand; only check uses 1 for "refused". */
 #define CM_EXIT_OK      0
 #define CM_EXIT_NO      1
 #define CM_EXIT_TROUBLE 2
@@ -27,8 +27,8 @@ struct cm_command {
 	const char *summary; /* one line for --help */
 };
 
-/* Runs the subcommand that argv[1] names. summary is printed by --help above the list of commands.
-   argv[0] is the program's name with the commands that led here. */
+/* Runs the subcommand that argv[1] names. summary is printed by --help above the list of
+   commands. argv[0] is the program's name with the previous commands. */
 int cm_command_run(const struct cm_command *table, const char *summary, int argc, char **argv);
 
 /* Prints "PROGRAM: ERROR" on standard error and returns CM_EXIT_TROUBLE. */

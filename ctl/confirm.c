@@ -12,7 +12,7 @@ bool cm_confirm(bool assume, const char *question, struct cm_error *err)
 	if (assume)
 		return true;
 	if (!isatty(STDIN_FILENO)) {
-		cm_error_set(err, "standard input is not a terminal: give --yes");
+		cm_error_set(err, "standard input is not a terminal: use --yes");
 		return false;
 	}
 	fprintf(stderr, "%s [y/N] ", question);
@@ -24,7 +24,7 @@ bool cm_confirm(bool assume, const char *question, struct cm_error *err)
 	return false;
 }
 
-/* Byte by byte: stdio would keep a copy, and what follows the line is not ours. */
+/* Byte by byte: stdio would keep a copy, and the input after the line is not ours. */
 static bool read_line(char *buffer, size_t size)
 {
 	size_t length = 0;

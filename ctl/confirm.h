@@ -1,5 +1,5 @@
 /*
- * confirm - ask before what cannot be undone
+ * confirm - ask before an action that cannot be undone
  */
 #ifndef CM_CONFIRM_H
 #define CM_CONFIRM_H
@@ -8,9 +8,9 @@
 
 #include "error.h"
 
-/* Asks the question on standard error ("delete it?", to which " [y/N] " is added) and reads the
-   answer from standard input. False with err filled if the answer is not yes, or if no user can be
-   asked because standard input is not a terminal; assume, the value of --yes, answers for him. */
+/* Asks the question on standard error ("delete it?", to which " [y/N] " is added) and reads
+   the answer from standard input. False with err filled if the answer is not yes, or if
+   standard input is not a terminal; assume, the value of --yes, replaces the answer. */
 bool cm_confirm(bool assume, const char *question, struct cm_error *err);
 
 /* Reads a line from standard input into buffer, without echo and after the prompt if that is a

@@ -1,7 +1,8 @@
 /*
- * expire - chatmailctl expire: runs chatmail-expire, so that one program does everything
+ * expire - chatmailctl expire: run chatmail-expire, so that operators need only one program
  *
  * SYNOPSIS
+ *
  *	chatmailctl expire [options of chatmail-expire(8)]
  */
 #include <errno.h>
@@ -17,6 +18,7 @@ int cm_command_expire(int argc, char **argv)
 {
 	(void)argc;
 	(void)execv(EXPIRE_PROGRAM, argv);
-	fprintf(stderr, "chatmailctl expire: cannot run %s: %s\n", EXPIRE_PROGRAM, strerror(errno));
+	fprintf(stderr, "chatmailctl expire: %s: cannot be run: %s\n", EXPIRE_PROGRAM,
+		strerror(errno));
 	return CM_EXIT_TROUBLE;
 }

@@ -31,7 +31,7 @@ bool cm_output_file_write(const char *path, const char *default_name, const char
 	good =
 	    fd >= 0 && cm_file_write(fd, name, ".tmp.", text, strlen(text), 0644, CM_FILE_REPLACE);
 	if (!good)
-		cm_error_set_errno(err, "cannot write %s", path);
+		cm_error_set_errno(err, "%s: cannot be written", path);
 	if (fd >= 0)
 		close(fd);
 	free(directory);

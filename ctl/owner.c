@@ -22,7 +22,7 @@ bool cm_owner_become(const char *directory, struct cm_error *err)
 
 void cm_owner_return(void)
 {
-	/* This never fails; going on with other rights would be wrong. */
+	/* This never fails; continuing with other rights would be wrong. */
 	if (geteuid() != getuid() && seteuid(getuid()) < 0)
 		abort();
 	if (getegid() != getgid() && setegid(getgid()) < 0)

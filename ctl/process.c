@@ -41,7 +41,8 @@ static int spawn(const char *const *argv, int output, bool errors, pid_t *pid_r)
 	return error;
 }
 
-/* Reads to the end; what is beyond CM_PROCESS_OUTPUT_MAX is dropped, or the writer would block. */
+/* Reads to the end; drops output beyond CM_PROCESS_OUTPUT_MAX, because the writer must not
+   block. */
 static bool collect(int fd, struct cm_process_result *result)
 {
 	FILE *stream = open_memstream(&result->output, &result->length);

@@ -1,5 +1,5 @@
 /*
- * process - run another program and read what it prints
+ * process - run another program and read its output
  */
 #ifndef CM_PROCESS_H
 #define CM_PROCESS_H
@@ -23,10 +23,9 @@ struct cm_process_result {
 	size_t length;
 };
 
-/* Runs argv (found by PATH, the list ends with NULL) with /dev/null as its input and waits for it.
-   It has our real user's rights (see owner.h). The output is what it writes to standard output,
-   with errors also what it writes to standard error. False with err filled if it cannot be run at
-   all. */
+/* Runs argv (found by PATH, terminated by NULL) with /dev/null as its input and waits for it.
+   It has the rights of our real user (see owner.h). The result contains its standard output
+   and, if errors is true, its standard error. False with err filled if it cannot be run. */
 bool cm_process_run(const char *const *argv, bool errors, struct cm_process_result *result_r,
 		    struct cm_error *err);
 

@@ -21,7 +21,8 @@ struct cm_dkim_check {
 	struct cm_dkim_message *message;
 	uint64_t client;
 	struct timespec deadline;
-	/* One per candidate; NULL if another candidate asks for the same name, or on failure. */
+	/* One for each candidate; NULL if another candidate queries the same name, or on
+	   failure. */
 	struct cm_question *questions[CM_DKIM_SIGNATURES_MAX];
 };
 
@@ -96,7 +97,7 @@ void cm_dkim_header(struct cm_dkim_check *check, const char *name, const char *v
 	cm_dkim_message_field(check->message, name, value);
 }
 
-/* Returns the first candidate whose key has the same name: that one asks. */
+/* Returns the first candidate whose key has the same name: that one queries it. */
 static size_t who_asks(const struct cm_dkim_message *message, size_t candidate)
 {
 	const char *name = cm_dkim_message_key_name(message, candidate);
@@ -124,7 +125,7 @@ void cm_dkim_body(struct cm_dkim_check *check, const void *data, size_t length)
 	cm_dkim_message_body(check->message, data, length);
 }
 
-/* RFC 6376 6.1.2: of several key records each may be tried. */
+/* RFC 6376 6.1.2: each of several key records may be tried. */
 static enum cm_dkim_status verify_with_records(const struct cm_dkim_message *message,
 					       size_t candidate, const struct cm_question *question,
 					       const char **why_r)
@@ -163,7 +164,7 @@ static enum cm_dkim_status verify(struct cm_dkim_check *check, size_t candidate,
 		*why_r = "there is no such key in the DNS";
 		return CM_DKIM_INVALID;
 	default:
-		*why_r = "the DNS does not answer now";
+		*why_r = "the DNS does not reply now";
 		return CM_DKIM_TEMPORARY;
 	}
 }

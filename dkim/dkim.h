@@ -1,16 +1,18 @@
 /*
  * dkim - is this message signed by the domain in its From header? (RFC 6376, RFC 8463)
  *
- * Verification with OpenSSL, DNS through libunbound. A signature is acceptable if it verifies, its
- * d= equals the From domain (case-insensitive), it covers every From, has no l=, and is rsa-sha256
- * with a key of at least 1024 bits or ed25519-sha256. One acceptable signature is enough; at most
- * CM_DKIM_SIGNATURES_MAX of the From domain are tried. Nothing a sender writes into another header
- * (Authentication-Results) is looked at. A DNS failure is CM_DKIM_TEMPORARY, never a verdict.
+ * Verification with OpenSSL, DNS through libunbound. A signature is acceptable if it verifies,
+ * its d= equals the From domain (case-insensitive), it covers every From, has no l=, and is
+ * rsa-sha256 with a key of at least 1024 bits or ed25519-sha256. One acceptable signature is
+ * enough; at most CM_DKIM_SIGNATURES_MAX of the From domain are tried. Other header fields that a
+ * sender may write, such as Authentication-Results, are ignored. A DNS failure is
+ * CM_DKIM_TEMPORARY, never a verdict.
  *
- * Not libopendkim: 2.11.0 writes behind a heap block if h= names every field of the message and one
- * more (dkim_canon_selecthdrs(); a message of two fields shows it under valgrind, no valid
- * signature needed), takes the last of two tags of one name, hashes any tag whose name ends in "b"
- * as empty, cuts h= and key records silently, and keeps all of the header for each signature.
+ * Not libopendkim: 2.11.0 writes behind a heap block if h= names every field of the message and
+ * one more (dkim_canon_selecthdrs(); a message of two fields shows it under valgrind, no valid
+ * signature needed), uses the last of two tags with one name, hashes any tag whose name ends in
+ * "b" as empty, truncates h= and key records silently, and keeps the whole header for each
+ * signature.
  *
  * Order of calls:  begin  header*  end_of_headers  body*  end
  */
@@ -23,7 +25,7 @@
 #include "dkim_status.h"
 #include "error.h"
 
-/* How long a message waits for the DNS, from the end of its header on. */
+/* Seconds that a message waits for the DNS after the end of its header. */
 #define CM_DKIM_WAIT_SECONDS 6
 
 /* The DNS resolver with its cache, shared by all threads. */
@@ -41,12 +43,12 @@ struct cm_dkim_check;
 struct cm_dkim_check *cm_dkim_begin(struct cm_dkim *dkim);
 void cm_dkim_check_free(struct cm_dkim_check **check);
 
-/* address: the numeric IP address that the message comes from. Bounds the DNS questions of its
- * network, except loopback's. Before cm_dkim_end_of_headers(). */
+/* address: the numeric IP address of the message's sender. Limits the DNS queries of its
+   network, except loopback's. Call it before cm_dkim_end_of_headers(). */
 void cm_dkim_client(struct cm_dkim_check *check, const char *address);
 /* name and value exactly as received (value without the line end, leading space kept). */
 void cm_dkim_header(struct cm_dkim_check *check, const char *name, const char *value);
-/* from_domain: the domain that must have signed. From here on its keys are looked up. */
+/* from_domain: the domain that must have signed. Starts the queries for its keys. */
 void cm_dkim_end_of_headers(struct cm_dkim_check *check, const char *from_domain);
 void cm_dkim_body(struct cm_dkim_check *check, const void *data, size_t length);
 

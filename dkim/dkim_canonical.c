@@ -126,8 +126,8 @@ bool cm_dkim_body_init(struct cm_dkim_body *body, bool relaxed)
 	return cm_dkim_hash_init(&body->hash);
 }
 
-/* More text follows, so the pending line ends were not the last ones, and the pending white space
- * was not at the end of its line. */
+/* More text follows, so the pending line ends were not the last ones, and the pending white
+   space was not at the end of its line. */
 static inline void add_pending(struct cm_dkim_body *body)
 {
 	for (; body->line_ends > 0; body->line_ends--)
@@ -161,8 +161,8 @@ static const char *find(const char *data, const char *end, char byte)
 	return found != NULL ? found : end;
 }
 
-/* memchr() looks at many bytes at once, and lines of base64 have no blanks. Each kind of blank is
-   looked for again only where it was found, so a line is read three times at most. */
+/* memchr() checks many bytes at once, and lines of base64 have no blanks. Each kind of blank
+   is searched again only where it was found, so a line is read three times at most. */
 static void add_relaxed_line(struct cm_dkim_body *body, const char *data, size_t length)
 {
 	const char *end = data + length;

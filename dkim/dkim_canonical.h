@@ -2,7 +2,7 @@
  * dkim_canonical - the "simple" and "relaxed" forms of header fields and body (RFC 6376 3.4)
  *
  * Both are hashed as they are produced, through a small buffer. A line ends at LF, with or
- * without a CR before it, and is hashed with CRLF; a CR alone is a byte like others.
+ * without a CR before it, and is hashed with CRLF; a bare CR is an ordinary byte.
  */
 #ifndef CM_DKIM_CANONICAL_H
 #define CM_DKIM_CANONICAL_H
@@ -38,9 +38,9 @@ struct cm_dkim_body {
 	struct cm_dkim_hash hash;
 	bool relaxed;
 	bool return_seen;   /* a CR whose next byte is not known yet */
-	bool space_seen;    /* relaxed: white space, perhaps at the line's end */
-	uint64_t line_ends; /* that may be the body's last ones */
-	bool empty;         /* nothing hashed so far */
+	bool space_seen;    /* relaxed: white space that may be at the line's end */
+	uint64_t line_ends; /* that may be the last ones of the body */
+	bool empty;         /* nothing was hashed yet */
 };
 
 bool cm_dkim_body_init(struct cm_dkim_body *body, bool relaxed);

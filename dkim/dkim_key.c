@@ -1,6 +1,6 @@
 /*
- * dkim_key - a key record from the DNS, and whether it verifies a signature (RFC 6376 3.6.1, RFC
- * 8463)
+ * dkim_key - a key record from the DNS, and the verification of a signature with it (RFC 6376
+ * 3.6.1, RFC 8463)
  */
 #include "dkim_key.h"
 
@@ -15,7 +15,7 @@
 #define ED25519_KEY_SIZE       32
 #define ED25519_SIGNATURE_SIZE 64
 
-/* Checks the uses that the record allows for the key. NULL if that covers the signature. */
+/* Checks the uses that the record allows for the key. NULL if they include the signature. */
 static const char *check_use(const struct cm_tag_list *list,
 			     const struct cm_dkim_signature *signature)
 {
@@ -54,8 +54,8 @@ static bool enter(const unsigned char **position, size_t *length, int wanted)
 	return true;
 }
 
-/* Takes the RSAPublicKey out of a SubjectPublicKeyInfo in the form that is published everywhere:
- * d2i_PUBKEY() does the same, but takes five times as long as the verification. */
+/* Unwraps the RSAPublicKey in a SubjectPublicKeyInfo of the usual form: d2i_PUBKEY() does the
+   same, but takes five times as long as the verification. */
 static bool unwrap_rsa(const unsigned char **bytes, size_t *length)
 {
 	/* SEQUENCE { OBJECT rsaEncryption, NULL } */
@@ -77,7 +77,7 @@ static bool unwrap_rsa(const unsigned char **bytes, size_t *length)
 	return true;
 }
 
-/* RFC 6376 says RSAPublicKey, everybody publishes SubjectPublicKeyInfo (its erratum 3758). */
+/* RFC 6376 says RSAPublicKey, but records contain SubjectPublicKeyInfo (its erratum 3758). */
 static EVP_PKEY *read_rsa(const unsigned char *bytes, size_t length)
 {
 	const unsigned char *position;
@@ -167,8 +167,8 @@ out:
 	return answer;
 }
 
-/* Takes this thread's errors from OpenSSL. True if memory ran out: OpenSSL returns the same then as
- * for a wrong key or signature. (Its Ed25519 code leaves no error.) */
+/* Takes this thread's errors from OpenSSL. True if memory ran out: OpenSSL's result is then
+   the same as for a wrong key or signature. (Its Ed25519 code leaves no error.) */
 static bool openssl_lacked_memory(void)
 {
 	bool lacked = false;

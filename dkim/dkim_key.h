@@ -1,6 +1,6 @@
 /*
- * dkim_key - a key record from the DNS, and whether it verifies a signature (RFC 6376 3.6.1, RFC
- * 8463)
+ * dkim_key - a key record from the DNS, and the verification of a signature with it (RFC 6376
+ * 3.6.1, RFC 8463)
  */
 #ifndef CM_DKIM_KEY_H
 #define CM_DKIM_KEY_H
@@ -12,13 +12,13 @@
 #define CM_DKIM_RSA_BITS_MIN 1024 /* RFC 8301 3.2 */
 #define CM_DKIM_RSA_BITS_MAX 8192
 
-/* The longest record that is accepted: an RSA key of 8192 bits and some notes. */
+/* The longest accepted record: an RSA key of 8192 bits and some notes. */
 #define CM_DKIM_RECORD_MAX 4096
 
 enum cm_dkim_answer {
 	CM_DKIM_ANSWER_VALID,
 	CM_DKIM_ANSWER_INVALID,
-	CM_DKIM_ANSWER_TROUBLE, /* an internal failure, such as no memory */
+	CM_DKIM_ANSWER_TROUBLE, /* an internal failure, such as a lack of memory */
 };
 
 /* Verifies the signature over the header's digest with the record's key. *why_r gets a constant

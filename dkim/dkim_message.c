@@ -14,7 +14,7 @@ struct field {
 	size_t offset;
 	size_t name_length;
 	size_t value_length;
-	bool used; /* by the h= being walked */
+	bool used; /* by the h= that is being processed */
 };
 
 struct candidate {
@@ -35,8 +35,8 @@ struct cm_dkim_message {
 	size_t field_count;
 	size_t field_size;
 
-	/* The signatures' tags point into text, which is gone after end_fields: only their own
-	   arrays are used then. */
+	/* The signatures' tags point to text, which is freed in end_fields: afterwards only
+	   their own arrays are used. */
 	struct candidate *candidates[CM_DKIM_SIGNATURES_MAX];
 	size_t candidate_count;
 	size_t tried; /* signatures of the domain, candidates or not */
@@ -161,8 +161,8 @@ static bool field_is(const struct cm_dkim_message *message, const struct field *
 	return true;
 }
 
-/* RFC 6376 5.4.2: of several fields with one name, h= means the last one not used yet. If no field
- * is left, that is not an error. */
+/* RFC 6376 5.4.2: of several fields with one name, h= means the last one not used yet. A
+   missing field is no error. */
 static struct field *take_field(struct cm_dkim_message *message, const char *name, size_t length)
 {
 	for (size_t i = message->field_count; i-- > 0;) {
@@ -195,7 +195,7 @@ static bool hash_own_field(struct cm_dkim_message *message, struct cm_dkim_hash 
 	return true;
 }
 
-/* True if no From field is left that the signature does not cover. */
+/* True if the signature covers every From field. */
 static bool all_from_used(const struct cm_dkim_message *message)
 {
 	for (size_t i = 0; i < message->field_count; i++)
@@ -237,8 +237,8 @@ out:
 	return why;
 }
 
-/* Each name in h=, even of a missing field, costs a walk over the fields. Both are bounded
- * (CM_DKIM_SIGNED_NAMES_MAX, CM_DKIM_HEADER_FIELDS_MAX). */
+/* Each name in h=, even of a missing field, costs a pass over the fields. Both numbers are
+   limited (CM_DKIM_SIGNED_NAMES_MAX, CM_DKIM_HEADER_FIELDS_MAX). */
 static void consider(struct cm_dkim_message *message, struct field *field, const char *domain,
 		     time_t now)
 {

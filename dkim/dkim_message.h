@@ -1,10 +1,10 @@
 /*
  * dkim_message - one message's DKIM signatures and hashes, without the DNS
  *
- * Header fields are kept until the header ends, when it is known which of them are signed; the body
- * is hashed as it passes. The DNS is asked about the candidates only: at most
- * CM_DKIM_SIGNATURES_MAX signatures of the wanted domain that are acceptable so far. Signatures of
- * other domains cannot help, so they cost neither a hash nor a query.
+ * Header fields are kept until the header ends, when it is known which of them are signed; the
+ * body is hashed as it passes. Only the keys of candidates are queried: at most
+ * CM_DKIM_SIGNATURES_MAX signatures of the wanted domain that are acceptable so far. Signatures
+ * of other domains cannot help, so they cost neither a hash nor a query.
  *
  * Order of calls:  new  field*  end_fields  body*  end_body  verify*
  */
@@ -28,7 +28,7 @@ struct cm_dkim_message;
 struct cm_dkim_message *cm_dkim_message_new(void);
 void cm_dkim_message_free(struct cm_dkim_message **message);
 
-/* name and value as received: value without the line's end, leading space kept. */
+/* name and value as received: value without the line end, leading space kept. */
 void cm_dkim_message_field(struct cm_dkim_message *message, const char *name, const char *value);
 
 /* Finds the candidates of the domain (any case) and hashes the header for each. */
@@ -49,7 +49,7 @@ const char *cm_dkim_message_why(const struct cm_dkim_message *message);
 size_t cm_dkim_message_candidates(const struct cm_dkim_message *message);
 const char *cm_dkim_message_key_name(const struct cm_dkim_message *message, size_t candidate);
 
-/* After end_body: false if the body is not the one that was signed, so no key is needed. */
+/* After end_body: false if the body differs from the signed one, so that no key is needed. */
 bool cm_dkim_message_body_matches(const struct cm_dkim_message *message, size_t candidate);
 
 /* Verifies the candidate with a key record. */

@@ -10,10 +10,11 @@
 
 #include "address.h"
 
-/* Seconds that two mail servers' clocks may differ. */
+/* Seconds by which the clocks of two mail servers may differ. */
 #define CLOCK_DRIFT 300
 
-/* Copies a domain name, NUL-terminated. False if it is an address literal, or no domain name. */
+/* Copies a domain name, NUL-terminated. False if it is an address literal, or not a domain
+   name. */
 static bool copy_name(const struct cm_tag *tag, char name_r[CM_DKIM_NAME_SIZE])
 {
 	if (tag->value_length >= CM_DKIM_NAME_SIZE || tag->value_length == 0 ||
@@ -42,7 +43,7 @@ static const char *parse_names(const struct cm_tag_list *list, struct cm_dkim_si
 	return NULL;
 }
 
-/* i= must be d= or below it. It is quoted-printable, so white space in it means nothing. */
+/* i= must be d= or below it. It is quoted-printable, so white space in it is ignored. */
 static const char *parse_identity(const struct cm_tag_list *list,
 				  struct cm_dkim_signature *signature)
 {

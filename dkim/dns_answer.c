@@ -1,5 +1,5 @@
 /*
- * dns_answer - the TXT records in an answer of libunbound
+ * dns_answer - the TXT records in a reply from libunbound
  */
 #include "dns_answer.h"
 

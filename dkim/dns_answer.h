@@ -1,5 +1,5 @@
 /*
- * dns_answer - the TXT records in an answer of libunbound
+ * dns_answer - the TXT records in a reply from libunbound
  *
  * The data comes from a stranger's name server: every length in it is checked.
  */
@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* Answers of one name beyond this are not looked at. */
+/* Further records of one name are ignored. */
 #define CM_RESOLVER_RECORDS_MAX 4
 
 struct ub_result;
@@ -16,11 +16,11 @@ struct ub_result;
 enum cm_resolver_status {
 	CM_RESOLVER_FOUND,
 	CM_RESOLVER_ABSENT,  /* no such name, or no TXT record there */
-	CM_RESOLVER_TROUBLE, /* no answer, or an untrusted one: retry later */
+	CM_RESOLVER_TROUBLE, /* no reply, or an untrusted one: retry later */
 };
 
 struct cm_dns_record {
-	char *text; /* may hold any byte; no NUL ends it */
+	char *text; /* may contain any byte; not NUL-terminated */
 	size_t length;
 };
 
@@ -30,9 +30,9 @@ struct cm_dns_answer {
 	size_t record_count;
 };
 
-/* Reads the result, which may be NULL, of a question that ended with this error of libunbound. At
-   most CM_RESOLVER_RECORDS_MAX records are taken; one that is malformed, or no memory for one,
-   makes the answer CM_RESOLVER_TROUBLE. answer_r needs cm_dns_answer_free() in any case. */
+/* Reads the result, which may be NULL, of a query that ended with this error of libunbound.
+   Takes at most CM_RESOLVER_RECORDS_MAX records; a malformed one, or a lack of memory, makes
+   the answer CM_RESOLVER_TROUBLE. answer_r needs cm_dns_answer_free() in any case. */
 void cm_dns_answer_read(int error, const struct ub_result *result, struct cm_dns_answer *answer_r);
 void cm_dns_answer_free(struct cm_dns_answer *answer);
 

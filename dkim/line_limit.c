@@ -1,5 +1,5 @@
 /*
- * line_limit - breaks long lines as Postfix's SMTP client does
+ * line_limit - break long lines as Postfix's SMTP client does
  */
 #include "line_limit.h"
 
@@ -29,7 +29,7 @@ static void add_text(struct cm_line_limit *limit, const char *text, size_t lengt
 	limit->column += length;
 }
 
-/* The bytes up to and with a line's end. */
+/* The bytes up to and including a line end. */
 static void add_line(struct cm_line_limit *limit, const char *text, size_t length)
 {
 	size_t end = length >= 2 && text[length - 2] == '\r' ? 2 : 1;
@@ -79,7 +79,7 @@ static void write_text(void *context, const char *data, size_t length)
 	fwrite(data, 1, length, context);
 }
 
-/* No line that is too long: the usual case. */
+/* No line is too long: the usual case. */
 static bool fits(size_t max, size_t column, const char *value)
 {
 	for (;;) {

@@ -1,9 +1,9 @@
 /*
- * line_limit - breaks long lines as Postfix's SMTP client does
+ * line_limit - break long lines as Postfix's SMTP client does
  *
- * A line of more than max bytes, its end not counted, is broken after max bytes by CRLF and a
- * space, which counts (Postfix's smtp_text_out()). A line ends at LF, with or without a CR before
- * it.
+ * A line of more than max bytes, without its end, is broken after max bytes by CRLF and a space,
+ * which counts as a byte (Postfix's smtp_text_out()). A line ends at LF, with or without a CR
+ * before it.
  */
 #ifndef CM_LINE_LIMIT_H
 #define CM_LINE_LIMIT_H
@@ -19,7 +19,7 @@ struct cm_line_limit {
 	cm_line_limit_fn *add;
 	void *context;
 	size_t column;    /* bytes of the current line */
-	bool return_seen; /* a CR that may be part of the line's end */
+	bool return_seen; /* a CR that may be part of a line end */
 };
 
 /* max: at least 2. */

@@ -192,7 +192,7 @@ static bool configure(struct ub_ctx *context, const char *server, struct cm_erro
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		error = ub_ctx_set_option(context, options[i].name, options[i].value);
 		if (error != 0) {
-			cm_error_set(err, "libunbound refuses %s %s: %s", options[i].name,
+			cm_error_set(err, "libunbound rejects %s %s: %s", options[i].name,
 				     options[i].value, ub_strerror(error));
 			return false;
 		}
@@ -204,7 +204,7 @@ static bool configure(struct ub_ctx *context, const char *server, struct cm_erro
 	} else {
 		error = ub_ctx_resolvconf(context, NULL);
 		if (error != 0)
-			cm_error_set_errno(err, "cannot read /etc/resolv.conf");
+			cm_error_set_errno(err, "/etc/resolv.conf: cannot be read");
 	}
 	if (error == 0) {
 		error = ub_ctx_async(context, 1);

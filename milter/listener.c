@@ -125,7 +125,7 @@ static bool find_owner(const struct cm_listener_options *options, uid_t *uid_r, 
 		const struct passwd *user = getpwnam(options->user);
 
 		if (user == NULL) {
-			cm_error_set(err, "there is no user %s", options->user);
+			cm_error_set(err, "user %s: does not exist", options->user);
 			return false;
 		}
 		*uid_r = user->pw_uid;
@@ -134,7 +134,7 @@ static bool find_owner(const struct cm_listener_options *options, uid_t *uid_r, 
 		const struct group *group = getgrnam(options->group);
 
 		if (group == NULL) {
-			cm_error_set(err, "there is no group %s", options->group);
+			cm_error_set(err, "group %s: does not exist", options->group);
 			return false;
 		}
 		*gid_r = group->gr_gid;
@@ -155,7 +155,7 @@ static bool give_socket(const struct cm_listener_options *options, struct cm_err
 	/* The directory may be the user's own: its entry may be a link to a file of root's by now.
 	 */
 	if (lchown(unix_path, uid, gid) != 0) {
-		cm_error_set_errno(err, "cannot set the owner of %s", unix_path);
+		cm_error_set_errno(err, "%s: cannot set the owner", unix_path);
 		return false;
 	}
 	return true;

@@ -155,7 +155,7 @@ static void watch_descriptors(void)
 
 	if (near && !logged)
 		cm_log(LOG_WARNING,
-		       "%u descriptors are open, and libmilter can serve %d: lower "
+		       "%u descriptors are open, and libmilter supports %d: lower "
 		       "max_smtp_connections",
 		       open_count, FD_SETSIZE);
 	logged = near;
@@ -200,7 +200,7 @@ static int serve(const struct program *program)
 	}
 	cm_listener_close();
 	if (listener_ended) {
-		cm_error_set(&err, "libmilter gave up");
+		cm_error_set(&err, "libmilter failed");
 		return cm_daemon_fail(&err);
 	}
 	cm_log(LOG_INFO, "stopping");
@@ -260,9 +260,9 @@ int main(int argc, char **argv)
 		    .name = "chatmail-milter",
 		    .synopsis = "[-s SOCKET] [-g GROUP] [-m MODE]",
 		    .summary =
-			"Judges the mail that passes through Postfix, by the milter protocol.",
-		    .closing = "SIGHUP reads the configuration again; SIGTERM ends it after the "
-			       "messages in progress.",
+			"Checks the mail that passes through Postfix, by the milter protocol.",
+		    .closing = "SIGHUP reads the configuration again; SIGTERM ends the program "
+			       "after the messages in progress.",
 		},
 	    .listener = {.socket = DEFAULT_SOCKET, .mode = 0660},
 	};

@@ -94,7 +94,7 @@ static bool header_line(struct cm_mime *mime, const char *line, size_t length)
 	if (length > 0 && (line[0] == ' ' || line[0] == '\t')) {
 		if (mime->field_length == 0 || is_blank(line, length))
 			return cm_finding_set(mime->finding, CM_REASON_AMBIGUOUS_HEADER,
-					      "a line in a part's header that continues nothing");
+					      "a line in a part's header that continues no field");
 		return header_text(mime, "\n", 1) && header_text(mime, line, length);
 	}
 	if (!end_of_field(mime))

@@ -61,7 +61,7 @@ static bool read_token(struct reader *reader, char *out, size_t size)
 	while (is_token(reader->at[length]))
 		length++;
 	if (length == 0)
-		return refuse(reader, "a value that is not of the form RFC 2045 asks for");
+		return refuse(reader, "a value whose form RFC 2045 does not allow");
 	if (length >= size)
 		return refuse(reader, "a value or a parameter's name that is too long");
 	for (size_t i = 0; i < length; i++)
@@ -138,7 +138,7 @@ static bool check_name(struct reader *reader, const struct cm_mime_value *value,
 		if ((length == 8 && memcmp(name, "boundary", 8) == 0) ||
 		    (length == 8 && memcmp(name, "protocol", 8) == 0) ||
 		    (length == 7 && memcmp(name, "charset", 7) == 0))
-			return refuse(reader, "an RFC 2231 form of a parameter that decides");
+			return refuse(reader, "an RFC 2231 form of an important parameter");
 	}
 	if (cm_mime_value_parameter(value, name) != NULL)
 		return refuse(reader, "a parameter given twice");

@@ -150,7 +150,7 @@ const char *cm_header_line_breaks_check(const char *value)
 		if (*c == '\r' && c[1] != '\n')
 			return "a bare CR in a header";
 		if (*c == '\n' && c[1] != ' ' && c[1] != '\t')
-			return "a line break in a header that is no folding";
+			return "a line break in a header that is not folding";
 	}
 	return NULL;
 }

@@ -128,7 +128,7 @@ static bool base64(struct cm_transfer *transfer, const char *line, size_t length
 	       (line[length - 1] == ' ' || line[length - 1] == '\t'))
 		length--;
 	if (!cm_base64_decode(&transfer->base64, line, length, decoded, &decoded_length))
-		return refuse(transfer, "something else than base64 in a base64 part");
+		return refuse(transfer, "a byte in a base64 part that is not base64");
 	return take(transfer, (const char *)decoded, decoded_length);
 }
 

@@ -42,7 +42,7 @@ static bool header_line(struct cm_armor *armor, const char *line, size_t length)
 	if (colon == NULL || colon == line)
 		return refuse(armor, "no empty line after the armor's begin line and headers");
 	if (armor->strict)
-		return refuse(armor, "armor headers where none may be");
+		return refuse(armor, "armor headers in outgoing mail");
 	if (++armor->headers > CM_ARMOR_HEADERS_MAX)
 		return refuse(armor, "too many armor headers");
 	for (const char *c = line; c < colon; c++) {
@@ -109,7 +109,7 @@ static bool data_line(struct cm_armor *armor, const char *line, size_t length)
 	if (armor->strict && length > CM_ARMOR_COLUMNS_MAX)
 		return refuse(armor, "an armor line over 76 columns");
 	if (!cm_base64_decode(&armor->base64, line, length, bytes, &bytes_length))
-		return refuse(armor, "something else than base64 in the armor");
+		return refuse(armor, "a byte in the armor that is not base64");
 	return take_bytes(armor, bytes, bytes_length);
 }
 
@@ -135,7 +135,7 @@ bool cm_armor_line(void *context, const char *line, size_t length)
 		if (length == 0)
 			return true;
 		if (!is_line(line, length, BEGIN_LINE))
-			return refuse(armor, "something else than an armor's begin line");
+			return refuse(armor, "text instead of an armor's begin line");
 		armor->state = CM_ARMOR_HEADERS;
 		return true;
 	case CM_ARMOR_HEADERS:
@@ -151,13 +151,12 @@ bool cm_armor_line(void *context, const char *line, size_t length)
 		if (length == 0 && !armor->strict)
 			return true;
 		if (!is_line(line, length, END_LINE))
-			return refuse(armor,
-				      "something between the armor's checksum and its end line");
+			return refuse(armor, "text between the armor's checksum and its end line");
 		return end_line(armor);
 	case CM_ARMOR_AFTER:
 	default:
 		if (length > 0)
-			return refuse(armor, "something after the armor's end line");
+			return refuse(armor, "text after the armor's end line");
 		return true;
 	}
 }
@@ -165,7 +164,7 @@ bool cm_armor_line(void *context, const char *line, size_t length)
 bool cm_armor_end(struct cm_armor *armor)
 {
 	if (armor->state == CM_ARMOR_BEFORE)
-		return refuse(armor, "no armor at all");
+		return refuse(armor, "no armor");
 	if (armor->state != CM_ARMOR_AFTER)
 		return refuse(armor, "no end line of the armor");
 	return true;

@@ -62,7 +62,7 @@ static bool refuse_tag(struct cm_packets *packets, unsigned int tag)
 	case 21:
 		return refuse(packets, "a padding packet outside the encryption");
 	default:
-		return refuse(packets, "a packet that no encrypted message has");
+		return refuse(packets, "a packet that does not occur in encrypted messages");
 	}
 }
 
@@ -71,7 +71,7 @@ static bool start_packet(struct cm_packets *packets, unsigned char byte)
 	unsigned int tag, length_type;
 
 	if (packets->complete)
-		return refuse(packets, "something after the encrypted data packet");
+		return refuse(packets, "data after the encrypted data packet");
 	if (!(byte & 0x80))
 		return refuse(packets, "a byte that starts no packet");
 	packets->current = (struct cm_packet){.old_format = !(byte & 0x40)};
@@ -101,10 +101,10 @@ static bool finish_packet(struct cm_packets *packets)
 
 	if (packet->tag == TAG_SEIPD) {
 		if (packet->length < (packet->version == 1 ? SEIPD_V1_MIN : SEIPD_V2_MIN))
-			return refuse(packets, "an encrypted data packet too short to be one");
+			return refuse(packets, "an encrypted data packet that is too short");
 		packets->complete = true;
 	} else if (packet->length < ESK_MIN) {
-		return refuse(packets, "a session key packet too short to be one");
+		return refuse(packets, "a session key packet that is too short");
 	}
 	if (packets->count < CM_PACKETS_REMEMBERED)
 		packets->remembered[packets->count] = *packet;
@@ -132,7 +132,8 @@ static bool first_length_byte(struct cm_packets *packets, unsigned char byte)
 	}
 	if (packets->more_chunks) {
 		if (packets->current.tag != TAG_SEIPD)
-			return refuse(packets, "a partial length where none may be");
+			return refuse(packets,
+				      "a partial length in a packet that must not have one");
 		packets->remaining = (uint32_t)1 << (byte & 0x1f);
 		if (!packets->current.partial && packets->remaining < FIRST_CHUNK_MIN)
 			return refuse(packets, "a first partial chunk under 512 bytes");
@@ -232,7 +233,7 @@ bool cm_packets_end(struct cm_packets *packets)
 	if (packets->why != NULL)
 		return false;
 	if (packets->state != CM_PACKETS_TAG)
-		return refuse(packets, "a packet cut short");
+		return refuse(packets, "a truncated packet");
 	if (!packets->complete)
 		return refuse(packets, "no encrypted data packet");
 	return true;

@@ -99,7 +99,7 @@ bool cm_rule_secure_join(struct cm_message *message)
 		return true;
 	if (step == NULL)
 		return not_encrypted(message, CM_REASON_NOT_ENCRYPTED,
-				     "multipart/mixed that is no secure-join request");
+				     "multipart/mixed that is not a secure-join request");
 	cm_secure_join_init(&message->body.join, step, &message->finding);
 	return begin_body(message, CM_BODY_SECURE_JOIN, &cm_secure_join_format,
 			  &message->body.join);

@@ -17,7 +17,8 @@
 
 #define DAY 86400
 
-/* The expiry run may remove a directory between two steps of a creation: then start again. */
+/* The expiry run may remove the directory between two steps of a creation; then the creation
+   starts again. */
 #define CREATE_ATTEMPTS 5
 
 bool cm_account_is_local(const struct cm_config *config, const struct cm_address *address)
@@ -34,7 +35,7 @@ char *cm_account_path(const struct cm_config *config, const struct cm_address *a
 	return path;
 }
 
-/* The text is logged, so it names no address. */
+/* The text is logged, so it contains no address. */
 static enum cm_account_status trouble(struct cm_error *err, const char *what)
 {
 	cm_error_set_errno(err, "mailbox directory: %s", what);
@@ -52,8 +53,8 @@ static int open_mailboxes(const struct cm_config *config, struct cm_error *err)
 	return top;
 }
 
-/* The mailbox is missing below top: the account does not exist, unless top is an empty mount point
- * of root's. */
+/* The mailbox is missing below top: the account does not exist, unless top is root's empty
+   mount point. */
 static enum cm_account_status absence(const struct cm_config *config, int top, struct cm_error *err)
 {
 	if (faccessat(top, ".", W_OK | X_OK, AT_EACCESS) == 0)
@@ -133,7 +134,7 @@ enum cm_account_status cm_account_recipient(const struct cm_config *config,
 	struct stat st;
 	int mailbox;
 
-	/* Backends say only whether there is such an account. */
+	/* Backends report only whether the account exists. */
 	*refuses_cleartext_r = true;
 	if (cm_backends_used(config))
 		return cm_account_lookup(config, address, err);
@@ -217,7 +218,7 @@ static enum cm_account_status make_mailbox(const struct cm_config *config,
 	return status;
 }
 
-/* The flag comes first: an account never exists, not even for a moment, without it. */
+/* The flag comes first: the account never exists without it, not even for a moment. */
 static enum cm_account_status write_flag(int mailbox, struct cm_error *err)
 {
 	int flag = openat(mailbox, CM_ACCOUNT_ENFORCE_FILE,
@@ -265,7 +266,7 @@ static enum cm_account_status try_create(const struct cm_config *config,
 	return status;
 }
 
-/* The new directory's own name must reach the disk too. */
+/* The new directory's name must reach the disk, too. */
 static enum cm_account_status sync_mailboxes(const struct cm_config *config, struct cm_error *err)
 {
 	int top = open(config->mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -308,8 +309,8 @@ static enum cm_account_status move_password(int mailbox, int directory, const ch
 	return CM_ACCOUNT_OK;
 }
 
-/* rename() would replace a password. There is none: the directory is new, and nobody but us knows
-   its name yet. */
+/* rename() would replace a password. There is none: the directory is new, and no other process
+   knows its name yet. */
 enum cm_account_status cm_account_create_from(const struct cm_config *config,
 					      const struct cm_address *address, int directory,
 					      const char *name, struct cm_error *err)

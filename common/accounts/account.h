@@ -3,13 +3,13 @@
  *
  * Upstream's layout (protocol: <mailboxes_dir>/<address>/): `password` holds "{SCHEME}hash", its
  * modification time, rounded down to a day (UTC), is the last-seen time; if `enforceE2EEincoming`
- * exists, cleartext is refused; if `blocked` (our own) exists, logins are refused. Directory scans
- * and look-ups use openat() below mailboxes_dir and never follow a symbolic link of the last
- * component.
+ * exists, cleartext is refused; if `blocked` (not upstream's) exists, logins are refused.
+ * Directory scans and lookups use openat() below mailboxes_dir and never follow a symbolic link
+ * of the last component.
  *
- * The operator makes mailboxes_dir itself. While it is missing, or an account is not there
- * and mailboxes_dir is not ours to write (the empty mount point of a file system that is not
- * mounted), every call is CM_ACCOUNT_TROUBLE: an unmounted disk must not make users strangers.
+ * The installation creates mailboxes_dir. While it is missing, or an account is missing and
+ * mailboxes_dir is not writable (the empty mount point of a file system that is not mounted),
+ * every call returns CM_ACCOUNT_TROUBLE: an unmounted disk must not make accounts look unknown.
  */
 #ifndef CM_ACCOUNT_H
 #define CM_ACCOUNT_H
@@ -26,21 +26,21 @@
 #define CM_ACCOUNT_ENFORCE_FILE  "enforceE2EEincoming"
 #define CM_ACCOUNT_BLOCKED_FILE  "blocked"
 #define CM_ACCOUNT_METADATA_FILE "metadata.json"
-/* In mailboxes_dir: where accounts are moved to be deleted. No '@', so that no program takes it for
- * one. */
+/* In mailboxes_dir: accounts are moved here before they are deleted. The name has no '@', so
+   no program treats it as an account. */
 #define CM_ACCOUNT_TRASH_DIR ".expired"
 /* Prefix of the temporary files that a killed process may leave in a mailbox directory. */
 #define CM_ACCOUNT_TMP_PREFIX ".chatmail-tmp."
 
-/* Longest content of `password`; a longer file is trouble, not an account. */
+/* Longest content of `password`; a longer file is an error, not an account. */
 #define CM_ACCOUNT_HASH_MAX 1024
 
 enum cm_account_status {
-	CM_ACCOUNT_OK,      /* it is there (or: it was created by this call) */
-	CM_ACCOUNT_ABSENT,  /* there is no such account */
-	CM_ACCOUNT_EXISTS,  /* creation: another login's password was first */
+	CM_ACCOUNT_OK,      /* it exists (or: it was created by this call) */
+	CM_ACCOUNT_ABSENT,  /* it does not exist */
+	CM_ACCOUNT_EXISTS,  /* creation: another login's password came first */
 	CM_ACCOUNT_BLOCKED, /* the operator blocked it */
-	CM_ACCOUNT_TROUBLE, /* the file system failed: err is filled, answer "try later" */
+	CM_ACCOUNT_TROUBLE, /* the file system failed: err is filled, reply "try later" */
 };
 
 /* True if the address has the relay's own domain. */
@@ -57,16 +57,18 @@ enum cm_account_status cm_account_password(const struct cm_config *config,
 					   struct cm_error *err);
 
 /* Creates the account with its first password hash: CM_ACCOUNT_OK, or CM_ACCOUNT_EXISTS if the
-   account has one already (the first wins, nothing is changed). Durable on return: temporary file,
-   fsync, link without replacing. The mailbox directory is made if it is missing, 0700. */
+   account has one already (the first wins, nothing is changed). Durable on return: temporary
+   file, fsync, link without replacing. The mailbox directory is created if it is missing, with
+   mode 0700. */
 enum cm_account_status cm_account_create(const struct cm_config *config,
 					 const struct cm_address *address, const char *hash,
 					 struct cm_error *err);
 
-/* Creates the account by moving the file name of directory into it as its password, in one step: at
-   any moment there is either the file or the account. The file holds the hash and has been synced
-   to disk; both are on one file system. CM_ACCOUNT_EXISTS if there is such a mailbox directory,
-   with a password or without; CM_ACCOUNT_ABSENT if the directory or the file vanished meanwhile. */
+/* Creates the account by moving the file name of directory into it as its password, in one
+   step: at any moment there is either the file or the account. The file holds the hash and has
+   been synced to disk; both are on one file system. CM_ACCOUNT_EXISTS if the mailbox directory
+   exists, with a password or without; CM_ACCOUNT_ABSENT if the directory or the file vanished
+   meanwhile. */
 enum cm_account_status cm_account_create_from(const struct cm_config *config,
 					      const struct cm_address *address, int directory,
 					      const char *name, struct cm_error *err);
@@ -85,9 +87,10 @@ enum cm_account_status cm_account_recipient(const struct cm_config *config,
 					    const struct cm_address *address,
 					    bool *refuses_cleartext_r, struct cm_error *err);
 
-/* Records that the account was used on the day of now, with at most one utime a day. This takes a
- * shared flock() on the mailbox directory. Expiry holds an exclusive one while it checks the
- * account and removes its password, so an account is either found absent, or seen and kept. */
+/* Records that the account was used on the day of now, with at most one utime a day. This
+   takes a shared flock() on the mailbox directory. Expiry holds an exclusive one while it
+   checks the account and removes its password, so an account is either found absent, or
+   recorded as seen and kept. */
 enum cm_account_status cm_account_seen(const struct cm_config *config,
 				       const struct cm_address *address, time_t now,
 				       struct cm_error *err);

@@ -50,7 +50,7 @@ static bool connect_to(struct client *client, unsigned int port)
 	snprintf(service, sizeof(service), "%u", port);
 	if (getaddrinfo(client->host, service, &hints, &list) != 0) {
 		errno = EINVAL;
-		return fail(client, "is not an address");
+		return fail(client, "not an address");
 	}
 	client->fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	good = client->fd >= 0 &&
@@ -63,7 +63,7 @@ static bool connect_to(struct client *client, unsigned int port)
 		errno = error;
 		good = false;
 	}
-	return good || fail(client, "cannot be reached");
+	return good || fail(client, "cannot connect");
 }
 
 static bool send_all(struct client *client, const char *data, size_t length)
@@ -74,7 +74,7 @@ static bool send_all(struct client *client, const char *data, size_t length)
 		if (sent < 0 && errno == EAGAIN && wait_for(client->fd, POLLOUT))
 			continue;
 		if (sent < 0)
-			return fail(client, "cannot be written to");
+			return fail(client, "cannot send");
 		data += sent;
 		length -= (size_t)sent;
 	}
@@ -98,7 +98,7 @@ static bool receive(struct client *client)
 	if (count == 0)
 		errno = ECONNRESET;
 	if (count <= 0)
-		return fail(client, "does not answer");
+		return fail(client, "no reply");
 	cm_reply_arrived(&client->input, (size_t)count);
 	return true;
 }
@@ -124,8 +124,7 @@ static void close_client(struct client *client)
 
 /* --- LMTP ----------------------------------------------------------------------------------- */
 
-/* Returns the code of a reply of one or more lines; 0 with err filled if none came, or no valid
- * one. */
+/* Returns the code of a reply of one or more lines; 0 with err filled if no valid reply came. */
 static int read_reply(struct client *client)
 {
 	enum cm_reply result;
@@ -139,7 +138,7 @@ static int read_reply(struct client *client)
 	if (result == CM_REPLY_COMPLETE)
 		return code;
 	errno = EPROTO;
-	fail(client, "does not speak LMTP");
+	fail(client, "not an LMTP server");
 	return 0;
 }
 
@@ -161,7 +160,7 @@ static enum cm_account_status judge(struct client *client, int code)
 	if (code == 550 || code == 551 || code == 553)
 		return CM_ACCOUNT_ABSENT;
 	if (code != 0)
-		cm_error_set(client->err, "backend %s: answered RCPT with %d", client->host, code);
+		cm_error_set(client->err, "backend %s: replied %d to RCPT", client->host, code);
 	return CM_ACCOUNT_TROUBLE;
 }
 
@@ -226,7 +225,7 @@ static enum cm_backend_login read_result(struct client *client, char text_r[CM_B
 	if (result == CM_BACKEND_LOGIN_OK)
 		(void)send_all(client, "b LOGOUT\r\n", 10);
 	if (result == CM_BACKEND_LOGIN_TROUBLE)
-		cm_error_set(client->err, "backend %s: cannot log users in now", client->host);
+		cm_error_set(client->err, "backend %s: cannot check passwords now", client->host);
 	return result;
 }
 
@@ -240,7 +239,7 @@ enum cm_backend_login cm_backend_login(const char *host, const char *address, co
 
 	text_r[0] = '\0';
 	if (connect_to(&client, CM_BACKEND_IMAP_PORT) && read_line(&client) != NULL) {
-		/* Literals need no quoting, whatever is in a password (RFC 7888). */
+		/* Literals need no quoting, whatever the password contains (RFC 7888). */
 		length = asprintf(&text, "a LOGIN {%zu+}\r\n%s {%zu+}\r\n%s\r\n", strlen(address),
 				  address, strlen(password), password);
 		if (length < 0)

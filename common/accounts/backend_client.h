@@ -1,9 +1,9 @@
 /*
  * backend_client - the requests of a front to a backend
  *
- * By LMTP and IMAP on the network between them, which must be private: nothing is encrypted
- * there. Each question is a connection, and waits for at most CM_BACKEND_TIMEOUT seconds for each
- * line.
+ * They use LMTP and IMAP on the network between the two, which must be private because nothing is
+ * encrypted there. Each request opens a connection and waits at most CM_BACKEND_TIMEOUT seconds
+ * for each line.
  */
 #ifndef CM_BACKEND_CLIENT_H
 #define CM_BACKEND_CLIENT_H
@@ -19,17 +19,17 @@
 /* Longest text of a refusal that is kept. */
 #define CM_BACKEND_TEXT_SIZE 256
 
-/* Whether the backend takes mail for an address: CM_ACCOUNT_OK, _ABSENT, or _TROUBLE with err
-   filled. err never names the address. */
+/* Asks whether the backend accepts mail for an address: CM_ACCOUNT_OK, _ABSENT, or _TROUBLE
+   with err filled. err never names the address. */
 enum cm_account_status cm_backend_has(const char *host, const char *address, struct cm_error *err);
 
 enum cm_backend_login {
-	CM_BACKEND_LOGIN_OK,      /* the account is there, perhaps only since now */
-	CM_BACKEND_LOGIN_REFUSED, /* text_r says why, in the backend's words */
+	CM_BACKEND_LOGIN_OK,      /* the account exists; this login may have created it */
+	CM_BACKEND_LOGIN_REFUSED, /* text_r is the backend's reason */
 	CM_BACKEND_LOGIN_TROUBLE, /* err is filled */
 };
 
-/* Logs in and out again. The backend makes a missing account if it may. */
+/* Logs in and out again. The backend creates a missing account if it may. */
 enum cm_backend_login cm_backend_login(const char *host, const char *address, const char *password,
 				       char text_r[CM_BACKEND_TEXT_SIZE], struct cm_error *err);
 

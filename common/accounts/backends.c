@@ -29,7 +29,7 @@ static size_t next_word(const char **list)
 
 bool cm_backends_used(const struct cm_config *config)
 {
-	/* Those that no file was read for have none. */
+	/* A configuration that was not read from a file has no backends. */
 	return config->backends != NULL && config->backends[0] != '\0';
 }
 
@@ -47,7 +47,7 @@ bool cm_backends_valid(const char *text)
 	return true;
 }
 
-/* The same on every front, whatever machine it is. */
+/* The same on every front, whatever its architecture. */
 static uint64_t weigh(const char *host, const char *address)
 {
 	static const uint64_t key[2] = {0x63686174, 0x6d61696c};
@@ -141,8 +141,8 @@ static enum cm_account_status search(const struct cm_config *config,
 	size_t count =
 	    cm_backends_rank(config->backends, address->text, hosts, CM_BACKENDS_MAX, &best);
 
-	/* Those that are being emptied before the best have what was made when they were the best.
-	 */
+	/* Backends that are being emptied and rank before the best one have the accounts that
+	   were created when they were the best. */
 	if (!config->backends_search && best >= 0)
 		count = (size_t)best + 1;
 	for (size_t i = 0; i < count; i++) {

@@ -42,7 +42,7 @@ bool cm_random_text(char *text, size_t length, const char *alphabet)
 	return true;
 }
 
-/* As long as upstream's names, unless the operator configured other lengths. */
+/* The length of upstream's names, unless the operator configured other lengths. */
 static size_t name_length(const struct cm_config *config)
 {
 	size_t length = 9;
@@ -62,12 +62,12 @@ bool cm_credentials_address(const struct cm_config *config, struct cm_address *a
 
 	do {
 		if (!cm_random_text(name, name_length(config), name_alphabet)) {
-			cm_error_set_errno(err, "random numbers");
+			cm_error_set_errno(err, "cannot get random numbers");
 			return false;
 		}
 		length = snprintf(text, sizeof(text), "%s@%s", name, config->mail_domain);
 		if (length > CM_ADDRESS_MAX || !cm_address_parse(text, (size_t)length, address_r)) {
-			cm_error_set(err, "mail_domain = %s: no addresses can be made for it",
+			cm_error_set(err, "mail_domain = %s: cannot create addresses for it",
 				     config->mail_domain);
 			return false;
 		}
@@ -83,7 +83,7 @@ char *cm_credentials_password(const struct cm_config *config, struct cm_error *e
 	if (length < config->password_min_length)
 		length = config->password_min_length;
 	if (length > CM_PASSWORD_MAX) {
-		cm_error_set(err, "password_min_length = %u: more than the %d that can be hashed",
+		cm_error_set(err, "password_min_length = %u: cannot hash more than %d",
 			     config->password_min_length, CM_PASSWORD_MAX);
 		return NULL;
 	}
@@ -91,7 +91,7 @@ char *cm_credentials_password(const struct cm_config *config, struct cm_error *e
 	if (password == NULL) {
 		cm_error_set(err, "out of memory");
 	} else if (!cm_random_text(password, length, password_alphabet)) {
-		cm_error_set_errno(err, "random numbers");
+		cm_error_set_errno(err, "cannot get random numbers");
 		free(password);
 		password = NULL;
 	}
@@ -110,7 +110,7 @@ char *cm_password_hash(const char *password, struct cm_error *err)
 		return NULL;
 	}
 	if (!cm_random_text(salt, SALT_LENGTH, salt_alphabet)) {
-		cm_error_set_errno(err, "random numbers");
+		cm_error_set_errno(err, "cannot get random numbers");
 		goto out;
 	}
 	snprintf(setting, sizeof(setting), SCHEME_TAG "%s$", salt);

@@ -1,8 +1,8 @@
 /*
  * credentials - names and passwords that the relay invents, and the hashes it stores
  *
- * For accounts that are made without a login: over the web and by the operator. A first login is
- * hashed by Dovecot (dovecot-plugin/auth).
+ * For accounts that are created without a login: over the web and by the operator. A first login
+ * is hashed by Dovecot (dovecot-plugin/auth).
  */
 #ifndef CM_CREDENTIALS_H
 #define CM_CREDENTIALS_H
@@ -14,8 +14,8 @@
 #include "config.h"
 #include "error.h"
 
-/* Characters of an invented password: letters and digits, 130 bits. Clients make passwords as
- * strong. */
+/* Characters of an invented password: letters and digits, 130 bits, as strong as clients'
+   passwords. */
 #define CM_PASSWORD_LENGTH 22
 
 /* Fills text with length random characters of the alphabet, all equally likely, and a NUL; the
@@ -28,12 +28,12 @@ bool cm_random_text(char *text, size_t length, const char *alphabet);
 bool cm_credentials_address(const struct cm_config *config, struct cm_address *address_r,
 			    struct cm_error *err);
 
-/* Invents a password of CM_PASSWORD_LENGTH characters, more if password_min_length wants them:
-   malloc'd; the caller wipes and frees it. NULL with err filled on failure. */
+/* Invents a password of CM_PASSWORD_LENGTH characters, or of password_min_length if that is
+   more: malloc'd; the caller wipes and frees it. NULL with err filled on failure. */
 char *cm_credentials_password(const struct cm_config *config, struct cm_error *err);
 
-/* Hashes a password as upstream stores it, {SHA512-CRYPT} with a random salt: malloc'd, NULL with
-   err filled on failure. Takes milliseconds on purpose. */
+/* Hashes a password in upstream's format, {SHA512-CRYPT} with a random salt: malloc'd, NULL
+   with err filled on failure. Takes milliseconds on purpose. */
 char *cm_password_hash(const char *password, struct cm_error *err);
 
 #endif

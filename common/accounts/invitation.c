@@ -1,5 +1,5 @@
 /*
- * invitation - looks invitations up and uses them
+ * invitation - look up and use invitations
  */
 #include "invitation.h"
 
@@ -50,7 +50,7 @@ int cm_invitation_open_top(const struct cm_config *config)
 	int top = -1, saved_errno;
 
 	if (mails < 0) {
-		/* Without the mailboxes the invitations are unknown. */
+		/* Without mailboxes_dir the state of invitations is unknown. */
 		if (errno == ENOENT)
 			errno = ENODEV;
 		return -1;
@@ -264,7 +264,7 @@ static enum claim claim_any(int directory, char **name_r, int *fd_r)
 	return result;
 }
 
-/* Replaces what an earlier, interrupted use left. */
+/* Overwrites the remains of an interrupted use. */
 static bool fill(int fd, const char *text)
 {
 	size_t length = strlen(text);
@@ -273,13 +273,13 @@ static bool fill(int fd, const char *text)
 	       fsync(fd) == 0;
 }
 
-/* One use, locked by us. */
+/* One use, which we have locked. */
 struct use {
 	int directory, fd;
 	char *name;
 };
 
-/* CM_ACCOUNT_OK: the account is made and the use used up. */
+/* CM_ACCOUNT_OK: the account is created and the use is used up. */
 typedef enum cm_account_status make_fn(const struct use *use, void *context, struct cm_error *err);
 
 static enum cm_invitation_status spend(int directory, make_fn *make, void *context,
@@ -300,7 +300,7 @@ static enum cm_invitation_status spend(int directory, make_fn *make, void *conte
 	free(use.name);
 	if (status == CM_ACCOUNT_OK)
 		return CM_INVITATION_OK;
-	/* ABSENT: the expiry run took the new directory away. */
+	/* ABSENT: the expiry run removed the new directory. */
 	return status == CM_ACCOUNT_EXISTS || status == CM_ACCOUNT_ABSENT ? CM_INVITATION_EXISTS
 									  : CM_INVITATION_TROUBLE;
 }

@@ -1,5 +1,5 @@
 /*
- * invitation_admin - making, listing and revoking invitations
+ * invitation_admin - create, list and revoke invitations
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,11 +19,11 @@
 /* Without letters and digits that look alike. */
 static const char token_alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
 
-/* A name that starts with a dot is being made or removed: it is no invitation. */
+/* A name with such a prefix is being created or removed, and is not an invitation. */
 #define MAKING_PREFIX  ".making."
 #define REVOKED_PREFIX ".revoked."
 
-/* Opens the directory of the invitations, making it if it is missing. */
+/* Opens the directory of the invitations; creates it if it is missing. */
 static int make_top(const struct cm_config *config, struct stat *owner_r, struct cm_error *err)
 {
 	int mails = open(config->mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -84,7 +84,7 @@ static bool make_content(int directory, unsigned int uses, time_t expires, const
 			 const struct stat *owner)
 {
 	char name[32];
-	/* First, so that the expiry run can delete what is left if we are killed. */
+	/* First, so that the expiry run can delete the remains if this process is killed. */
 	bool good = (geteuid() != 0 || fchown(directory, owner->st_uid, owner->st_gid) == 0) &&
 		    make_description(directory, uses, expires, note, owner);
 
@@ -148,7 +148,7 @@ bool cm_invitation_create(const struct cm_config *config, unsigned int uses, tim
 	int top;
 
 	if (!cm_random_text(token, CM_INVITATION_TOKEN_LENGTH, token_alphabet)) {
-		cm_error_set_errno(err, "random numbers");
+		cm_error_set_errno(err, "cannot get random numbers");
 		return false;
 	}
 	if (!cm_invitation_name(token, name, err))
@@ -191,7 +191,7 @@ static bool count_uses(int directory, unsigned int *left_r)
 	return true;
 }
 
-/* An invitation that is revoked meanwhile is skipped. *going_r is show's result. */
+/* Skips an invitation that is revoked meanwhile. *going_r is show's result. */
 static bool show_one(int top, const char *name, cm_invitation_show_fn *show, void *context,
 		     bool *going_r, struct cm_error *err)
 {
@@ -220,7 +220,8 @@ static bool show_one(int top, const char *name, cm_invitation_show_fn *show, voi
 	return good;
 }
 
-/* The invitations as a stream; NULL with err filled, or left empty if nobody was ever invited. */
+/* The invitations as a stream; NULL with err filled, or with err empty if there never was an
+   invitation. */
 static DIR *open_invitations(const struct cm_config *config, struct cm_error *err)
 {
 	int top = cm_invitation_open_top(config);
@@ -279,7 +280,7 @@ bool cm_invitation_clean(const struct cm_config *config, time_t before, struct c
 	return good;
 }
 
-/* The full name of an id; false if there is none. */
+/* The full name of an ID; false if there is none. */
 static bool find_name(int top, const char *id, char name[CM_INVITATION_NAME_LENGTH + 1])
 {
 	int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -302,7 +303,7 @@ static bool find_name(int top, const char *id, char name[CM_INVITATION_NAME_LENG
 	return found;
 }
 
-/* The rename comes first: from then on no token finds the directory. */
+/* The rename comes first: afterwards no token finds the directory. */
 static bool revoke_named(int top, const char *name)
 {
 	char random[CM_FILE_RANDOM_SIZE], revoked[sizeof(REVOKED_PREFIX) + CM_FILE_RANDOM_SIZE];

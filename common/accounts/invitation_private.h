@@ -14,7 +14,8 @@
 bool cm_invitation_name(const char *token, char name[CM_INVITATION_NAME_LENGTH + 1],
 			struct cm_error *err);
 
-/* Opens <mailboxes_dir>/invitations; -1 with errno set, ENOENT if there never was an invitation. */
+/* Opens <mailboxes_dir>/invitations; -1 with errno set, ENOENT if there never was an
+   invitation. */
 int cm_invitation_open_top(const struct cm_config *config);
 
 /* Parses a description; free invitation_r->note. False with err filled. */

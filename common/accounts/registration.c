@@ -5,7 +5,7 @@
 
 #include "resources.h"
 
-/* Characters of the password of an account that a client makes by itself. */
+/* Characters of the password of an account that a client creates by itself. */
 #define AUTOMATIC_LENGTH 23
 
 static const struct {
@@ -16,16 +16,16 @@ static const struct {
     [CM_REGISTRATION_ALLOWED] = {"allowed", CM_STAT_REGISTRATIONS, NULL},
     [CM_REGISTRATION_REFUSED_CLOSED] =
 	{"closed", CM_STAT_REGISTRATION_CLOSED,
-	 "This relay does not take new accounts. Please choose another one."},
+	 "This relay does not accept new accounts. Please choose another one."},
     [CM_REGISTRATION_REFUSED_INVITE] = {"invite", CM_STAT_REGISTRATION_INVITE,
 					"This relay is by invitation only. Open the invitation "
-					"link that you were given, or ask the operator for one."},
+					"link that you received, or ask the operator for one."},
     [CM_REGISTRATION_REFUSED_TOKEN] = {"invitation", CM_STAT_REGISTRATION_INVITATION,
 				       "This invitation is not valid: it has expired, was used up "
 				       "or withdrawn. Please ask for a new one."},
     [CM_REGISTRATION_REFUSED_NAME] =
 	{"name", CM_STAT_REGISTRATION_NAME,
-	 "This relay does not take accounts with such a name. Please choose another one."},
+	 "This relay does not accept accounts with such a name. Please choose another one."},
     [CM_REGISTRATION_REFUSED_PASSWORD] =
 	{"password", CM_STAT_REGISTRATION_PASSWORD,
 	 "This password is too short or too long for a new account on this relay."},
@@ -42,11 +42,11 @@ static const struct {
 				      "This relay has no room for new accounts now. Please choose "
 				      "another one, or try again later."},
     [CM_REGISTRATION_REFUSED_RATE] = {"rate", CM_STAT_REGISTRATION_RATE,
-				      "Too many new accounts were made from your network or on "
+				      "Too many new accounts were created from your network or on "
 				      "this relay. Please try again later."},
     [CM_REGISTRATION_TROUBLE] =
 	{"internal", CM_STAT_REGISTRATION_TROUBLE,
-	 "This relay has a fault and cannot make an account now. Please try again later."},
+	 "This relay has a fault and cannot create an account now. Please try again later."},
 };
 
 const char *cm_registration_name(enum cm_registration result)
@@ -112,9 +112,8 @@ bool cm_registration_name_valid(const struct cm_config *config, const struct cm_
 		   address->local_length;
 }
 
-/* Like upstream's, the minimum counts characters, not bytes: UTF-8's continuation bytes do not
- * count.
- */
+/* Like upstream's, the minimum counts characters, not bytes: continuation bytes of UTF-8 do
+   not count. */
 static bool is_password_valid(const struct cm_config *config, const char *password)
 {
 	size_t characters = 0;

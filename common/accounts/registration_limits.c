@@ -1,7 +1,6 @@
 /*
- * The file is locked by flock() while it is looked at or changed; the kernel drops the lock of a
- * process that dies. An interrupted change leaves one wrong time of one source, never a broken
- * table.
+ * The file is locked by flock() while it is read or changed; the kernel releases the lock of a
+ * dead process. An interrupted change leaves one wrong time of one source, never a broken table.
  */
 #include "registration_limits.h"
 
@@ -22,7 +21,7 @@
 #define HOUR_MS   (UINT64_C(3600) * 1000)
 #define MINUTE_MS (UINT64_C(60) * 1000)
 
-/* Change this with the meaning of struct table. */
+/* Change this when the meaning of struct table changes. */
 #define LAYOUT 2
 
 struct table {
@@ -69,7 +68,7 @@ static bool draw_key(void *data, struct cm_error *err)
 
 	if (getrandom(table->key, sizeof(table->key), 0) == (ssize_t)sizeof(table->key))
 		return true;
-	cm_error_set_errno(err, "random numbers");
+	cm_error_set_errno(err, "cannot get random numbers");
 	return false;
 }
 
@@ -138,7 +137,7 @@ static struct cm_gcra_entry *find_entry(struct table *table, uint64_t source)
 	return cm_gcra_find(table->sets[source % SETS], source);
 }
 
-/* The due time after one more account; 0 if there may be none now. A time further ahead than a
+/* The due time after one more account; 0 if the rate is exceeded. A time further ahead than a
    period was written before the clock was set back: it does not count. */
 static uint64_t after_one(uint64_t due, uint64_t now_ms, uint64_t period_ms, unsigned int limit)
 {

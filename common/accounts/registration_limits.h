@@ -4,13 +4,13 @@
  * The rates are kept in one file, CM_LIMITS_FILE below run_dir (shared_file.h), mapped by every
  * process that creates accounts. Its size is fixed.
  *
- * The rates are token buckets (gcra.h): a source may create all of its hour's accounts at once,
- * then one more whenever that share of the hour has passed. A source is an IPv4 address or an IPv6
- * /64. Only accounts that were granted take up a place in the table, never refused attempts, so a
- * flood of attempts from anywhere neither fills the table nor makes room in it. When the table is
- * full of live entries all the same (max_new_accounts_per_minute = 0 and very many sources), the
- * entry nearest to its end gives way. The table holds keyed hashes, no addresses, under a key that
- * is drawn when the file is made.
+ * The rates are token buckets (gcra.h): a source may create all accounts of an hour at once, then
+ * one more after each corresponding part of the hour. A source is an IPv4 address or an IPv6 /64.
+ * Only granted accounts take a place in the table, not refused attempts, so a flood of attempts
+ * neither fills the table nor displaces entries. If the table is full of live entries
+ * (max_new_accounts_per_minute = 0 and very many sources), a new entry replaces the one nearest
+ * to its end. The table contains keyed hashes, no addresses; the key is chosen at random when the
+ * file is created.
  */
 #ifndef CM_REGISTRATION_LIMITS_H
 #define CM_REGISTRATION_LIMITS_H
@@ -27,7 +27,7 @@
 /* Sources remembered at a time. */
 #define CM_LIMITS_SOURCES 65536
 
-/* The source of a request, as the rates count it. */
+/* The source of a request, as counted by the rates. */
 struct cm_source {
 	uint8_t bytes[8];
 	uint8_t length; /* 4: an IPv4 address; 8: the /64 of an IPv6 address; 0: unknown */
@@ -53,12 +53,12 @@ enum cm_rate {
 /* Milliseconds of the clock that all processes share. */
 uint64_t cm_limits_now(void);
 
-/* Takes one account from both rates, or from none. now_ms: cm_limits_now(), or a test's time. A
- * source of unknown length counts for the total only. */
+/* Takes one account from both rates, or from none. now_ms: cm_limits_now(), or a test's time.
+   A source of unknown length counts only for the total. */
 enum cm_rate cm_limits_take(struct cm_limits *limits, const struct cm_config *config,
 			    const struct cm_source *source, uint64_t now_ms, struct cm_error *err);
 
-/* Gives back what cm_limits_take() took: the account was not created after all. */
+/* Returns an account that cm_limits_take() took, because it was not created. */
 void cm_limits_give_back(struct cm_limits *limits, const struct cm_config *config,
 			 const struct cm_source *source);
 

@@ -38,7 +38,7 @@ static bool available_memory(uint64_t *bytes_r, struct cm_error *err)
 	bool found = false;
 
 	if (file == NULL) {
-		cm_error_set_errno(err, "cannot open /proc/meminfo");
+		cm_error_set_errno(err, "/proc/meminfo: cannot be opened");
 		return false;
 	}
 	while (!found && fgets(line, sizeof(line), file) != NULL)
@@ -47,11 +47,11 @@ static bool available_memory(uint64_t *bytes_r, struct cm_error *err)
 	if (found)
 		*bytes_r = (uint64_t)kilobytes * 1024;
 	else
-		cm_error_set(err, "/proc/meminfo: there is no MemAvailable");
+		cm_error_set(err, "/proc/meminfo: MemAvailable is missing");
 	return found;
 }
 
-/* The file system of mailboxes_dir, or of where it will be. */
+/* The file system of mailboxes_dir, or of its future parent. */
 static bool examine_disk(const char *directory, struct statvfs *st_r, struct cm_error *err)
 {
 	char *path = strdup(directory);
@@ -117,7 +117,7 @@ static enum cm_resource check_disk(const struct cm_config *config, struct cm_err
 		not_met(config, DISK_KEY, err, "%" PRIu64 "M are free", bytes >> 20);
 		return CM_RESOURCE_DISK;
 	}
-	/* Some file systems, such as btrfs, make inodes as they are needed and count none. */
+	/* Some file systems, such as btrfs, create inodes on demand and count none. */
 	if (st.f_files > 0 && st.f_favail < inodes) {
 		not_met(config, DISK_KEY, err, "%" PRIu64 " inodes are free, not %" PRIu64,
 			(uint64_t)st.f_favail, inodes);

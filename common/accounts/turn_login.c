@@ -26,7 +26,7 @@ bool cm_turn_login_make(const char *secret_file, time_t until, struct cm_turn_lo
 		 strlen(login_r->username), digest, NULL) != NULL;
 	cm_shared_secret_free(secret);
 	if (!good) {
-		cm_error_set(err, "turn_secret_file: %s: no HMAC can be computed", secret_file);
+		cm_error_set(err, "turn_secret_file: %s: cannot compute an HMAC", secret_file);
 		return false;
 	}
 	EVP_EncodeBlock((unsigned char *)login_r->password, digest, sizeof(digest));

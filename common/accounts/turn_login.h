@@ -13,10 +13,10 @@
 
 #include "error.h"
 
-/* Clients know no other port. */
+/* Clients support no other port. */
 #define CM_TURN_PORT 3478
 
-/* Seconds; upstream's. */
+/* In seconds; the same as upstream's. */
 #define CM_TURN_LIFETIME (5 * 86400)
 
 struct cm_turn_login {

@@ -24,7 +24,7 @@ static char to_lower(char byte)
 }
 
 /* RFC 5321 4.1.2 Dot-string, without '/', with UTF-8 (RFC 6531 3.3). Dots may stand anywhere:
-   upstream and some large providers have handed out such names. */
+   upstream and some large providers have assigned such names. */
 static bool local_part_valid(const char *text, size_t length)
 {
 	const unsigned char *bytes = (const unsigned char *)text;

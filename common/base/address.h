@@ -25,13 +25,14 @@ struct cm_address {
 /* Parses exactly length bytes (no angle brackets). False if they are not an address. */
 bool cm_address_parse(const char *text, size_t length, struct cm_address *address_r);
 
-/* The same where the local part may be in quotes, as "a..b"@c must be in a message. */
+/* The same, but the local part may be in quotes, as "a..b"@c must be in a message. */
 bool cm_address_parse_quoted(const char *text, size_t length, struct cm_address *address_r);
 
-/* The same for an SMTP path: "<a@b>", "a@b" or "<"a"@b>". The null path "<>" is no address. */
+/* The same for an SMTP path: "<a@b>", "a@b" or "<"a"@b>". The null path "<>" is not an
+   address. */
 bool cm_address_parse_path(const char *path, struct cm_address *address_r);
 
-/* The domain in normal form, brackets of a literal included. Points into the address. */
+/* The domain in normal form, including the brackets of a literal. Points into the address. */
 const char *cm_address_domain(const struct cm_address *address);
 
 /* True for "user@[192.0.2.1]" and "user@[IPv6:2001:db8::1]". */

@@ -59,7 +59,7 @@ bool cm_file_read(int directory, const char *name, size_t max, char **data_r, si
 	errno = !S_ISREG(st.st_mode) ? EINVAL : (uintmax_t)st.st_size > max ? EFBIG : 0;
 	if (errno != 0)
 		goto fail;
-	/* One byte more than the size, to notice a file that grows meanwhile. */
+	/* One byte more than the size, to detect a file that grows meanwhile. */
 	data = malloc((size_t)st.st_size + 2);
 	if (data == NULL)
 		goto fail;

@@ -15,8 +15,8 @@
 #define CM_FILE_RANDOM_SIZE 33
 
 enum cm_file_write {
-	CM_FILE_REPLACE = 0,    /* rename over what is there */
-	CM_FILE_NO_REPLACE = 1, /* EEXIST if the name is taken */
+	CM_FILE_REPLACE = 0,    /* rename over an existing file */
+	CM_FILE_NO_REPLACE = 1, /* EEXIST if the name exists */
 	CM_FILE_DURABLE = 2,    /* fsync the file before, the directory after */
 };
 

@@ -1,10 +1,10 @@
 /*
  * gcra - rates over a table of fixed size: the generic cell rate algorithm
  *
- * For each key the table keeps one time, at which its bucket is full again: its due time. An event
- * moves the due time one interval into the future. It is refused if the due time would then be
- * further ahead than the burst. A key whose due time has passed needs no entry. Keys are keyed
- * hashes (keyed_hash.h). Times are in whatever unit the caller uses throughout.
+ * For each key the table keeps one time, at which its bucket is full again: its due time. An
+ * event moves the due time one interval into the future. It is refused if the due time would then
+ * be further ahead than the burst. A key whose due time has passed needs no entry. Keys are keyed
+ * hashes (keyed_hash.h). The caller chooses the unit of time.
  */
 #ifndef CM_GCRA_H
 #define CM_GCRA_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Entries of one set, which a key's hash chooses. */
+/* Entries of one set; a key's hash selects the set. */
 #define CM_GCRA_WAYS 8
 
 struct cm_gcra_entry {

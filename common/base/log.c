@@ -61,8 +61,8 @@ static void write_stderr(int priority, const char *line)
 		return;
 	if ((size_t)length >= sizeof(text))
 		length = (int)sizeof(text) - 1;
-	/* One write, so that lines of several processes do not mix. A failure cannot be reported
-	 * anywhere. */
+	/* One write, so that lines of several processes do not mix. A failure cannot be
+	   reported anywhere. */
 	if (write(STDERR_FILENO, text, (size_t)length) < 0)
 		return;
 }

@@ -20,7 +20,8 @@ enum cm_log_target {
 /* ident must stay valid. Without a call: "chatmail", standard error. */
 void cm_log_init(const char *ident, enum cm_log_target target);
 
-/* Whether cm_log_address() shows them; not without a call. May be called again (SIGHUP). */
+/* Sets whether cm_log_address() shows addresses; by default it does not. May be called again
+   (SIGHUP). */
 void cm_log_show_addresses(bool show);
 
 /* priority: LOG_ERR, LOG_WARNING, LOG_INFO or LOG_DEBUG. Lines over 1,000 bytes end in "...". */

@@ -91,7 +91,7 @@ static void print_lines(const char *text, int indentation)
 	}
 }
 
-/* The width of "  -l, --name ARGUMENT". */
+/* Column width of "  -l, --name ARGUMENT". */
 static int option_width(const struct cm_option *option)
 {
 	size_t argument = option->argument != NULL ? 1 + strlen(option->argument) : 0;
@@ -172,7 +172,7 @@ int cm_options_flush(const char *program, int status)
 	return CM_OPTIONS_WRONG;
 }
 
-/* getopt's two forms of the table. */
+/* The table in getopt's two forms. */
 struct tables {
 	struct option names[CM_OPTIONS_MAX + 3];
 	char letters[2 * (CM_OPTIONS_MAX + 2) + 1];
@@ -208,7 +208,7 @@ static void make_tables(const struct cm_option *options, struct tables *tables)
 		add_entry(tables, &count, option, option->letter);
 }
 
-/* The entry for what getopt_long() returned: a place in the table, or a letter. */
+/* The entry for the result of getopt_long(): an index in the table, or a letter. */
 static const struct cm_option *find_entry(const struct cm_option *options, int value)
 {
 	if (value >= ENTRY)
@@ -229,7 +229,7 @@ static bool set_option(const struct cm_command_line *line, int value)
 	return false;
 }
 
-/* How many words there are. */
+/* Checks the number of words. */
 static int check_arguments(const struct cm_command_line *line, int count, char **words)
 {
 	if (count > line->arguments_max)
@@ -246,8 +246,8 @@ int cm_options_parse(const struct cm_command_line *line, int argc, char **argv, 
 	int value;
 
 	make_tables(line->options, &tables);
-	optind = 0;                      /* a subcommand's line: begin again */
-	argv[0] = (char *)line->program; /* getopt_long() begins its complaints with it */
+	optind = 0; /* getopt_long() must start again for a subcommand's line */
+	argv[0] = (char *)line->program; /* getopt_long() begins its messages with it */
 	while ((value = getopt_long(argc, argv, tables.letters, tables.names, NULL)) != -1) {
 		switch (value) {
 		case 'h':

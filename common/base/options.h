@@ -1,9 +1,9 @@
 /*
  * options - the command line of every program and subcommand
  *
- * One table is the whole of a command line: it drives the parser and --help, and says which values
- * are valid. --help (-h) and --version (-V) are in every command line without an entry. A wrong
- * command line is reported on standard error, always in this form:
+ * One table describes a command line: it drives the parser and --help, and checks the values.
+ * --help (-h) and --version (-V) need no entry. A wrong command line is reported on standard
+ * error, always in this form:
  *
  *	chatmailctl report: --now yesterday: not a time in seconds since 1970
  *	Try chatmailctl report --help
@@ -18,14 +18,14 @@
 /* The exit status after a wrong command line. */
 #define CM_OPTIONS_WRONG 2
 
-/* Most entries that a table can have. */
+/* Maximum number of entries in a table. */
 #define CM_OPTIONS_MAX 24
 
 struct cm_option;
 
-/* Stores text, which lives as long as argv, in option->value. text is NULL for an option without an
-   argument. False with err filled if the value is wrong: "not a number", say, without the
-   option's name and value. */
+/* Stores text, which lives as long as argv, in option->value. text is NULL for an option
+   without an argument. False with err filled if the value is wrong: for example "not a
+   number", without the option's name and value. */
 typedef bool cm_option_fn(const struct cm_option *option, const char *text, struct cm_error *err);
 
 struct cm_option {
@@ -40,11 +40,11 @@ struct cm_option {
 
 cm_option_fn cm_option_switch; /* bool: becomes true */
 cm_option_fn cm_option_text;   /* const char * */
-cm_option_fn cm_option_path;   /* const char *: a path, which a daemon needs to be absolute */
+cm_option_fn cm_option_path;   /* const char *: a path, which must be absolute for a daemon */
 cm_option_fn cm_option_number; /* unsigned int, decimal, from least to most */
 cm_option_fn cm_option_time;   /* time_t: seconds since 1970 */
 
-/* The entry that every program has: where its configuration is. */
+/* The entry that every program has: the path of its configuration. */
 #define CM_OPTION_CONFIG(path)                                                                     \
 	{                                                                                          \
 		.name = "config", .letter = 'c', .argument = "INI", .set = cm_option_path,         \
@@ -53,11 +53,11 @@ cm_option_fn cm_option_time;   /* time_t: seconds since 1970 */
 
 struct cm_command_line {
 	const char *program;  /* "chatmail-expire" or "chatmailctl report" */
-	const char *synopsis; /* what may follow the program; a line for each form, '\n' between */
-	const char *summary;  /* whole sentences, printed between synopsis and options */
+	const char *synopsis; /* the words after the program; a line for each form */
+	const char *summary;  /* complete sentences, printed between synopsis and options */
 	const char *closing;  /* printed after the options; NULL: nothing */
 	const struct cm_option *options;
-	int arguments_min, arguments_max; /* how many words may follow the options */
+	int arguments_min, arguments_max; /* number of words after the options */
 };
 
 /* Parses the line. Returns -1 to go on, else the exit status: 0 after --help or --version,
@@ -66,14 +66,13 @@ struct cm_command_line {
 int cm_options_parse(const struct cm_command_line *line, int argc, char **argv,
 		     char ***arguments_r);
 
-/* Reports an error in the line that the table cannot detect. Returns
-   CM_OPTIONS_WRONG. */
+/* Reports an error that the table cannot detect. Returns CM_OPTIONS_WRONG. */
 int cm_options_complain(const char *program, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The last call of a program that prints results: lost output, on a full disk for example, must not
-   look like success. Returns status, or CM_OPTIONS_WRONG after a complaint if standard output could
-   not be written. */
+/* The last call of a program that prints results: lost output, for example on a full disk,
+   must not look like success. Returns status, or CM_OPTIONS_WRONG after a complaint if
+   standard output could not be written. */
 int cm_options_flush(const char *program, int status);
 
 #endif

@@ -13,7 +13,7 @@
 
 struct cm_progress {
 	bool visible;
-	const char *what; /* what is counted: "accounts" */
+	const char *what; /* the counted things: "accounts" */
 	uint64_t total;   /* 0: unknown */
 	struct timespec drawn;
 };

@@ -38,7 +38,7 @@ static uint32_t read_ipv4(const unsigned char *bytes)
 	       bytes[3];
 }
 
-/* Global unicast (RFC 4291 2.4); where an IPv4 address stands in it, that counts. */
+/* Global unicast (RFC 4291 2.4); an embedded IPv4 address decides. */
 static bool public_ipv6(const unsigned char *bytes)
 {
 	static const unsigned char nat64[12] = {0x00, 0x64, 0xff, 0x9b}; /* RFC 6052 2.1 */

@@ -13,7 +13,7 @@ static QRcode *encode(const char *text)
 	return QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M);
 }
 
-/* Outside of the code everything is white. */
+/* All modules outside the code are white. */
 static bool is_black(const QRcode *code, int x, int y)
 {
 	return x >= 0 && y >= 0 && x < code->width && y < code->width &&
@@ -22,7 +22,7 @@ static bool is_black(const QRcode *code, int x, int y)
 
 bool cm_qr_print(FILE *stream, const char *text, bool colour)
 {
-	/* Upper and lower half: white blocks on black, or the other way round. */
+	/* Upper and lower half: white blocks on black, or the reverse. */
 	static const char *const blocks[] = {" ", "\u2584", "\u2580", "\u2588"};
 	QRcode *code = encode(text);
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What ends a mail address in a log line, although RFC 5321 allows some of it in a quoted local
-   part: separators of prose, of Dovecot's fields and of paths. */
+/* Characters that end a mail address in a log line, although RFC 5321 allows some of them in a
+   quoted local part: separators of prose, of Dovecot's fields and of paths. */
 #define SEPARATORS " \t\r\n\"'(),/:;<>@[]{}"
 
 /* Longest IP address. */
@@ -26,8 +26,8 @@ static bool is_ip(const char *text, size_t length)
 	return inet_pton(AF_INET, copy, address) == 1 || inet_pton(AF_INET6, copy, address) == 1;
 }
 
-/* The length of the IP address that text starts with; 0: it starts with none. The dot or the colon
-   of a sentence, or a port, may follow. */
+/* The length of the IP address at the start of text; 0: there is none. A full stop, a colon or
+   a port may follow. */
 static size_t ip_length(const char *text)
 {
 	size_t length = strspn(text, IP_CHARACTERS);
@@ -48,7 +48,7 @@ static size_t domain_length(const char *text)
 	return text[literal] == ']' ? literal + 1 : strcspn(text, SEPARATORS);
 }
 
-/* Returns how much of the text to keep: a separator, or a word up to the start of a value. */
+/* Returns how much of the text to keep: a separator, or a word up to the beginning of a value. */
 static size_t plain_length(const char *text)
 {
 	size_t word = strcspn(text, SEPARATORS);
@@ -61,7 +61,7 @@ static size_t plain_length(const char *text)
 
 char *cm_redact(const char *text)
 {
-	/* The shortest thing replaced is "@", so no text grows more than this. */
+	/* The shortest replaced text is "@", so no text grows more than this. */
 	char *result = malloc(strlen(text) * strlen(CM_REDACTED) + 1), *end = result;
 
 	if (result == NULL)

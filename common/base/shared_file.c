@@ -13,7 +13,7 @@
 
 static const char magic[8] = "CMSHARE";
 
-/* The file's beginning; the caller's data follows, on a cache line of its own. */
+/* The beginning of the file; the caller's data follows on its own cache line. */
 struct header {
 	char magic[sizeof(magic)];
 	uint64_t size; /* of the data */
@@ -58,7 +58,7 @@ static void close_quietly(int fd)
 enum open_result {
 	OPEN_OK,
 	OPEN_REPLACE, /* missing, of another layout, or not accessible */
-	OPEN_TROUBLE, /* errno says why */
+	OPEN_TROUBLE, /* errno is the reason */
 };
 
 static enum open_result open_existing(int directory, const struct cm_shared_file *file, int *fd_r,
@@ -91,7 +91,7 @@ static enum open_result open_existing(int directory, const struct cm_shared_file
 	return result;
 }
 
-/* Writes every page, so that a full tmpfs is an error here and no SIGBUS later. */
+/* Writes every page, so that a full tmpfs is an error here and not a SIGBUS later. */
 static bool write_zeros(int fd, size_t length)
 {
 	static const char zeros[4096];
@@ -109,8 +109,8 @@ static bool write_zeros(int fd, size_t length)
 	return true;
 }
 
-/* The file belongs to whom the directory belongs: root, running chatmailctl before the daemons are
-   up, must not lock them out. */
+/* The file gets the directory's owner: if root runs chatmailctl before the daemons, it must
+   not lock them out. */
 static bool give_to_directory_owner(int directory, const struct cm_shared_file *file, int fd)
 {
 	struct stat st;
@@ -142,7 +142,8 @@ static bool write_file(int directory, const struct cm_shared_file *file, int fd,
 	return good;
 }
 
-/* The directory's lock is held, so the temporary name is ours; one left by a crash is removed. */
+/* The directory's lock is held, so no other process uses the temporary name; one left by a
+   crash is removed. */
 static bool create(int directory, const struct cm_shared_file *file, struct cm_error *err)
 {
 	char temporary[NAME_MAX + 1];
@@ -188,7 +189,7 @@ static struct header *open_or_create(int directory, const struct cm_shared_file 
 void *cm_shared_file_map(const char *directory, const struct cm_shared_file *file, int *fd_r,
 			 struct cm_error *err)
 {
-	/* Closing it drops its lock. */
+	/* Closing it releases its lock. */
 	int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
 	struct cm_error why = {""};
 	struct header *header = NULL;

@@ -19,7 +19,7 @@ char *cm_shared_secret_read(const char *key, const char *path, struct cm_error *
 		secret[--length] = '\0';
 	if (length > 0 && strlen(secret) == length)
 		return secret;
-	cm_error_set(err, "%s: %s: %s", key, path, length == 0 ? "is empty" : "has a NUL byte");
+	cm_error_set(err, "%s: %s: %s", key, path, length == 0 ? "empty" : "contains a NUL byte");
 	explicit_bzero(secret, length);
 	free(secret);
 	return NULL;

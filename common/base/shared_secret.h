@@ -1,5 +1,5 @@
 /*
- * shared_secret - a secret that the relay shares with another program, in a file of its own
+ * shared_secret - a secret that the relay shares with another program, in its own file
  */
 #ifndef CM_SHARED_SECRET_H
 #define CM_SHARED_SECRET_H
@@ -9,8 +9,8 @@
 /* Longest content of the file. */
 #define CM_SHARED_SECRET_MAX 1024
 
-/* The file's content without the line's end that an editor leaves, malloc'd. NULL with err filled,
-   also if there is nothing; key is the key of chatmail.ini that names the file. Free it with
+/* The file's content without a final line end, malloc'd. NULL with err filled, also if it is
+   empty; key is the key of chatmail.ini that names the file. Free it with
    cm_shared_secret_free(), which wipes it. */
 char *cm_shared_secret_read(const char *key, const char *path, struct cm_error *err);
 void cm_shared_secret_free(char *secret);

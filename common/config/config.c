@@ -195,7 +195,7 @@ static bool is_ascii(const char *text)
 	return *text == '\0';
 }
 
-/* What a value must look like, for the error message; NULL if the text is fine. */
+/* The required form of a value, for the error message; NULL if the text is valid. */
 static const char *check_text(const struct cm_config_row *key, const char *text)
 {
 	bool absent = text[0] == '\0';

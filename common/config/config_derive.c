@@ -62,7 +62,7 @@ bool cm_config_derive(struct cm_config *config, struct cm_error *err)
 										   : "https://%s",
 					    config->mail_host);
 	}
-	/* What clients read of it ends at the first colon. The default may have one: then nothing
+	/* Clients end this part at the first colon. The default may contain one: then nothing
 	   is announced. */
 	if (config->turn_host != NULL && strchr(config->turn_host, ':') != NULL &&
 	    strcmp(config->turn_host, config->mail_host) != 0) {
@@ -78,7 +78,7 @@ bool cm_config_derive(struct cm_config *config, struct cm_error *err)
 		good = good && cm_config_print(&config->mailboxes_dir, "/home/vmail/mail/%s",
 					       config->mail_host);
 	good = good && derive_tls(config);
-	/* Clients ask test relays, whose domain begins with '_', nevertheless. */
+	/* Clients accept test relays, whose domain begins with '_', nevertheless. */
 	config->login_links = config->dclogin_parameters[0] != '\0' ||
 			      (config->tls_self_signed && config->mail_domain_is_ip);
 	if (!good) {

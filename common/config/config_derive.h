@@ -1,5 +1,5 @@
 /*
- * config_derive - what follows from the values of chatmail.ini
+ * config_derive - values that follow from other values of chatmail.ini
  */
 #ifndef CM_CONFIG_DERIVE_H
 #define CM_CONFIG_DERIVE_H

@@ -50,7 +50,7 @@ const struct cm_config_row cm_config_rows[] = {
     {"privacy_pdo", CM_CONFIG_TEXT, FIELD(privacy_pdo), "", 0, 0},
     {"privacy_supervisor", CM_CONFIG_TEXT, FIELD(privacy_supervisor), "", 0, 0},
     {"mailboxes_dir", CM_CONFIG_MAILS, FIELD(mailboxes_dir), NULL, 0, 0},
-    /* our own */
+    /* not upstream's */
     {"registration", CM_CONFIG_MODE, FIELD(registration), "open", 0, 0},
     {"automatic_accounts", CM_CONFIG_FLAG, FIELD(automatic_accounts), "true", 0, 0},
     {"max_new_accounts_per_ip_per_hour", CM_CONFIG_NUMBER, FIELD(max_new_accounts_per_ip_per_hour),
@@ -96,7 +96,7 @@ const struct cm_config_row cm_config_rows[] = {
 
 static_assert(ROWS <= CM_CONFIG_KEYS_MAX + 1, "no more keys than the reader has room for");
 
-/* The values of the kinds that are one word of a few, in the order of their enum. */
+/* The values of kinds with a choice of words, in the order of their enum. */
 static const struct cm_config_choice choices[] = {
     {CM_CONFIG_MODE, {"open", "invite", "closed"}, "open, invite or closed"},
     {CM_CONFIG_OUTBOUND, {"auto", "smtp", "https"}, "auto, smtp or https"},

@@ -1,5 +1,5 @@
 /*
- * config_keys - the keys of chatmail.ini: one row for each key, with all that is known of it
+ * config_keys - the keys of chatmail.ini: one row for each key, with all its properties
  *
  * For config.c and config_derive.c; the rest of the relay has struct cm_config.
  */
@@ -15,7 +15,7 @@ enum cm_config_kind {
 	CM_CONFIG_PATH,     /* "" or an absolute path */
 	CM_CONFIG_MAILS,    /* the same; the last component may be an address literal */
 	CM_CONFIG_NUMBER,   /* unsigned int */
-	CM_CONFIG_DAYS,     /* the same; upstream's defaults of 2023 have a "d" behind it */
+	CM_CONFIG_DAYS,     /* the same; upstream's defaults of 2023 end in "d" */
 	CM_CONFIG_BYTES,    /* a size in bytes */
 	CM_CONFIG_SIZE,     /* a size like upstream's: 500M, 2G; a bare number is in megabytes */
 	CM_CONFIG_REAL,     /* double */
@@ -44,35 +44,35 @@ enum cm_config_kind {
 struct cm_config_row {
 	const char *name;
 	enum cm_config_kind kind;
-	size_t offset; /* into struct cm_config; unused by CM_CONFIG_TLS */
+	size_t offset; /* in struct cm_config; unused by CM_CONFIG_TLS */
 	const char *default_text;
 	unsigned int min,
 	    max; /* of CM_CONFIG_NUMBER and CM_CONFIG_DAYS; min also of sizes, in their unit */
 };
 
-/* Most keys that the table can have. */
+/* Maximum number of keys in the table. */
 #define CM_CONFIG_KEYS_MAX 96
 
 /* In the order of chatmail.ini(5); the last has a NULL name. */
 extern const struct cm_config_row cm_config_rows[];
 
-/* The row's place in the table, or -1. */
+/* The row's index in the table, or -1. */
 int cm_config_index(const char *name);
 
-/* The values of a kind that is one word of a few, in the order of its enum. */
+/* The values of a kind with a choice of words, in the order of its enum. */
 struct cm_config_choice {
 	enum cm_config_kind kind;
 	const char *names[4];
 	const char *expected; /* for the error message */
 };
 
-/* NULL: not such a kind. */
+/* NULL for other kinds. */
 const struct cm_config_choice *cm_config_choice(enum cm_config_kind kind);
 
-/* Where the row's value is. */
+/* The field for the row's value. */
 void *cm_config_field(struct cm_config *config, const struct cm_config_row *row);
 
-/* asprintf() into a field, replacing what is there; false if out of memory. */
+/* asprintf() to a field, which frees the old text; false if out of memory. */
 bool cm_config_print(char **text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

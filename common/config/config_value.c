@@ -1,5 +1,5 @@
 /*
- * config_value - the kinds of value that chatmail.ini has
+ * config_value - the kinds of values in chatmail.ini
  */
 #include "config_value.h"
 

@@ -10,9 +10,9 @@
 
 struct reader {
 	const char *path;
-	unsigned int line; /* 1 is the first */
+	unsigned int line; /* the first line is 1 */
 	char *section;     /* malloc'd; NULL: none yet */
-	char *name;        /* malloc'd, of a pair that may have more lines; NULL: no pair */
+	char *name;        /* malloc'd, of a pair that may continue; NULL: no pair */
 	cm_ini_pair_fn *pair;
 	void *context;
 	struct cm_error *err;

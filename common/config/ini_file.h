@@ -8,8 +8,8 @@
  *	name = value        or "name: value"; nothing in a value is a comment
  *	  more of the value, after blanks; empty lines and comments may stand between
  *
- * Blanks around names and values are ignored. Not an existing library: the one in C that is
- * packaged everywhere, inih, cuts lines at 200 bytes and takes " ;" in a value for a comment.
+ * Blanks around names and values are ignored. No library fits: inih, the C library that all
+ * distributions package, cuts lines at 200 bytes and treats " ;" in a value as a comment.
  */
 #ifndef CM_INI_FILE_H
 #define CM_INI_FILE_H
@@ -19,8 +19,8 @@
 
 #include "error.h"
 
-/* One "name = value"; section is "" before the first one. continues: the value is another line of
- * the previous pair. False stops the reading; err is filled then. */
+/* One "name = value"; section is "" before the first section. continues: the value is another
+   line of the previous pair. Returning false with err filled stops the reading. */
 typedef bool cm_ini_pair_fn(void *context, unsigned int line, const char *section, const char *name,
 			    const char *value, bool continues, struct cm_error *err);
 

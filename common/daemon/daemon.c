@@ -16,7 +16,7 @@
 #include "privileges.h"
 #include "supervisor.h"
 
-/* The ends of the handlers and of the program. */
+/* The pipe from the signal handlers to the program. */
 static int signal_pipe[2] = {-1, -1};
 
 /* --- The command line --- */
@@ -36,7 +36,7 @@ static void collect_options(struct cm_daemon *daemon, const struct cm_option *mo
 	    {.name = "pid-file",
 	     .letter = 'p',
 	     .argument = "FILE",
-	     .help = "write the process id to FILE, and refuse to run twice",
+	     .help = "write the process ID to FILE, and refuse to run twice",
 	     .set = cm_option_path,
 	     .value = &daemon->pid_path},
 	    {.name = "user",
@@ -97,9 +97,9 @@ int cm_daemon_parse(struct cm_daemon *daemon, const struct cm_option *more, int 
 
 /* --- The background --- */
 
-/* Returns the exit status of the process that was started. One byte means that the background
- * process is ready; end of file means that it ended. It has logged why, unless a signal killed it.
- */
+/* Returns the exit status of the starting process. One byte means that the background process
+   is ready; end of file means that it ended. It has logged the reason, unless a signal killed
+   it. */
 static int wait_until_ready(int fd, pid_t child)
 {
 	char byte;
@@ -169,8 +169,8 @@ void cm_daemon_ready(struct cm_daemon *daemon)
 
 /* --- Signals --- */
 
-/* Not signalfd(2), for which signals must be blocked: a thread of a library that waits for signals,
- * such as libmilter's, would get them. */
+/* Not signalfd(2), which requires blocked signals: a thread of a library that waits for
+   signals, such as libmilter's, would get them. */
 static void on_signal(int number)
 {
 	unsigned char byte = (unsigned char)number;
@@ -207,7 +207,7 @@ int cm_daemon_next_signal(int fd)
 
 /* --- Start and end --- */
 
-/* Every connection is a descriptor. */
+/* Every connection takes a descriptor. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;

@@ -30,9 +30,9 @@
 #define CM_DAEMON_USER "vmail"
 
 struct cm_daemon {
-	/* The caller's. */
+	/* Set by the caller. */
 	const char *name;
-	const char *synopsis;          /* of its own options: "[-s SOCKET]", or NULL */
+	const char *synopsis;          /* for its own options: "[-s SOCKET]", or NULL */
 	const char *summary, *closing; /* for --help, see struct cm_command_line */
 
 	/* Set by cm_daemon_parse(). */
@@ -41,7 +41,7 @@ struct cm_daemon {
 	const char *user;     /* NULL: keep the current user */
 	bool foreground;
 
-	/* Set by cm_daemon_start(): readable when a signal has come. */
+	/* Set by cm_daemon_start(): readable when a signal has arrived. */
 	int signals;
 
 	/* Private. */
@@ -57,25 +57,25 @@ int cm_daemon_parse(struct cm_daemon *daemon, const struct cm_option *more, int 
    or the exit status. */
 int cm_daemon_check_path(const struct cm_daemon *daemon, const char *option, const char *path);
 
-/* Opens what needs privileges: ports, sockets in system directories. */
+/* Opens resources that need privileges: ports, sockets in system directories. */
 typedef bool cm_daemon_open_fn(void *context, const struct cm_daemon *daemon, struct cm_error *err);
 
 /* In this order: goes to the background unless -f was given, raises the limit of descriptors,
-   catches signals, writes the PID file, calls open (may be NULL) and drops privileges. No thread
-   may run yet. Returns -1 in the process that is to work; else the exit status, which in the
-   process that was started is known once the background process is ready or has ended. */
+   catches signals, writes the PID file, calls open (may be NULL) and drops privileges. No
+   thread may run yet. Returns -1 in the process that does the work, otherwise the exit status;
+   the starting process returns once the background process is ready or has ended. */
 int cm_daemon_start(struct cm_daemon *daemon, cm_daemon_open_fn *open, void *context);
 
-/* The program is ready: the process that was started may end. A second call does nothing. */
+/* The program is ready: the starting process may exit. A second call does nothing. */
 void cm_daemon_ready(struct cm_daemon *daemon);
 
-/* Logs an error that ends the program before or while it works. Returns the exit status. */
+/* Logs an error that ends the program at its start or later. Returns the exit status. */
 int cm_daemon_fail(const struct cm_error *err);
 
 /* Removes the PID file. May be called even if the start failed. */
 void cm_daemon_end(struct cm_daemon *daemon);
 
-/* The next signal that has come of SIGTERM, SIGINT, SIGHUP and SIGUSR1, or 0. fd is
+/* The next signal that arrived of SIGTERM, SIGINT, SIGHUP and SIGUSR1, or 0. fd is
    daemon->signals. SIGPIPE is ignored. */
 int cm_daemon_next_signal(int fd);
 

@@ -13,19 +13,19 @@ static bool lock_file(int fd, const char *path, struct cm_error *err)
 	struct stat st;
 
 	if (fstat(fd, &st) != 0) {
-		cm_error_set_errno(err, "cannot examine %s", path);
+		cm_error_set_errno(err, "%s: cannot be examined", path);
 		return false;
 	}
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1) {
-		cm_error_set(err, "%s must be a regular file with one name", path);
+		cm_error_set(err, "%s: must be a regular file with one name", path);
 		return false;
 	}
 	if (fcntl(fd, F_SETLK, &lock) == 0)
 		return true;
 	if (errno == EACCES || errno == EAGAIN)
-		cm_error_set(err, "%s is locked: the program is already running", path);
+		cm_error_set(err, "%s: locked: the program is already running", path);
 	else
-		cm_error_set_errno(err, "cannot lock %s", path);
+		cm_error_set_errno(err, "%s: cannot be locked", path);
 	return false;
 }
 
@@ -36,14 +36,14 @@ int cm_pid_file_open(const char *path, struct cm_error *err)
 
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
 	if (fd < 0) {
-		cm_error_set_errno(err, "cannot open %s", path);
+		cm_error_set_errno(err, "%s: cannot be opened", path);
 		return -1;
 	}
 	if (lock_file(fd, path, err)) {
 		length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 		if (ftruncate(fd, 0) == 0 && write(fd, text, (size_t)length) == length)
 			return fd;
-		cm_error_set_errno(err, "cannot write %s", path);
+		cm_error_set_errno(err, "%s: cannot be written", path);
 	}
 	close(fd);
 	return -1;
@@ -53,8 +53,8 @@ void cm_pid_file_remove(const char *path, int *fd)
 {
 	if (*fd < 0)
 		return;
-	/* If the file cannot be removed, at least the number must go: another process may get the
-	 * same one. */
+	/* If the file cannot be removed, the number must go: another process may get the same
+	   PID. */
 	if (unlink(path) != 0 && ftruncate(*fd, 0) != 0)
 		(void)0;
 	close(*fd);

@@ -13,9 +13,9 @@ static bool find_user(const char *user, struct passwd **password_r, struct cm_er
 	if (*password_r != NULL)
 		return true;
 	if (errno != 0)
-		cm_error_set_errno(err, "cannot look up user %s", user);
+		cm_error_set_errno(err, "user %s: cannot be looked up", user);
 	else
-		cm_error_set(err, "there is no user %s", user);
+		cm_error_set(err, "user %s: does not exist", user);
 	return false;
 }
 
@@ -39,7 +39,7 @@ bool cm_privileges_drop(const char *user, struct cm_error *err)
 		return false;
 	}
 	if (password->pw_uid != 0 && setuid(0) == 0) {
-		cm_error_set(err, "user %s could become root again", user);
+		cm_error_set(err, "user %s: could become root again", user);
 		return false;
 	}
 	return true;

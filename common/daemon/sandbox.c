@@ -15,14 +15,14 @@
 #include "log.h"
 #include "syscall_filter.h"
 
-/* Of versions of Landlock that the oldest header files do not know. */
+/* From versions of Landlock that are newer than the oldest header files. */
 #define ACCESS_FS_TRUNCATE  (1ULL << 14)
 #define ACCESS_NET_BIND_TCP (1ULL << 0)
 #define SCOPE_ABSTRACT_UNIX (1ULL << 0)
 #define SCOPE_SIGNAL        (1ULL << 1)
 
 #define READ_FILES (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-/* No devices: no program here makes one. */
+/* Without devices: no program here creates one. */
 #define WRITE_FILES                                                                                \
 	(READ_FILES | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |              \
 	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                            \
@@ -31,18 +31,18 @@
 #define ALL_FILES                                                                                  \
 	(WRITE_FILES | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |                 \
 	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK)
-/* Those that a rule for a file may have. */
+/* The rights that a rule for a file may grant. */
 #define FILE_ITSELF                                                                                \
 	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_FS_TRUNCATE)
 
-/* What one version of Landlock handles. The kernel ignores the end of a longer structure if it is
-   zero. */
+/* The rights that one version of Landlock handles. The kernel accepts a longer structure if
+   its end is zero. */
 struct ruleset {
 	uint64_t files, network, scopes;
 };
 
-/* For libraries: their modules, certificates, time zones, and how names are resolved. File modes
-   still decide who may read what is there. */
+/* For libraries: their modules, certificates, time zones, and name resolution. File modes
+   still restrict access. */
 static const char *const everybody_reads[] = {
     "/etc",
     "/lib",
@@ -91,7 +91,7 @@ static size_t top_length(const char *path)
 	return 1 + strcspn(path + 1, "/");
 }
 
-/* The longest part of an absolute path that exists, without symbolic links, malloc'd. */
+/* The longest existing part of an absolute path, without symbolic links, malloc'd. */
 static char *existing_part(const char *path)
 {
 	char *part = strdup(path), *real = NULL;
@@ -128,7 +128,7 @@ void cm_sandbox_allow_daemon(struct cm_sandbox *sandbox, const struct cm_daemon 
 
 /* --- Landlock ------------------------------------------------------------------------------- */
 
-/* Its version, 0 if the kernel has none or it is switched off. */
+/* Returns Landlock's version; 0 if the kernel has none or it is disabled. */
 static long landlock_version(void)
 {
 	long version =
@@ -141,7 +141,8 @@ static struct ruleset known_by(long version)
 {
 	struct ruleset ruleset = {.files = ALL_FILES};
 
-	/* Without REFER nothing may be moved between directories, allowed or not. */
+	/* Without REFER no file may be moved between directories, whether they are allowed or
+	   not. */
 	if (version < 2)
 		ruleset.files &= ~LANDLOCK_ACCESS_FS_REFER;
 	if (version < 3)
@@ -153,7 +154,7 @@ static struct ruleset known_by(long version)
 	return ruleset;
 }
 
-/* A path that cannot be opened is not allowed, nothing worse. */
+/* A path that cannot be opened is simply not allowed. */
 static bool add_rule(int fd, uint64_t handled, const char *path, uint64_t access,
 		     struct cm_error *err)
 {
@@ -167,7 +168,7 @@ static bool add_rule(int fd, uint64_t handled, const char *path, uint64_t access
 	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
 		rule.allowed_access &= FILE_ITSELF;
 	if (syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
-		cm_error_set_errno(err, "cannot allow %s by Landlock", path);
+		cm_error_set_errno(err, "%s: cannot be allowed by Landlock", path);
 		good = false;
 	}
 	close(rule.parent_fd);
@@ -224,8 +225,8 @@ static bool restrict_files(const struct cm_sandbox *sandbox, struct cm_error *er
 
 /* --- Privileges ----------------------------------------------------------------------------- */
 
-/* Whoever is not root may have been started with some, for a port below 1024. Without any, capset()
-   may be forbidden. */
+/* A process that is not root may have been started with capabilities, for a port below 1024.
+   Without any, capset() may be forbidden. */
 static bool drop_capabilities(struct cm_error *err)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -237,7 +238,7 @@ static bool drop_capabilities(struct cm_error *err)
 		return true;
 	if (syscall(SYS_capset, &header, none) == 0)
 		return true;
-	cm_error_set_errno(err, "capabilities cannot be dropped");
+	cm_error_set_errno(err, "cannot drop capabilities");
 	return false;
 }
 
@@ -246,9 +247,9 @@ bool cm_sandbox_enter(const struct cm_sandbox *sandbox, struct cm_error *err)
 	if (!drop_capabilities(err))
 		return false;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-		cm_error_set_errno(err, "no_new_privs cannot be set");
+		cm_error_set_errno(err, "cannot set no_new_privs");
 		return false;
 	}
-	/* The filter last: it has no calls of Landlock. */
+	/* The filter comes last: it does not allow Landlock's calls. */
 	return restrict_files(sandbox, err) && cm_syscall_filter_load(sandbox->network, err);
 }

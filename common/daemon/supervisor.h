@@ -1,8 +1,8 @@
 /*
  * supervisor - reports to the service manager that started the program (sd_notify(3))
  *
- * The protocol is one datagram to the Unix socket that NOTIFY_SOCKET names; nothing of systemd's is
- * linked for it. Without that variable nothing is sent.
+ * The protocol is one datagram to the Unix socket in NOTIFY_SOCKET, so libsystemd is not needed.
+ * Without that variable nothing is sent.
  */
 #ifndef CM_SUPERVISOR_H
 #define CM_SUPERVISOR_H
@@ -10,7 +10,7 @@
 /* Sends a state: "READY=1", "WATCHDOG=1". Failures are ignored: the service manager notices. */
 void cm_supervisor_notify(const char *state);
 
-/* How often, in milliseconds, "WATCHDOG=1" has to be sent: half of what the service manager allows
+/* The period of "WATCHDOG=1" in milliseconds: half of the time that the service manager allows
    (WATCHDOG_USEC), at least 100. otherwise: returned if no watchdog is set. */
 int cm_supervisor_watchdog(int otherwise);
 

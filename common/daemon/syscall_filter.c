@@ -23,14 +23,14 @@
 #define SANITIZED 0
 #endif
 
-/* The argument of clone(2) that has the flags. */
+/* The argument of clone(2) that contains the flags. */
 #ifdef __s390x__
 #define CLONE_FLAGS 1
 #else
 #define CLONE_FLAGS 0
 #endif
 
-/* By name: libseccomp knows which of them the kernel of this architecture has. */
+/* By name: libseccomp knows which of them exist on this architecture. */
 static const char *const allowed[] = {
     /* Files. */
     "_llseek",
@@ -126,7 +126,7 @@ static const char *const allowed[] = {
     "inotify_init",
     "inotify_init1",
     "inotify_rm_watch",
-    /* Sockets, but socket(). */
+    /* Sockets, except socket(). */
     "accept",
     "accept4",
     "bind",
@@ -170,7 +170,7 @@ static const char *const allowed[] = {
     "timerfd_create",
     "timerfd_gettime",
     "timerfd_settime",
-    /* Threads, but clone(). */
+    /* Threads, except clone(). */
     "arch_prctl",
     "exit",
     "exit_group",
@@ -193,7 +193,7 @@ static const char *const allowed[] = {
     "set_tls",
     "cacheflush",
     "riscv_flush_icache",
-    /* Memory, but mmap() and mprotect(). */
+    /* Memory, except mmap() and mprotect(). */
     "brk",
     "madvise",
     "mincore",
@@ -203,7 +203,7 @@ static const char *const allowed[] = {
     "msync",
     "munlock",
     "munmap",
-    /* Signals to oneself: tgkill() is below. */
+    /* Signals to the process itself: tgkill() is below. */
     "rt_sigaction",
     "rt_sigpending",
     "rt_sigprocmask",
@@ -214,7 +214,7 @@ static const char *const allowed[] = {
     "sigaltstack",
     "sigreturn",
     "tkill",
-    /* Time and who we are. */
+    /* Time and IDs. */
     "clock_getres",
     "clock_getres_time64",
     "clock_gettime",
@@ -258,20 +258,21 @@ struct condition {
 	scmp_datum_t mask, value;
 };
 
-/* What the kernel looks at if the argument is an int. */
+/* The part of an int argument that the kernel reads. */
 #define INT_BITS 0xffffffff
 
 static const struct condition conditions[] = {
     /* Threads. glibc falls back to clone() from clone3(), whose flags a filter cannot read. */
     {"clone", CLONE_FLAGS, CLONE_THREAD, CLONE_THREAD},
-    /* Nothing writable becomes executable, for that is how code comes in; libraries are loaded. */
+    /* No writable memory becomes executable: code would come in that way. Libraries are
+       already loaded. */
     {"mmap", 2, PROT_EXEC, 0},
     {"mmap", 2, PROT_EXEC | PROT_WRITE, PROT_EXEC},
     {"mmap2", 2, PROT_EXEC, 0},
     {"mmap2", 2, PROT_EXEC | PROT_WRITE, PROT_EXEC},
     {"mprotect", 2, PROT_EXEC, 0},
     {"prctl", 0, INT_BITS, PR_SET_NAME},
-    /* isatty(), and what libraries ask a socket. Not TIOCSTI. */
+    /* isatty(), and requests of libraries on sockets. Not TIOCSTI. */
     {"ioctl", 1, INT_BITS, FIONBIO},
     {"ioctl", 1, INT_BITS, FIONREAD},
     {"ioctl", 1, INT_BITS, TCGETS},
@@ -292,7 +293,7 @@ static int add(scmp_filter_ctx filter, const char *name, unsigned int count,
 	if (number == __NR_SCMP_ERROR)
 		return 0;
 	error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, count, comparisons);
-	/* Not on this architecture; or there already. */
+	/* Not on this architecture, or already added. */
 	return error == -EDOM || error == -EEXIST ? 0 : error;
 }
 
@@ -311,7 +312,7 @@ static int add_conditions(scmp_filter_ctx filter, const struct condition *list, 
 
 static int add_rules(scmp_filter_ctx filter, bool network)
 {
-	/* How libraries learn which addresses this machine has. */
+	/* Libraries read the addresses of this machine this way. */
 	const struct scmp_arg_cmp routing[] = {
 	    SCMP_A0(SCMP_CMP_MASKED_EQ, INT_BITS, AF_NETLINK),
 	    SCMP_A2(SCMP_CMP_MASKED_EQ, INT_BITS, 0),
@@ -333,7 +334,7 @@ static int add_rules(scmp_filter_ctx filter, bool network)
 	return error;
 }
 
-/* Filters may have been left out of the kernel, or be forbidden where it is a container's. */
+/* The kernel may have been built without filters, or a container may forbid them. */
 static bool kernel_filters(void)
 {
 	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
@@ -357,6 +358,6 @@ bool cm_syscall_filter_load(bool network, struct cm_error *err)
 	seccomp_release(filter);
 	if (error == 0)
 		return true;
-	cm_error_set(err, "the filter of system calls cannot be loaded: %s", strerror(-error));
+	cm_error_set(err, "cannot load the filter of system calls: %s", strerror(-error));
 	return false;
 }

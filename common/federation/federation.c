@@ -10,7 +10,7 @@ struct cm_federation {
 	struct cm_peer_list *allowed, *denied;
 };
 
-/* Takes the lists; NULL among them is for want of memory. */
+/* Takes over the lists; NULL means that memory ran out. */
 static struct cm_federation *federation_new(const struct cm_config *config,
 					    struct cm_peer_list *allowed,
 					    struct cm_peer_list *denied)

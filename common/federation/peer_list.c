@@ -24,7 +24,7 @@
 
 struct entry {
 	const char *text;
-	int64_t end; /* the first second when it does not count any more */
+	int64_t end; /* the first second at which it does not count any more */
 };
 
 /* The file's text, cut into entries in place, and the entries sorted. */
@@ -38,9 +38,9 @@ struct cm_peer_list {
 	atomic_uint owners;
 	char *path;
 	pthread_rwlock_t lock;
-	struct stat seen; /* of the file as it was read, or tried */
+	struct stat seen; /* of the file when it was last read, or when reading failed */
 	bool settled;     /* an unchanged status means unchanged content */
-	bool trouble;     /* reported */
+	bool trouble;     /* an error was reported */
 	struct entries entries;
 };
 
@@ -60,7 +60,7 @@ static int compare(const void *a, const void *b)
 	return order != 0 ? order : (one->end < other->end) - (one->end > other->end);
 }
 
-/* "2026-12-31": the end of that day. False if it is no date. */
+/* "2026-12-31": the end of that day. False if it is not a date. */
 static bool read_date(const char *text, int64_t *end_r)
 {
 	struct tm date = {.tm_isdst = 0}, day;
@@ -82,7 +82,7 @@ static bool read_date(const char *text, int64_t *end_r)
 	return true;
 }
 
-/* Reads one line, in place. False if it is malformed; an empty one is an entry without text. */
+/* Reads one line, in place. False if it is malformed; an empty line is an entry without text. */
 static bool read_line(char *line, struct entry *entry_r)
 {
 	char *rest = line, *word[4] = {NULL};
@@ -280,7 +280,7 @@ static bool match(const struct entries *list, const char *address, const char *d
 	return false;
 }
 
-/* address: NULL if only the domain is asked for. */
+/* address: NULL to look up only the domain. */
 static bool look_up(struct cm_peer_list *list, const char *address, const char *domain)
 {
 	bool matches;

@@ -1,5 +1,5 @@
 /*
- * maildir_trim - deletes the oldest messages of a full mailbox until it fits
+ * maildir_trim - delete the oldest messages of a full mailbox until it fits
  */
 #include "maildir_trim.h"
 
@@ -21,9 +21,8 @@ struct collection {
 	uint64_t total; /* bytes that count */
 	struct candidate *candidates;
 	size_t count, size;
-	/* Bounds of a round. Messages not younger than `done` were deleted before (path NULL: no
-	 * message was); messages not older than `later` are left for another round (path NULL: no
-	 * message is). */
+	/* Bounds of a round. Messages up to the age of `done` were deleted before (path NULL:
+	   none); messages from `later` on are left for another round (path NULL: none). */
 	struct candidate done, later;
 	bool no_memory;
 };
@@ -60,7 +59,7 @@ static int oldest_first(const void *left, const void *right)
 	return strcmp(a->path, b->path);
 }
 
-/* Keeps the older half. The oldest of the others bounds what this round may still collect. */
+/* Keeps the older half. The oldest of the others is the new limit of this round. */
 static void leave_younger_half(struct collection *collection)
 {
 	qsort(collection->candidates, collection->count, sizeof(*collection->candidates),
@@ -139,7 +138,8 @@ static void collect(const struct cm_maildir_file *file, void *context)
 		free(candidate.path);
 }
 
-/* Deletes one message through directories that are no symbolic links; gone already is fine. */
+/* Deletes one message through directories that are not symbolic links; a missing message is no
+   error. */
 static bool delete_message(const struct cm_maildir_trim *trim, const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
@@ -189,7 +189,7 @@ static bool trim_round(struct collection *collection, struct cm_maildir_trim_res
 		return false;
 	if (collection->no_memory) {
 		errno = ENOMEM;
-		cm_error_set_errno(err, "cannot remember the messages of a mailbox");
+		cm_error_set_errno(err, "cannot list the messages of a mailbox");
 		return false;
 	}
 	return delete_oldest(collection, result, err);
@@ -231,6 +231,6 @@ bool cm_maildir_recount(int mailbox_fd, struct cm_error *err)
 {
 	if (unlinkat(mailbox_fd, "maildirsize", 0) == 0 || errno == ENOENT)
 		return true;
-	cm_error_set_errno(err, "cannot delete maildirsize");
+	cm_error_set_errno(err, "maildirsize: cannot be deleted");
 	return false;
 }

@@ -1,5 +1,5 @@
 /*
- * maildir_walk - walks all mailboxes, or all files of one, without following symbolic links
+ * maildir_walk - walk all mailboxes, or all files of one, without following symbolic links
  */
 #include "maildir_walk.h"
 
@@ -223,7 +223,7 @@ bool cm_maildir_walk(int mailbox_fd, cm_maildir_file_fn *show, void *context, st
 	int fd = cm_directory_open(mailbox_fd, ".");
 
 	if (fd < 0) {
-		/* Deleted meanwhile: then there is nothing to show. */
+		/* Deleted meanwhile: there is nothing to show. */
 		if (errno == ENOENT)
 			return true;
 		cm_error_set_errno(err, "cannot open the mailbox's directory");
@@ -256,7 +256,7 @@ struct cm_mailboxes *cm_mailboxes_open(const char *mailboxes_dir, struct cm_erro
 	int fd = open(mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0) {
-		cm_error_set_errno(err, "cannot open mailboxes_dir %s", mailboxes_dir);
+		cm_error_set_errno(err, "mailboxes_dir %s: cannot be opened", mailboxes_dir);
 		free(mailboxes);
 		return NULL;
 	}
@@ -264,7 +264,7 @@ struct cm_mailboxes *cm_mailboxes_open(const char *mailboxes_dir, struct cm_erro
 		mailboxes->entries = calloc(BATCH_NAMES, sizeof(*mailboxes->entries));
 	if (mailboxes == NULL || mailboxes->entries == NULL ||
 	    (mailboxes->directory = fdopendir(fd)) == NULL) {
-		cm_error_set_errno(err, "cannot read mailboxes_dir %s", mailboxes_dir);
+		cm_error_set_errno(err, "mailboxes_dir %s: cannot be read", mailboxes_dir);
 		close(fd);
 		cm_mailboxes_close(&mailboxes);
 		return NULL;
@@ -344,7 +344,7 @@ static bool batch_fill(struct cm_mailboxes *mailboxes, struct cm_error *err)
 			break;
 	}
 	if (mailboxes->count < BATCH_NAMES && errno != 0) {
-		cm_error_set_errno(err, "cannot read mailboxes_dir");
+		cm_error_set_errno(err, "mailboxes_dir: cannot be read");
 		return false;
 	}
 	qsort(mailboxes->entries, mailboxes->count, sizeof(*mailboxes->entries), by_inode);

@@ -1,5 +1,5 @@
 /*
- * maildir_walk - walks all mailboxes, or all files of one, without following symbolic links
+ * maildir_walk - walk all mailboxes, or all files of one, without following symbolic links
  *
  * Shared by expiry and report. Directories are opened component by component with openat() and
  * O_NOFOLLOW, so nothing below mailboxes_dir can lead out of it. Memory is bounded: a fixed batch
@@ -18,14 +18,14 @@
 
 #include "error.h"
 
-/* Directories deeper than this below a mailbox are trouble. Maildir++ needs two levels. */
+/* Deeper directories below a mailbox are an error. Maildir++ needs two levels. */
 #define CM_MAILDIR_DEPTH_MAX 16
 
 /* Longest path of a directory relative to its mailbox, with the terminating NUL. */
 #define CM_MAILDIR_PATH_SIZE 4096
 
-/* Opens one directory for reading: never through a symbolic link of the last component, and, where
-   the file belongs to us, without touching its access time. -1 with errno. */
+/* Opens one directory for reading: never through a symbolic link in the last component, and
+   without a change of its access time if the directory belongs to us. -1 with errno. */
 int cm_directory_open(int parent_fd, const char *name);
 
 /* Opens a directory by its path relative to parent_fd, each component like cm_directory_open().
@@ -66,16 +66,16 @@ struct cm_maildir_file {
 
 typedef void cm_maildir_file_fn(const struct cm_maildir_file *file, void *context);
 
-/* Shows every file in the mailbox and its folders. Directories inside cur, new and tmp are not
-   entered. False with err filled (the first trouble) if a part could not be read; the rest was
+/* Shows every file in the mailbox and its folders. Does not enter directories inside cur, new
+   and tmp. False with err filled (the first error) if a part could not be read; the rest was
    shown nevertheless. */
 bool cm_maildir_walk(int mailbox_fd, cm_maildir_file_fn *show, void *context, struct cm_error *err);
 
-/* False if it is gone or is not a regular file. */
+/* False if it is gone or not a regular file. */
 bool cm_maildir_file_stat(const struct cm_maildir_file *file, struct stat *st_r);
 
-/* What a Maildir file name says: the time of delivery (leading digits before the first '.') and the
-   size that quota counts (",S=" digits). False unless both are there. */
+/* Parses a Maildir file name: the time of delivery (leading digits before the first '.') and
+   the size that quota counts (",S=" digits). False unless both are present. */
 bool cm_maildir_name_parse(const char *name, time_t *time_r, uint64_t *size_r);
 
 /* The last-seen time of the mailbox as an account: the modification time of its password file, a

@@ -18,7 +18,7 @@
 
 #define CM_PUSH_QUEUE_DIR        "pending_notifications"
 #define CM_PUSH_QUEUE_TMP_PREFIX ".tmp."
-/* Larger files are not entries. */
+/* A larger file is not an entry. */
 #define CM_PUSH_ENTRY_MAX (CM_ADDRESS_MAX + 1 + 24 + 1 + CM_TOKEN_MAX + 1)
 
 struct cm_push_entry {
@@ -31,11 +31,12 @@ struct cm_push_entry {
 char *cm_push_queue_path(const struct cm_config *config);
 
 /* Queues one notification: temporary file, then rename, so a reader sees the whole entry. Not
-   fsynced: a lost push costs less than a slow delivery. The directory is made if it is missing. */
+   fsynced: a lost push costs less than a slow delivery. The directory is created if it is
+   missing. */
 bool cm_push_queue_add(const struct cm_config *config, const struct cm_address *address,
 		       const char *token, time_t now, struct cm_error *err);
 
-/* Parses one entry's bytes. False if they are not one. */
+/* Parses the bytes of an entry. False if they are invalid. */
 bool cm_push_entry_parse(const char *text, size_t length, struct cm_push_entry *entry_r);
 
 #endif

@@ -20,7 +20,7 @@
 
 enum read_status {
 	READ_OK,
-	READ_BROKEN, /* there is a file, but it is not ours */
+	READ_BROKEN, /* there is a file, but not in our format */
 	READ_TROUBLE,
 };
 
@@ -56,7 +56,7 @@ static enum read_status read_metadata(int mailbox, json_t **root_r, struct cm_er
 		return READ_OK;
 	json_decref(*root_r);
 	*root_r = NULL;
-	cm_error_set(err, "%s: is not a JSON object", CM_ACCOUNT_METADATA_FILE);
+	cm_error_set(err, "%s: not a JSON object", CM_ACCOUNT_METADATA_FILE);
 	return READ_BROKEN;
 }
 
@@ -81,7 +81,7 @@ static int compare_age(const void *a, const void *b)
 	return strcmp(one->token, two->token);
 }
 
-/* The object's tokens, oldest first, in an array that the caller frees; NULL: no memory. */
+/* The object's tokens, oldest first, in an array that the caller frees; NULL: out of memory. */
 static struct aged_token *sort_by_age(json_t *tokens)
 {
 	size_t count = json_object_size(tokens), used = 0;
@@ -97,7 +97,7 @@ static struct aged_token *sort_by_age(json_t *tokens)
 	return aged;
 }
 
-/* Drops the oldest tokens until there are at most max. False: no memory. */
+/* Drops the oldest tokens until there are at most max. False: out of memory. */
 static bool keep_newest(json_t *tokens, size_t max)
 {
 	size_t count = json_object_size(tokens);
@@ -113,7 +113,7 @@ static bool keep_newest(json_t *tokens, size_t max)
 }
 
 /* A new object with the valid tokens of either form, {token: time} or [token]: the newest, if
-   upstream's file has more than we keep. NULL: no memory. */
+   upstream's file contains more than we keep. NULL: out of memory. */
 static json_t *valid_tokens(const json_t *root, time_t now)
 {
 	const json_t *member = json_object_get(root, MEMBER);
@@ -191,12 +191,12 @@ static bool change_locked(int mailbox, change_fn *change, const char *token, tim
 	enum read_status status = read_metadata(mailbox, &root, err);
 	bool good = false;
 
-	/* What was in a broken file is lost anyway; the devices set their tokens again. */
+	/* The content of a broken file is lost anyway; the devices set their tokens again. */
 	if (status == READ_BROKEN)
 		root = json_object();
 	if (root != NULL)
 		tokens = valid_tokens(root, now);
-	/* A list has no times: its tokens get the present time when it is first converted. */
+	/* A list has no times: its tokens get the current time when it is first converted. */
 	if (tokens != NULL && !change(tokens, token, now) &&
 	    !json_is_array(json_object_get(root, MEMBER)))
 		good = true;
@@ -272,7 +272,7 @@ static bool copy_sorted(json_t *tokens, struct cm_tokens *tokens_r)
 	return good;
 }
 
-/* No lock is needed: the file is always replaced as a whole. */
+/* No lock is needed: the file is always replaced atomically. */
 bool cm_tokens_get(const char *mailbox_dir, time_t now, struct cm_tokens *tokens_r,
 		   struct cm_error *err)
 {

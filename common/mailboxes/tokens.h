@@ -15,10 +15,10 @@
 
 #include "error.h"
 
-#define CM_TOKEN_MAX        4096 /* printable bytes of one token */
+#define CM_TOKEN_MAX        4096 /* maximum of printable bytes in a token */
 #define CM_TOKENS_MAX       64   /* tokens kept per account; setting one more drops the oldest */
 #define CM_TOKEN_LIFETIME   (90 * 86400)
-#define CM_TOKEN_FUTURE_MAX 60 /* seconds a time stamp may be ahead of the clock */
+#define CM_TOKEN_FUTURE_MAX 60 /* seconds that a time stamp may be ahead of the clock */
 
 struct cm_tokens {
 	char **token; /* oldest first, CM_TOKENS_MAX at most */
@@ -32,11 +32,11 @@ bool cm_token_valid(const char *token, size_t length);
    directory. False with err filled if nothing was changed. */
 bool cm_tokens_set(const char *mailbox_dir, const char *token, time_t now, struct cm_error *err);
 
-/* Removes one token; absent is fine. */
+/* Removes one token; a missing one is no error. */
 bool cm_tokens_remove(const char *mailbox_dir, const char *token, struct cm_error *err);
 
-/* The valid tokens. No file means none. A file that is not JSON, or larger than any file we write,
- * is an error and is not changed. */
+/* The valid tokens. A missing file contains none. A file that is not JSON, or larger than any
+   file that we write, is an error and is not changed. */
 bool cm_tokens_get(const char *mailbox_dir, time_t now, struct cm_tokens *tokens_r,
 		   struct cm_error *err);
 

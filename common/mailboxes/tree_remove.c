@@ -45,7 +45,7 @@ static void remove_entry(struct removal *removal, int fd, const char *name, bool
 
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT)
-			removal_trouble(removal, "a file cannot be examined");
+			removal_trouble(removal, "cannot examine a file");
 		return;
 	}
 	if (S_ISDIR(st.st_mode)) {
@@ -54,7 +54,7 @@ static void remove_entry(struct removal *removal, int fd, const char *name, bool
 	}
 	if (!removal->dry_run && unlinkat(fd, name, 0) < 0) {
 		if (errno != ENOENT)
-			removal_trouble(removal, "a file cannot be deleted");
+			removal_trouble(removal, "cannot delete a file");
 		return;
 	}
 	if (S_ISREG(st.st_mode)) {
@@ -73,7 +73,7 @@ static void remove_entries(struct removal *removal, DIR *directory, bool message
 			remove_entry(removal, dirfd(directory), entry->d_name, messages, depth);
 	}
 	if (errno != 0)
-		removal_trouble(removal, "a directory cannot be read");
+		removal_trouble(removal, "cannot read a directory");
 }
 
 static bool remove_directory(struct removal *removal, int parent_fd, const char *name,
@@ -93,14 +93,14 @@ static bool remove_directory(struct removal *removal, int parent_fd, const char 
 		if (fd >= 0)
 			close(fd);
 		if (errno != ENOENT)
-			removal_trouble(removal, "a directory cannot be opened");
+			removal_trouble(removal, "cannot open a directory");
 		return removal->ok;
 	}
 	remove_entries(removal, directory, holds_messages(name), depth);
 	closedir(directory);
 	if (removal->ok && !removal->dry_run && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 &&
 	    errno != ENOENT)
-		removal_trouble(removal, "a directory cannot be deleted");
+		removal_trouble(removal, "cannot delete a directory");
 	return removal->ok;
 }
 

@@ -1,12 +1,12 @@
 /*
- * reason - why a message was accepted or refused, and what SMTP answers then (reasons.def)
+ * reason - why a message was accepted or refused, and the SMTP reply for it (reasons.def)
  */
 #ifndef CM_REASON_H
 #define CM_REASON_H
 
 #include <stdbool.h>
 
-/* In a reply's text these stand for the envelope sender and for the address in From. */
+/* Placeholders in a reply's text for the envelope sender and for the address in From. */
 #define CM_REPLY_ENVELOPE "\1"
 #define CM_REPLY_HEADER   "\2"
 
@@ -24,7 +24,7 @@ struct cm_reason_row {
 	int code;         /* of the SMTP reply */
 	const char *enhanced;
 	const char *text;
-	const char *help; /* one line for a person */
+	const char *help; /* one line for the operator */
 };
 
 /* A constant row; every reason has one. */

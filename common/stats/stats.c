@@ -1,7 +1,7 @@
 /*
- * The file (shared_file.h) has one 64-bit cell per counter and gauge and CM_STATS_BUCKETS + 1 cells
- * per histogram, in the order of stats_metrics.def. Its layout is a hash of that table, so two
- * programs that count differently never share a file.
+ * The file (shared_file.h) has one 64-bit cell per counter and gauge and CM_STATS_BUCKETS + 1
+ * cells per histogram, in the order of stats_metrics.def. Its layout is a hash of that table, so
+ * two programs with different tables never share a file.
  */
 #include "stats.h"
 
@@ -16,7 +16,7 @@
 
 typedef _Atomic uint64_t stats_cell;
 
-/* A lock in the process would be no protection between processes. */
+/* A lock within the process would not protect against other processes. */
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
 static_assert(sizeof(stats_cell) == sizeof(uint64_t), "atomics must be plain cells");
 

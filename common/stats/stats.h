@@ -32,7 +32,7 @@ enum cm_stat {
 	CM_STAT_COUNT
 };
 
-/* The counter of messages judged for this reason; out: submitted by users. */
+/* The counter of messages with this reason; out: submitted by users. */
 static inline enum cm_stat cm_stat_verdict(bool out, enum cm_reason reason)
 {
 	return (enum cm_stat)((out ? CM_STAT_VERDICT_OUT_ENCRYPTED : CM_STAT_VERDICT_IN_ENCRYPTED) -
@@ -66,14 +66,14 @@ struct cm_histogram {
 
 struct cm_stats;
 
-/* Opens or creates CM_STATS_FILE in run_dir (of struct cm_config), which must exist: mode 0660, of
-   the directory's owner and group if root creates it, so that root's chatmailctl and the daemons
-   share it. NULL with err filled if that is impossible. */
+/* Opens or creates CM_STATS_FILE in run_dir (from struct cm_config), which must exist: mode
+   0660, of the directory's owner and group if root creates it, so that root's chatmailctl and
+   the daemons share it. NULL with err filled if that is impossible. */
 struct cm_stats *cm_stats_open(const char *run_dir, struct cm_error *err);
 void cm_stats_close(struct cm_stats **stats);
 
-/* A call that does not fit the row's kind (add: counters, set: gauges, observe: histograms) does
-   nothing. */
+/* A call that does not match the row's kind (add: counters, set: gauges, observe: histograms)
+   does nothing. */
 void cm_stats_add(struct cm_stats *stats, enum cm_stat stat, uint64_t amount);
 void cm_stats_set(struct cm_stats *stats, enum cm_stat stat, uint64_t value);
 void cm_stats_observe(struct cm_stats *stats, enum cm_stat histogram, uint64_t value);

@@ -1,10 +1,10 @@
 /*
  * stats_openmetrics - the statistics in OpenMetrics text
  *
- * OpenMetrics 1.0: a metric family is announced once (TYPE, UNIT, HELP), counters end in "_total",
- * histograms have cumulative buckets, "_count" and "_sum", and the text ends in "# EOF". What is
- * observed in microseconds is reported in seconds, the base unit, in integer arithmetic: no locale
- * can turn the decimal point into a comma.
+ * OpenMetrics 1.0: a metric family is described once (TYPE, UNIT, HELP), counters end in
+ * "_total", histograms have cumulative buckets, "_count" and "_sum", and the text ends in "#
+ * EOF". Times are observed in microseconds and reported in seconds, the base unit, in integer
+ * arithmetic: no locale can turn the decimal point into a comma.
  */
 #include <inttypes.h>
 #include <stdio.h>

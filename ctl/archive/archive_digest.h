@@ -1,5 +1,5 @@
 /*
- * archive_digest - what an archive's last entry says of all others
+ * archive_digest - the digest of an archive in its last entry
  *
  * An archive is a tar of this form, in this order:
  *
@@ -8,10 +8,11 @@
  *	relay/ROLE		files beside the mailboxes, see relay_files.h; not of an account
  *	mail/NAME/PATH		what is in mailboxes_dir: accounts, invitations, notifications
  *	end.json		{"entries": …, "accounts": …, "messages": …, "bytes": …, "sha256":
- *…}
+ *
+ * …}
  *
  * The digest is over the entries before the last: of each its name, a NUL, its size in decimal
- * digits, a NUL, and its content. It shows damage and a missing end, not forgery.
+ * digits, a NUL, and its content. It detects damage and a missing end, not forgery.
  */
 #ifndef CM_ARCHIVE_DIGEST_H
 #define CM_ARCHIVE_DIGEST_H

@@ -52,7 +52,7 @@ static bool is_age(const char *recipient)
 	       strchr(recipient, '/') != NULL;
 }
 
-/* Our end of the pipe is *fd_r; write: we write to it. */
+/* *fd_r is our end of the pipe; write: we write to it. */
 static bool run_with_pipe(const char *const *argv, int other, bool we_write, int *fd_r,
 			  struct cm_archive_filter *filter_r, struct cm_error *err)
 {
@@ -108,8 +108,8 @@ static bool begins(const char *data, ssize_t length, const char *magic)
 	return length >= (ssize_t)strlen(magic) && memcmp(data, magic, strlen(magic)) == 0;
 }
 
-/* A binary OpenPGP message begins with a packet of an encrypted session key (RFC 9580 4.2); no
-   archive that we write begins with such a byte. */
+/* A binary OpenPGP message begins with a packet of an encrypted session key (RFC 9580 4.2);
+   our archives do not begin with such a byte. */
 static bool is_gpg(const char *data, ssize_t length)
 {
 	return begins(data, length, GPG_ARMOR_MAGIC) ||
@@ -130,7 +130,8 @@ bool cm_archive_decrypt(int input, const char *identity, int *fd_r,
 	if (identity != NULL)
 		return run_with_pipe(age, input, false, fd_r, filter_r, err);
 	if (begins(start, got, AGE_MAGIC) || begins(start, got, AGE_ARMOR_MAGIC)) {
-		cm_error_set(err, "the archive is encrypted with age: name your key by --identity");
+		cm_error_set(err,
+			     "the archive is encrypted with age: give your key with --identity");
 		return false;
 	}
 	if (is_gpg(start, got))
@@ -148,12 +149,12 @@ bool cm_archive_filter_end(struct cm_archive_filter *filter, struct cm_error *er
 		return true;
 	while (waitpid(filter->pid, &status, 0) < 0) {
 		if (errno != EINTR) {
-			cm_error_set_errno(err, "%s: is lost", program);
+			cm_error_set_errno(err, "%s: lost", program);
 			return false;
 		}
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
-	cm_error_set(err, "%s: it failed", program);
+	cm_error_set(err, "%s: failed", program);
 	return false;
 }

@@ -25,8 +25,8 @@ struct cm_archive_reader {
 	struct cm_archive_about about;
 	int input, fd;
 	char name[CM_ARCHIVE_NAME_MAX + 1];
-	uint64_t size, left; /* of the entry: all of it, and what was not read yet */
-	bool unread;         /* there is an entry, whose content was not read to its end */
+	uint64_t size, left; /* of the entry: in total, and not yet read */
+	bool unread;         /* the content of the current entry was not read to its end */
 	char buffer[BUFFER_SIZE];
 };
 
@@ -39,7 +39,7 @@ static bool fail(struct cm_archive_reader *reader, struct cm_error *err)
 	return false;
 }
 
-/* The next part of the content; NULL at its end, and with *good_r false after trouble. */
+/* The next part of the content; NULL at its end, and with *good_r false after an error. */
 static const char *next_part(struct cm_archive_reader *reader, size_t *length_r, bool *good_r,
 			     struct cm_error *err)
 {
@@ -100,7 +100,7 @@ static bool take_name(struct cm_archive_reader *reader, struct archive_entry *en
 	if (length > 0 && name[length - 1] == '/' && archive_entry_filetype(entry) == AE_IFDIR)
 		length--;
 	if (length == 0 || length > CM_ARCHIVE_NAME_MAX) {
-		cm_error_set(err, "%s: an entry has no usable name", reader->path);
+		cm_error_set(err, "%s: an entry has an invalid name", reader->path);
 		return false;
 	}
 	memcpy(reader->name, name, length);
@@ -111,7 +111,7 @@ static bool take_name(struct cm_archive_reader *reader, struct archive_entry *en
 	return false;
 }
 
-/* Nothing but files and directories. */
+/* Accepts only files and directories. */
 static bool take_entry(struct cm_archive_reader *reader, struct archive_entry *entry,
 		       struct cm_archive_entry *entry_r, struct cm_error *err)
 {
@@ -177,7 +177,7 @@ static json_t *read_json(struct cm_archive_reader *reader, struct cm_error *err)
 	json_t *json = text != NULL ? json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
 
 	if (text != NULL && json == NULL)
-		cm_error_set(err, "%s: %s: not valid", reader->path, reader->name);
+		cm_error_set(err, "%s: %s: invalid", reader->path, reader->name);
 	free(text);
 	return json;
 }
@@ -212,7 +212,7 @@ static bool read_about(struct cm_archive_reader *reader, struct cm_error *err)
 	return reader->about.domain != NULL;
 }
 
-/* The last entry must have the digest and counts of everything before it. */
+/* The last entry must have the digest and counts of all entries before it. */
 static enum cm_archive_result read_end(struct cm_archive_reader *reader, struct cm_error *err)
 {
 	struct cm_archive_totals *totals = &reader->digest.totals;
@@ -236,7 +236,7 @@ static enum cm_archive_result read_end(struct cm_archive_reader *reader, struct 
 	totals->messages = (uint64_t)messages;
 	if (good)
 		return CM_ARCHIVE_END;
-	cm_error_set(err, "%s: damaged: the digest at its end does not match", reader->path);
+	cm_error_set(err, "%s: damaged: the digest at the end does not match", reader->path);
 	return CM_ARCHIVE_TROUBLE;
 }
 
@@ -250,7 +250,7 @@ static enum cm_archive_result read_entry(struct cm_archive_reader *reader,
 		return CM_ARCHIVE_TROUBLE;
 	result = archive_read_next_header(reader->archive, &entry);
 	if (result == ARCHIVE_EOF) {
-		cm_error_set(err, "%s: incomplete: its end is missing", reader->path);
+		cm_error_set(err, "%s: incomplete: the end is missing", reader->path);
 		return CM_ARCHIVE_TROUBLE;
 	}
 	if (result != ARCHIVE_OK && result != ARCHIVE_WARN) {

@@ -1,5 +1,5 @@
 /*
- * archive_reader - reads an archive as a stream, without trusting it
+ * archive_reader - read an archive as a stream, without trusting it
  *
  * An entry is a regular file or a directory with a relative name of plain components; anything
  * else ends the reading with an error. See archive_digest.h for the order of entries.
@@ -26,31 +26,31 @@ struct cm_archive_entry {
 	uint64_t size;
 	mode_t mode;
 	struct timespec mtime;
-	const char *user, *group; /* names; perhaps "" */
+	const char *user, *group; /* names; may be "" */
 };
 
 struct cm_archive_about {
-	bool relay; /* a whole one, not an account */
+	bool relay; /* of a whole relay, not of an account */
 	char *domain;
 	time_t created;
 };
 
 enum cm_archive_result {
 	CM_ARCHIVE_ENTRY,
-	CM_ARCHIVE_END, /* and everything was as the last entry says */
+	CM_ARCHIVE_END, /* and all counts match the last entry */
 	CM_ARCHIVE_TROUBLE,
 };
 
-/* Opens a file ("-": standard input), perhaps encrypted (see archive_filter.h), and reads its first
-   entry. NULL with err filled. */
+/* Opens a file ("-": standard input), which may be encrypted (see archive_filter.h), and reads
+   its first entry. NULL with err filled. */
 struct cm_archive_reader *cm_archive_open(const char *path, const char *identity,
 					  struct cm_error *err);
 void cm_archive_close(struct cm_archive_reader **reader);
 
 const struct cm_archive_about *cm_archive_about(const struct cm_archive_reader *reader);
 
-/* The next entry, valid until the next call. What of the content of the one before was not read is
-   skipped. CM_ARCHIVE_TROUBLE with err filled. */
+/* The next entry, valid until the next call. Unread content of the previous entry is skipped.
+   CM_ARCHIVE_TROUBLE with err filled. */
 enum cm_archive_result cm_archive_next(struct cm_archive_reader *reader,
 				       struct cm_archive_entry *entry_r, struct cm_error *err);
 

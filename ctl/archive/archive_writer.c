@@ -47,7 +47,7 @@ static bool open_output(struct cm_archive_writer *writer, const char *path, stru
 		writer->output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 		if (isatty(STDOUT_FILENO)) {
 			cm_error_set(err,
-				     "standard output is a terminal: name a file for the archive");
+				     "standard output is a terminal: give a file for the archive");
 			return false;
 		}
 	} else {
@@ -74,7 +74,7 @@ static bool open_archive(struct cm_archive_writer *writer, struct cm_error *err)
 		cm_error_set(err, "out of memory");
 		return false;
 	}
-	/* Names of mailboxes are bytes, whatever the locale. */
+	/* Mailbox names are bytes, whatever the locale is. */
 	if (archive_write_set_format_pax_restricted(writer->archive) != ARCHIVE_OK ||
 	    archive_write_set_options(writer->archive, "hdrcharset=BINARY") != ARCHIVE_OK ||
 	    archive_write_open_fd(writer->archive, writer->fd) != ARCHIVE_OK)
@@ -183,7 +183,7 @@ bool cm_archive_put_file(struct cm_archive_writer *writer, const char *name, int
 		if (got <= 0) {
 			if (got == 0)
 				errno = ENODATA;
-			cm_error_set_errno(err, "a file cannot be read");
+			cm_error_set_errno(err, "cannot read a file");
 			return false;
 		}
 		if (!put_content(writer, writer->buffer, (size_t)got, err))
@@ -221,7 +221,7 @@ static bool put_end(struct cm_archive_writer *writer, char sha256_r[CM_ARCHIVE_S
 			err);
 }
 
-/* Only now the file gets its name. */
+/* Gives the completed file its name. */
 static bool publish(struct cm_archive_writer *writer, struct cm_error *err)
 {
 	if (writer->path == NULL)
@@ -260,7 +260,7 @@ void cm_archive_abandon(struct cm_archive_writer **writer_p)
 	*writer_p = NULL;
 	if (writer == NULL)
 		return;
-	/* Closed before the archive is freed, which would write an end of its own. */
+	/* Close it before the archive is freed, because libarchive then writes its own end. */
 	if (writer->fd >= 0 && writer->fd != writer->output)
 		close(writer->fd);
 	if (writer->output >= 0)

@@ -1,13 +1,13 @@
 /*
- * mailbox_names - files of a mailbox that an archive leaves out
+ * mailbox_names - files of a mailbox that an archive omits
  */
 #ifndef CM_MAILBOX_NAMES_H
 #define CM_MAILBOX_NAMES_H
 
 #include <stdbool.h>
 
-/* True for a file that Dovecot makes again by itself, or that is being written: indexes, locks,
-   temporary files. Indexes of the source would be of another moment than its messages. */
+/* True for a file that Dovecot recreates, or that is being written: indexes, locks, temporary
+   files. Indexes of the source would not match its messages. */
 bool cm_mailbox_name_is_passing(const char *name);
 
 #endif

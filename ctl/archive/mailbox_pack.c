@@ -14,10 +14,10 @@
 #include "mailbox_names.h"
 #include "maildir_walk.h"
 
-/* A mailbox that many messages reach is looked through again, but not for ever. */
+/* A mailbox that gets many messages is searched again, but not for ever. */
 #define PASSES_MAX 5
 
-/* Files other than messages are read whole, as they may grow meanwhile. */
+/* Files other than messages are read completely, because they may grow meanwhile. */
 #define SMALL_FILE_MAX (64 * 1024 * 1024)
 
 #define READ_TRIES 100
@@ -33,7 +33,7 @@ struct packing {
 	struct cm_archive_writer *writer;
 	struct cm_error *err;
 	void *packed; /* tree of names of messages without flags, of one folder */
-	bool again;   /* something came or was renamed */
+	bool again;   /* a message arrived or was renamed */
 };
 
 static bool pack_directory(struct packing *packing, int fd, const char *name, unsigned int depth);
@@ -72,7 +72,7 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* All names, sorted; a directory that is gone has none. */
+/* All names, sorted; none if the directory is gone. */
 static bool list_names(struct packing *packing, int parent_fd, const char *name,
 		       struct names *names_r)
 {
@@ -87,14 +87,14 @@ static bool list_names(struct packing *packing, int parent_fd, const char *name,
 			close(fd);
 		if (errno == ENOENT)
 			return true;
-		cm_error_set_errno(packing->err, "a directory cannot be read");
+		cm_error_set_errno(packing->err, "cannot read a directory");
 		return false;
 	}
 	while (good && (errno = 0, entry = readdir(directory)) != NULL)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			good = add_name(names_r, entry->d_name);
 	if (good && errno != 0)
-		cm_error_set_errno(packing->err, "a directory cannot be read");
+		cm_error_set_errno(packing->err, "cannot read a directory");
 	good = good && errno == 0;
 	closedir(directory);
 	qsort(names_r->name, names_r->count, sizeof(*names_r->name), compare);
@@ -119,7 +119,7 @@ static int compare_text(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-/* Remembers a message by its name without flags. False in *new_r if it is known. */
+/* Records a message by its name without flags. False in *new_r if it is known. */
 static bool remember(struct packing *packing, const char *name, bool *new_r)
 {
 	char *base = strndup(name, strcspn(name, ":")), **found;
@@ -146,7 +146,7 @@ static bool known(const struct packing *packing, const char *name)
 	return found;
 }
 
-/* A message that was renamed or deleted meanwhile is not an error: the next pass finds it. */
+/* A message that was renamed or deleted meanwhile is no error: the next pass finds it. */
 static bool pack_message(struct packing *packing, int directory_fd, const char *directory,
 			 const char *name)
 {
@@ -162,7 +162,7 @@ static bool pack_message(struct packing *packing, int directory_fd, const char *
 	if (fd < 0) {
 		if (errno == ENOENT || errno == ELOOP)
 			return true;
-		cm_error_set_errno(packing->err, "a message cannot be opened");
+		cm_error_set_errno(packing->err, "cannot open a message");
 		return false;
 	}
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
@@ -199,7 +199,7 @@ static void free_packed(struct packing *packing)
 	}
 }
 
-/* The three are a folder's, even if they are empty. */
+/* A folder has all three, even if they are empty. */
 static bool pack_parts(struct packing *packing, int folder_fd, const char *folder)
 {
 	static const char *const parts[] = {"cur", "new", "tmp"};
@@ -217,7 +217,7 @@ static bool pack_parts(struct packing *packing, int folder_fd, const char *folde
 	return true;
 }
 
-/* new before cur, as messages go that way. */
+/* new before cur, because messages move that way. */
 static bool pack_messages(struct packing *packing, int folder_fd, const char *folder)
 {
 	bool good = pack_parts(packing, folder_fd, folder);
@@ -236,7 +236,7 @@ static bool pack_messages(struct packing *packing, int folder_fd, const char *fo
 
 /* --- Other files ---------------------------------------------------------------------------- */
 
-/* dovecot-uidlist grows by lines, of which the last may be half written. */
+/* dovecot-uidlist grows by lines; the last one may be half written. */
 static size_t whole_lines(const char *name, const char *data, size_t length)
 {
 	if (strcmp(name, "dovecot-uidlist") == 0)
@@ -259,7 +259,7 @@ static bool pack_file(struct packing *packing, int directory_fd, const char *pat
 		/* It grew meanwhile. */
 		if (errno == EAGAIN && try < READ_TRIES)
 			continue;
-		cm_error_set_errno(packing->err, "a file cannot be read");
+		cm_error_set_errno(packing->err, "cannot read a file");
 		return false;
 	}
 	good = cm_archive_put_data(packing->writer, path, st, data, whole_lines(name, data, length),
@@ -274,7 +274,7 @@ static bool is_messages(const char *name)
 	return strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0;
 }
 
-/* directories: those alone, else files alone. */
+/* directories: only those, otherwise only files. */
 static bool pack_entry(struct packing *packing, int fd, const char *directory, const char *name,
 		       bool directories, unsigned int depth)
 {

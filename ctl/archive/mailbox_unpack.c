@@ -31,14 +31,14 @@ static bool remove_old(int mailboxes_fd, const char *name, struct cm_error *err)
 	return cm_tree_remove(mailboxes_fd, name, false, &tree, err);
 }
 
-/* The lock is held until the end: a directory without a holder was left by a killed run. */
+/* The lock is held until the end: a directory without a lock was left by a killed run. */
 static bool make_directory(struct cm_mailbox_unpack *unpack, struct cm_error *err)
 {
 	int old = cm_directory_open(unpack->mailboxes_fd, unpack->name);
 	bool good = true;
 
 	if (old >= 0 && !cm_file_lock(old, LOCK_EX | LOCK_NB)) {
-		cm_error_set(err, "%s in mailboxes_dir: another run is at work", unpack->name);
+		cm_error_set(err, "%s in mailboxes_dir: another run is active", unpack->name);
 		good = false;
 	} else if (old >= 0) {
 		good = remove_old(unpack->mailboxes_fd, unpack->name, err);
@@ -105,7 +105,7 @@ static int make_path(struct cm_mailbox_unpack *unpack, const char *path)
 	return fd;
 }
 
-/* The open directory in which path lies: usually that of the entry before. */
+/* The open directory that contains path: usually that of the previous entry. */
 static int directory_of(struct cm_mailbox_unpack *unpack, const char *path, size_t length)
 {
 	if (unpack->last_path != NULL && strlen(unpack->last_path) == length &&

@@ -1,9 +1,9 @@
 /*
- * mailbox_unpack - mailboxes out of an archive
+ * mailbox_unpack - extract mailboxes from an archive
  *
- * Everything is made in a directory of its own within mailboxes_dir, which nobody takes for an
- * account, and moved to its place when the whole archive proved to be good. Run it with the rights
- * of the mailboxes' owner (owner.h): so it all belongs to him.
+ * All files are extracted to a separate directory in mailboxes_dir, which no program treats as an
+ * account, and moved to their place when the whole archive has proved valid. Run it with the
+ * rights of the mailboxes' owner (owner.h), to whom the files then belong.
  */
 #ifndef CM_MAILBOX_UNPACK_H
 #define CM_MAILBOX_UNPACK_H
@@ -15,7 +15,8 @@
 
 struct cm_mailbox_unpack;
 
-/* Makes the directory; what a killed run left under this name is removed. NULL with err filled. */
+/* Creates the directory; removes the remains of a killed run with this name. NULL with err
+   filled. */
 struct cm_mailbox_unpack *cm_mailbox_unpack_begin(int mailboxes_fd, const char *name,
 						  struct cm_error *err);
 
@@ -24,17 +25,17 @@ bool cm_mailbox_unpack_entry(struct cm_mailbox_unpack *unpack, struct cm_archive
 			     const struct cm_archive_entry *entry, const char *path,
 			     struct cm_error *err);
 
-/* Writes everything to the disk. */
+/* Writes all files to the disk. */
 bool cm_mailbox_unpack_sync(struct cm_mailbox_unpack *unpack, struct cm_error *err);
 
-/* Moves one of the top's entries into mailboxes_dir. False with errno: EEXIST or ENOTEMPTY if
-   there is one of this name that is not an empty directory. */
+/* Moves one of the top-level entries to mailboxes_dir. False with errno: EEXIST or ENOTEMPTY
+   if the name exists and is not an empty directory. */
 bool cm_mailbox_unpack_place(struct cm_mailbox_unpack *unpack, const char *name);
 
 /* The directory. */
 int cm_mailbox_unpack_fd(const struct cm_mailbox_unpack *unpack);
 
-/* Removes the directory with everything that was not placed, and frees. */
+/* Removes the directory with all files that were not placed, and frees the structure. */
 void cm_mailbox_unpack_end(struct cm_mailbox_unpack **unpack);
 
 #endif

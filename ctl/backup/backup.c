@@ -48,10 +48,9 @@ static int parse_options(int argc, char **argv, struct job *job)
 	const struct cm_command_line line = {
 	    .program = PROGRAM,
 	    .synopsis = "[OPTION]... FILE|-",
-	    .summary = "Writes everything that makes this relay into one archive, while it runs: "
-		       "accounts with\n"
-		       "their mail, configuration, keys, certificate, invitations. See chatmailctl "
-		       "restore.",
+	    .summary =
+		"Writes the whole relay to one archive, while it runs: accounts with their "
+		"mail,\nconfiguration, keys, certificate, invitations. See chatmailctl restore.",
 	    .options = options,
 	    .arguments_min = 1,
 	    .arguments_max = 1,
@@ -63,13 +62,13 @@ static int parse_options(int argc, char **argv, struct job *job)
 		return status;
 	job->target.path = words[0];
 	if (job->json && strcmp(words[0], "-") == 0)
-		return cm_options_complain(PROGRAM, "--json, or - for the archive, not both");
+		return cm_options_complain(PROGRAM, "--json, or - for the archive, but not both");
 	return status;
 }
 
 /* --- Files beside the mailboxes ------------------------------------------------------------- */
 
-/* Through symbolic links, as certificates often are. */
+/* Through symbolic links, which certificates often are. */
 static bool read_file(const char *path, struct stat *st_r, char **data_r, size_t *length_r)
 {
 	char *real = realpath(path, NULL);
@@ -88,7 +87,7 @@ static bool pack_relay_file(const char *role, const char *path, void *context)
 	size_t length;
 	bool good;
 
-	/* Among the keys there may be directories. */
+	/* The keys may include directories. */
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return true;
 	if (!read_file(path, &st, &data, &length)) {
@@ -109,7 +108,7 @@ static bool pack_relay_file(const char *role, const char *path, void *context)
 
 /* --- What is in mailboxes_dir --------------------------------------------------------------- */
 
-/* 1: packed; 0: it is not there; -1: err is filled. */
+/* 1: packed; 0: it does not exist; -1: err is filled. */
 static int pack_tree(struct job *job, int mailboxes_fd, const char *name)
 {
 	char path[sizeof(CM_ARCHIVE_MAIL) + 256];

@@ -12,13 +12,13 @@
 #define FILE_KEY "_file"
 #define LOCAL    ".local"
 
-/* Where an archive may put files without being asked: nothing is run from there. */
+/* An archive may put files here without --allow: no program is executed from there. */
 static const char *const usual_places[] = {
     "/etc/chatmail",  "/etc/dkimkeys/",     "/etc/ssl/", "/etc/letsencrypt/live/",
     "/var/lib/acme/", "/var/lib/chatmail/", "/srv/",
 };
 
-/* Whose additions are kept: FILE.local below these. */
+/* The operator's additions are FILE.local below these directories. */
 static const char *const servers[] = {
     "etc/postfix/", "etc/dovecot/", "etc/nginx/", "etc/opendkim", "etc/turnserver", "etc/coturn/",
 };
@@ -28,7 +28,7 @@ struct visiting {
 	void *context;
 };
 
-/* Files beside each other with one role each. */
+/* Files beside each other, each with its own role. */
 static bool visit_if_there(const struct visiting *visiting, const char *role, const char *path)
 {
 	return path[0] == '\0' || access(path, F_OK) < 0 ||
@@ -201,13 +201,15 @@ char *cm_relay_file_path(const struct cm_config *config, const char *role,
 	char *path = find_path(config, role, &trusted);
 
 	if (path == NULL || path[0] != '/') {
-		cm_error_set(err, "relay/%s of the archive has no place on this relay", role);
+		cm_error_set(err, "relay/%s of the archive: no such file on this relay", role);
 		free(path);
 		return NULL;
 	}
 	if (trusted || is_usual(path, allowed))
 		return path;
-	cm_error_set(err, "%s: an unusual place; if its directory is right, name that by --allow",
+	cm_error_set(err,
+		     "%s: not in an expected directory; if the place is right, allow its directory "
+		     "with --allow",
 		     path);
 	free(path);
 	return NULL;

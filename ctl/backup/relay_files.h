@@ -1,5 +1,5 @@
 /*
- * relay_files - the files of a relay that a backup holds beside the mailboxes
+ * relay_files - the files of a relay that a backup contains beside the mailboxes
  *
  * Each file has a role, its name in the archive after "relay/":
  *
@@ -10,8 +10,8 @@
  *				blocked_senders_file and others that end in _file
  *	local/PATH		the operator's additions to a server's configuration (FILE.local)
  *
- * Only the role is in the archive. Where the file goes is for the configuration to say, so an
- * archive can name no path of its own.
+ * The archive contains only the role. The configuration determines the path, so an archive cannot
+ * choose a path.
  */
 #ifndef CM_RELAY_FILES_H
 #define CM_RELAY_FILES_H
@@ -28,12 +28,13 @@
 
 typedef bool cm_relay_file_fn(const char *role, const char *path, void *context);
 
-/* Calls visit for each file that exists. False as soon as visit is, or with err filled. */
+/* Calls visit for each file that exists. Returns false as soon as visit does, or with err
+   filled. */
 bool cm_relay_files_each(const struct cm_config *config, cm_relay_file_fn *visit, void *context,
 			 struct cm_error *err);
 
-/* Where the file of a role belongs, malloc'd; NULL with err filled for an unknown role, and for a
-   path outside the directories where such files usually are, the allowed ones included
+/* The path of the file of a role, malloc'd; NULL with err filled for an unknown role, and for
+   a path outside the directories where such files usually are, including the allowed ones
    (NULL-terminated). */
 char *cm_relay_file_path(const struct cm_config *config, const char *role,
 			 const char *const *allowed, struct cm_error *err);

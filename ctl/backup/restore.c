@@ -1,13 +1,14 @@
 /*
- * restore - chatmailctl restore: a relay out of a backup
+ * restore - chatmailctl restore: restore a relay from a backup
  *
  * SYNOPSIS
+ *
  *	chatmailctl restore [--root DIR] [--identity FILE] [--allow DIR]... [--json] FILE|-
  *	chatmailctl restore --verify [--identity FILE] [--json] FILE|-
  *
- * Nothing gets its name before the whole archive was read and proved to be good. The mailboxes are
- * made in a directory of their own meanwhile (mailbox_unpack.h), the few other files are kept in
- * memory; chatmail.ini comes last, as no service starts without it.
+ * No file gets its name before the whole archive was read and has proved valid. Until then the
+ * mailboxes are in a separate directory (mailbox_unpack.h), and the few other files in memory;
+ * chatmail.ini comes last, because no service starts without it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -63,8 +64,9 @@ static bool add_allowed(const struct cm_option *option, const char *text, struct
 	struct job *job = option->value;
 
 	if (job->allowed_count == ALLOW_MAX || text[0] != '/' || text[strlen(text) - 1] == '/') {
-		cm_error_set(err, "must be an absolute path without a slash at its end, at most %d",
-			     ALLOW_MAX);
+		cm_error_set(
+		    err, "must be an absolute path without a slash at its end, of at most %d bytes",
+		    ALLOW_MAX);
 		return false;
 	}
 	job->allowed[job->allowed_count++] = text;
@@ -78,9 +80,9 @@ static int parse_options(int argc, char **argv, struct job *job)
 	     0},
 	    {"identity", 0, "FILE", "the key of an archive encrypted with age", cm_option_text,
 	     &job->identity, 0, 0},
-	    {"verify", 0, NULL, "read the archive to its end and write nothing", cm_option_switch,
+	    {"verify", 0, NULL, "read the whole archive and write nothing", cm_option_switch,
 	     &job->verify, 0, 0},
-	    {"allow", 0, "DIR", "let the archive put keys below DIR", add_allowed, job, 0, 0},
+	    {"allow", 0, "DIR", "accept keys of the archive below DIR", add_allowed, job, 0, 0},
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
 	    {.name = NULL},
 	};
@@ -88,8 +90,7 @@ static int parse_options(int argc, char **argv, struct job *job)
 	    .program = PROGRAM,
 	    .synopsis = "[OPTION]... FILE|-",
 	    .summary = "Restores a relay from an archive of chatmailctl backup, on a machine "
-		       "without a relay.\n"
-		       "Nothing that exists is changed.",
+		       "without a relay.\nDoes not change existing files.",
 	    .options = options,
 	    .arguments_min = 1,
 	    .arguments_max = 1,
@@ -133,7 +134,7 @@ static bool load_config(struct job *job)
 	return job->config != NULL;
 }
 
-/* Makes a missing directory and gives it to vmail; parents are root's. */
+/* Creates a missing directory and gives it to vmail; its parents belong to root. */
 static bool make_mailboxes_dir(struct job *job)
 {
 	const struct passwd *vmail = getpwnam("vmail");
@@ -149,19 +150,21 @@ static bool make_mailboxes_dir(struct job *job)
 	}
 	slash = strrchr(parent, '/');
 	*slash = '\0';
-	/* As init makes them: every user who may read mailboxes must be able to reach them. */
+	/* The same as `chatmailctl init`: users who may read mailboxes must be able to reach
+	   them. */
 	good = cm_file_make_directories(parent, 0755) && mkdir(job->mailboxes_dir, 0700) == 0;
 	if (good && geteuid() == 0 && vmail != NULL)
 		good = lchown(job->mailboxes_dir, vmail->pw_uid, vmail->pw_gid) == 0;
 	if (!good)
 		cm_error_set_errno(&job->err, "%s: cannot be created", job->mailboxes_dir);
 	if (good && vmail == NULL)
-		fputs(PROGRAM ": warning: there is no user vmail: give it the mailboxes\n", stderr);
+		fputs(PROGRAM ": warning: user vmail does not exist: change the mailboxes' owner\n",
+		      stderr);
 	free(parent);
 	return good;
 }
 
-/* Programs that run already may have made their own, empty ones. */
+/* Running programs may have created their own, empty directories. */
 static bool is_empty(int mailboxes_fd)
 {
 	int fd = cm_directory_open(mailboxes_fd, ".");
@@ -200,7 +203,7 @@ static bool open_mailboxes(struct job *job)
 	return job->unpack != NULL;
 }
 
-/* Everything that can be wrong is found before anything is made. */
+/* Finds every possible error before any file is created. */
 static bool prepare(struct job *job)
 {
 	if (job->config != NULL)
@@ -294,7 +297,7 @@ static bool has_password(int stage_fd, const char *name)
 	return fstatat(stage_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* An account that was being deleted when the backup was made is left out. */
+/* Skips an account that was being deleted during the backup. */
 static bool place_mailbox(struct job *job, const char *name)
 {
 	bool account = strchr(name, '@') != NULL;
@@ -304,7 +307,7 @@ static bool place_mailbox(struct job *job, const char *name)
 		return true;
 	}
 	if (!cm_mailbox_unpack_place(job->unpack, name)) {
-		cm_error_set_errno(&job->err, "%s: cannot be put into mailboxes_dir", name);
+		cm_error_set_errno(&job->err, "%s: cannot be moved to mailboxes_dir", name);
 		return false;
 	}
 	job->accounts += account;
@@ -352,7 +355,7 @@ static int print_result(const struct job *job)
 		if (!job->verify)
 			cm_restore_files_print(&job->files);
 		if (!job->verify)
-			puts("\nNow chatmailctl config apply, and start the services.");
+			puts("\nNow run chatmailctl config apply, and start the services.");
 		return CM_EXIT_OK;
 	}
 	json = json_pack("{s:s, s:I, s:I, s:I, s:I}", "mail_domain",
@@ -373,7 +376,7 @@ static int run(struct job *job)
 		return CM_EXIT_TROUBLE;
 	if (!cm_archive_about(job->reader)->relay) {
 		cm_error_set(&job->err,
-			     "%s: the archive of one account: see chatmailctl user import",
+			     "%s: contains one account only: see chatmailctl user import",
 			     job->path);
 		return CM_EXIT_TROUBLE;
 	}

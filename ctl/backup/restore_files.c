@@ -22,7 +22,7 @@ static bool out_of_memory(struct cm_error *err)
 	return false;
 }
 
-/* Groups are known by their names: numbers differ from machine to machine. */
+/* By name: group IDs differ between machines. */
 static gid_t group_of(const char *name)
 {
 	const struct group *group = name[0] != '\0' ? getgrnam(name) : NULL;
@@ -37,7 +37,7 @@ bool cm_restore_files_add(struct cm_restore_files *files, struct cm_archive_read
 	struct cm_restore_file *file, *more;
 
 	if (files->count == FILES_MAX || cm_restore_files_find(files, role) != NULL) {
-		cm_error_set(err, "%s: given twice in the archive, or too many files", entry->name);
+		cm_error_set(err, "%s: twice in the archive, or too many files", entry->name);
 		return false;
 	}
 	more = realloc(files->file, (files->count + 1) * sizeof(*more));
@@ -45,7 +45,7 @@ bool cm_restore_files_add(struct cm_restore_files *files, struct cm_archive_read
 		return out_of_memory(err);
 	files->file = more;
 	file = &files->file[files->count++];
-	/* Only root writes them, and they are never executed. */
+	/* Only root can write them, and they are never executed. */
 	*file = (struct cm_restore_file){
 	    .role = strdup(role),
 	    .mode = entry->mode & 0644,
@@ -112,7 +112,7 @@ bool cm_restore_files_check(const struct cm_restore_files *files, struct cm_erro
 	return true;
 }
 
-/* Secrets' directories are for their owner. */
+/* Directories of secrets are accessible only to their owner. */
 static bool make_parent(const char *parent, const struct cm_restore_file *file)
 {
 	char *above = strdup(parent), *slash = above != NULL ? strrchr(above, '/') : NULL;

@@ -1,7 +1,7 @@
 /*
- * restore_files - the files beside the mailboxes, on their way out of an archive
+ * restore_files - restore the files beside the mailboxes from an archive
  *
- * They are kept in memory until everything was read. None replaces a file that exists.
+ * They are kept in memory until the whole archive was read. No existing file is replaced.
  */
 #ifndef CM_RESTORE_FILES_H
 #define CM_RESTORE_FILES_H
@@ -19,7 +19,7 @@ struct cm_restore_file {
 	char *data;
 	size_t length;
 	mode_t mode;
-	bool opendkim; /* the owner, where there is such a user; else root */
+	bool opendkim; /* owned by this user if it exists, otherwise by root */
 	gid_t gid;
 	char *path; /* with root; NULL before cm_restore_files_place() */
 };
@@ -37,11 +37,11 @@ bool cm_restore_files_add(struct cm_restore_files *files, struct cm_archive_read
 const struct cm_restore_file *cm_restore_files_find(const struct cm_restore_files *files,
 						    const char *role);
 
-/* Finds where each belongs, see relay_files.h. */
+/* Determines the path of each file, see relay_files.h. */
 bool cm_restore_files_place(struct cm_restore_files *files, const struct cm_config *config,
 			    const char *root, const char *const *allowed, struct cm_error *err);
 
-/* True if none exists, unless with the same content. */
+/* True if no file exists, unless with the same content. */
 bool cm_restore_files_check(const struct cm_restore_files *files, struct cm_error *err);
 
 /* Writes them, chatmail.ini last. */

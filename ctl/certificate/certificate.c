@@ -61,7 +61,7 @@ static X509 *make(const char *host, unsigned int days, EVP_PKEY *key)
 	char *names = NULL;
 	bool good;
 
-	/* Other names of the relay need a certificate of the operator's. */
+	/* Other names of the relay need the operator's own certificate. */
 	if (asprintf(&names, "%s:%s", ip ? "IP" : "DNS", host) < 0)
 		names = NULL;
 	good = certificate != NULL && names != NULL && X509_set_version(certificate, 2) == 1 &&
@@ -110,6 +110,6 @@ bool cm_certificate_make(const char *host, unsigned int days, char **certificate
 	free(*certificate_r);
 	free(*key_r);
 	*certificate_r = *key_r = NULL;
-	cm_error_set(err, "a certificate for %s cannot be created", host);
+	cm_error_set(err, "cannot create a certificate for %s", host);
 	return false;
 }

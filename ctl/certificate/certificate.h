@@ -11,8 +11,8 @@
 
 #include "error.h"
 
-/* Makes a P-256 key and a certificate for host, a domain name or an IP address without brackets,
-   that is valid from yesterday on for days days. Both results are PEM, malloc'd and
+/* Creates a P-256 key and a certificate for host, a domain name or an IP address without
+   brackets, that is valid from yesterday on for days days. Both results are PEM, malloc'd and
    NUL-terminated; the key is a secret. */
 bool cm_certificate_make(const char *host, unsigned int days, char **certificate_r, char **key_r,
 			 struct cm_error *err);

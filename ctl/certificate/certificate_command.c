@@ -2,12 +2,13 @@
  * certificate - chatmailctl certificate: after an ACME client has renewed the certificate
  *
  * SYNOPSIS
+ *
  *	chatmailctl certificate deployed [-c INI] [CERTIFICATE KEY]
  *	chatmailctl certificate check [-c INI] [CERTIFICATE KEY]
  *
  * `deployed` is the hook that any ACME client can call: it checks the pair of files, copies it to
- * where the servers look if it is elsewhere, and makes those that run read it. A pair that is wrong
- * is reported, nothing is copied and no server is touched: they keep the old one.
+ * the servers' path if it is elsewhere, and makes the running servers read it. An invalid pair is
+ * reported, and neither copied nor loaded: the servers keep the old one.
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +25,8 @@
 
 extern char **environ;
 
-/* A server whose PID file names a process runs; then this makes it read its certificate again. */
+/* A server runs if the process in its PID file does; the command makes it read its certificate
+   again. */
 static const struct server {
 	const char *name, *pid_file;
 	const char *const command[4];
@@ -44,18 +46,18 @@ static bool run(const char *const command[], struct cm_error *err)
 	    posix_spawnp(&pid, command[0], NULL, NULL, (char *const *)(void *)command, environ);
 	if (result != 0) {
 		errno = result;
-		cm_error_set_errno(err, "cannot run %s", command[0]);
+		cm_error_set_errno(err, "%s: cannot be run", command[0]);
 		return false;
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
-	cm_error_set(err, "%s failed", command[0]);
+	cm_error_set(err, "%s: failed", command[0]);
 	return false;
 }
 
-/* `nginx -t` leaves an empty file, one that was killed an old number. */
+/* `nginx -t` leaves an empty file, a killed server an old number. */
 static bool runs(const struct server *server)
 {
 	FILE *file = fopen(server->pid_file, "re");
@@ -85,7 +87,7 @@ static int reload_servers(const char *program)
 	return status;
 }
 
-/* What does not keep the servers from using the pair. */
+/* Prints problems that do not prevent the use of the pair. */
 static void warn(const char *program, const struct cm_config *config,
 		 const struct cm_tls_files *files, const struct cm_tls_pair *pair)
 {
@@ -101,7 +103,8 @@ static void warn(const char *program, const struct cm_config *config,
 			program, files->certificate, config->mail_host);
 	if ((pair->missing & CM_TLS_AUTOCONFIG) != 0)
 		fprintf(stderr,
-			"%s: warning: %s: not for autoconfig.%s: clients find the ports later\n",
+			"%s: warning: %s: not for autoconfig.%s: clients take longer to find the "
+			"ports\n",
 			program, files->certificate, config->mail_host);
 }
 
@@ -132,7 +135,7 @@ static int install(const char *program, const struct cm_config *config,
 	return reload_servers(program);
 }
 
-/* Both commands: deploy says which. */
+/* Runs both commands; deploy distinguishes them. */
 static int run_command(int argc, char **argv, const char *summary, bool deploy)
 {
 	const char *path = CM_CONFIG_DEFAULT_PATH;
@@ -167,24 +170,24 @@ static int run_command(int argc, char **argv, const char *summary, bool deploy)
 
 static int check(int argc, char **argv)
 {
-	return run_command(argc, argv,
-			   "Checks the certificate and its key: those given, or those that the "
-			   "servers use.",
-			   false);
+	return run_command(
+	    argc, argv,
+	    "Checks the certificate and its key: the given pair, or the pair that the servers use.",
+	    false);
 }
 
 static int deployed(int argc, char **argv)
 {
 	return run_command(argc, argv,
-			   "Checks the certificate and its key, copies them to where the servers "
-			   "read them if\nothers are given, and makes the servers read them again. "
-			   "For the deploy hook of an\nACME client.",
+			   "Checks the certificate and its key, copies a given pair to the place "
+			   "where the servers\nread it, and makes the servers read it again. For "
+			   "the deploy hook of an ACME client.",
 			   true);
 }
 
 static const struct cm_command commands[] = {
     {"check", check, "check the certificate and its key"},
-    {"deployed", deployed, "check them, and make the servers use them"},
+    {"deployed", deployed, "check them, and make the servers read them again"},
     {NULL, NULL, NULL},
 };
 

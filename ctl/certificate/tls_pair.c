@@ -59,7 +59,7 @@ bool cm_tls_pair_read(const struct cm_config *config, struct cm_tls_pair *pair_r
 	return certificate != NULL;
 }
 
-/* No passphrase is asked for: no server could answer. */
+/* Never asks for a passphrase, because servers could not answer. */
 static int no_passphrase(char *buffer, int size, int writing, void *context)
 {
 	(void)buffer;
@@ -135,7 +135,7 @@ bool cm_tls_pair_check(const struct cm_config *config, const struct cm_tls_files
 	if (now < pair_r->not_before)
 		cm_error_set(err, "%s: not valid yet", files->certificate);
 	else if (now >= pair_r->not_after)
-		cm_error_set(err, "%s: has expired", files->certificate);
+		cm_error_set(err, "%s: expired", files->certificate);
 	else
 		good = check_key(files, certificate, err) &&
 		       check_names(config, files, certificate, pair_r, err);
@@ -153,7 +153,7 @@ static bool is_same_file(const char *first, const char *second)
 	return same;
 }
 
-/* Clients keep symbolic links to what is current. */
+/* ACME clients keep symbolic links to the current files. */
 static bool read_whole(const char *path, char **data_r, size_t *length_r)
 {
 	char *real = realpath(path, NULL);

@@ -1,6 +1,5 @@
 /*
- * tls_pair - the certificate and key that the servers use: checks that they fit, and how long they
- * are valid
+ * tls_pair - the certificate and key of the servers: do they match, and how long are they valid?
  */
 #ifndef CM_TLS_PAIR_H
 #define CM_TLS_PAIR_H
@@ -20,8 +19,8 @@ struct cm_tls_pair {
 	time_t not_before, not_after;
 	bool self_signed;
 	unsigned char fingerprint[32]; /* SHA-256 of the certificate */
-	/* Other hosts of the relay that the certificate is not for: bits of enum cm_tls_host. Set
-	   by cm_tls_pair_check(). */
+	/* The other hosts of the relay for which the certificate is not valid: bits of enum
+	   cm_tls_host. Set by cm_tls_pair_check(). */
 	unsigned int missing;
 };
 
@@ -36,13 +35,14 @@ enum cm_tls_host {
 bool cm_tls_pair_read(const struct cm_config *config, struct cm_tls_pair *pair_r,
 		      struct cm_error *err);
 
-/* Reads both files, and checks that the key is the certificate's, that the certificate is valid now
-   and for the relay's name or address. False with err filled if a server should not use them. */
+/* Reads both files, and checks that the key matches the certificate, and that the certificate
+   is valid now and for the relay's name or address. False with err filled if servers should
+   not use them. */
 bool cm_tls_pair_check(const struct cm_config *config, const struct cm_tls_files *files, time_t now,
 		       struct cm_tls_pair *pair_r, struct cm_error *err);
 
-/* Copies files, which were checked, to the places where the servers read them, unless they are
-   there already. Each copy takes its place in one step. False with err filled on failure. */
+/* Copies checked files to the servers' paths, unless they are there already. Each copy
+   replaces the old file atomically. False with err filled on failure. */
 bool cm_tls_pair_install(const struct cm_config *config, const struct cm_tls_files *files,
 			 struct cm_error *err);
 

@@ -6,7 +6,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
-/* The first certificate, and those behind it. */
+/* The first certificate, and those after it. */
 static STACK_OF(X509) * read_chain(const char *path, X509 **leaf_r)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();

@@ -2,9 +2,10 @@
  * config - chatmailctl config: the servers' configuration, rendered from chatmail.ini
  *
  * SYNOPSIS
+ *
  *	chatmailctl config list|show|diff|apply|rollback|finish [options]
  *
- * The subcommands with their options, and what all of them need first.
+ * The subcommands with their options, and their common preparation.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -31,9 +32,9 @@
 /* The preparation that a subcommand needs. */
 enum needs {
 	NEEDS_SETTINGS,
-	NEEDS_STATE,  /* and what earlier runs wrote */
+	NEEDS_STATE,  /* and the files that earlier runs wrote */
 	NEEDS_CHANGE, /* and the lock against other changes */
-	NEEDS_LOCK,   /* only that: chatmail.ini may be wrong */
+	NEEDS_LOCK,   /* only the lock: chatmail.ini may be invalid */
 };
 
 static bool prepare(struct cm_job *job, enum needs needs);
@@ -51,7 +52,7 @@ static bool add_word(const struct cm_option *option, const char *text, struct cm
 	return true;
 }
 
-/* One subcommand. `own` has its options besides those of all; NULL: none. */
+/* One subcommand. `own` has its own options; NULL: none. */
 struct subcommand {
 	struct cm_command_line line;
 	const struct cm_option *own;
@@ -78,7 +79,7 @@ static int perform(struct cm_job *job, const struct subcommand *subcommand)
 	return status;
 }
 
-/* Adds the options of all subcommands, and runs this one. Returns the exit status. */
+/* Adds the options common to all subcommands, and runs this one. Returns the exit status. */
 static int run(struct cm_job *job, const struct subcommand *subcommand, int argc, char **argv)
 {
 	struct cm_option options[CM_OPTIONS_MAX + 1] = {
@@ -88,9 +89,10 @@ static int run(struct cm_job *job, const struct subcommand *subcommand, int argc
 	     0},
 	    {"set", 0, "NAME=VALUE", "override a setting of the site (see show --settings)",
 	     add_word, &job->overrides, 0, 0},
-	    {"dovecot", 0, "VERSION", "render for this Dovecot, such as 2.4 (the installed one)",
-	     cm_option_text, &job->dovecot, 0, 0},
-	    {"templates", 0, "DIR", "take the templates from DIR", cm_option_text, &job->templates,
+	    {"dovecot", 0, "VERSION",
+	     "render for this version of Dovecot, such as 2.4 (the installed one)", cm_option_text,
+	     &job->dovecot, 0, 0},
+	    {"templates", 0, "DIR", "read the templates from DIR", cm_option_text, &job->templates,
 	     0, 0},
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
 	};
@@ -118,7 +120,7 @@ static int list(int argc, char **argv)
 {
 	static const struct subcommand subcommand = {
 	    .line = {.synopsis = "[OPTION]...",
-		     .summary = "Lists the files, and which of them you edited."},
+		     .summary = "Lists the files, and shows which of them you edited."},
 	    .work = cm_job_list,
 	    .needs = NEEDS_STATE,
 	};
@@ -131,13 +133,13 @@ static int show(int argc, char **argv)
 {
 	struct cm_job job = JOB(argv[0]);
 	const struct cm_option own[] = {
-	    {"settings", 0, NULL, "show what the templates may name, with the values",
+	    {"settings", 0, NULL, "show all settings for templates, with their values",
 	     cm_option_switch, &job.settings_only, 0, 0},
 	    {.name = NULL},
 	};
 	const struct subcommand subcommand = {
 	    .line = {.synopsis = "[OPTION]... [TEMPLATE]...",
-		     .summary = "Prints what the templates make of chatmail.ini.",
+		     .summary = "Prints the files as rendered from chatmail.ini.",
 		     .arguments_max = INT32_MAX},
 	    .own = own,
 	    .work = cm_job_show,
@@ -151,8 +153,8 @@ static int diff(int argc, char **argv)
 {
 	static const struct subcommand subcommand = {
 	    .line = {.synopsis = "[OPTION]... [FILE]...",
-		     .summary = "Prints what apply would change. Exit status 1: it would change "
-				"something.",
+		     .summary =
+			 "Prints the changes that apply would make. Exits 1 if there are any.",
 		     .arguments_max = INT32_MAX},
 	    .work = cm_job_diff,
 	    .needs = NEEDS_STATE,
@@ -168,10 +170,11 @@ static int change(int argc, char **argv, const char *summary, int (*work)(struct
 	const struct cm_option own[] = {
 	    {"keep", 0, "FILE", "your FILE is right, although the template changed", add_word,
 	     &job.keep, 0, 0},
-	    {"take", 0, "FILE", "replace FILE by the template's", add_word, &job.take, 0, 0},
-	    {"no-check", 0, NULL, "do not ask the servers' own checkers", cm_option_switch,
+	    {"take", 0, "FILE", "replace FILE by the template's version", add_word, &job.take, 0,
+	     0},
+	    {"no-check", 0, NULL, "do not run the servers' own checks", cm_option_switch,
 	     &job.no_check, 0, 0},
-	    {"dry-run", 0, NULL, "print what would change, change nothing", cm_option_switch,
+	    {"dry-run", 0, NULL, "print the changes without making them", cm_option_switch,
 	     &job.dry_run, 0, 0},
 	    {.name = NULL},
 	};
@@ -187,21 +190,21 @@ static int change(int argc, char **argv, const char *summary, int (*work)(struct
 
 static int apply(int argc, char **argv)
 {
-	return change(argc, argv, "Lets the servers check all files, then puts them in place.",
+	return change(argc, argv,
+		      "Checks all files with the servers' own programs, then puts them in place.",
 		      cm_job_apply);
 }
 
 static int rollback(int argc, char **argv)
 {
-	return change(argc, argv, "Rolls the last apply back.", cm_job_rollback);
+	return change(argc, argv, "Undoes the last apply.", cm_job_rollback);
 }
 
 static int finish(int argc, char **argv)
 {
 	static const struct subcommand subcommand = {
 	    .line = {.synopsis = "[OPTION]...",
-		     .summary = "Finishes an apply or rollback that was interrupted, if there is "
-				"one."},
+		     .summary = "Finishes an interrupted apply or rollback, if there is one."},
 	    .work = cm_job_finish,
 	    .needs = NEEDS_LOCK,
 	};
@@ -213,24 +216,23 @@ static int finish(int argc, char **argv)
 int cm_command_config(int argc, char **argv)
 {
 	static const struct cm_command commands[] = {
-	    {"list", list, "list the files, and whether you edited them"},
-	    {"show", show, "print what the templates make of chatmail.ini"},
-	    {"diff", diff, "print what apply would change"},
-	    {"apply", apply, "let the servers check everything, then put it in place"},
-	    {"rollback", rollback, "take the last apply back"},
-	    {"finish", finish, "finish an apply that was interrupted"},
+	    {"list", list, "list the files, and show which of them you edited"},
+	    {"show", show, "print the rendered files"},
+	    {"diff", diff, "print the changes that apply would make"},
+	    {"apply", apply, "check all files with the servers' programs, then put them in place"},
+	    {"rollback", rollback, "undo the last apply"},
+	    {"finish", finish, "finish an interrupted apply"},
 	    {NULL, NULL, NULL},
 	};
 
 	return cm_command_run(
 	    commands,
-	    "Renders the configuration of the servers from chatmail.ini. What "
-	    "you changed in the files\n"
-	    "stays: put additions into FILE.local, or edit FILE, and apply merges.",
+	    "Renders the configuration of the servers from chatmail.ini. Your changes to the files "
+	    "are\nkept: put additions into FILE.local, or edit FILE, and apply merges them.",
 	    argc, argv);
 }
 
-/* Servers and their checkers are where only root's PATH leads. */
+/* Servers and their checkers may be only in root's PATH. */
 static void extend_path(void)
 {
 	const char *old = getenv("PATH");
@@ -243,7 +245,7 @@ static void extend_path(void)
 	free(path);
 }
 
-/* Reads the ini and settles every setting. */
+/* Reads the ini and determines every setting. */
 static bool prepare(struct cm_job *job, enum needs needs)
 {
 	char *ini = NULL;
@@ -286,8 +288,8 @@ static bool detect_dovecot(struct cm_job *job)
 		pclose(stream);
 	}
 	if (!known) {
-		cm_error_set(job->err, "cannot find Dovecot's version, as it is not installed "
-				       "here: give it with --dovecot");
+		cm_error_set(job->err, "cannot find out Dovecot's version, because it is not "
+				       "installed here: use --dovecot");
 		return false;
 	}
 	snprintf(job->detected, sizeof(job->detected), "%u.%u", major, minor);
@@ -309,14 +311,14 @@ static bool find_dovecot(struct cm_job *job)
 	found = path != NULL && access(path, F_OK) == 0;
 	free(path);
 	if (!found)
-		cm_error_set(job->err, "%s: there are no templates for Dovecot %s", job->templates,
+		cm_error_set(job->err, "%s: no templates for Dovecot %s", job->templates,
 			     job->dovecot);
 	return found;
 }
 
 /* --- Rendering ------------------------------------------------------------------------------ */
 
-/* The operator's additions: what stands in FILE.local, without comments. */
+/* The operator's additions: the content of FILE.local, without comments. */
 static const char *include_file(struct cm_job *job, const char *path)
 {
 	struct cm_managed content = {NULL, 0};
@@ -362,7 +364,7 @@ static const char *setting(const char *name, void *context)
 	if (value == NULL || cm_settings_is_derived(name) || cm_value_is_plain(value))
 		return value;
 	cm_error_set(&job->unsafe,
-		     "%s = %s: this has a character that is special in the servers' configuration",
+		     "%s = %s: contains a character that is special in the servers' configuration",
 		     name, value);
 	return NULL;
 }

@@ -36,7 +36,7 @@ static bool report_path(const struct cm_job *job, const struct cm_change *change
 	return good;
 }
 
-/* all: the unchanged files too; JSON always has them. */
+/* all: also the unchanged files; JSON always includes them. */
 static bool report(const struct cm_job *job, const struct cm_changes *changes, bool all,
 		   json_t *object)
 {
@@ -47,7 +47,7 @@ static bool report(const struct cm_job *job, const struct cm_changes *changes, b
 	return good;
 }
 
-/* The file against its new content; in a conflict, against the template's. */
+/* The difference between the file and its new content; in a conflict, the template's. */
 static char *difference(const struct cm_job *job, const struct cm_change *change)
 {
 	bool conflict = change->outcome == CM_CONFLICT;
@@ -131,7 +131,7 @@ int cm_job_diff(struct cm_job *job)
 
 /* --- Changing ------------------------------------------------------------------------------- */
 
-/* FILE.chatmail-new and what to do with it; nothing else is changed then. */
+/* Writes FILE.chatmail-new and prints what to do; changes no other file. */
 static bool leave_conflicts(const struct cm_job *job, const struct cm_changes *changes)
 {
 	bool good = true;
@@ -160,8 +160,8 @@ static bool leave_conflicts(const struct cm_job *job, const struct cm_changes *c
 		free(path);
 	}
 	if (good)
-		fputs("chatmailctl config: nothing was changed: for each FILE, merge what you want "
-		      "and run this again with --keep FILE, or take the template's version with "
+		fputs("chatmailctl config: nothing was changed: for each FILE, merge the changes "
+		      "and run this again with --keep FILE, or use the template's version with "
 		      "--take FILE\n",
 		      stderr);
 	return good;
@@ -200,7 +200,7 @@ static void clean(const struct cm_job *job, const struct cm_changes *changes)
 	}
 }
 
-/* Checks, carries out and reports. The exit status. */
+/* Checks, commits and reports the changes. Returns the exit status. */
 static int carry_out(struct cm_job *job, struct cm_changes *changes, unsigned int undoes)
 {
 	json_t *object = job->json ? json_object() : NULL;
@@ -234,7 +234,7 @@ static bool recover(struct cm_job *job)
 	}
 	good = cm_journal_recover(&job->state, &recovered, job->err);
 	if (good && recovered)
-		fputs("chatmailctl config: finished a change that had been interrupted\n", stderr);
+		fputs("chatmailctl config: finished an interrupted change\n", stderr);
 	return good;
 }
 
@@ -257,7 +257,7 @@ int cm_job_rollback(struct cm_job *job)
 
 	if (recover(job) && cm_plan_rollback(job, &changes, &number)) {
 		if (number == 0)
-			cm_error_set(job->err, "there is no change to roll back");
+			cm_error_set(job->err, "there is no change to undo");
 		else
 			status = carry_out(job, &changes, number);
 	}

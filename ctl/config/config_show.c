@@ -1,5 +1,5 @@
 /*
- * config_show - chatmailctl config show: what the templates make of chatmail.ini
+ * config_show - chatmailctl config show: print the rendered files
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +68,7 @@ static void show_text(const struct cm_job *job, const char *name, const char *te
 
 static void no_such_template(const struct cm_job *job)
 {
-	cm_error_set(job->err, "no such template; there are these:");
+	cm_error_set(job->err, "no such template; these exist:");
 	for (size_t i = 0; i < job->manifest.count; i++) {
 		size_t used = strlen(job->err->text);
 

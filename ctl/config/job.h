@@ -1,5 +1,5 @@
 /*
- * job - one run of `chatmailctl config`: its options and what they lead to
+ * job - one run of `chatmailctl config`: its options and their results
  */
 #ifndef CM_JOB_H
 #define CM_JOB_H
@@ -16,7 +16,7 @@
 #include "settings.h"
 #include "state.h"
 
-/* How often an option may be given. */
+/* Maximum number of repetitions of an option. */
 #define CM_JOB_WORDS_MAX 64
 
 struct cm_job_words {
@@ -42,11 +42,11 @@ struct cm_job {
 	struct cm_state state;
 	struct cm_secret_values secrets;
 	char *included;              /* the last value of {{file:PATH}} or {{lines:NAME}} */
-	struct cm_error unsafe;      /* why a value was not rendered */
+	struct cm_error unsafe;      /* the reason why a value was not rendered */
 	struct cm_error error, *err; /* err: &error */
 };
 
-/* The subcommands, called after the options were read; each returns the exit status. */
+/* The subcommands, called after the options were parsed; each returns the exit status. */
 int cm_job_show(struct cm_job *job);
 int cm_job_list(struct cm_job *job);
 int cm_job_diff(struct cm_job *job);
@@ -60,12 +60,12 @@ bool cm_job_read_manifest(struct cm_job *job);
 /* The rendered template, malloc'd; NULL with job->err filled. */
 char *cm_job_render(struct cm_job *job, const char *template);
 
-/* Adds name: value; false with err filled if JSON cannot have the value. */
+/* Adds name: value; false with err filled if JSON cannot represent the value. */
 bool cm_job_add_member(const struct cm_job *job, json_t *object, const char *name,
 		       const char *value);
 
-/* Prints object, if there is one and all went well, and frees it. The exit status: good_status or
-   CM_EXIT_TROUBLE. */
+/* Prints object, if there is one and the run succeeded, and frees it. Returns the exit status:
+   good_status or CM_EXIT_TROUBLE. */
 int cm_job_finish_json(json_t *object, bool good, int good_status);
 
 #endif

@@ -11,7 +11,7 @@
 #include "file.h"
 #include "merge.h"
 
-/* The contents of an entry: directory and member. */
+/* The contents in an entry: directory and member. */
 static const struct {
 	const char *name;
 	size_t offset;
@@ -102,7 +102,7 @@ static bool write_entry(const char *entry, const struct cm_changes *changes, uns
 	return good && write_list(entry, changes, undoes, err);
 }
 
-/* Renames within the state directory, for good, after what was written there has reached the disk:
+/* Renames durably within the state directory, after the written files have reached the disk:
    one syncfs() instead of hundreds of fsync(). */
 static bool move(const struct cm_state *state, const char *from, const char *to,
 		 struct cm_error *err)
@@ -170,8 +170,8 @@ static bool read_entry(const char *entry, struct cm_changes *changes_r, struct c
 	return good;
 }
 
-/* The operator edited the file after the change was decided: do both, or put the new text beside
-   it and forget the change. */
+/* The operator edited the file after the commit: merge both changes, or write the new text
+   beside the file and drop the change. */
 static bool merge_late(const struct cm_state *state, struct cm_change *change, const char *target,
 		       struct cm_managed *disk, struct cm_error *err)
 {
@@ -226,7 +226,7 @@ static bool carry_out(const struct cm_state *state, struct cm_change *change, st
 	return good;
 }
 
-/* The finished entry becomes history; one that took another back takes it out of there. */
+/* The finished entry becomes history; a rollback removes its entry from history. */
 static bool archive(const struct cm_state *state, const char *commit, struct cm_error *err)
 {
 	unsigned int number = cm_state_newest(state) + 1;
@@ -242,7 +242,7 @@ static bool archive(const struct cm_state *state, const char *commit, struct cm_
 			old = NULL;
 		if (old != NULL)
 			cm_state_remove_tree(old);
-		/* A run that is killed here leaves next/, which the following one removes. */
+		/* If the process is killed here, next/ remains, and the next run removes it. */
 		good = move(state, "commit", "next", err);
 		free(old);
 		old = cm_state_path(state, "next", NULL, err);

@@ -2,13 +2,13 @@
  * journal - changes of many files, atomic as a whole
  *
  * A change is written completely to next/, which is then renamed to commit/. From then on it is
- * decided, and cm_journal_recover() completes it after a kill or a power cut. A file that somebody
- * edited in between is merged; if that is impossible it stays as it is, and the new text is put
- * beside it as FILE.chatmail-new.
+ * committed, and cm_journal_recover() completes it after a kill or a power cut. A file that was
+ * edited in between is merged; if that is impossible, it stays as it is, and the new text is
+ * written to FILE.chatmail-new.
  *
- * One entry is a directory: `list` has a line "MODE UID GID PATH" a file; before/, after/,
- * base-before/ and base-after/ have the contents, absent where there was no file; `undoes`, if it
- * exists, the number of the entry that this one takes back.
+ * One entry is a directory: `list` has a line "MODE UID GID PATH" for each file; before/, after/,
+ * base-before/ and base-after/ contain the contents, absent where there was no file; `undoes`, if
+ * it exists, contains the number of the entry that this one undoes.
  */
 #ifndef CM_JOURNAL_H
 #define CM_JOURNAL_H
@@ -25,15 +25,15 @@
 /* The new text of a file that could not be merged. */
 #define CM_JOURNAL_NEW ".chatmail-new"
 
-/* Carries out the pending ones of the changes. undoes: the entry that they take back, 0: none. The
-   lock must be held. */
+/* Commits the pending changes. undoes: the entry that they undo, 0: none. The lock must be
+   held. */
 bool cm_journal_commit(const struct cm_state *state, const struct cm_changes *changes,
 		       unsigned int undoes, struct cm_error *err);
 
 /* Finishes an interrupted change, if there is one: *recovered_r. */
 bool cm_journal_recover(const struct cm_state *state, bool *recovered_r, struct cm_error *err);
 
-/* True if an interrupted change waits to be finished. */
+/* True if there is an interrupted change. */
 bool cm_journal_interrupted(const struct cm_state *state);
 
 /* Reads entry number of history/: before, after, base_before, base_after and owner of each change.

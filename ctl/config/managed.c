@@ -61,7 +61,7 @@ static bool fill(int fd, const struct cm_managed *content, const struct cm_owner
 			return false;
 		written += (size_t)put;
 	}
-	/* The owner first: it takes set-ID bits away. Only root can give files to others. */
+	/* The owner first: changing it clears set-ID bits. Only root can give files to others. */
 	if (fchown(fd, owner->uid, owner->gid) < 0 && (errno != EPERM || geteuid() == 0))
 		return false;
 	return fchmod(fd, owner->mode) == 0 && (!durable || fsync(fd) == 0);

@@ -17,25 +17,26 @@
 /* Temporary files beside the managed ones begin with this. */
 #define CM_MANAGED_TEMPORARY ".chatmailctl-"
 
-/* data is NULL if there is no file; else malloc'd, with a NUL behind the last byte. */
+/* data is NULL if there is no file; otherwise malloc'd, with a NUL after the last byte. */
 struct cm_managed {
 	char *data;
 	size_t length;
 };
 
-/* Who may read a file. */
+/* Owner and mode of a file. */
 struct cm_owner {
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
 };
 
-/* Reads a regular file and, if owner_r is not NULL, its owner. An absent one is no error. */
+/* Reads a regular file and, if owner_r is not NULL, its owner. A missing file is no error. */
 bool cm_managed_read(const char *path, struct cm_managed *content_r, struct cm_owner *owner_r,
 		     struct cm_error *err);
 
-/* Gives a file its content in one step: readers find the old or the new one; if durable, also after
-   a power cut. Makes missing directories (0755). Absent content: removes the file. */
+/* Replaces the content of a file atomically: readers find the old or the new one; if durable,
+   also after a power cut. Creates missing directories (0755). Absent content: removes the
+   file. */
 bool cm_managed_write(const char *path, const struct cm_managed *content,
 		      const struct cm_owner *owner, bool durable, struct cm_error *err);
 
@@ -44,7 +45,7 @@ bool cm_managed_equal(const struct cm_managed *a, const struct cm_managed *b);
 /* A copy; false with err filled if out of memory. */
 bool cm_managed_copy(const struct cm_managed *from, struct cm_managed *to_r, struct cm_error *err);
 
-/* Frees; the content is absent then. */
+/* Frees the content, which is absent afterwards. */
 void cm_managed_free(struct cm_managed *content);
 
 /* Removes the temporary files that a killed run left beside path. */

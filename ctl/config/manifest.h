@@ -1,14 +1,14 @@
 /*
- * manifest - which template becomes which file
+ * manifest - the templates and their destinations
  *
  * The file `manifest` beside the templates, a template itself. Each line is
  *
  *	TEMPLATE DESTINATION [OPTION]...
  *
  * TEMPLATE is a path below the templates; its first directory names the server, whose program
- * `check` there says whether the rendered files are acceptable. Options:
+ * `check` in that directory checks the rendered files. Options:
  *
- *	once		a file for the operator's own additions: written if it never was, not
+ *	once		a file for the operator's own additions: created once, not
  *			touched afterwards
  *	mode=0640	for a new file; default 0644
  *	group=NAME	for a new file, if the group exists; default root's

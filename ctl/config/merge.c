@@ -8,7 +8,7 @@
 
 enum { MINE, BASE, THEIRS, SIDES };
 
-/* Writes the sides into files of workdir, whose names are put into paths. An absent side is an
+/* Writes the sides to files in workdir, whose names it stores in paths. An absent side is an
    empty file. */
 static bool write_sides(const char *workdir, const struct cm_managed *const *sides, size_t count,
 			char **paths, struct cm_error *err)
@@ -40,9 +40,9 @@ static bool run(const char *const *argv, struct cm_process_result *result, struc
 	if (result->status <= 1)
 		return true;
 	if (result->status == CM_PROCESS_NOT_FOUND)
-		cm_error_set(err, "%s is not installed: it is in the package diffutils", argv[0]);
+		cm_error_set(err, "%s: not installed: it is in the package diffutils", argv[0]);
 	else
-		cm_error_set(err, "%s failed with exit status %d", argv[0], result->status);
+		cm_error_set(err, "%s: failed with exit status %d", argv[0], result->status);
 	free(result->output);
 	result->output = NULL;
 	return false;

@@ -4,8 +4,9 @@
 #ifndef CM_OWN_ADDRESSES_H
 #define CM_OWN_ADDRESSES_H
 
-/* A line of `before` and an address for each address of the interfaces that is neither loopback,
-   link-local nor private, in a fixed order; malloc'd, perhaps empty. NULL if out of memory. */
+/* A line with `before` and the address for each address of the interfaces that is neither
+   loopback, link-local nor private, in a fixed order; malloc'd, may be empty. NULL if out of
+   memory. */
 char *cm_own_addresses_lines(const char *before);
 
 #endif

@@ -13,7 +13,7 @@ static bool copy(struct cm_job *job, const struct cm_managed *from, struct cm_ma
 	return cm_managed_copy(from, to, job->err);
 }
 
-/* Paths may be given as they are printed, with the root, or without it. */
+/* Paths may be given with the root, as they are printed, or without it. */
 static bool listed(const struct cm_job *job, const char *path, const struct cm_job_words *words)
 {
 	size_t length = strlen(job->root);
@@ -41,7 +41,7 @@ static bool read_current(struct cm_job *job, struct cm_change *change)
 	return good;
 }
 
-/* Both sides changed. mine keeps its edits where that is possible. */
+/* Both sides changed the file. mine keeps its edits where possible. */
 static bool merge(struct cm_job *job, struct cm_change *change, const struct cm_managed *base,
 		  const struct cm_managed *theirs, const struct cm_managed *base_after)
 {
@@ -62,7 +62,7 @@ static bool merge(struct cm_job *job, struct cm_change *change, const struct cm_
 	return copy(job, base_after, &change->base_after);
 }
 
-/* Copies the file as it was before the first apply, unless that copy exists. */
+/* Copies the file as it was before the first apply, unless the copy exists. */
 static bool keep_old(struct cm_job *job, struct cm_changes *changes, size_t index)
 {
 	struct cm_change *old;
@@ -94,7 +94,7 @@ static bool use_fresh(struct cm_job *job, struct cm_change *change, enum cm_outc
 	       copy(job, &change->fresh, &change->base_after);
 }
 
-/* The file stays; the operator knows the template's version. */
+/* The file stays, because the operator has seen the template's version. */
 static bool use_mine(struct cm_job *job, struct cm_change *change, enum cm_outcome outcome)
 {
 	change->outcome = outcome;
@@ -143,7 +143,7 @@ static bool add_row(struct cm_job *job, const struct cm_manifest_row *row,
 	struct cm_change *change;
 
 	if (cm_changes_find(changes, row->destination) != NULL) {
-		cm_error_set(job->err, "the manifest lists %s twice", row->destination);
+		cm_error_set(job->err, "%s: listed twice in the manifest", row->destination);
 		return false;
 	}
 	change = cm_changes_add(changes, row->destination);
@@ -165,7 +165,7 @@ struct orphans {
 	struct cm_changes *changes;
 };
 
-/* A file that we wrote once and that no template makes any more. */
+/* A file that we wrote once and that no template creates any more. */
 static bool add_orphan(const char *path, void *context)
 {
 	struct orphans *orphans = context;
@@ -238,7 +238,7 @@ static bool take_back(struct cm_job *job, const struct cm_change *done, struct c
 		       copy(job, &done->base_before, &change->base_after);
 	}
 	if (change->before.data == NULL || done->before.data == NULL) {
-		/* The operator removed or edited it: leave it. */
+		/* The operator removed or edited it: leave it as it is. */
 		change->outcome = change->before.data == NULL ? CM_DELETED : CM_LEFT;
 		return copy(job, &done->base_before, &change->base_after);
 	}

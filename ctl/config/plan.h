@@ -1,5 +1,5 @@
 /*
- * plan - what each managed file becomes: the rules by which no edit of the operator is lost
+ * plan - the new content of each managed file: rules that lose no edit of the operator
  */
 #ifndef CM_PLAN_H
 #define CM_PLAN_H
@@ -9,15 +9,15 @@
 #include "change.h"
 #include "job.h"
 
-/* The copy of a file that was there before the first `apply`. */
+/* The copy of a file that existed before the first `apply`. */
 #define CM_PLAN_OLD ".chatmail-old"
 
-/* Renders every template and compares it with the file and with what was written last. Nothing is
-   changed. Free with cm_changes_free(), also after a failure. */
+/* Renders every template and compares it with the file and with the last written text. Changes
+   no file. Free with cm_changes_free(), also after a failure. */
 bool cm_plan_make(struct cm_job *job, struct cm_changes *changes_r);
 
-/* The same for taking the newest entry of the history back; number_r is 0 if there is none. Other
-   managed files are in the result too, unchanged, as the checks read them all. */
+/* The same to undo the newest entry of the history; number_r is 0 if there is none. The result
+   also contains the other managed files, unchanged, because the checks read all of them. */
 bool cm_plan_rollback(struct cm_job *job, struct cm_changes *changes_r, unsigned int *number_r);
 
 size_t cm_plan_conflicts(const struct cm_changes *changes);

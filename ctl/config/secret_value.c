@@ -6,7 +6,7 @@
 
 #include "shared_secret.h"
 
-/* Servers take '#', '$', quotes and blanks in ways of their own. */
+/* Servers interpret '#', '$', quotes and blanks in different ways. */
 #define SECRET_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=._-"
 
 #define TURN    "turn_secret"

@@ -13,18 +13,18 @@
 
 #define CANNOT_SAY 77
 
-/* Bytes of which paths are made, as far as it matters where one ends. */
+/* Bytes that occur in paths, to find where a path ends. */
 #define PATH_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/"
 
 struct stage {
 	struct cm_job *job;
 	const struct cm_changes *changes;
 	char *directory;
-	const char *certificate, *key;   /* as the files name them */
-	char *certificate_now, *key_now; /* what they are meanwhile */
+	const char *certificate, *key;   /* as written in the files */
+	char *certificate_now, *key_now; /* their temporary replacements */
 };
 
-/* Where path is while it is checked; NULL: where it always is. */
+/* The temporary path during the check; NULL: the path is not moved. */
 static char *staged_path(const struct stage *stage, const char *path, size_t length)
 {
 	char *staged = NULL;
@@ -86,7 +86,8 @@ static bool put(struct stage *stage, const char *path, const struct cm_managed *
 	return good;
 }
 
-/* What else is beside a managed file, as Postfix's dynamicmaps.cf, can be read there. */
+/* Checks can also read the other files beside a managed file, such as Postfix's
+   dynamicmaps.cf. */
 static void link_neighbours(const struct stage *stage, const char *path)
 {
 	size_t length = (size_t)(strrchr(path, '/') - path);
@@ -94,7 +95,7 @@ static void link_neighbours(const struct stage *stage, const char *path)
 	struct dirent *entry;
 	DIR *directory;
 
-	/* Not those of /etc itself. */
+	/* Except the files in /etc itself. */
 	if (memchr(path + 1, '/', length > 0 ? length - 1 : 0) == NULL)
 		return;
 	if (asprintf(&real, "%s%.*s", stage->job->root, (int)length, path) < 0)
@@ -107,7 +108,7 @@ static void link_neighbours(const struct stage *stage, const char *path)
 			break;
 		if (asprintf(&to, "%s%.*s/%s", stage->directory, (int)length, path,
 			     entry->d_name) >= 0) {
-			/* A managed file is there already, and stays. */
+			/* A managed file exists already, and stays. */
 			if (symlink(from, to) < 0 && errno != EEXIST)
 				fprintf(stderr, "chatmailctl config: %s: cannot be linked: %s\n",
 					from, strerror(errno));
@@ -120,7 +121,8 @@ static void link_neighbours(const struct stage *stage, const char *path)
 	free(real);
 }
 
-/* The certificate may come only after the first web server has run: any will do for a check. */
+/* The certificate may be issued only after the web server has run: for a check any certificate
+   is enough. */
 static bool stand_in(struct stage *stage)
 {
 	static const char *const names[] = {"certificate.pem", "key.pem"};
@@ -152,7 +154,7 @@ static bool stand_in(struct stage *stage)
 	return good;
 }
 
-/* Says it with the names that the operator knows. */
+/* Reports the error with the paths that the operator knows. */
 static void refuse(struct stage *stage, const char *server, const char *output)
 {
 	size_t length = strlen(stage->directory);
@@ -213,7 +215,7 @@ static bool run_check(struct stage *stage, const char *template)
 	return good;
 }
 
-/* True if an earlier change has the same server. */
+/* True if an earlier change is for the same server. */
 static bool seen(const struct cm_changes *changes, size_t index)
 {
 	const char *template = changes->list[index].template;

@@ -55,7 +55,7 @@ char *cm_state_target(const struct cm_state *state, const char *path, struct cm_
 	return join(err, state->root, path, "");
 }
 
-/* Remains of a killed run, as this run holds the lock. */
+/* Removes the remains of a killed run; this run holds the lock. */
 static void remove_leftovers(const struct cm_state *state)
 {
 	DIR *directory = opendir(state->directory);
@@ -84,7 +84,7 @@ static bool lock(struct cm_state *state, struct cm_error *err)
 
 	if (path == NULL || base == NULL)
 		goto out;
-	/* The templates may have rendered a secret. */
+	/* The templates may contain a secret. */
 	if (!cm_file_make_directories(state->directory, 0755) ||
 	    chmod(state->directory, 0700) < 0 || (mkdir(base, 0700) < 0 && errno != EEXIST)) {
 		cm_error_set_errno(err, "%s: cannot be created", base);

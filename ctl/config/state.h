@@ -1,10 +1,10 @@
 /*
- * state - what `chatmailctl config` remembers, in /var/lib/chatmail/config
+ * state - the state of `chatmailctl config`, in /var/lib/chatmail/config
  *
- *	base/PATH	each file as the templates made it when it was last put in place: what is
+ *	base/PATH	each file as rendered when it was last put in place: what is
  *			different in PATH now is the operator's edit
  *	next/		a change that is being prepared; without meaning after a crash
- *	commit/		a change that was decided: it is carried out, after a crash too
+ *	commit/		a committed change: it is completed, also after a crash
  *	history/N/	the changes of the past, for rollback
  *	work.XXXXXX/	scratch files of a run
  *	lock		held while any of this changes
@@ -26,8 +26,8 @@ struct cm_state {
 	int lock;        /* -1: read only */
 };
 
-/* change: take the lock (waiting for another run to end), make the directories, and remove what a
-   killed run left. Otherwise nothing is changed, and the state may not exist. */
+/* change: take the lock (waiting for another run to end), create the directories, and remove
+   the remains of a killed run. Otherwise no file is changed, and the state may not exist. */
 bool cm_state_open(struct cm_state *state, const char *root, bool change, struct cm_error *err);
 void cm_state_close(struct cm_state *state);
 
@@ -35,11 +35,11 @@ void cm_state_close(struct cm_state *state);
 char *cm_state_path(const struct cm_state *state, const char *area, const char *path,
 		    struct cm_error *err);
 
-/* The same for a managed file itself: root/path. */
+/* The same for the managed file itself: root/path. */
 char *cm_state_target(const struct cm_state *state, const char *path, struct cm_error *err);
 
-/* Calls visit with each path in base/, as an absolute path. False as soon as visit is, or with err
-   filled. */
+/* Calls visit with each path in base/, as an absolute path. Returns false as soon as visit
+   does, or with err filled. */
 typedef bool cm_state_visit_fn(const char *path, void *context);
 bool cm_state_each_base(const struct cm_state *state, cm_state_visit_fn *visit, void *context,
 			struct cm_error *err);

@@ -72,24 +72,24 @@ static bool set_server(const struct cm_option *option, const char *text, struct 
 	return false;
 }
 
-/* Returns -1 to go on, or the exit status. */
+/* Returns -1 to continue, or the exit status. */
 static int parse_options(int argc, char **argv, struct job *job)
 {
 	const struct cm_option options[] = {
 	    {"config", 'c', "INI", "configuration file (" CM_CONFIG_DEFAULT_PATH " below DIR)",
 	     cm_option_path, &job->ini, 0, 0},
 	    {"root", 0, "DIR", "read below DIR instead of /", cm_option_path, &job->root, 0, 0},
-	    {"check", 0, NULL, "ask the DNS what is missing, wrong or stale", cm_option_switch,
-	     &job->check, 0, 0},
-	    {"host", 0, "NAME", "the host that gets the mail (the mail domain)", set_host,
+	    {"check", 0, NULL, "query the DNS for missing, wrong and stale records",
+	     cm_option_switch, &job->check, 0, 0},
+	    {"host", 0, "NAME", "the host that receives the mail (the mail domain)", set_host,
 	     &job->host, 0, 0},
-	    {"address", 0, "IP", "the relay's address, again for each (this machine's)",
+	    {"address", 0, "IP", "the relay's address; may be repeated (this machine's)",
 	     set_address, job->addresses, 0, 0},
-	    {"server", 0, "ADDR[@PORT]", "ask this authoritative server (the domain's own)",
+	    {"server", 0, "ADDR[@PORT]", "query this authoritative server (the domain's own)",
 	     set_server, &job->server, 0, 0},
 	    {"table", 0, NULL, "print a table for web forms instead of a zone file",
 	     cm_option_switch, &job->table, 0, 0},
-	    {"templates", 0, "DIR", "take the templates from DIR", cm_option_text, &job->templates,
+	    {"templates", 0, "DIR", "read the templates from DIR", cm_option_text, &job->templates,
 	     0, 0},
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
 	    {.name = NULL},
@@ -97,9 +97,9 @@ static int parse_options(int argc, char **argv, struct job *job)
 	const struct cm_command_line line = {
 	    .program = PROGRAM,
 	    .synopsis = "[OPTION]...",
-	    .summary = "Prints the relay's records for the DNS, or checks them there. With --check "
-		       "the exit status\n"
-		       "is 1 if something is missing without which mail is lost or refused.",
+	    .summary =
+		"Prints the relay's DNS records, or checks them in the DNS. With --check the exit "
+		"status\nis 1 if a record is missing without which mail is lost or refused.",
 	    .options = options,
 	};
 
@@ -120,7 +120,7 @@ static const char *setting(const char *name, void *context)
 	return cm_settings_get(context, name);
 }
 
-/* The MTA-STS policy as the web server has it. */
+/* Reads the MTA-STS policy that the web server publishes. */
 static bool read_policy(struct job *job)
 {
 	char *path, *text = NULL;
@@ -173,7 +173,7 @@ static int print(struct job *job)
 		status = CM_EXIT_OK;
 		if (zone.addresses[0] == NULL)
 			fputs(PROGRAM ": warning: this machine has no public address: add A and "
-				      "AAAA records, or give --address\n",
+				      "AAAA records, or use --address\n",
 			      stderr);
 		if (job->json) {
 			json_t *list = cm_zone_json(&zone);
@@ -249,8 +249,8 @@ static int check(struct job *job)
 		good = make_zone(job, host, &zone);
 	}
 	if (good && servers.count == 0)
-		fputs(PROGRAM ": warning: the domain's name servers cannot be found: asking only "
-			      "the resolver\n",
+		fputs(PROGRAM ": warning: cannot find the domain's name servers: querying only the "
+			      "resolver\n",
 		      stderr);
 	if (good && cm_verify(&servers, &zone, &findings, &job->err))
 		status = report(job, &findings);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* The value of a tag in "a=1; b=2", without the blanks in it; malloc'd, NULL if there is none. */
+/* The value of a tag in "a=1; b=2", without its blanks; malloc'd, NULL if there is none. */
 static char *tag_value(const char *text, const char *tag)
 {
 	while (*text != '\0') {
@@ -38,7 +38,7 @@ static bool has_value(const struct cm_answer *answer, const char *value)
 	return false;
 }
 
-/* The whole set of addresses at the record's name must be ours. */
+/* All addresses at the record's name must be ours. */
 static enum cm_finding_state judge_addresses(const struct cm_zone *zone,
 					     const struct cm_record *record,
 					     const struct cm_answer *answer, const char **why_r)
@@ -198,14 +198,14 @@ static enum cm_finding_state judge_text(const struct cm_zone *zone, const struct
 	const char *prefix = prefix_of(record->purpose), *text = NULL;
 	size_t found = 0;
 
-	/* Other TXT records may stand at the same name. */
+	/* Other TXT records may exist at the same name. */
 	for (size_t i = 0; i < answer->count; i++)
 		if (strncasecmp(answer->values[i], prefix, strlen(prefix)) == 0 && found++ == 0)
 			text = answer->values[i];
 	if (text == NULL)
 		return CM_MISSING;
 	if (found > 1) {
-		*why_r = "more than one: receivers take none of them";
+		*why_r = "several records: receivers accept none of them";
 		return CM_WRONG;
 	}
 	switch (record->purpose) {
@@ -224,7 +224,7 @@ static enum cm_finding_state judge_text(const struct cm_zone *zone, const struct
 
 /* --- The others ----------------------------------------------------------------------------- */
 
-/* Port and host count; priority and weight are the operator's. */
+/* Port and host count; the operator may choose priority and weight. */
 static enum cm_finding_state judge_service(const struct cm_record *record,
 					   const struct cm_answer *answer, const char **why_r)
 {
@@ -242,7 +242,7 @@ static enum cm_finding_state judge_service(const struct cm_record *record,
 	return CM_RIGHT;
 }
 
-/* Any authority will do, but there must be one. */
+/* Any authority is fine, but there must be one. */
 static enum cm_finding_state judge_caa(const struct cm_answer *answer, const char **why_r)
 {
 	bool restricts = false;
@@ -258,7 +258,7 @@ static enum cm_finding_state judge_caa(const struct cm_answer *answer, const cha
 	}
 	if (!restricts)
 		return CM_RIGHT;
-	*why_r = "no authority may make a certificate";
+	*why_r = "no authority may issue a certificate";
 	return CM_WRONG;
 }
 

@@ -11,8 +11,9 @@
 #define CLASS_IN   1
 #define NAME_ERROR 3
 
-/* A server that never answered is not asked more often: one that refuses a name that is not its own
-   may know the next; one for which libunbound waited so many seconds is down. */
+/* The number of failures after which a server that never replied is not queried any more: a
+   server that refuses one foreign name may know the next, but one for which libunbound waited
+   this often is down. */
 #define FAILURES_MAX 3
 #define PATIENCE     2
 
@@ -30,7 +31,7 @@ static bool configure(struct ub_ctx *context, const char *server, struct cm_erro
 	static const struct {
 		const char *name, *value;
 	} options[] = {
-	    {"module-config:", "iterator"}, /* signatures are judged elsewhere */
+	    {"module-config:", "iterator"}, /* signatures are checked elsewhere */
 	    {"unblock-lan-zones:", "yes"},           {"local-zone:", "test. transparent"},
 	    {"local-zone:", "invalid. transparent"}, {"do-not-query-localhost:", "no"},
 	};
@@ -77,8 +78,8 @@ void cm_query_free(struct cm_query **query)
 
 /* --- Records as text ------------------------------------------------------------------------ */
 
-/* A name in its wire form, without compression; bytes that names of hosts do not have become "?".
-   False if it does not end within the data. */
+/* Prints a name in wire form, without compression; bytes that host names cannot contain become
+   "?". False if it does not end within the data. */
 static bool print_name(const unsigned char *data, size_t length, FILE *stream)
 {
 	size_t at = 0;
@@ -242,7 +243,7 @@ char *cm_answer_text(const struct cm_answer *answer)
 	if (stream == NULL)
 		return NULL;
 	if (answer->count == 0)
-		fputs(answer->status == CM_ANSWER_TROUBLE ? "no answer" : "nothing", stream);
+		fputs(answer->status == CM_ANSWER_TROUBLE ? "no reply" : "nothing", stream);
 	for (size_t i = 0; i < answer->count; i++)
 		fprintf(stream, "%s%s", i > 0 ? ", " : "", answer->values[i]);
 	return fclose(stream) == 0 ? text : NULL;

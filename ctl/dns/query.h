@@ -1,8 +1,8 @@
 /*
- * query - asking one name server, through libunbound
+ * query - query one name server, through libunbound
  *
- * libunbound is what the milter asks with already; it does its own retries, TCP for long answers
- * and the limits of hostile ones.
+ * The milter uses libunbound, too; it does retries, TCP for long replies, and limits for hostile
+ * ones.
  */
 #ifndef CM_QUERY_H
 #define CM_QUERY_H
@@ -13,13 +13,13 @@
 #include "error.h"
 #include "zone.h"
 
-/* Records of one answer beyond these are not looked at. */
+/* Further records of a reply are ignored. */
 #define CM_ANSWER_MAX 16
 
 enum cm_answer_status {
 	CM_ANSWER_FOUND,
 	CM_ANSWER_ABSENT,  /* no such name, or no such record there */
-	CM_ANSWER_TROUBLE, /* no answer, or a failure */
+	CM_ANSWER_TROUBLE, /* no reply, or a failure */
 };
 
 struct cm_answer {
@@ -35,8 +35,8 @@ struct cm_query;
 struct cm_query *cm_query_new(const char *server, struct cm_error *err);
 void cm_query_free(struct cm_query **query);
 
-/* Asks, waiting for the answer. A server that does not answer the first questions is not asked
-   again: TROUBLE. Free the answer with cm_answer_free(). */
+/* Queries the server and waits for the reply. A server that does not reply to the first
+   queries is not queried again: TROUBLE. Free the answer with cm_answer_free(). */
 void cm_query_ask(struct cm_query *query, const char *name, enum cm_record_type type,
 		  struct cm_answer *answer_r);
 void cm_answer_free(struct cm_answer *answer);

@@ -120,7 +120,7 @@ char *cm_verify_find_host(const struct cm_servers *servers, const char *domain,
 		if (length > 1 &&
 		    (strlen(domain) != length - 1 || strncmp(name, domain, length - 1) != 0))
 			host = strndup(name, length - 1);
-		/* It may be in another zone than the one that these servers have. */
+		/* The host may be in another zone than the one of these servers. */
 		if (host != NULL && !is_at(query, host, addresses) &&
 		    !is_at(servers->local, host, addresses)) {
 			free(host);
@@ -148,7 +148,7 @@ static struct cm_finding *add(struct cm_findings *findings)
 	return &findings->list[findings->count++];
 }
 
-/* An alias may as well be addresses. */
+/* An alias may be replaced by addresses. */
 static bool same_addresses(struct cm_query *query, const struct cm_zone *zone, const char *name)
 {
 	struct cm_answer answer;
@@ -181,7 +181,7 @@ static enum cm_finding_state ask(struct cm_query *query, const struct cm_zone *z
 	return state;
 }
 
-/* Web forms append the domain, so a full name has it twice. */
+/* Web forms append the domain, so a full name may contain it twice. */
 static bool doubled(struct cm_query *query, const struct cm_zone *zone,
 		    const struct cm_record *record)
 {
@@ -210,21 +210,21 @@ static char *remedy(const struct cm_zone *zone, const struct cm_record *record,
 		return NULL;
 	}
 	if (state == CM_UNKNOWN)
-		text = cm_format("%s does not answer: is it running, and reachable from here?",
-				 server);
+		text =
+		    cm_format("%s does not reply: is it running, and reachable from here?", server);
 	else if (state == CM_MISSING && doubled(query, zone, record))
-		text = cm_format("it is at %s.%s: take the domain off its name", record->name,
+		text = cm_format("it is at %s.%s: remove the domain from its name", record->name,
 				 zone->domain);
 	else if (state == CM_MISSING)
 		text = cm_format("add: %s", line);
 	else
-		text = cm_format("%s: there should be only: %s",
+		text = cm_format("%s: the only one should be: %s",
 				 why != NULL ? why : "not as expected", line);
 	free(line);
 	return text;
 }
 
-/* Checks the local resolver's answers when the authoritative servers are right. */
+/* Checks the local resolver's replies when the authoritative servers are right. */
 static void look_for_stale(const struct cm_servers *servers, const struct cm_zone *zone,
 			   const struct cm_record *record, struct cm_finding *finding)
 {
@@ -236,16 +236,14 @@ static void look_for_stale(const struct cm_servers *servers, const struct cm_zon
 		free(finding->found);
 		finding->state = CM_STALE;
 		finding->found = cm_answer_text(&answer);
-		finding->fix =
-		    cm_format("the resolver here still has the old answer: wait up to %d "
-			      "seconds",
-			      answer.ttl);
+		finding->fix = cm_format(
+		    "the resolver here still has the old reply: wait up to %d seconds", answer.ttl);
 	} else if (state == CM_UNKNOWN) {
 		free(finding->found);
 		finding->state = CM_UNKNOWN;
 		finding->found = cm_answer_text(&answer);
-		finding->fix = strdup("the resolver here does not answer: look at resolver in "
-				      "chatmail.ini or at /etc/resolv.conf");
+		finding->fix = strdup("the resolver here does not reply: check resolver in "
+				      "chatmail.ini, or /etc/resolv.conf");
 	}
 	cm_answer_free(&answer);
 }
@@ -285,14 +283,14 @@ static bool check(const struct cm_servers *servers, const struct cm_zone *zone,
 		free(finding->fix);
 		finding->state = CM_STALE;
 		finding->fix = strdup("the domain's name servers do not agree: wait for the "
-				      "transfer, or look why it fails");
+				      "transfer, or check why it fails");
 	} else if (finding->state == CM_RIGHT && servers->count > 0) {
 		look_for_stale(servers, zone, record, finding);
 	}
 	return finding->name != NULL;
 }
 
-/* Foreign addresses: clients and peers may try them first, and wait. */
+/* Foreign addresses: clients and peers may try them first, and have to wait. */
 static bool check_surplus(const struct cm_servers *servers, const struct cm_zone *zone,
 			  const char *name, enum cm_record_type type, struct cm_findings *findings)
 {
@@ -322,7 +320,8 @@ static bool check_surplus(const struct cm_servers *servers, const struct cm_zone
 	return good;
 }
 
-/* Behind a translating router the relay does not know its address: there must be one. */
+/* Behind a router that translates addresses the relay does not know its own: there must be
+   one. */
 static bool check_existence(const struct cm_servers *servers, const struct cm_zone *zone,
 			    const char *name, struct cm_findings *findings)
 {
@@ -345,7 +344,7 @@ static bool check_existence(const struct cm_servers *servers, const struct cm_zo
 	if (finding->state == CM_MISSING)
 		finding->fix = cm_format("add: %s. 3600 IN A and the relay's public address", name);
 	else if (finding->state == CM_UNKNOWN)
-		finding->fix = strdup("no name server answers");
+		finding->fix = strdup("no name server replies");
 	cm_answer_free(&answer);
 	return true;
 }

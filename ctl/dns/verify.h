@@ -1,8 +1,8 @@
 /*
- * verify - checks the relay's records in the DNS
+ * verify - check the relay's records in the DNS
  *
- * Each authoritative server is asked, and then the local resolver, which may remember an old
- * record: missing, wrong and stale are different faults with different remedies.
+ * It queries each authoritative server, and then the local resolver, which may have an old record
+ * in its cache: missing, wrong and stale records have different remedies.
  */
 #ifndef CM_VERIFY_H
 #define CM_VERIFY_H
@@ -14,7 +14,7 @@
 #include "query.h"
 #include "zone.h"
 
-/* Authoritative servers beyond these are not asked. */
+/* Further authoritative servers are not queried. */
 #define CM_VERIFY_SERVERS_MAX 8
 
 enum cm_finding_state {
@@ -33,7 +33,7 @@ struct cm_finding {
 	bool needed;
 	enum cm_record_type type;
 	char *name, *found;
-	char *fix; /* what to do, a sentence; NULL if right */
+	char *fix; /* the remedy, a sentence; NULL if right */
 };
 
 struct cm_findings {
@@ -52,15 +52,14 @@ struct cm_servers {
 	struct cm_query *local;
 };
 
-/* Finds the servers of the zone that domain is in; server, unless it is "", is the only one
-   instead. resolver is the local one, as for cm_query_new(). False with err filled if libunbound
-   cannot be used. */
+/* Finds the servers of the domain's zone; server, unless it is "", replaces them. resolver is
+   the local one, as for cm_query_new(). False with err filled if libunbound cannot be used. */
 bool cm_servers_find(struct cm_servers *servers_r, const char *domain, const char *server,
 		     const char *resolver, struct cm_error *err);
 void cm_servers_free(struct cm_servers *servers);
 
-/* The host that the domain's only MX names, if that is another and one of the addresses, or any if
-   there are none, is its: malloc'd, NULL if not. */
+/* The host in the domain's only MX record, if it is not the domain and has one of the
+   addresses (or any, if there are none): malloc'd, NULL otherwise. */
 char *cm_verify_find_host(const struct cm_servers *servers, const char *domain,
 			  char *const *addresses);
 

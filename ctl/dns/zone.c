@@ -32,7 +32,7 @@ const char *cm_record_type_name(enum cm_record_type type)
 	return "?";
 }
 
-/* Takes name and value over. */
+/* Takes over name and value. */
 static bool add(struct cm_zone *zone, enum cm_purpose purpose, bool needed,
 		enum cm_record_type type, char *name, char *value)
 {
@@ -131,7 +131,7 @@ static bool add_keys(struct cm_zone *zone, const struct cm_config *config, const
 	return good;
 }
 
-/* RFC 8461 3.1: the id changes whenever the policy does. */
+/* RFC 8461 3.1: the id changes when the policy does. */
 static bool add_mta_sts(struct cm_zone *zone, const char *policy)
 {
 	unsigned char hash[SHA256_DIGEST_LENGTH];
@@ -281,7 +281,7 @@ void cm_zone_print_bind(const struct cm_zone *zone, FILE *stream)
 	}
 }
 
-/* Web forms want the name without the domain and "@" for the domain itself. */
+/* Web forms expect the name without the domain, and "@" for the domain itself. */
 void cm_zone_print_table(const struct cm_zone *zone, FILE *stream)
 {
 	size_t length = strlen(zone->domain);

@@ -44,25 +44,24 @@ enum cm_purpose {
 struct cm_record {
 	char *name; /* absolute, without the last dot */
 	enum cm_record_type type;
-	char *value; /* as in a zone file: names with their last dot, but TXT without quotes */
+	char *value; /* as in a zone file: names with a final dot, but TXT without quotes */
 	enum cm_purpose purpose;
 	bool needed; /* without it mail is lost or refused */
 };
 
 struct cm_zone {
 	char *domain, *host;
-	char *
-	    addresses[CM_ZONE_ADDRESSES_MAX]; /* NULL behind the last, at most one less than room */
+	char *addresses[CM_ZONE_ADDRESSES_MAX]; /* with a final NULL, at most one less than room */
 	bool no_ipv6;
 	struct cm_record *list;
 	size_t count, room;
 };
 
-/* The values that the records are made of. */
+/* The values that the records are made from. */
 struct cm_zone_facts {
 	const char *host;             /* the MX; NULL: the mail domain */
 	const char *const *addresses; /* ends with NULL; empty: those of this machine */
-	const char *keys_dir;         /* where the DKIM keys are */
+	const char *keys_dir;         /* the directory of the DKIM keys */
 	const char *policy;           /* the text of mta-sts.txt; NULL: no record */
 };
 
@@ -75,7 +74,7 @@ void cm_zone_free(struct cm_zone *zone);
 /* "MX" */
 const char *cm_record_type_name(enum cm_record_type type);
 
-/* The three forms: a zone file, a table for web forms, and JSON. */
+/* The three formats: a zone file, a table for web forms, and JSON. */
 void cm_zone_print_bind(const struct cm_zone *zone, FILE *stream);
 void cm_zone_print_table(const struct cm_zone *zone, FILE *stream);
 json_t *cm_zone_json(const struct cm_zone *zone);

@@ -17,7 +17,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-/* Lines of one reply beyond these are a hostile server's. */
+/* Only a hostile server sends a longer reply. */
 #define REPLY_LINES_MAX 64
 
 struct cm_dialogue {
@@ -51,7 +51,7 @@ static bool wait_for(struct cm_dialogue *dialogue, short events, struct cm_error
 	while (result < 0 && errno == EINTR);
 	if (result > 0)
 		return true;
-	cm_error_set(err, "no answer for %d seconds", CM_DIALOGUE_SECONDS);
+	cm_error_set(err, "no reply for %d seconds", CM_DIALOGUE_SECONDS);
 	return false;
 }
 
@@ -127,7 +127,7 @@ void cm_dialogue_close(struct cm_dialogue **dialogue_p)
 	free(dialogue);
 }
 
-/* After a call of OpenSSL that did not succeed: true if it is worth another try. */
+/* After a call of OpenSSL that did not succeed: true if it should be repeated. */
 static bool tls_again(struct cm_dialogue *dialogue, int result, struct cm_error *err)
 {
 	unsigned long code;
@@ -161,7 +161,7 @@ static bool prepare_tls(struct cm_dialogue *dialogue, const char *name, const ch
 	dialogue->tls = SSL_new(dialogue->context);
 	if (dialogue->tls == NULL || SSL_set_fd(dialogue->tls, dialogue->fd) != 1)
 		return false;
-	/* The result of the verification is asked for afterwards. */
+	/* The result of the verification is checked afterwards. */
 	SSL_set_verify(dialogue->tls, SSL_VERIFY_NONE, NULL);
 	if (is_ip)
 		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(dialogue->tls), name);
@@ -182,7 +182,7 @@ bool cm_dialogue_tls(struct cm_dialogue *dialogue, const char *name, const char 
 	int result;
 
 	if (!prepare_tls(dialogue, name, alpn)) {
-		cm_error_set(err, "TLS cannot be used");
+		cm_error_set(err, "cannot use TLS");
 		return false;
 	}
 	do {
@@ -285,8 +285,8 @@ bool cm_dialogue_line(struct cm_dialogue *dialogue, char line[CM_DIALOGUE_LINE],
 	unsigned char byte;
 
 	do {
-		/* A server that never ends its line is stopped by this, not by the deadline alone.
-		 */
+		/* Stops a server that never ends its line: waiting alone would not notice the
+		   deadline. */
 		if (milliseconds_left(dialogue) == 0)
 			return wait_for(dialogue, 0, err);
 		if (!cm_dialogue_read(dialogue, &byte, 1, err))

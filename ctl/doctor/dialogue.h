@@ -1,8 +1,8 @@
 /*
- * dialogue - a conversation with a server, as a client has it: lines over TCP, TLS or a Unix socket
+ * dialogue - a client's conversation with a server: lines over TCP, TLS or a Unix socket
  *
- * Every dialogue has one deadline, whatever the server does, and reads bounded lines. What the
- * server sends is made printable.
+ * Every dialogue has one deadline, whatever the server does, and reads lines of bounded length.
+ * Text from the server is made printable.
  */
 #ifndef CM_DIALOGUE_H
 #define CM_DIALOGUE_H
@@ -14,10 +14,10 @@
 
 #include "error.h"
 
-/* Longest line that is kept, with its NUL; the rest of a longer one is dropped. */
+/* Maximum length of a line, with its NUL; the rest of a longer line is dropped. */
 #define CM_DIALOGUE_LINE 1024
 
-/* Seconds that one conversation may take. A server delays the answer to a wrong password. */
+/* Seconds for one conversation. A server delays the reply to a wrong password. */
 #define CM_DIALOGUE_SECONDS 20
 
 struct cm_dialogue;
@@ -26,18 +26,18 @@ struct cm_dialogue;
 struct cm_dialogue *cm_dialogue_tcp(const char *host, unsigned int port, struct cm_error *err);
 struct cm_dialogue *cm_dialogue_unix(const char *path, struct cm_error *err);
 
-/* Ends it; sets to NULL. */
+/* Ends the dialogue and sets the pointer to NULL. */
 void cm_dialogue_close(struct cm_dialogue **dialogue);
 
-/* Goes on over TLS. name: for SNI, and what the certificate is verified for; alpn: "imap", or NULL.
-   A certificate that cannot be verified is no failure: see below. */
+/* Starts TLS. name: for SNI and for the verification of the certificate; alpn: "imap", or
+   NULL. A certificate that cannot be verified is no failure: see below. */
 bool cm_dialogue_tls(struct cm_dialogue *dialogue, const char *name, const char *alpn,
 		     struct cm_error *err);
 
 /* The server's certificate: belongs to the dialogue; NULL before cm_dialogue_tls(). */
 X509 *cm_dialogue_certificate(const struct cm_dialogue *dialogue);
 
-/* X509_V_OK if the system's authorities vouch for the certificate, else why not. */
+/* X509_V_OK if the system's authorities certify the certificate, otherwise the error. */
 long cm_dialogue_verified(const struct cm_dialogue *dialogue);
 
 /* Sends the text and CR LF. */
@@ -53,8 +53,8 @@ bool cm_dialogue_read(struct cm_dialogue *dialogue, void *data, size_t size, str
 bool cm_dialogue_line(struct cm_dialogue *dialogue, char line[CM_DIALOGUE_LINE],
 		      struct cm_error *err);
 
-/* Reads a reply of SMTP or LMTP; text_r has its lines, the code and the '-' removed, with '\n'
-   between. Returns the code, 0 with err filled on failure. */
+/* Reads a reply of SMTP or LMTP; text_r gets its lines, without the code and the '-',
+   separated by '\n'. Returns the code, 0 with err filled on failure. */
 int cm_dialogue_reply(struct cm_dialogue *dialogue, char text_r[CM_DIALOGUE_LINE],
 		      struct cm_error *err);
 

@@ -13,15 +13,15 @@
 
 /* Each examination, in the order in which its lines are shown. */
 enum when {
-	FIRST,    /* alone, as it starts children */
+	FIRST,    /* alone, because it starts children */
 	TOGETHER, /* in a thread */
-	LAST,     /* alone, looks at what the others have woken */
+	LAST,     /* alone, because it looks at processes that the others have started */
 };
 
 static const struct examination {
 	enum cm_subject subject;
 	enum when when;
-	bool quick; /* connects to nothing */
+	bool quick; /* makes no connections */
 	cm_examine_fn *run;
 } examinations[] = {
     {CM_SUBJECT_PROGRAMS, FIRST, true, cm_examine_programs},
@@ -88,8 +88,8 @@ void cm_remedy_service(struct cm_check *check, const char *verb, const char *ser
 		cm_check_remedy(check, "%s %s", verb, service);
 }
 
-/* A client's way in. Postfix may trust the machine itself, so an address of its network is better
-   than the loopback's for trying what strangers may do. */
+/* The address for clients. Postfix may trust the machine itself, so an address of its network
+   is better than loopback for checking what strangers may do. */
 static void choose_address(struct cm_doctor *doctor)
 {
 	const char *listen = cm_doctor_setting(doctor, "listen");
@@ -122,7 +122,7 @@ static void *run_task(void *context)
 	return NULL;
 }
 
-/* A server that closes its connection must not end us. */
+/* A server that closes its connection must not kill this process. */
 static void run_together(struct task *tasks)
 {
 	sigset_t pipe, old;
@@ -140,7 +140,7 @@ static void run_together(struct task *tasks)
 		else if (tasks[i].examination != NULL && tasks[i].examination->when == TOGETHER)
 			run_task(&tasks[i]);
 	}
-	/* One that is pending for this thread. */
+	/* A signal that is pending for this thread. */
 	while (sigtimedwait(&pipe, NULL, &(struct timespec){0}) > 0)
 		;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

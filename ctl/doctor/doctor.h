@@ -1,10 +1,10 @@
 /*
- * doctor - examines a relay as its users meet it
+ * doctor - examine a relay as its users see it
  *
- * Nothing is believed that can be tried: servers are connected to and spoken to, and the code that
- * decides for users decides here. The examinations run at the same time, each in a thread; none
- * changes anything, but some are counted and logged by the servers like any client's: one message
- * that is refused, and two logins as "postmaster" that are.
+ * It tests rather than trusts: it connects to servers and speaks their protocols, and calls the
+ * same code that decides for users. The examinations run at the same time, each in a thread. They
+ * change nothing, but the servers count and log some of them: a message and two logins as
+ * "postmaster", all of which are refused.
  */
 #ifndef CM_DOCTOR_H
 #define CM_DOCTOR_H
@@ -18,13 +18,13 @@
 struct cm_doctor {
 	const struct cm_config *config;
 	const struct cm_settings *settings;
-	const struct cm_status *status; /* what was gathered before */
+	const struct cm_status *status; /* gathered before */
 	const char *queue_directory;    /* Postfix's */
 	const char *const *overrides;   /* of settings, "name=value"; ends with NULL */
 	const char *dovecot;            /* its version; NULL: as installed */
 	const char *templates;
 	const char *const *addresses; /* the relay's public ones; empty: this machine's */
-	bool quick;                   /* connect to nothing */
+	bool quick;                   /* make no connections */
 
 	/* Filled by cm_doctor_examine(). */
 	char address[64]; /* where clients connect */
@@ -79,7 +79,7 @@ cm_examine_fn cm_examine_iroh;
 const char *cm_doctor_setting(const struct cm_doctor *doctor, const char *name);
 unsigned int cm_doctor_port(const struct cm_doctor *doctor, const char *name);
 
-/* "systemctl restart dovecot", as this machine's init system has it. */
+/* "systemctl restart dovecot", or the equivalent of this machine's init system. */
 void cm_remedy_service(struct cm_check *check, const char *verb, const char *service);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * examine_accounts - can somebody get an account now?
+ * examine_accounts - can a user get an account now?
  *
- * A child becomes the user that Dovecot makes accounts as, and asks what Dovecot would ask: files
- * that root can read and write are not always theirs.
+ * A child becomes the user with which Dovecot creates accounts, and makes the same checks as
+ * Dovecot: this user may not be able to read and write files that root can.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +18,9 @@
 
 #define USER "vmail"
 
-/* What the child found; it goes through a pipe in one piece. */
+/* The child's result; it fits into one write to a pipe. */
 struct verdict {
-	bool user, mailboxes, secret; /* true: they can be used */
+	bool user, mailboxes, secret; /* true: usable */
 	enum cm_registration registration;
 	char why[CM_ERROR_SIZE];
 };
@@ -43,7 +43,7 @@ static void judge(const struct cm_config *config, struct verdict *verdict)
 	}
 	verdict->mailboxes = access(config->mailboxes_dir, R_OK | W_OK | X_OK) == 0;
 	if (!verdict->mailboxes) {
-		cm_error_set_errno(&err, "%s: " USER " cannot make mailboxes",
+		cm_error_set_errno(&err, "%s: " USER " cannot create mailboxes",
 				   config->mailboxes_dir);
 		set_why(verdict, err.text);
 	}
@@ -59,7 +59,7 @@ static void judge(const struct cm_config *config, struct verdict *verdict)
 	cm_limits_close(&limits);
 }
 
-/* False if there can be no child. */
+/* False if no child can be started. */
 static bool ask_as_user(const struct cm_config *config, struct verdict *verdict_r)
 {
 	int ends[2], status;
@@ -83,22 +83,22 @@ static bool ask_as_user(const struct cm_config *config, struct verdict *verdict_
 	return got == sizeof(*verdict_r);
 }
 
-/* What makes the directories again: systemd-tmpfiles(8), OpenRC's services. */
+/* The remedies name what creates the directories: systemd-tmpfiles(8), OpenRC's services. */
 static void remedy_of_trouble(const struct cm_doctor *doctor, const struct verdict *verdict,
 			      struct cm_check *check)
 {
 	const struct cm_config *config = doctor->config;
 
 	if (!verdict->user)
-		cm_check_remedy(check, "make the user: adduser --system --group --home "
+		cm_check_remedy(check, "create the user: adduser --system --group --home "
 				       "/home/vmail --no-create-home " USER);
 	else if (!verdict->mailboxes)
 		cm_check_remedy(check, "install -d -o " USER " -g " USER " -m 700 %s",
 				config->mailboxes_dir);
 	else
 		cm_check_remedy(check,
-				"install -d -o " USER " -g " USER " -m 750 %s, and have it "
-				"made at boot",
+				"install -d -o " USER " -g " USER
+				" -m 750 %s, and make sure that it is created at boot",
 				config->run_dir);
 }
 
@@ -117,7 +117,8 @@ static void report(const struct cm_doctor *doctor, const struct verdict *verdict
 	} else if (verdict->registration >= CM_REGISTRATION_REFUSED_LOAD) {
 		check =
 		    cm_checks_add(checks, key, title, CM_HEALTH_FAULT, "closed: %s", verdict->why);
-		cm_check_remedy(check, "make room, or lower the limit in %s", doctor->config->path);
+		cm_check_remedy(check, "free space, or lower the limit in %s",
+				doctor->config->path);
 	} else {
 		cm_checks_add(checks, key, title, CM_HEALTH_OFF, "%s: %s",
 			      doctor->status->registration, verdict->why);
@@ -149,5 +150,5 @@ void cm_examine_accounts(const struct cm_doctor *doctor, struct cm_checks *check
 		report(doctor, &verdict, checks);
 	else
 		cm_checks_add(checks, "accounts", "new accounts", CM_HEALTH_WARNING,
-			      "cannot be found out: %s", strerror(errno));
+			      "cannot be checked: %s", strerror(errno));
 }

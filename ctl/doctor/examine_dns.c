@@ -1,5 +1,5 @@
 /*
- * examine_dns - the relay's names, as other servers look them up
+ * examine_dns - the relay's names as other servers look them up
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -56,10 +56,10 @@ static void add_findings(const struct cm_doctor *doctor, const struct cm_finding
 
 	if (!answered(findings)) {
 		check = cm_checks_add(checks, "dns", "DNS", CM_HEALTH_FAULT,
-				      "the resolver %s does not answer",
+				      "the resolver %s does not reply",
 				      doctor->config->resolver[0] != '\0' ? doctor->config->resolver
 									  : "of /etc/resolv.conf");
-		cm_check_remedy(check, "start it, or name another by resolver in %s",
+		cm_check_remedy(check, "start it, or set another one with resolver in %s",
 				doctor->config->path);
 		return;
 	}
@@ -117,7 +117,7 @@ static bool leads_back(struct cm_query *query, const struct cm_answer *names, co
 	return found;
 }
 
-/* Big providers refuse mail from addresses without a name. */
+/* Large providers refuse mail from addresses without a name. */
 static void examine_reverse(const struct cm_servers *servers, const struct cm_zone *zone,
 			    const char *address, struct cm_checks *checks)
 {
@@ -135,7 +135,7 @@ static void examine_reverse(const struct cm_servers *servers, const struct cm_zo
 		check = cm_checks_add(checks, "reverse-name", "reverse name", CM_HEALTH_WARNING,
 				      names.count > 0
 					  ? "the name of %s does not lead back to it"
-					  : "%s has none: big providers refuse mail from it",
+					  : "%s has no name: large providers refuse mail from it",
 				      address);
 		cm_check_remedy(check, "ask the provider of the machine to name %s %s", address,
 				zone->host);
@@ -163,11 +163,11 @@ static void examine_ipv6(const struct cm_doctor *doctor, const struct cm_zone *z
 	}
 	dialogue = cm_dialogue_tcp(address, cm_doctor_port(doctor, "smtp_port"), &err);
 	if (dialogue != NULL) {
-		cm_checks_add(checks, key, title, CM_HEALTH_GOOD, "%s takes mail", address);
+		cm_checks_add(checks, key, title, CM_HEALTH_GOOD, "%s accepts mail", address);
 	} else {
 		check = cm_checks_add(checks, key, title, CM_HEALTH_FAULT, "%s", err.text);
 		cm_check_remedy(check, "restart Postfix, which binds addresses when it starts; or "
-				       "disable_ipv6 = true, and no AAAA record");
+				       "set disable_ipv6 = true, and remove the AAAA record");
 	}
 	cm_dialogue_close(&dialogue);
 }
@@ -184,7 +184,7 @@ static void examine_zone(const struct cm_doctor *doctor, struct cm_zone *zone,
 	if (zone->addresses[0] == NULL) {
 		struct cm_check *check =
 		    cm_checks_add(checks, "addresses", "addresses", CM_HEALTH_WARNING,
-				  "this machine has no public one");
+				  "this machine has no public address");
 		cm_check_remedy(check, "if a router forwards the ports: --address IP");
 	}
 	for (char *const *one = zone->addresses; *one != NULL; one++)
@@ -192,7 +192,7 @@ static void examine_zone(const struct cm_doctor *doctor, struct cm_zone *zone,
 	examine_ipv6(doctor, zone, checks);
 }
 
-/* The zone with the host that the domain's MX names, if that is this relay. */
+/* The zone for the host in the domain's MX record, if that is this relay. */
 static bool find_zone(const struct cm_doctor *doctor, struct cm_zone *zone,
 		      struct cm_servers *servers, struct cm_error *err)
 {
@@ -230,8 +230,8 @@ void cm_examine_dns(const struct cm_doctor *doctor, struct cm_checks *checks)
 	} else {
 		check =
 		    cm_checks_add(checks, "dns-dkim", "DKIM key", CM_HEALTH_FAULT, "%s", err.text);
-		cm_check_remedy(check, "restore the key from a backup; or chatmailctl init makes "
-				       "one, for which the DKIM record must be changed");
+		cm_check_remedy(check, "restore the key from a backup; or let chatmailctl init "
+				       "create one, and change the DKIM record");
 	}
 	cm_servers_free(&servers);
 	cm_zone_free(&zone);

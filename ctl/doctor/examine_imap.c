@@ -6,7 +6,7 @@
 
 #include "ports.h"
 
-/* Untagged answers to one command beyond these are a hostile server's. */
+/* Only a hostile server sends more untagged replies to one command. */
 #define LINES_MAX 64
 
 static const struct cm_port imap = {"imap", "port 143", "imap_port", "Dovecot", "dovecot"};
@@ -23,7 +23,7 @@ static bool hear(const struct cm_port *port, struct cm_dialogue *dialogue,
 	return false;
 }
 
-/* Sends a command and reads up to its tagged answer, which is in line then. */
+/* Sends a command and reads up to its tagged reply, which is then in line. */
 static bool ask(const struct cm_port *port, struct cm_dialogue *dialogue, const char *command,
 		char line[CM_DIALOGUE_LINE], struct cm_checks *checks)
 {
@@ -85,6 +85,7 @@ void cm_examine_imaps(const struct cm_doctor *doctor, struct cm_checks *checks)
 	if (cm_port_secure(doctor, &imaps, dialogue, NULL, checks) &&
 	    greet(&imaps, dialogue, checks) && ask(&imaps, dialogue, command, line, checks) &&
 	    cm_port_login_refused(&imaps, checks, strncmp(line, "a NO", 4) == 0, line + 2))
-		cm_port_good(&imaps, checks, "IMAP over TLS; the chatmail driver answers logins");
+		cm_port_good(&imaps, checks,
+			     "IMAP over TLS; the chatmail driver replies to logins");
 	cm_dialogue_close(&dialogue);
 }

@@ -20,13 +20,13 @@
 
 /* Each idle client takes one; the kernel's default is 128. */
 #define INOTIFY_TOO_FEW 1024
-/* What our sysctl file sets. */
+/* The value in our sysctl file. */
 #define INOTIFY_ENOUGH 65535
 
-/* Before this the clock was never set; 2025-01-01. */
+/* An earlier time means that the clock was never set; 2025-01-01. */
 #define CLOCK_MIN 1735689600
 
-/* Postfix wants room for one and a half messages of the largest size. */
+/* Postfix requires space for one and a half messages of the maximum size. */
 static uint64_t queue_needs(const struct cm_doctor *doctor)
 {
 	return doctor->config->max_message_size + doctor->config->max_message_size / 2;
@@ -42,8 +42,8 @@ static void examine_space(const struct cm_doctor *doctor, struct cm_checks *chec
 
 	if (!status->disk_free.known) {
 		check = cm_checks_add(checks, "disk", "disk", CM_HEALTH_FAULT,
-				      "%s cannot be looked at", doctor->config->mailboxes_dir);
-		cm_check_remedy(check, "make or mount %s", doctor->config->mailboxes_dir);
+				      "%s cannot be examined", doctor->config->mailboxes_dir);
+		cm_check_remedy(check, "create or mount %s", doctor->config->mailboxes_dir);
 		return;
 	}
 	check =
@@ -58,9 +58,8 @@ static void examine_space(const struct cm_doctor *doctor, struct cm_checks *chec
 	if (statvfs(doctor->queue_directory, &st) == 0 &&
 	    (uint64_t)st.f_bavail * st.f_frsize < queue_needs(doctor)) {
 		check = cm_checks_add(checks, "queue-disk", "queue's disk", CM_HEALTH_FAULT,
-				      "%s has no room for mail: Postfix refuses it",
-				      doctor->queue_directory);
-		cm_check_remedy(check, "make room there");
+				      "%s is full: Postfix refuses mail", doctor->queue_directory);
+		cm_check_remedy(check, "free space there");
 	}
 }
 
@@ -72,7 +71,7 @@ static void examine_inodes(const struct cm_doctor *doctor, struct cm_checks *che
 	struct statvfs st;
 	bool few;
 
-	/* Some file systems count none. */
+	/* Some file systems count no inodes. */
 	if (!doctor->status->inodes_free.known || statvfs(doctor->config->mailboxes_dir, &st) < 0)
 		return;
 	few = available < (uint64_t)st.f_files / 10;
@@ -111,9 +110,8 @@ static void examine_inotify(struct cm_checks *checks)
 			      "instances for %lu idle clients", limit);
 	if (limit < INOTIFY_ENOUGH)
 		cm_check_remedy(check,
-				"sysctl --system, if there is a file of chatmail's in "
-				"/etc/sysctl.d; now: sysctl -w "
-				"fs.inotify.max_user_instances=%d",
+				"sysctl --system, if /etc/sysctl.d contains a file of chatmail's; "
+				"now: sysctl -w fs.inotify.max_user_instances=%d",
 				INOTIFY_ENOUGH);
 }
 
@@ -133,7 +131,7 @@ static bool read_descriptors(pid_t pid, unsigned long *limit_r)
 	return found;
 }
 
-/* Each of Dovecot's login and hibernation processes has the descriptors of many clients. */
+/* Each of Dovecot's login and hibernation processes needs descriptors for many clients. */
 static void examine_descriptors(const struct cm_doctor *doctor, struct cm_checks *checks)
 {
 	unsigned long wanted = strtoul(cm_doctor_setting(doctor, "dovecot_client_limit"), NULL, 10);
@@ -178,7 +176,8 @@ static void examine_clock(struct cm_checks *checks)
 	cm_check_remedy(check, "install and start chrony, or: timedatectl set-ntp true");
 }
 
-/* Relays whose name begins with '_', and those without a name, are excused by clients and peers. */
+/* Clients and peers accept any certificate from relays whose name begins with '_', and from
+   those without a name. */
 static void report_trust(const struct cm_doctor *doctor, const struct cm_tls_pair *pair,
 			 struct cm_checks *checks)
 {
@@ -191,9 +190,9 @@ static void report_trust(const struct cm_doctor *doctor, const struct cm_tls_pai
 
 	if (trust == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
 	    trust == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE) {
-		check = cm_checks_add(checks, key, title, CM_HEALTH_FAULT,
-				      "its authority is no public one, or an intermediate "
-				      "certificate is missing");
+		check = cm_checks_add(
+		    checks, key, title, CM_HEALTH_FAULT,
+		    "its authority is not a public one, or an intermediate certificate is missing");
 		cm_check_remedy(check,
 				"put the whole chain into %s, then: chatmailctl certificate "
 				"deployed",
@@ -205,11 +204,12 @@ static void report_trust(const struct cm_doctor *doctor, const struct cm_tls_pai
 			      "valid for %ld days%s%s", days, trust != X509_V_OK ? "; " : "",
 			      trust != X509_V_OK ? X509_verify_cert_error_string(trust) : "");
 	if (soon)
-		cm_check_remedy(check, "see why the ACME client did not renew it; then: "
+		cm_check_remedy(check, "find out why the ACME client did not renew it; then: "
 				       "chatmailctl certificate deployed");
 	else if (trust != X509_V_OK)
-		cm_check_remedy(check, "clients accept such only from relays whose name begins "
-				       "with _ or is an address");
+		cm_check_remedy(
+		    check,
+		    "clients accept it only for relays whose name begins with _ or is an address");
 }
 
 void cm_examine_certificate(const struct cm_doctor *doctor, struct cm_checks *checks)

@@ -15,7 +15,7 @@
 #include "doctor.h"
 #include "turn_probe.h"
 
-/* A server on this machine or near it. */
+/* The server is on this machine or near it. */
 #define TURN_TIMEOUT_MS 5000
 
 static bool resolve(const char *host, char address_r[64], struct cm_error *err)
@@ -62,8 +62,8 @@ static bool split_url(const char *url, char host_r[256], unsigned int *port_r, b
 	return true;
 }
 
-/* Asks for a page of another server, whose certificate must be good. The status; 0 with err
-   filled. */
+/* Requests a page of another server, whose certificate must be valid. Returns the status; 0
+   with err filled. */
 static int get_url(const char *url, const char *path, struct cm_error *err)
 {
 	char host[256], address[64], line[CM_DIALOGUE_LINE];
@@ -111,16 +111,15 @@ void cm_examine_push(const struct cm_doctor *doctor, struct cm_checks *checks)
 		return;
 	}
 	if (status != 0)
-		cm_error_set(&err, "answers %d", status);
+		cm_error_set(&err, "replied %d", status);
 	check = cm_checks_add(checks, key, title, CM_HEALTH_FAULT, "%s", err.text);
-	cm_check_remedy(check,
-			"phones are not woken: look at the firewall (port 443 out), the DNS, "
-			"ca-certificates and notify_url");
+	cm_check_remedy(check, "phones are not woken: check the firewall (port 443 out), the DNS, "
+			       "ca-certificates and notify_url");
 }
 
 /* --- TURN ----------------------------------------------------------------------------------- */
 
-/* Upstream's daemon gives "USERNAME:PASSWORD" to whoever connects. */
+/* Upstream's daemon returns "USERNAME:PASSWORD" to every client that connects. */
 static void examine_daemon(const struct cm_config *config, struct cm_checks *checks)
 {
 	struct cm_error err;
@@ -130,12 +129,12 @@ static void examine_daemon(const struct cm_config *config, struct cm_checks *che
 
 	cm_dialogue_close(&dialogue);
 	if (good && strchr(line, ':') == NULL) {
-		cm_error_set(&err, "%s: gives no credentials", config->turn_socket_path);
+		cm_error_set(&err, "%s: returns no credentials", config->turn_socket_path);
 		good = false;
 	}
 	if (good)
 		cm_checks_add(checks, "turn", "TURN, for calls", CM_HEALTH_GOOD,
-			      "chatmail-turn gives credentials");
+			      "chatmail-turn returns credentials");
 	else
 		cm_remedy_service(cm_checks_add(checks, "turn", "TURN, for calls", CM_HEALTH_FAULT,
 						"%s", err.text),
@@ -168,7 +167,7 @@ void cm_examine_turn(const struct cm_doctor *doctor, struct cm_checks *checks)
 	for (size_t i = 0; i < count; i++) {
 		if (findings[i].good)
 			cm_checks_add(checks, key, title, CM_HEALTH_GOOD,
-				      "%s gives relayed addresses", findings[i].address);
+				      "%s allocates relay addresses", findings[i].address);
 		else
 			cm_remedy_service(cm_checks_add(checks, key, title, CM_HEALTH_FAULT,
 							"%s: %s", findings[i].address,
@@ -202,14 +201,14 @@ void cm_examine_iroh(const struct cm_doctor *doctor, struct cm_checks *checks)
 		return;
 	}
 	if (status != 0)
-		cm_error_set(&err, "answers %d", status);
-	/* Clients have another one, and only real-time channels need it. */
+		cm_error_set(&err, "replied %d", status);
+	/* Clients have another Iroh relay, and only real-time channels need one. */
 	check = cm_checks_add(checks, key, title, CM_HEALTH_WARNING, "%s", err.text);
 	if (config->iroh_relay_local)
 		cm_check_remedy(check,
-				"install and start iroh-relay; or an empty iroh_relay in "
-				"%s: clients then use their own",
+				"install and start iroh-relay; or set an empty iroh_relay in %s: "
+				"clients then use their own",
 				config->path);
 	else
-		cm_check_remedy(check, "look at iroh_relay in %s", config->path);
+		cm_check_remedy(check, "check iroh_relay in %s", config->path);
 }

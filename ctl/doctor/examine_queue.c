@@ -1,5 +1,5 @@
 /*
- * examine_queue - Postfix's queue: what waits, where for, and why
+ * examine_queue - Postfix's queue: waiting mail, its destinations, and the reasons
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,10 +11,10 @@
 #include "doctor.h"
 #include "mail_queue.h"
 
-/* Destinations of the queue that are listed. */
+/* Maximum number of destinations that are listed. */
 #define LISTED_MAX 5
 
-/* A peer may be away for a while; Postfix returns the message after two days. */
+/* A peer may be down for a while; Postfix bounces the message after two days. */
 #define OLD_SECONDS 3600
 
 static void add_destination(const struct cm_doctor *doctor,

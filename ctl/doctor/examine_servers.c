@@ -1,5 +1,5 @@
 /*
- * examine_servers - what stands behind the ports: the milters, Dovecot's delivery and its plugins
+ * examine_servers - the servers behind the ports: the milters, Dovecot's delivery and its plugins
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -16,8 +16,8 @@
 
 #define MODULES "chatmail-dovecot-modules"
 
-/* mfdef.h of libmilter: SMFIC_OPTNEG with all that version 6 can do, and SMFIC_QUIT. A packet is
- * its length, a letter and data. */
+/* mfdef.h of libmilter: SMFIC_OPTNEG with all features of version 6, and SMFIC_QUIT. A packet
+   is its length, a letter and data. */
 static const unsigned char negotiation[] = {0, 0, 0, 13,  'O', 0,  0,   0,  6,
 					    0, 0, 1, 255, 0,   31, 255, 255};
 static const unsigned char farewell[] = {0, 0, 0, 1, 'Q'};
@@ -73,7 +73,7 @@ static bool ask(struct cm_dialogue *dialogue, const char *command, int *code_r,
 	return *code_r != 0;
 }
 
-/* Hands a recipient that does not exist to Dovecot, as Postfix does. */
+/* Gives Dovecot a recipient that does not exist, as Postfix does. */
 static bool try_delivery(const struct cm_doctor *doctor, struct cm_dialogue *dialogue,
 			 struct cm_error *err)
 {
@@ -89,7 +89,7 @@ static bool try_delivery(const struct cm_doctor *doctor, struct cm_dialogue *dia
 		return false;
 	if (code / 100 == 5)
 		return true;
-	cm_error_set(err, "a mailbox that does not exist is answered %d %.200s", code, text);
+	cm_error_set(err, "reply to a mailbox that does not exist: %d %.200s", code, text);
 	return false;
 }
 
@@ -106,7 +106,7 @@ void cm_examine_delivery(const struct cm_doctor *doctor, struct cm_checks *check
 	cm_dialogue_close(&dialogue);
 	if (good)
 		cm_checks_add(checks, "delivery", "delivery", CM_HEALTH_GOOD,
-			      "Dovecot's LMTP answers Postfix");
+			      "Dovecot's LMTP replies to Postfix");
 	else
 		cm_remedy_service(
 		    cm_checks_add(checks, "delivery", "delivery", CM_HEALTH_FAULT, "%s", err.text),
@@ -115,7 +115,8 @@ void cm_examine_delivery(const struct cm_doctor *doctor, struct cm_checks *check
 
 /* --- Plugins -------------------------------------------------------------------------------- */
 
-/* True if the process has mapped a file whose path contains this; deleted_r: which is gone. */
+/* True if the process has mapped a file whose path contains this; deleted_r: the file was
+   deleted. */
 static bool has_mapped(const char *pid, const char *part, bool *deleted_r)
 {
 	char path[64], line[1024];
@@ -169,8 +170,8 @@ static bool find_driver(bool *loaded_r, bool *deleted_r)
 	return found;
 }
 
-/* What the program of our package says about the installed plugins; it is not there where Dovecot
-   finds them in its own directory. */
+/* The result of our package's program about the installed plugins; it does not exist where the
+   plugins are in Dovecot's own directory. */
 static bool plugins_fit(struct cm_checks *checks)
 {
 	const char *const command[] = {MODULES, "check", NULL};
@@ -203,11 +204,12 @@ void cm_examine_dovecot(const struct cm_doctor *doctor, struct cm_checks *checks
 	if (!plugins_fit(checks))
 		return;
 	if (!find_driver(&loaded, &deleted)) {
-		/* Only root sees which files the processes of others have. */
+		/* Only root can see the files of other users' processes. */
 		check = cm_checks_add(checks, "plugins", "plugins",
 				      geteuid() == 0 ? CM_HEALTH_FAULT : CM_HEALTH_WARNING,
-				      geteuid() == 0 ? "no process of Dovecot authenticates"
-						     : "only root sees what Dovecot has loaded");
+				      geteuid() == 0
+					  ? "no process of Dovecot authenticates"
+					  : "only root can see which modules Dovecot has loaded");
 		cm_remedy_service(check, "restart", "dovecot");
 	} else if (!loaded) {
 		check = cm_checks_add(checks, "plugins", "plugins", CM_HEALTH_FAULT,

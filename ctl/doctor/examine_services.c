@@ -12,7 +12,7 @@
 #include "doctor.h"
 #include "process.h"
 
-/* As the alert rules have it. */
+/* The same as in the alert rules. */
 #define QUEUE_AGE_MAX  900
 #define EXPIRE_AGE_MAX (2 * 86400)
 
@@ -42,7 +42,7 @@ void cm_examine_programs(const struct cm_doctor *doctor, struct cm_checks *check
 	}
 }
 
-/* `chatmailctl config list --json`: the same code, with everything it needs to know. */
+/* `chatmailctl config list --json`: the same code, with all its input. */
 static json_t *list_files(const struct cm_doctor *doctor, struct cm_error *err)
 {
 	const char *arguments[ARGUMENTS_MAX] = {
@@ -64,7 +64,7 @@ static json_t *list_files(const struct cm_doctor *doctor, struct cm_error *err)
 	}
 	if (!cm_process_run(arguments, true, &result, err))
 		return NULL;
-	/* Warnings about chatmail.ini may come before. */
+	/* Warnings about chatmail.ini may precede it. */
 	start = result.output[0] == '{' ? result.output : strstr(result.output, "\n{");
 	files = start != NULL ? json_loads(start, 0, NULL) : NULL;
 	if (!json_is_object(files)) {
@@ -87,7 +87,7 @@ void cm_examine_configuration(const struct cm_doctor *doctor, struct cm_checks *
 	files = list_files(doctor, &err);
 	if (files == NULL) {
 		check = cm_checks_add(checks, key, title, CM_HEALTH_WARNING, "%s", err.text);
-		cm_check_remedy(check, "chatmailctl config list says why");
+		cm_check_remedy(check, "chatmailctl config list shows why");
 		return;
 	}
 	json_object_foreach(files, path, word)
@@ -103,8 +103,9 @@ void cm_examine_configuration(const struct cm_doctor *doctor, struct cm_checks *
 	if (foreign != NULL) {
 		check = cm_checks_add(checks, key, title, CM_HEALTH_FAULT, "%s is not the relay's",
 				      foreign);
-		cm_check_remedy(check, "chatmailctl config diff; chatmailctl config apply; then "
-				       "restart the servers");
+		cm_check_remedy(
+		    check,
+		    "chatmailctl config diff; chatmailctl config apply; then restart the servers");
 	} else if (stale != NULL) {
 		check = cm_checks_add(checks, key, title, CM_HEALTH_WARNING,
 				      "chatmail.ini or the templates changed: %s is not up to date",
@@ -113,7 +114,7 @@ void cm_examine_configuration(const struct cm_doctor *doctor, struct cm_checks *
 				       "reload the servers");
 	} else {
 		cm_checks_add(checks, key, title, CM_HEALTH_GOOD,
-			      "as chatmail.ini and you have it");
+			      "as rendered from chatmail.ini, with your edits");
 	}
 	json_decref(files);
 }
@@ -127,7 +128,7 @@ void cm_examine_notifications(const struct cm_doctor *doctor, struct cm_checks *
 
 	if (!status->push_queue.known) {
 		cm_checks_add(checks, key, title, CM_HEALTH_WARNING,
-			      "the queue cannot be looked at");
+			      "the queue cannot be examined");
 		return;
 	}
 	if (status->stats != NULL)
@@ -140,7 +141,9 @@ void cm_examine_notifications(const struct cm_doctor *doctor, struct cm_checks *
 	check = cm_checks_add(checks, key, title, CM_HEALTH_WARNING,
 			      "waiting %" PRIu64 ", the oldest for %" PRIu64 " minutes",
 			      status->push_queue.value, age / 60);
-	cm_check_remedy(check, "the log of chatmail-notifyd says why; a few phones never answer");
+	cm_check_remedy(
+	    check,
+	    "the log of chatmail-notifyd contains the reason; a few phones are always unreachable");
 }
 
 void cm_examine_expiry(const struct cm_doctor *doctor, struct cm_checks *checks)
@@ -163,7 +166,7 @@ void cm_examine_expiry(const struct cm_doctor *doctor, struct cm_checks *checks)
 	} else {
 		check = cm_checks_add(checks, key, title, CM_HEALTH_FAULT,
 				      "chatmail-expire has not run for two days");
-		cm_check_remedy(check, "chatmailctl expire; then see why cron or "
+		cm_check_remedy(check, "chatmailctl expire; then find out why cron or "
 				       "chatmail-expire.timer does not run it");
 	}
 }

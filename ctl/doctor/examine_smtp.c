@@ -9,7 +9,7 @@
 
 #include "ports.h"
 
-/* RFC 6761: nobody has this domain. */
+/* RFC 6761: this domain never exists. */
 #define STRANGER "doctor@chatmail-doctor.invalid"
 
 static const struct cm_port smtp = {"smtp", "port 25", "smtp_port", "Postfix", "postfix"};
@@ -27,7 +27,7 @@ struct session {
 	char text[CM_DIALOGUE_LINE];
 };
 
-/* Postfix ends a connection for users while it cannot ask Dovecot about logins. */
+/* Postfix closes a user's connection while it cannot ask Dovecot about logins. */
 static void fault_of_connection(struct session *session, const struct cm_error *err)
 {
 	struct cm_check *check;
@@ -41,7 +41,7 @@ static void fault_of_connection(struct session *session, const struct cm_error *
 	cm_check_remedy(check, "restart dovecot, which answers Postfix about logins, then postfix");
 }
 
-/* Reads a reply. False after a fault was added. */
+/* Reads a reply. False after it added a fault. */
 static bool hear(struct session *session)
 {
 	struct cm_error err;
@@ -73,17 +73,17 @@ static bool offers(const struct session *session, const char *keyword)
 	return false;
 }
 
-/* Postfix answers 4xx to everything while it cannot ask its milter. */
+/* Postfix replies 4xx to everything while it cannot ask its milter. */
 static void fault_of_reply(struct session *session, const char *what)
 {
 	session->text[strcspn(session->text, "\n")] = '\0';
 	if (session->code / 100 == 4) {
 		struct cm_check *check = cm_checks_add(
 		    session->checks, session->port->key, session->port->title, CM_HEALTH_FAULT,
-		    "%s is put off: %d %.200s", what, session->code, session->text);
+		    "%s is deferred: %d %.200s", what, session->code, session->text);
 		cm_remedy_service(check, "restart", "chatmail-milter");
 	} else {
-		cm_port_foreign(session->port, session->checks, "%s is answered %d %.200s", what,
+		cm_port_foreign(session->port, session->checks, "reply to %s: %d %.200s", what,
 				session->code, session->text);
 	}
 }
@@ -127,7 +127,7 @@ static bool start_tls(struct session *session)
 	       introduce(session);
 }
 
-/* Mail to other domains from somebody who has not logged in. */
+/* Tries mail to another domain without a login. */
 static bool relays_for_nobody(struct session *session)
 {
 	if (!ask(session, "MAIL FROM:<>"))
@@ -147,7 +147,7 @@ static bool relays_for_nobody(struct session *session)
 	return false;
 }
 
-/* Cleartext without a signature, which only the milter refuses. */
+/* Tries cleartext without a signature, which only the milter refuses. */
 static bool asks_the_milter(struct session *session)
 {
 	char command[CM_DIALOGUE_LINE];
@@ -190,7 +190,7 @@ void cm_examine_smtp(const struct cm_doctor *doctor, struct cm_checks *checks)
 	cm_dialogue_close(&session.dialogue);
 }
 
-/* A login that must be refused, in the words of our driver. */
+/* Tries a login that must be refused, with our driver's text. */
 static bool asks_the_driver(struct session *session)
 {
 	char plain[600], word[900], command[1000];

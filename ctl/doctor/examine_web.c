@@ -14,7 +14,8 @@ static const struct cm_port https_smtp = {"https-smtp", "port 443, SMTP", "https
 					  "nginx"};
 static const struct cm_port http = {"http", "port 80", "http_port", "nginx", "nginx"};
 
-/* Asks for a page; the status, 0 after a fault was added. The server closes the connection. */
+/* Requests a page; returns the status, or 0 after it added a fault. The server closes the
+   connection. */
 static int get(const struct cm_doctor *doctor, const struct cm_port *port, bool secure,
 	       const char *path, struct cm_checks *checks)
 {
@@ -49,28 +50,28 @@ void cm_examine_https(const struct cm_doctor *doctor, struct cm_checks *checks)
 	if (status == 0)
 		return;
 	if (status != 200) {
-		cm_port_foreign(&https, checks, "the start page is answered %d", status);
+		cm_port_foreign(&https, checks, "reply to the start page: %d", status);
 		return;
 	}
 	if (doctor->config->web_listen[0] == '\0') {
 		cm_port_good(&https, checks, "HTTPS, the start page");
 		return;
 	}
-	/* Not POST: that makes accounts. */
+	/* Not POST, which creates accounts. */
 	account = get(doctor, &https, true, "/new", checks);
 	if (account == 0)
 		return;
 	if (account / 100 == 5 || account == 404) {
 		struct cm_check *check =
 		    cm_checks_add(checks, https.key, https.title, CM_HEALTH_FAULT,
-				  "no accounts over the web: /new is answered %d", account);
+				  "no accounts over the web: reply to /new: %d", account);
 		cm_remedy_service(check, "restart", "chatmail-httpd");
 		return;
 	}
 	cm_port_good(&https, checks, "HTTPS, the start page and /new");
 }
 
-/* What a client meets that can use no other port. */
+/* The view of a client that can use no other port. */
 static void examine_alpn(const struct cm_doctor *doctor, const struct cm_port *port,
 			 const char *protocol, const char *greeting, struct cm_checks *checks)
 {
@@ -84,7 +85,7 @@ static void examine_alpn(const struct cm_doctor *doctor, const struct cm_port *p
 		if (!cm_dialogue_line(dialogue, line, &err))
 			cm_port_fault(port, checks, "%s", err.text);
 		else if (strncmp(line, greeting, strlen(greeting)) != 0)
-			cm_port_foreign(port, checks, "ALPN %s is answered %.100s", protocol, line);
+			cm_port_foreign(port, checks, "reply to ALPN %s: %.100s", protocol, line);
 		else
 			cm_port_good(port, checks, "by ALPN");
 	}
@@ -108,7 +109,7 @@ void cm_examine_http(const struct cm_doctor *doctor, struct cm_checks *checks)
 	if (status == 0)
 		return;
 	if (status == 301)
-		cm_port_good(&http, checks, "HTTP, leads to HTTPS");
+		cm_port_good(&http, checks, "HTTP, redirects to HTTPS");
 	else
-		cm_port_foreign(&http, checks, "HTTP is answered %d, not 301", status);
+		cm_port_foreign(&http, checks, "HTTP status %d, not 301", status);
 }

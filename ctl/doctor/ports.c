@@ -25,10 +25,10 @@ struct cm_dialogue *cm_port_open(const struct cm_doctor *doctor, const struct cm
 			char *first = check->remedy;
 
 			check->remedy = NULL;
-			cm_check_remedy(check,
-					"%s; if %s runs, it has another configuration: "
-					"chatmailctl config diff",
-					first, port->program);
+			cm_check_remedy(
+			    check,
+			    "%s; if %s runs, its configuration differs: chatmailctl config diff",
+			    first, port->program);
 			free(first);
 		}
 	}
@@ -59,8 +59,8 @@ bool cm_port_secure(const struct cm_doctor *doctor, const struct cm_port *port,
 		check = cm_checks_add(checks, port->key, port->title, CM_HEALTH_FAULT,
 				      "the certificate is not that of %s",
 				      doctor->config->tls_certificate);
-		cm_check_remedy(check, "have the servers read it again: "
-				       "chatmailctl certificate deployed");
+		cm_check_remedy(check,
+				"make the servers read it again: chatmailctl certificate deployed");
 		return false;
 	}
 	return true;
@@ -78,7 +78,7 @@ bool cm_port_login_refused(const struct cm_port *port, struct cm_checks *checks,
 	if (refused && ours)
 		return true;
 	check = cm_checks_add(checks, port->key, port->title, CM_HEALTH_FAULT,
-			      refused ? "the chatmail driver does not decide about logins: %.200s"
+			      refused ? "logins are not decided by the chatmail driver: %.200s"
 				      : "logins fail: %.200s",
 			      answer);
 	cm_remedy_service(check, "restart", "dovecot");

@@ -1,5 +1,5 @@
 /*
- * ports - the first steps of a client with any of the relay's ports
+ * ports - the first steps of a client on any of the relay's ports
  */
 #ifndef CM_PORTS_H
 #define CM_PORTS_H
@@ -9,24 +9,24 @@
 
 struct cm_port {
 	const char *key, *title;
-	const char *setting; /* has the port's number */
+	const char *setting; /* contains the port's number */
 	const char *program; /* "Postfix" */
 	const char *service; /* "postfix" */
 };
 
-/* Connects. NULL after a fault was added. */
+/* Connects. NULL after it added a fault. */
 struct cm_dialogue *cm_port_open(const struct cm_doctor *doctor, const struct cm_port *port,
 				 struct cm_checks *checks);
 
-/* Starts TLS and looks at the certificate. False after a fault was added. */
+/* Starts TLS and checks the certificate. False after it added a fault. */
 bool cm_port_secure(const struct cm_doctor *doctor, const struct cm_port *port,
 		    struct cm_dialogue *dialogue, const char *alpn, struct cm_checks *checks);
 
-/* The local part that logs in: no account can have it (registration.h). */
+/* The local part of the test login: no account can have it (registration.h). */
 #define CM_PORT_NOBODY "postmaster"
 
-/* Judges the answer to such a login: refused, in the words of the relay's own driver? False after a
-   fault was added. */
+/* Checks the reply to such a login: was it refused with the text of the relay's own driver?
+   False after it added a fault. */
 bool cm_port_login_refused(const struct cm_port *port, struct cm_checks *checks, bool refused,
 			   const char *answer);
 

@@ -1,11 +1,12 @@
 /*
- * init - chatmailctl init: prepares a new relay for its configuration
+ * init - chatmailctl init: create keys, directories and chatmail.ini of a new relay
  *
  * SYNOPSIS
+ *
  *	chatmailctl init [--root DIR] [--json] DOMAIN|ADDRESS
  *
- * Keys and directories come first and what exists is kept, so a run that was killed can be
- * repeated; chatmail.ini comes last, and only if there is none.
+ * Keys and directories come first, and existing ones are kept, so a killed run can be repeated;
+ * chatmail.ini comes last, and only if there is none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@
 
 #define MAX_FILE 65536
 
-/* Days of a self-signed certificate for good, and of a provisional one. */
+/* Days of validity of a final self-signed certificate, and of a provisional one. */
 #define CERTIFICATE_DAYS 36500
 #define PROVISIONAL_DAYS 30
 
@@ -46,19 +47,19 @@ struct job {
 	char *domain; /* an IP address without brackets, or a name in ASCII */
 	struct cm_config *config;
 	struct cm_settings *settings;
-	uid_t uid; /* vmail's, or ours if there is no such user */
+	uid_t uid; /* vmail's, or ours if this user does not exist */
 	gid_t gid;
 	json_t *made; /* path: "created" or "kept" */
 	struct cm_error err;
 };
 
-/* Returns -1 to go on, or the exit status. */
+/* Returns -1 to continue, or the exit status. */
 static int parse_options(int argc, char **argv, struct job *job, char ***words_r)
 {
 	const struct cm_option options[] = {
 	    {"root", 0, "DIR", "work below DIR instead of /", cm_command_set_root, &job->root, 0,
 	     0},
-	    {"templates", 0, "DIR", "take the templates from DIR", cm_option_text, &job->templates,
+	    {"templates", 0, "DIR", "read the templates from DIR", cm_option_text, &job->templates,
 	     0, 0},
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
 	    {.name = NULL},
@@ -66,9 +67,10 @@ static int parse_options(int argc, char **argv, struct job *job, char ***words_r
 	const struct cm_command_line line = {
 	    .program = PROGRAM,
 	    .synopsis = "[OPTION]... DOMAIN|ADDRESS",
-	    .summary = "Makes " CM_CONFIG_DEFAULT_PATH " for a relay of this domain or IP address, "
-		       "its keys and its\n"
-		       "directories, and prints what to do next. Nothing that exists is changed.",
+	    .summary =
+		"Makes " CM_CONFIG_DEFAULT_PATH
+		" for a relay with this domain or IP address, its keys and its\ndirectories, and "
+		"prints the next steps. Does not change existing files.",
 	    .options = options,
 	    .arguments_min = 1,
 	    .arguments_max = 1,
@@ -77,7 +79,7 @@ static int parse_options(int argc, char **argv, struct job *job, char ***words_r
 	return cm_options_parse(&line, argc, argv, words_r);
 }
 
-/* The domain as the DNS has it. */
+/* The domain in the DNS's form. */
 static bool read_domain(struct job *job, const char *text)
 {
 	uint8_t *ascii = NULL;
@@ -91,7 +93,7 @@ static bool read_domain(struct job *job, const char *text)
 	} else {
 		int error = IDN2_OK;
 
-		/* Test relays begin with an underscore, which is no letter of a host's name. */
+		/* Test relays begin with an underscore, which host names cannot contain. */
 		if (text[0] != '_')
 			error = idn2_lookup_u8((const uint8_t *)text, &ascii,
 					       IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
@@ -182,7 +184,7 @@ static char *below_root(struct job *job, const char *path)
 	return NULL;
 }
 
-/* mkdir -p; the last one gets mode and owner, if it is new. */
+/* mkdir -p; the last directory gets mode and owner if it is new. */
 static bool make_directory(struct job *job, const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
 	char *full = below_root(job, path), *parent;
@@ -206,7 +208,7 @@ static bool make_directory(struct job *job, const char *path, mode_t mode, uid_t
 	return good;
 }
 
-/* Writes a file of root's, readable for a group, unless there is one. */
+/* Writes a file that belongs to root and is readable for a group, unless it exists. */
 static bool make_file(struct job *job, const char *path, const char *text, mode_t mode, gid_t gid)
 {
 	char *full = below_root(job, path), *parent = NULL;
@@ -276,7 +278,8 @@ static bool make_certificate(struct job *job)
 
 	if (exists(job, config->tls_certificate) || exists(job, config->tls_key))
 		return note(job, config->tls_certificate, false);
-	/* Without one nginx does not start, and then no authority can look at port 80. */
+	/* Without a certificate nginx does not start, and then no authority can validate the
+	   domain on port 80. */
 	good = cm_certificate_make(config->mail_host,
 				   config->tls_self_signed ? CERTIFICATE_DAYS : PROVISIONAL_DAYS,
 				   &certificate, &key, &job->err) &&
@@ -345,15 +348,15 @@ static int print_steps(const struct job *job)
 	    printf("%-8s %s\n", json_string_value(word), path);
 	if (!config->mail_domain_is_ip)
 		status = print_records(job);
-	puts("\nWhat to do next:\n");
+	puts("\nNext steps:\n");
 	if (!config->mail_domain_is_ip)
 		puts("  publish the records          then see `chatmailctl dns --check`");
-	puts("  chatmailctl config diff      what the servers' configuration becomes\n"
-	     "  chatmailctl config apply     put it in place\n"
-	     "  start the services           and look at `chatmailctl status`");
+	puts("  chatmailctl config diff      shows the changes of the servers' configuration\n  "
+	     "chatmailctl config apply     puts it in place\n  start the services           and "
+	     "check with `chatmailctl status`");
 	if (!config->tls_self_signed)
-		printf("  get a certificate            by any ACME client and the webroot %s;\n"
-		       "                               its hook: `chatmailctl certificate deployed "
+		printf("  get a certificate            with any ACME client and the webroot %s;\n  "
+		       "                             its hook: `chatmailctl certificate deployed "
 		       "CERTIFICATE KEY`\n",
 		       cm_settings_get(job->settings, "acme_webroot"));
 	return status;
@@ -378,8 +381,8 @@ static void find_owner(struct job *job)
 	job->uid = vmail != NULL ? vmail->pw_uid : geteuid();
 	job->gid = vmail != NULL ? vmail->pw_gid : getegid();
 	if (vmail == NULL)
-		fputs(PROGRAM ": warning: there is no user vmail yet: give it the mailboxes and "
-			      "the TURN secret\n",
+		fputs(PROGRAM ": warning: user vmail does not exist yet: change the owner of the "
+			      "mailboxes and the TURN secret\n",
 		      stderr);
 }
 

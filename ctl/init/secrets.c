@@ -11,7 +11,8 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
-/* Upstream's; a record with a larger one does not fit into one UDP packet with its neighbours. */
+/* The same as upstream's; a record with a larger key and its neighbours do not fit into one
+   UDP packet. */
 #define DKIM_BITS 2048
 
 #define SHARED_BYTES 32
@@ -31,7 +32,7 @@ char *cm_secrets_dkim_key(struct cm_error *err)
 	BIO_free(out);
 	EVP_PKEY_free(key);
 	if (text == NULL)
-		cm_error_set(err, "cannot generate a DKIM key");
+		cm_error_set(err, "cannot create a DKIM key");
 	return text;
 }
 

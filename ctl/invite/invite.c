@@ -1,7 +1,8 @@
 /*
- * invite - chatmailctl invite: manages invitations to accounts
+ * invite - chatmailctl invite: manage invitations
  *
  * SYNOPSIS
+ *
  *	chatmailctl invite create [options]
  *	chatmailctl invite list [options]
  *	chatmailctl invite show [options] ID
@@ -27,7 +28,7 @@
 struct job {
 	const char *program; /* "chatmailctl invite list", for messages */
 	const char *config_path;
-	const char *url; /* NULL: by mail_domain */
+	const char *url; /* NULL: from mail_domain */
 	const char *note;
 	unsigned int uses, count;
 	time_t life; /* seconds; 0: for ever */
@@ -102,7 +103,7 @@ static bool set_url(const struct cm_option *option, const char *text, struct cm_
 	return false;
 }
 
-/* Parses the line, reads the configuration and does the work. Returns the exit status. */
+/* Parses the line, reads the configuration and runs the command. Returns the exit status. */
 static int run(struct job *job, const struct cm_command_line *line, int argc, char **argv,
 	       int (*work)(struct job *job))
 {
@@ -139,7 +140,7 @@ static bool print_batch(const struct job *job, const struct cm_invitation_batch 
 	return cm_invite_print(batch);
 }
 
-/* Invitations made before a failure are printed: otherwise they would be lost. */
+/* Prints the invitations that were created before a failure: otherwise they would be lost. */
 static int make(struct job *job)
 {
 	struct cm_new_invitation *made = calloc(job->count, sizeof(*made));
@@ -167,10 +168,10 @@ static int make(struct job *job)
 		good = false;
 	}
 	if (good && job->config->registration != CM_REGISTRATION_INVITE)
-		fprintf(stderr,
-			"%s: warning: %s: registration is not invite, so nobody needs an "
-			"invitation\n",
-			job->program, job->config->path);
+		fprintf(
+		    stderr,
+		    "%s: warning: %s: registration is not invite, so invitations are not needed\n",
+		    job->program, job->config->path);
 	if (made != NULL)
 		explicit_bzero(made, job->count * sizeof(*made));
 	free(made);
@@ -224,7 +225,7 @@ static int print_list(struct job *job, const char *id)
 	bool good = cm_invitation_each(job->config, show_entry, &listing, &job->err);
 
 	if (good && id != NULL && !listing.found) {
-		cm_error_set(&job->err, "there is no invitation %s", id);
+		cm_error_set(&job->err, "invitation %s: does not exist", id);
 		good = false;
 	}
 	if (good && listing.list != NULL) {
@@ -258,7 +259,7 @@ static int revoke_all(struct job *job)
 			printf("revoked %s\n", *id);
 			break;
 		case CM_INVITATION_ABSENT:
-			cm_error_set(&job->err, "there is no invitation %s", *id);
+			cm_error_set(&job->err, "invitation %s: does not exist", *id);
 			status = fail(job);
 			break;
 		default:
@@ -275,13 +276,13 @@ static int create(int argc, char **argv)
 	struct job job = JOB(argv[0]);
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&job.config_path),
-	    {"uses", 0, "N", "accounts that one invitation makes (1)", cm_option_number, &job.uses,
-	     1, CM_INVITATION_USES_MAX},
-	    {"expires", 0, "TIME", "how long it is valid: 30m, 12h, 7d, never (7d)", set_life,
+	    {"uses", 0, "N", "number of accounts that one invitation allows (1)", cm_option_number,
+	     &job.uses, 1, CM_INVITATION_USES_MAX},
+	    {"expires", 0, "TIME", "period of validity: 30m, 12h, 7d, never (7d)", set_life,
 	     &job.life, 0, 0},
 	    {"note", 0, "TEXT", "label; in lists and on cards, not on the web", set_note, &job.note,
 	     0, 0},
-	    {"count", 0, "N", "make so many invitations (1)", cm_option_number, &job.count, 1,
+	    {"count", 0, "N", "create that many invitations (1)", cm_option_number, &job.count, 1,
 	     COUNT_MAX},
 	    {"url", 0, "URL", "the relay's address in links (https:// and its name)", set_url,
 	     &job.url, 0, 0},
@@ -293,14 +294,14 @@ static int create(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[OPTION]...",
-	    .summary = "Makes invitations. A link is shown only now: the relay keeps no copy.",
+	    .summary = "Creates invitations. A link is shown only now: the relay keeps no copy.",
 	    .options = options,
 	};
 
 	return run(&job, &line, argc, argv, make);
 }
 
-/* list and show: the invitations, or the one whose ID is given. */
+/* list and show: the invitations, or the one with the given ID. */
 static int print(int argc, char **argv, const char *operand, const char *summary,
 		 int (*work)(struct job *job))
 {
@@ -341,7 +342,7 @@ static int revoke(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[-c INI] ID...",
-	    .summary = "Ends invitations. The accounts that were made with them stay.",
+	    .summary = "Revokes invitations. The accounts that were created with them stay.",
 	    .options = options,
 	    .arguments_min = 1,
 	    .arguments_max = INT32_MAX,
@@ -353,10 +354,10 @@ static int revoke(int argc, char **argv)
 int cm_command_invite(int argc, char **argv)
 {
 	static const struct cm_command commands[] = {
-	    {"create", create, "make invitations, and print their links"},
+	    {"create", create, "create invitations, and print their links"},
 	    {"list", list, "list the invitations"},
-	    {"show", show, "show one of them"},
-	    {"revoke", revoke, "end invitations, not the accounts made with them"},
+	    {"show", show, "show one invitation"},
+	    {"revoke", revoke, "revoke invitations, but keep the accounts created with them"},
 	    {NULL, NULL, NULL},
 	};
 

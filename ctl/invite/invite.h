@@ -18,9 +18,9 @@ struct cm_new_invitation {
 	char token[CM_INVITATION_TOKEN_LENGTH + 1];
 };
 
-/* The common properties of invitations that are made together. */
+/* The common properties of invitations that are created together. */
 struct cm_invitation_batch {
-	const char *url; /* of the relay, without a slash at its end */
+	const char *url; /* of the relay, without a slash at the end */
 	const char *domain;
 	unsigned int uses;
 	time_t expires; /* 0: never */
@@ -29,8 +29,8 @@ struct cm_invitation_batch {
 	size_t count;
 };
 
-/* Links and QR codes on standard output: for a terminal, as a page to print, as JSON. False if
-   something did not fit or memory ran out. */
+/* Prints links and QR codes on standard output: for a terminal, as a page for printing, or as
+   JSON. False if something did not fit or memory ran out. */
 bool cm_invite_print(const struct cm_invitation_batch *batch);
 bool cm_invite_print_sheet(const struct cm_invitation_batch *batch);
 bool cm_invite_print_json(const struct cm_invitation_batch *batch);

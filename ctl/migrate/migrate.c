@@ -1,13 +1,13 @@
 /*
- * migrate - chatmailctl migrate: from chatmail/relay in place, and back
+ * migrate - chatmailctl migrate: migrate from chatmail/relay in place, and back
  *
  * SYNOPSIS
+ *
  *	chatmailctl migrate [--dry-run] [--root DIR] [--yes] [--json]
  *	chatmailctl migrate --back [--dry-run] [--root DIR] [--yes] [--json]
  *
  * Each change is recorded in state.json before it is made: which units were enabled and running.
- *Each step can be repeated, so a run that was killed is finished by the next one or undone by
- *--back.
+ * Each step can be repeated, so the next run finishes a killed one, and --back undoes it.
  */
 #include "migrate.h"
 
@@ -32,9 +32,9 @@
 static int parse_options(int argc, char **argv, struct cm_migration *job)
 {
 	const struct cm_option options[] = {
-	    {"back", 0, NULL, "give the machine back to upstream's relay", cm_option_switch,
+	    {"back", 0, NULL, "return the machine to upstream's relay", cm_option_switch,
 	     &job->back, 0, 0},
-	    {"dry-run", 0, NULL, "print what would be done, and what differs", cm_option_switch,
+	    {"dry-run", 0, NULL, "print what would be done, and the differences", cm_option_switch,
 	     &job->dry_run, 0, 0},
 	    {"root", 0, "DIR", "work below DIR instead of /, and stop no service",
 	     cm_command_set_root, &job->root, 0, 0},
@@ -45,9 +45,9 @@ static int parse_options(int argc, char **argv, struct cm_migration *job)
 	const struct cm_command_line line = {
 	    .program = CM_MIGRATE_PROGRAM,
 	    .synopsis = "[OPTION]...",
-	    .summary = "Moves a machine that chatmail/relay's cmdeploy made over to this relay: "
-		       "its services stop, its\n"
-		       "configuration is saved, and chatmail.ini, accounts and DKIM key stay.",
+	    .summary = "Migrates a machine from chatmail/relay's cmdeploy to this relay: stops its "
+		       "services, saves\nits configuration, and keeps chatmail.ini, accounts and "
+		       "DKIM key.",
 	    .options = options,
 	};
 
@@ -89,7 +89,7 @@ static bool write_state(struct cm_migration *job)
 		    cm_file_make_directories(directory, 0755) && chmod(directory, 0700) == 0;
 
 	if (!good)
-		cm_error_set_errno(&job->err, CM_MIGRATE_DIRECTORY ": cannot be made");
+		cm_error_set_errno(&job->err, CM_MIGRATE_DIRECTORY ": cannot be created");
 	good = good && cm_migrate_write(job, CM_MIGRATE_DIRECTORY "/state.json", text, 0600);
 	free(text);
 	free(directory);
@@ -98,7 +98,8 @@ static bool write_state(struct cm_migration *job)
 
 /* --- Services ------------------------------------------------------------------------------- */
 
-/* systemctl VERB UNIT, which may be NULL; below a root only what needs no running systemd. */
+/* systemctl VERB UNIT, which may be NULL; below a root only commands that need no running
+   systemd. */
 static bool run_systemctl(const struct cm_migration *job, const char *verb, const char *unit)
 {
 	char root[4096];
@@ -126,7 +127,7 @@ static bool is_active(const struct cm_migration *job, const char *unit)
 	return job->root[0] == '\0' && run_systemctl(job, "is-active", unit);
 }
 
-/* Remembers how each unit was; units that never were have no entry. */
+/* Records the state of each unit; units that never existed have no entry. */
 static bool survey_services(struct cm_migration *job, json_t *services, const char *const *units)
 {
 	for (; *units != NULL; units++) {
@@ -174,7 +175,7 @@ static json_t *existing(const struct cm_migration *job, const char *const *paths
 	return list;
 }
 
-/* What this run would do, as it will be written down. */
+/* The plan of this run, in the form in which it is recorded. */
 static bool make_plan(struct cm_migration *job)
 {
 	json_t *services = json_object();
@@ -221,7 +222,7 @@ static bool move_away(struct cm_migration *job)
 	return true;
 }
 
-/* Everything is saved before anything is changed. */
+/* Saves everything before the first change. */
 static bool migrate(struct cm_migration *job)
 {
 	if (!write_state(job) || !save_all(job, "copied") || !save_all(job, "moved"))
@@ -231,7 +232,7 @@ static bool migrate(struct cm_migration *job)
 		return false;
 	if (job->root[0] == '\0')
 		(void)run_systemctl(job, "daemon-reload", NULL);
-	/* Last: it is what our services wait for. */
+	/* Last, because our services wait for it. */
 	return !json_is_true(json_object_get(job->state, "ini")) || cm_migrate_ini(job);
 }
 
@@ -260,18 +261,16 @@ static void print_forth(const struct cm_migration *job, const json_t *notes)
 {
 	char *apt = cm_upstream_apt_command(job->root);
 
-	print_list("What to know:", notes);
+	print_list("Please note:", notes);
 	print_services(job, job->dry_run ? "Would stop:" : "Stopped:");
 	print_list(job->dry_run ? "Would move away:" : "Moved away:",
 		   json_object_get(job->state, "moved"));
 	print_list(job->dry_run ? "Would save:" : "Saved:", json_object_get(job->state, "copied"));
 	if (!job->dry_run)
-		printf("Saved in " CM_MIGRATE_DIRECTORY ", for chatmailctl migrate --back.\n"
-		       "\nRun these now; until then no mail is accepted and no login works:\n\n"
-		       "  %s\n"
-		       "  chatmailctl config diff\n"
-		       "  chatmailctl config apply\n"
-		       "  systemctl restart chatmail-relay.target\n",
+		printf("Saved in " CM_MIGRATE_DIRECTORY
+		       ", for chatmailctl migrate --back.\n\nNow run these commands; until then no "
+		       "mail is accepted and no login works:\n\n  %s\n  chatmailctl config diff\n  "
+		       "chatmailctl config apply\n  systemctl restart chatmail-relay.target\n",
 		       apt != NULL ? apt : "");
 	free(apt);
 }
@@ -293,13 +292,14 @@ static int forth(struct cm_migration *job)
 	int status = CM_EXIT_TROUBLE;
 
 	if (!cm_upstream_exists(job->root, CM_UPSTREAM_INI)) {
-		cm_error_set(&job->err, CM_UPSTREAM_INI ": not there: upstream's cmdeploy did not "
-							"make this machine");
+		cm_error_set(
+		    &job->err, CM_UPSTREAM_INI
+		    ": does not exist: upstream's cmdeploy did not configure this machine");
 		status = CM_EXIT_NO;
 	} else if ((read_state(job) || make_plan(job)) &&
 		   cm_upstream_survey(job->root, notes, &job->err)) {
 		if (job->dry_run ||
-		    (cm_confirm(job->yes, "Stop upstream's relay and move to this one?",
+		    (cm_confirm(job->yes, "Stop upstream's relay and migrate to this one?",
 				&job->err) &&
 		     migrate(job))) {
 			status = CM_EXIT_OK;
@@ -412,7 +412,7 @@ static int back(struct cm_migration *job)
 		return CM_EXIT_NO;
 	}
 	if (!job->dry_run &&
-	    (!cm_confirm(job->yes, "Stop this relay and give the machine back to upstream's?",
+	    (!cm_confirm(job->yes, "Stop this relay and return the machine to upstream's?",
 			 &job->err) ||
 	     !give_back(job)))
 		return CM_EXIT_TROUBLE;

@@ -1,5 +1,5 @@
 /*
- * migrate_files - the files that migrate saves, changes and puts back
+ * migrate_files - files that migrate saves, changes and restores
  */
 #include <dirent.h>
 #include <errno.h>
@@ -43,7 +43,7 @@ static char *with_suffix(const char *path, const char *suffix)
 	return asprintf(&result, "%s%s", path, suffix) >= 0 ? result : NULL;
 }
 
-/* cp -a, with everything that a file has. */
+/* cp -a, with all attributes of a file. */
 static bool copy(const char *from, const char *to, struct cm_error *err)
 {
 	const char *const argv[] = {"cp", "-a", "--", from, to, NULL};
@@ -72,7 +72,7 @@ static bool make_parent(const char *path, mode_t mode)
 	return good;
 }
 
-/* Copied beside its place first, so that the file there is complete at every moment. */
+/* Copied to a temporary name first, so that the file is complete at every moment. */
 static bool replace(const char *from, const char *to, struct cm_error *err)
 {
 	char *temporary = with_suffix(to, TEMPORARY), *old = with_suffix(to, REPLACED);
@@ -121,7 +121,7 @@ bool cm_migrate_put_back(struct cm_migration *job, const char *path)
 	return good;
 }
 
-/* What a killed run left. */
+/* Removes the remains of a killed run. */
 static void remove_temporaries(int directory)
 {
 	int copy = dup(directory);
@@ -207,7 +207,7 @@ bool cm_migrate_acme(struct cm_migration *job)
 	return good;
 }
 
-/* Renames it to NAME.back in the migration's directory, in place of an older one. */
+/* Renames it to NAME.back in the migration's directory, replacing an older one. */
 static bool put_aside(struct cm_migration *job, const char *path, const char *name)
 {
 	char *from = cm_upstream_path(job->root, path), *to = NULL;

@@ -43,7 +43,8 @@ const char *const cm_upstream_services[] = {
 
 const char *const cm_upstream_pauses[] = {"postfix.service", "dovecot.service", NULL};
 
-/* Units in /etc go before ours of the same name; the pin keeps every Dovecot out. */
+/* Units in /etc take precedence over ours of the same name; the pin prevents the installation
+   of any Dovecot. */
 const char *const cm_upstream_obstacles[] = {
     "/etc/apt/preferences.d/pin-dovecot",
     "/etc/systemd/system/filtermail.service",
@@ -118,14 +119,14 @@ static char *read_text(const char *root, const char *path)
 	return text;
 }
 
-/* What keys mean otherwise here; see the manual's list. */
+/* Keys with another meaning here; see the list in the manual. */
 static void survey_config(const struct cm_config *config, json_t *notes)
 {
 	if (config->mtail_address[0] != '\0')
 		note(notes, "mtail_address: mtail is stopped; metrics_listen serves metrics here");
 	if (config->disable_ipv6)
 		note(notes, "disable_ipv6: IPv6 is off for the servers, not for the DNS resolver");
-	note(notes, "max_load_1m = %g is for each processor here", config->max_load_1m);
+	note(notes, "max_load_1m = %g applies to each processor here", config->max_load_1m);
 }
 
 static void survey_key(const char *root, const struct cm_config *config, json_t *notes)
@@ -140,7 +141,7 @@ static void survey_key(const char *root, const struct cm_config *config, json_t 
 		note(notes, "DKIM: %s is kept, with its selector %s: no record changes", path,
 		     config->dkim_selector);
 	else
-		note(notes, "DKIM: there is no %s: nothing could leave without it", path);
+		note(notes, "DKIM: %s does not exist: no mail could leave without it", path);
 	free(path);
 }
 
@@ -169,13 +170,13 @@ static void survey_mailboxes(const char *root, const struct cm_config *config, j
 	else
 		note(notes,
 		     "%" PRIu64 " accounts are used as they are; %" PRIu64
-		     " directories are no accounts, as they have no password",
+		     " directories are not accounts, because they contain no password",
 		     accounts, others);
 	cm_mailboxes_close(&mailboxes);
 	free(path);
 }
 
-/* Names files in a directory whose text mentions chatmaild. */
+/* Lists files in a directory whose text mentions chatmaild. */
 static void survey_crontabs(const char *root, const char *directory, json_t *notes)
 {
 	char *path = cm_upstream_path(root, directory);
@@ -210,8 +211,8 @@ static void survey_rest(const char *root, json_t *notes)
 		note(notes, "acmetool keeps renewing the certificate; its webroot "
 			    "becomes " CM_ACME_WEBROOT);
 	if (cm_upstream_exists(root, "/var/www/html/index.html"))
-		note(notes, "the pages in /var/www/html stay, but others are served: "
-			    "see www_root in the manual");
+		note(notes, "the pages in /var/www/html stay, but others are served: see www_root "
+			    "in the manual");
 	survey_crontabs(root, "/etc/cron.d", notes);
 	survey_crontabs(root, "/var/spool/cron/crontabs", notes);
 }
@@ -253,8 +254,8 @@ static void read_suite(const char *root, char *suite, size_t size)
 	free(text);
 }
 
-/* The newest version that the distribution has: the first row of "PACKAGE | VERSION | SOURCE". The
-   installed one is upstream's and in no list. */
+/* The newest version in the distribution: the first row of "PACKAGE | VERSION | SOURCE". The
+   installed version is upstream's and is in no list. */
 static bool read_version(char *version, size_t size)
 {
 	static const char *const argv[] = {"apt-cache", "madison", "dovecot-core", NULL};
@@ -278,7 +279,7 @@ char *cm_upstream_apt_command(const char *root)
 {
 	char which[128], *command;
 
-	/* With "=" or "/" before it. */
+	/* With a preceding "=" or "/". */
 	if (root[0] != '\0' || !read_version(which + 1, sizeof(which) - 1)) {
 		read_suite(root, which + 1, sizeof(which) - 1);
 		which[0] = '/';

@@ -1,5 +1,5 @@
 /*
- * upstream - a machine that chatmail/relay deployed: what is on it, and what stands in our way
+ * upstream - a machine that chatmail/relay deployed: its files, and obstacles for this relay
  *
  * The names are those of cmdeploy, from its releases of 2024 to 1.12.
  */
@@ -13,19 +13,20 @@
 
 #define CM_UPSTREAM_INI "/usr/local/lib/chatmaild/chatmail.ini"
 
-/* What acmetool does with challenges, as upstream left it and as nginx wants it here. */
+/* The destination of acmetool's challenges, in upstream's form and in nginx's form here. */
 #define CM_UPSTREAM_ACME_TARGET  "/var/lib/acme/conf/target"
 #define CM_UPSTREAM_ACME_WEBROOT "/var/www/html/.well-known/acme-challenge"
 #define CM_ACME_WEBROOT          "/var/lib/chatmail/acme/.well-known/acme-challenge"
 
 /* NULL-terminated. */
 extern const char *const cm_upstream_services[]; /* units that are stopped and disabled */
-extern const char *const cm_upstream_pauses[];   /* units that are stopped: both relays have them */
+extern const char
+    *const cm_upstream_pauses[]; /* units that are stopped, because both relays use them */
 extern const char *const cm_upstream_obstacles[]; /* files that are moved away */
 extern const char *const cm_upstream_copies[];    /* files and directories that are rewritten */
 
-/* Adds to notes what the operator should know: keys that mean something else, what has no
-   counterpart, crontabs. root is "" or stands for "/". */
+/* Adds to notes what the operator should know: keys with another meaning, features without an
+   equivalent, crontabs. root is "" or replaces "/". */
 bool cm_upstream_survey(const char *root, json_t *notes, struct cm_error *err);
 
 /* The command that installs our packages and the distribution's Dovecot, malloc'd. */
@@ -34,7 +35,7 @@ char *cm_upstream_apt_command(const char *root);
 /* root and path, malloc'd; NULL if out of memory. */
 char *cm_upstream_path(const char *root, const char *path);
 
-/* True if there is something at root and path. */
+/* True if a file exists at root and path. */
 bool cm_upstream_exists(const char *root, const char *path);
 
 #endif

@@ -18,7 +18,7 @@ bool cm_destination_is_valid(const char *name)
 }
 
 /* The domain of an address in lower case. An address without one is local: "localhost". Users
-   choose the names, and operators read them in terminals and copy them into shells. */
+   choose the names, and operators read them in terminals and copy them to shells. */
 static void destination_of(const char *address, char name_r[CM_DESTINATION_MAX + 1])
 {
 	const char *at = strrchr(address, '@');
@@ -61,7 +61,7 @@ static bool visit_message(json_t *message, cm_queued_fn *visit, void *context)
 	return true;
 }
 
-/* postqueue prints what is wrong on standard error, not as JSON. */
+/* postqueue prints errors on standard error, not as JSON. */
 static void note_failure(char *line, struct cm_error *err)
 {
 	line[strcspn(line, "\n")] = '\0';
@@ -71,7 +71,8 @@ static void note_failure(char *line, struct cm_error *err)
 
 bool cm_mail_queue_each(cm_queued_fn *visit, void *context, struct cm_error *err)
 {
-	/* Constant words; read as it comes, because a queue may have any length. */
+	/* The words are constant; the output is read as a stream, because a queue may have any
+	   length. */
 	FILE *stream = popen("postqueue -j 2>&1", "re");
 	struct cm_error failure = {""};
 	bool good = true;

@@ -1,8 +1,8 @@
 /*
- * mail_queue - what waits in Postfix's queue, by destination
+ * mail_queue - the mail in Postfix's queue, by destination
  *
- * Read with `postqueue -j`. No address of anybody is kept: a destination is a domain, and reasons
- * are redacted.
+ * Read with `postqueue -j`. No mail address is kept: a destination is a domain, and reasons are
+ * redacted.
  */
 #ifndef CM_MAIL_QUEUE_H
 #define CM_MAIL_QUEUE_H
@@ -17,19 +17,19 @@
 /* The longest name of a destination: a domain or an address literal. */
 #define CM_DESTINATION_MAX 255
 
-/* Stands for all names that cannot be a domain. */
+/* Replaces all names that cannot be a domain. */
 #define CM_DESTINATION_MALFORMED "(malformed)"
 
-/* True if it has only characters of domains and address literals. */
+/* True if it contains only characters of domains and address literals. */
 bool cm_destination_is_valid(const char *name);
 
 struct cm_destination {
 	char *name;      /* lower case; valid, or CM_DESTINATION_MALFORMED */
-	uint64_t count;  /* recipients that wait */
-	uint64_t failed; /* of these: tried before */
+	uint64_t count;  /* recipients in the queue */
+	uint64_t failed; /* of these: attempted before */
 	uint64_t bytes;  /* of the messages, once for each recipient */
 	time_t oldest;   /* when the oldest message arrived */
-	char *reason;    /* why the oldest of them waits; NULL: it was not tried yet */
+	char *reason;    /* the reason why the oldest of them waits; NULL: no attempt yet */
 	time_t reason_of;
 };
 
@@ -39,15 +39,15 @@ struct cm_mail_queue {
 	uint64_t active, deferred, hold; /* messages */
 };
 
-/* False with err filled if Postfix cannot be asked. Free with cm_mail_queue_free(). */
+/* False with err filled if Postfix's queue cannot be read. Free with cm_mail_queue_free(). */
 bool cm_mail_queue_read(struct cm_mail_queue *queue_r, struct cm_error *err);
 void cm_mail_queue_free(struct cm_mail_queue *queue);
 
-/* One recipient of a message that waits. */
+/* One recipient of a queued message. */
 struct cm_queued {
 	const char *id, *queue; /* "4Xy…", "deferred" */
 	const char *address;
-	const char *reason; /* NULL: not tried yet */
+	const char *reason; /* NULL: no attempt yet */
 	time_t arrived;
 	uint64_t bytes;
 	bool first; /* recipient of its message */
@@ -56,8 +56,8 @@ struct cm_queued {
 /* False if out of memory: then it is not called again. */
 typedef bool cm_queued_fn(const struct cm_queued *queued, void *context);
 
-/* Calls visit for each recipient of every message. False with err filled if Postfix cannot be
-   asked, or if visit returned false. */
+/* Calls visit for each recipient of every message. False with err filled if Postfix's queue
+   cannot be read, or if visit returned false. */
 bool cm_mail_queue_each(cm_queued_fn *visit, void *context, struct cm_error *err);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * queue - chatmailctl queue: shows and changes what waits in Postfix's queue
+ * queue - chatmailctl queue: show, retry and discard the mail in Postfix's queue
  *
  * SYNOPSIS
+ *
  *	chatmailctl queue list [options]
  *	chatmailctl queue retry [DESTINATION...]
  *	chatmailctl queue discard [options] DESTINATION...
@@ -111,8 +112,8 @@ static int list(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[OPTION]...",
-	    .summary = "Lists the domains that mail waits for, the longest waiting first, with the "
-		       "reason.",
+	    .summary =
+		"Lists the domains for which mail waits, the longest wait first, with the reason.",
 	    .options = options,
 	};
 	struct cm_mail_queue queue;
@@ -135,7 +136,7 @@ static int list(int argc, char **argv)
 
 struct message {
 	char *id;
-	bool only; /* every recipient is at one of the destinations */
+	bool only; /* every recipient belongs to one of the destinations */
 };
 
 struct selection {
@@ -157,7 +158,7 @@ static bool is_selected(const struct selection *selection, const char *address)
 	return false;
 }
 
-/* Adds the message that was read, if it is one of the selected. */
+/* Adds the message that was read last, if it is selected. */
 static bool add_message(struct selection *selection)
 {
 	if (!selection->some) {
@@ -217,7 +218,7 @@ static void free_selection(struct selection *selection)
 	free(selection->id);
 }
 
-/* Runs one of Postfix's commands; what it complains about is the error. */
+/* Runs one of Postfix's commands; its output is the error. */
 static bool run(struct job *job, const char *const *command)
 {
 	struct cm_process_result result;
@@ -244,7 +245,7 @@ static bool retry_messages(struct job *job)
 		good =
 		    run(job, (const char *const[]){"postqueue", "-i", selection.list[i].id, NULL});
 	if (good)
-		printf("%zu messages are tried again\n", selection.count);
+		printf("%zu messages are retried\n", selection.count);
 	free_selection(&selection);
 	return good;
 }
@@ -256,7 +257,7 @@ static int retry(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[DESTINATION]...",
-	    .summary = "Tries to deliver now what waits for these domains, or all that waits.",
+	    .summary = "Tries to deliver waiting mail for these domains, or all waiting mail, now.",
 	    .options = options,
 	    .arguments_max = argc,
 	};
@@ -288,14 +289,14 @@ static bool set_days(const struct cm_option *option, const char *text, struct cm
 	return true;
 }
 
-/* postsuper reads the IDs, so there may be any number. */
+/* postsuper reads the IDs from standard input, so there may be any number. */
 static bool delete_messages(struct job *job, const struct selection *selection, size_t *deleted_r)
 {
 	FILE *stream;
 	bool good;
 
 	*deleted_r = 0;
-	/* It may end before it has read them all. */
+	/* postsuper may exit before it has read them all. */
 	signal(SIGPIPE, SIG_IGN);
 	stream = popen("postsuper -d - >/dev/null 2>&1", "we");
 	good = stream != NULL;
@@ -308,7 +309,7 @@ static bool delete_messages(struct job *job, const struct selection *selection, 
 	if (stream != NULL && pclose(stream) != 0)
 		good = false;
 	if (!good)
-		cm_error_set(&job->err, "postsuper: the messages cannot be deleted");
+		cm_error_set(&job->err, "postsuper: cannot delete the messages");
 	return good;
 }
 
@@ -318,7 +319,7 @@ static bool deny(struct job *job, const char *path, unsigned int days)
 	time_t last = time(NULL) + (time_t)days * 86400;
 	struct tm day;
 	char date[sizeof("2026-12-31")], end_of_file = '\n';
-	/* Readable for the milter, whatever the umask. */
+	/* Readable for the milter, whatever the umask is. */
 	mode_t umask_before = umask(022);
 	FILE *file = fopen(path, "a+e");
 	bool good = file != NULL && gmtime_r(&last, &day) != NULL &&
@@ -340,7 +341,7 @@ static bool deny(struct job *job, const char *path, unsigned int days)
 	return good;
 }
 
-/* No more than what a line of the deny file and an address may have. */
+/* The bounds of a line of the deny file, and of an address. */
 static bool check_destinations(struct job *job)
 {
 	for (char **name = job->destinations; *name != NULL; name++) {
@@ -380,7 +381,7 @@ static int discard(int argc, char **argv)
 	bool yes = false, good = true;
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&config_path),
-	    {"for", 0, "DAYS", "also exchange no mail with them for so long, like 7d", set_days,
+	    {"for", 0, "DAYS", "also exchange no mail with them for this time, like 7d", set_days,
 	     &days, 1, DAYS_MAX},
 	    {"yes", 'y', NULL, "do not ask", cm_option_switch, &yes, 0, 0},
 	    {.name = NULL},
@@ -388,7 +389,7 @@ static int discard(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[OPTION]... DESTINATION...",
-	    .summary = "Deletes what waits for these domains. The senders are not notified.",
+	    .summary = "Deletes waiting mail for these domains. The senders are not notified.",
 	    .options = options,
 	    .arguments_min = 1,
 	    .arguments_max = argc,
@@ -419,12 +420,11 @@ static int discard(int argc, char **argv)
 int cm_command_queue(int argc, char **argv)
 {
 	static const struct cm_command commands[] = {
-	    {"list", list, "list the domains that mail waits for, and why"},
+	    {"list", list, "list the domains for which mail waits, and the reason"},
 	    {"retry", retry, "deliver waiting mail now"},
-	    {"discard", discard, "delete the mail that waits for a domain"},
+	    {"discard", discard, "delete waiting mail for a domain"},
 	    {NULL, NULL, NULL},
 	};
 
-	return cm_command_run(commands, "Manages the mail that waits in Postfix's queue.", argc,
-			      argv);
+	return cm_command_run(commands, "Manages the waiting mail in Postfix's queue.", argc, argv);
 }

@@ -1,7 +1,8 @@
 /*
- * report - chatmailctl report: how full the mailboxes are and how recently they were used
+ * report - chatmailctl report: the size of the mailboxes and their last use
  *
  * SYNOPSIS
+ *
  *	chatmailctl report [-c INI] [--json | --prometheus FILE] [--min-login-age DAYS]
  *	                   [--mdir cur|new|tmp] [--now TIME]
  */
@@ -16,7 +17,7 @@
 #include "output_file.h"
 #include "storage.h"
 
-/* What upstream calls the file if only a directory is named. */
+/* Upstream's name of the file if only a directory is given. */
 #define DEFAULT_FILE "fsreport.prom"
 
 struct job {
@@ -41,7 +42,7 @@ static bool set_part(const struct cm_option *option, const char *text, struct cm
 	return false;
 }
 
-/* Returns -1 to go on, else the exit status. */
+/* Returns -1 to continue, otherwise the exit status. */
 static int parse_options(int argc, char **argv, struct job *job)
 {
 	const struct cm_option options[] = {
@@ -50,12 +51,12 @@ static int parse_options(int argc, char **argv, struct job *job)
 	    {.name = "prometheus",
 	     .argument = "FILE",
 	     .help = "write metrics for node_exporter's textfile collector; a directory\n"
-		     "means " DEFAULT_FILE " in it, - standard output",
+		     "means " DEFAULT_FILE " in it, - means standard output",
 	     .set = cm_option_path,
 	     .value = &job->prometheus},
 	    {.name = "min-login-age",
 	     .argument = "DAYS",
-	     .help = "classify only messages of accounts not seen for so long",
+	     .help = "classify only messages of accounts not seen for this number of days",
 	     .set = cm_option_number,
 	     .value = &job->filter.min_login_age,
 	     .most = 36500},
@@ -75,13 +76,13 @@ static int parse_options(int argc, char **argv, struct job *job)
 	    .program = argv[0],
 	    .synopsis = "[-c INI] [--json | --prometheus FILE] [--min-login-age DAYS]\n"
 			"[--mdir cur|new|tmp] [--now TIME]",
-	    .summary = "Shows the size of the mailboxes and how recently they were used.",
+	    .summary = "Shows the size of the mailboxes and when they were last used.",
 	    .options = options,
 	};
 	int status = cm_options_parse(&line, argc, argv, NULL);
 
 	if (status < 0 && job->json && job->prometheus != NULL)
-		return cm_options_complain(argv[0], "--json or --prometheus, not both");
+		return cm_options_complain(argv[0], "--json or --prometheus, but not both");
 	return status;
 }
 
@@ -131,7 +132,7 @@ int cm_command_report(int argc, char **argv)
 		return cm_command_fail(argv[0], &err);
 	if (storage.troubles == 0)
 		return CM_EXIT_OK;
-	cm_error_set(&err, "%ju mailboxes could not be read to the end",
+	cm_error_set(&err, "%ju mailboxes could not be read completely",
 		     (uintmax_t)storage.troubles);
 	return cm_command_fail(argv[0], &err);
 }

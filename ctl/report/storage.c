@@ -1,5 +1,5 @@
 /*
- * storage - how full the mailboxes are and how recently their owners were seen
+ * storage - the size of the mailboxes, and when their owners were last seen
  */
 #include "storage.h"
 
@@ -24,7 +24,7 @@ static time_t days_before(const struct cm_storage_filter *filter, unsigned int d
 	return filter->now - (time_t)days * DAY;
 }
 
-/* Counts one account by when it was last seen. */
+/* Counts one account by the time when it was last seen. */
 static void count_account(struct cm_storage *storage, const struct cm_storage_filter *filter,
 			  const char *name, time_t seen)
 {
@@ -37,7 +37,7 @@ static void count_account(struct cm_storage *storage, const struct cm_storage_fi
 		storage->active[i] += seen >= days_before(filter, cm_storage_seen_days[i]);
 }
 
-/* True if the classes count the messages of an account last seen then. */
+/* True if the classes include the messages of an account last seen at that time. */
 static bool classifies(const struct cm_storage_filter *filter, time_t seen)
 {
 	return seen <= days_before(filter, filter->min_login_age);
@@ -69,7 +69,7 @@ static void count_file(struct cm_storage *storage, const struct cm_storage_filte
 	}
 }
 
-/* One mailbox being read. */
+/* The mailbox that is being read. */
 struct visit {
 	struct cm_storage *storage;
 	const struct cm_storage_filter *filter;

@@ -1,5 +1,5 @@
 /*
- * storage - how full the mailboxes are and how recently their owners were seen
+ * storage - the size of the mailboxes, and when their owners were last seen
  *
  * The numbers of upstream's report (chatmail/relay, chatmaild/fsreport.py), and the messages by
  * age. Accounts whose name starts with "ci-" are machines that test the relay: they are counted
@@ -24,11 +24,11 @@ extern const unsigned int cm_storage_seen_days[CM_STORAGE_SEEN_COUNT];
 extern const uint64_t cm_storage_sizes[CM_STORAGE_SIZE_COUNT];
 extern const unsigned int cm_storage_age_days[CM_STORAGE_AGE_COUNT];
 
-/* Which messages the classes below count. The totals count all of them. */
+/* Selects the messages in the classes below. The totals include all messages. */
 struct cm_storage_filter {
 	time_t now;
-	unsigned int min_login_age; /* days: only accounts last seen at least so long ago */
-	enum cm_maildir_part part;  /* only messages here; CM_MAILDIR_EXTRA: everywhere */
+	unsigned int min_login_age; /* days: only accounts that have not been seen for this time */
+	enum cm_maildir_part part;  /* only messages in this part; CM_MAILDIR_EXTRA: everywhere */
 };
 
 struct cm_storage_class {
@@ -39,13 +39,13 @@ struct cm_storage_class {
 struct cm_storage {
 	uint64_t accounts; /* with a password */
 	uint64_t ci_accounts;
-	uint64_t without_password;              /* directories that are no account */
-	uint64_t active[CM_STORAGE_SEEN_COUNT]; /* not ci, seen within so many days */
+	uint64_t without_password;              /* directories that are not accounts */
+	uint64_t active[CM_STORAGE_SEEN_COUNT]; /* not ci, seen within this number of days */
 	struct cm_storage_class messages;
 	struct cm_storage_class extra; /* everything else in the mailboxes */
-	struct cm_storage_class by_size[CM_STORAGE_SIZE_COUNT]; /* at least so many bytes */
-	struct cm_storage_class by_age[CM_STORAGE_AGE_COUNT];   /* at least so many days old */
-	uint64_t troubles; /* mailboxes that could not be read to the end */
+	struct cm_storage_class by_size[CM_STORAGE_SIZE_COUNT]; /* at least this number of bytes */
+	struct cm_storage_class by_age[CM_STORAGE_AGE_COUNT]; /* at least this number of days old */
+	uint64_t troubles; /* mailboxes that could not be read completely */
 };
 
 /* Reads all mailboxes, with a progress line on a terminal. False with err filled if mailboxes_dir

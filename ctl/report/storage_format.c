@@ -14,7 +14,7 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole > 0 ? (double)part * 100 / (double)whole : 0;
 }
 
-/* As people read it, in a column of eight. */
+/* For a reader, in a column of eight. */
 static void print_bytes(FILE *stream, uint64_t bytes)
 {
 	static const char *const units[] = {"B ", "kB", "MB", "GB", "TB", "PB"};
@@ -312,7 +312,7 @@ char *cm_storage_prometheus(const struct cm_storage *storage)
 	print_kind(stream, "chatmail_accounts", "ci", storage->ci_accounts);
 	print_kind(stream, "chatmail_accounts", "user", storage->accounts - storage->ci_accounts);
 	print_head(stream, "chatmail_accounts_active",
-		   "Accounts (not ci) seen within so many days.");
+		   "Accounts (not ci) seen within this number of days.");
 	for (size_t i = 0; i < CM_STORAGE_SEEN_COUNT; i++)
 		print_limit(stream, "chatmail_accounts_active", "days", cm_storage_seen_days[i],
 			    storage->active[i]);

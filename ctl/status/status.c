@@ -1,7 +1,8 @@
 /*
- * status - chatmailctl status: how the relay is doing
+ * status - chatmailctl status: the state of the relay
  *
  * SYNOPSIS
+ *
  *	chatmailctl status [-c INI] [--json | --html FILE] [--watch SECONDS] [--quick]
  *	                   [--address IP]... [--set NAME=VALUE]... [--dovecot VERSION]
  *	                   [--templates DIR] [--queue-directory DIR]
@@ -30,7 +31,7 @@ struct options {
 	bool json, quick;
 };
 
-/* What one run has. */
+/* The data of one run. */
 struct run {
 	const char *program;
 	const struct options *options;
@@ -40,7 +41,7 @@ struct run {
 	struct cm_checks subjects[CM_SUBJECT_COUNT];
 };
 
-/* Appends to a list of words with an end mark. */
+/* Appends to a NULL-terminated list of words. */
 static bool append(const char **list, size_t most, const char *text, struct cm_error *err)
 {
 	size_t count = 0;
@@ -68,7 +69,7 @@ static bool add_address(const struct cm_option *option, const char *text, struct
 	return false;
 }
 
-/* Returns -1 to go on, else the exit status. */
+/* Returns -1 to continue, otherwise the exit status. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
 	const struct cm_option table[] = {
@@ -76,16 +77,17 @@ static int parse_options(int argc, char **argv, struct options *options)
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &options->json, 0, 0},
 	    {"html", 0, "FILE", "write a page for browsers to FILE", cm_option_path, &options->html,
 	     0, 0},
-	    {"watch", 0, "SECONDS", "again every so many seconds, until interrupted",
-	     cm_option_number, &options->watch, 1, 86400},
-	    {"quick", 0, NULL, "connect to no server and ask no DNS", cm_option_switch,
+	    {"watch", 0, "SECONDS", "repeat every SECONDS, until interrupted", cm_option_number,
+	     &options->watch, 1, 86400},
+	    {"quick", 0, NULL, "connect to no server and query no DNS server", cm_option_switch,
 	     &options->quick, 0, 0},
-	    {"address", 0, "IP", "the relay's public address, again for each (this machine's)",
+	    {"address", 0, "IP", "the relay's public address; may be repeated (this machine's)",
 	     add_address, options->addresses, 0, 0},
-	    {"set", 0, "NAME=VALUE", "what \"chatmailctl config apply\" was given, again for each",
+	    {"set", 0, "NAME=VALUE", "the --set of \"chatmailctl config apply\"; may be repeated",
 	     add_override, options->overrides, 0, 0},
-	    {"dovecot", 0, "VERSION", "the same", cm_option_text, &options->dovecot, 0, 0},
-	    {"templates", 0, "DIR", "take the templates from DIR", cm_option_text,
+	    {"dovecot", 0, "VERSION", "the --dovecot of \"chatmailctl config apply\"",
+	     cm_option_text, &options->dovecot, 0, 0},
+	    {"templates", 0, "DIR", "read the templates from DIR", cm_option_text,
 	     &options->templates, 0, 0},
 	    {"queue-directory", 0, "DIR", "Postfix's queue (/var/spool/postfix)", cm_option_path,
 	     &options->queue_directory, 0, 0},
@@ -95,11 +97,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 	    .program = argv[0],
 	    .synopsis = "[OPTION]...",
 	    .summary =
-		"Examines the relay as its users meet it: connects to every port, speaks, asks the "
-		"DNS, and\n"
-		"tries what decides about accounts and messages. A line for each check, and below "
-		"it what to\n"
-		"do if it is not well. Exits 1 if there is a fault.",
+		"Examines the relay as its users see it: connects to every port, speaks its "
+		"protocol, queries\nthe DNS, and tests accounts and messages. Prints a line for "
+		"each check, and below it the\nremedy for a fault. Exits 1 if there is a fault.",
 	    .options = table,
 	};
 	int status;
@@ -109,7 +109,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 				    .queue_directory = "/var/spool/postfix"};
 	status = cm_options_parse(&line, argc, argv, NULL);
 	if (status < 0 && options->json && options->html != NULL)
-		return cm_options_complain(argv[0], "--json or --html, not both");
+		return cm_options_complain(argv[0], "--json or --html, but not both");
 	return status;
 }
 

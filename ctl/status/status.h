@@ -1,5 +1,5 @@
 /*
- * status - how the relay is doing, gathered once and shown as text or as JSON
+ * status - the state of the relay, gathered once and shown as text or as JSON
  */
 #ifndef CM_STATUS_H
 #define CM_STATUS_H
@@ -20,18 +20,19 @@
 enum cm_program_state {
 	CM_PROGRAM_STOPPED,
 	CM_PROGRAM_RUNNING,
-	CM_PROGRAM_OFF, /* the configuration does not ask for it */
+	CM_PROGRAM_OFF, /* not enabled in the configuration */
 };
 
 struct cm_program {
-	const char *name;    /* as people call it */
-	const char *key;     /* as JSON calls it */
-	const char *file;    /* the program file's name */
-	const char *path;    /* part of its path that namesakes do not have; NULL: none */
-	const char *service; /* what the init system calls it */
+	const char *name; /* its name in text output */
+	const char *key;  /* its name in JSON */
+	const char *file; /* the program file's name */
+	const char *path; /* part of its path that distinguishes it from programs of the same name;
+			     NULL: none */
+	const char *service; /* its name in the init system */
 	enum cm_program_state state;
-	pid_t pid;       /* the oldest, if running */
-	const char *why; /* if it is off */
+	pid_t pid;       /* the oldest process, if running */
+	const char *why; /* the reason, if it is off */
 };
 
 /* A number that may be unknown. */
@@ -42,22 +43,22 @@ struct cm_amount {
 
 struct cm_status {
 	const struct cm_config *config;
-	struct cm_stats *stats; /* NULL: stats_error says why */
+	struct cm_stats *stats; /* NULL: stats_error is the reason */
 	struct cm_error stats_error;
 	struct cm_program programs[CM_STATUS_PROGRAMS];
 	const char *registration; /* "open", "invite" or "closed" */
-	char *registration_why;   /* "": nothing to say */
+	char *registration_why;   /* "": no reason */
 	struct cm_amount disk_free, disk_size;
 	struct cm_amount inodes_free; /* unknown if the file system does not count them */
 	double load;
 	struct cm_amount postfix_active, postfix_deferred, postfix_hold;
 	struct cm_amount push_queue;
-	struct cm_amount certificate_seconds; /* how long it is still valid; 0: it has expired */
+	struct cm_amount certificate_seconds; /* remaining validity; 0: expired */
 	bool certificate_ends_soon;
 };
 
-/* Fills everything. config must outlive it; queue_directory is Postfix's. False with err filled if
-   out of memory; values that cannot be read are marked as unknown. */
+/* Fills the structure. config must outlive it; queue_directory is Postfix's. False with err
+   filled if out of memory; values that cannot be read are marked as unknown. */
 bool cm_status_gather(struct cm_status *status, const struct cm_config *config,
 		      const char *queue_directory, struct cm_error *err);
 
@@ -66,19 +67,19 @@ void cm_status_release(struct cm_status *status);
 /* Finds the programs in /proc: status_programs.c. */
 void cm_status_find_programs(struct cm_program *programs, size_t count);
 
-/* How many checks of all subjects have this health. The subjects, here and below, are the
+/* The number of checks of all subjects with this health. The subjects, here and below, are the
    CM_SUBJECT_COUNT of doctor.h. */
 size_t cm_status_count(const struct cm_checks *subjects, enum cm_health health);
 
-/* For a person; with escape sequences for colour if wanted. */
+/* As text; with escape sequences for colour if wanted. */
 void cm_status_print(const struct cm_status *status, const struct cm_checks *subjects, bool colour,
 		     FILE *out);
 
-/* The same as a page for a browser, which needs nothing beside it. */
+/* The same as a page for a browser, without other files. */
 void cm_status_print_html(const struct cm_status *status, const struct cm_checks *subjects,
 			  FILE *out);
 
-/* For scripts: NULL if out of memory. */
+/* As JSON; NULL if out of memory. */
 json_t *cm_status_json(const struct cm_status *status, const struct cm_checks *subjects);
 
 /* The upper bound of the bucket that holds the quantile, in the histogram's unit; UINT64_MAX beyond

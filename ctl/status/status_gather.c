@@ -1,5 +1,5 @@
 /*
- * status_gather - finds out how the relay is doing
+ * status_gather - determine the state of the relay
  */
 #include <dirent.h>
 #include <errno.h>
@@ -52,7 +52,7 @@ static const char *why_no_opendkim(const struct cm_config *config)
 	return config->dkim_signing == CM_DKIM_SIGNING_MILTER ? "the milter signs" : NULL;
 }
 
-/* It may run on another machine: only that it answers counts. */
+/* coturn may run on another machine: then only its replies count. */
 static const char *why_no_turn(const struct cm_config *config)
 {
 	return config->turn_secret_file[0] == '\0' ? "turn_secret_file is empty"
@@ -61,10 +61,11 @@ static const char *why_no_turn(const struct cm_config *config)
 
 static const char *why_no_iroh(const struct cm_config *config)
 {
-	return config->iroh_relay_local ? "not on this machine" : "iroh_relay names another one";
+	return config->iroh_relay_local ? "not on this machine"
+					: "iroh_relay is on another machine";
 }
 
-/* Which programs a relay can do without. */
+/* Programs that a relay may lack. */
 static const struct {
 	const char *key;
 	const char *(*why_not)(const struct cm_config *config);
@@ -91,7 +92,7 @@ static void find_programs(struct cm_status *status)
 	}
 }
 
-/* "closed" also means a relay that makes no accounts just now. */
+/* "closed" also describes a relay that temporarily creates no accounts. */
 static bool judge_registration(struct cm_status *status)
 {
 	static const char *const words[] = {[CM_REGISTRATION_ALLOWED] = "open",
@@ -100,7 +101,7 @@ static bool judge_registration(struct cm_status *status)
 	const struct cm_config *config = status->config;
 	struct cm_error why = {""}, no_limits = {""};
 	struct cm_limits *limits = cm_limits_open(config->run_dir, &no_limits);
-	/* An ordinary user may not open them: then a directory for them is enough. */
+	/* An ordinary user may not open them: then the existence of their directory is enough. */
 	bool has_limits = limits != NULL || (geteuid() != 0 && access(config->run_dir, F_OK) == 0);
 	enum cm_registration result = cm_registration_now(config, has_limits, &why);
 
@@ -136,8 +137,8 @@ static void measure_disk(struct cm_status *status)
 	status->inodes_free = (struct cm_amount){st.f_files > 0, st.f_favail};
 }
 
-/* Counts the entries of a directory that are not hidden, and those of its directories. dir is
-   closed. False if something could not be read. */
+/* Counts the entries of a directory that are not hidden, and those of its directories. Closes
+   dir. False if a part could not be read. */
 static bool count_entries(int dir, unsigned int depth, uint64_t *count)
 {
 	DIR *stream = fdopendir(dir);
@@ -153,7 +154,7 @@ static bool count_entries(int dir, unsigned int depth, uint64_t *count)
 	while ((entry = readdir(stream)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
-		/* One that vanishes meanwhile has been delivered. */
+		/* A file that disappears meanwhile has been delivered. */
 		if (fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (!S_ISDIR(st.st_mode)) {
@@ -168,7 +169,8 @@ static bool count_entries(int dir, unsigned int depth, uint64_t *count)
 	return good;
 }
 
-/* name: a directory below parent, or NULL for the parent itself. Postfix makes those it needs. */
+/* name: a directory below parent, or NULL for the parent itself. Postfix creates directories
+   as needed. */
 static struct cm_amount queue_length(const char *parent, const char *name)
 {
 	struct cm_amount amount = {false, 0};
@@ -200,7 +202,7 @@ static bool measure_queues(struct cm_status *status, const char *queue_directory
 	if (path == NULL)
 		return false;
 	status->push_queue = queue_length(path, NULL);
-	/* No directory: no notification was ever queued. */
+	/* No directory: there never was a notification. */
 	if (!status->push_queue.known && access(path, F_OK) < 0 && errno == ENOENT)
 		status->push_queue.known = true;
 	free(path);

@@ -1,5 +1,5 @@
 /*
- * status_html - how the relay is doing, as a page that needs no other file and no script
+ * status_html - the state of the relay as a page without other files and scripts
  */
 #include <time.h>
 

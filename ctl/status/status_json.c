@@ -1,5 +1,5 @@
 /*
- * status_json - how the relay is doing, for scripts
+ * status_json - the state of the relay as JSON
  */
 #include <string.h>
 
@@ -28,7 +28,7 @@ static json_t *programs(const struct cm_status *status)
 	return object;
 }
 
-/* 'direction="in",reason="no-dkim"' as an object. No value of the table has an escape in it. */
+/* 'direction="in",reason="no-dkim"' as an object. No value of the table contains an escape. */
 static json_t *labels(const char *text)
 {
 	json_t *object = json_object();
@@ -43,7 +43,7 @@ static json_t *labels(const char *text)
 	return object;
 }
 
-/* What was observed in microseconds is reported in seconds, as on /metrics. */
+/* Times are observed in microseconds and reported in seconds, as on /metrics. */
 static json_t *measured(uint64_t value, bool seconds)
 {
 	if (value == UINT64_MAX)

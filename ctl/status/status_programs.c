@@ -1,9 +1,9 @@
 /*
- * status_programs - which of the relay's programs run, from /proc
+ * status_programs - find the relay's running programs in /proc
  *
- * PID files are not used: their places differ between distributions, and a stale one names another
- * process. A process counts by its program file and, where others use the same name (Postfix's
- * "master"), a part of its path.
+ * PID files are not used: their paths differ between distributions, and a stale one names another
+ * process. A process is identified by its program file and, if others have the same name
+ * (Postfix's "master"), by a part of its path.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -15,7 +15,7 @@
 
 #include "status.h"
 
-/* The first word of the command line. False if the process is gone or is the kernel's. */
+/* The first word of the command line. False if the process is gone or belongs to the kernel. */
 static bool read_program(int proc, const char *pid, char *program, size_t size)
 {
 	char name[64];
@@ -35,7 +35,7 @@ static bool read_program(int proc, const char *pid, char *program, size_t size)
 	return true;
 }
 
-/* nginx writes over its command line: "nginx: master process /usr/sbin/nginx -g ...". */
+/* nginx overwrites its command line: "nginx: master process /usr/sbin/nginx -g ...". */
 static bool is_program(const struct cm_program *program, const char *path)
 {
 	static const char renamed[] = ": master process";

@@ -1,8 +1,8 @@
 /*
- * status_text - how the relay is doing, for a person
+ * status_text - the state of the relay as text
  *
- * One line for each check, the remedy below it. A counter that is zero is left
- * out where there are many.
+ * One line for each check, with the remedy below it. Of lists of counters, those that are zero
+ * are omitted.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -153,7 +153,8 @@ static uint64_t sum(const struct page *page, enum cm_stat first, enum cm_stat la
 	return total;
 }
 
-/* "LABEL 3, LABEL 1" of the rows first..last that are not zero, by the value of their one label. */
+/* "LABEL 3, LABEL 1" for the rows first..last that are not zero, by the value of their single
+   label. */
 static void print_reasons(const struct page *page, enum cm_stat first, enum cm_stat last)
 {
 	const char *separator = ": ";
@@ -209,7 +210,7 @@ static void print_duration(const struct page *page, const char *name, enum cm_st
 	print_quantiles(page, name, stat, "within", print_microseconds);
 }
 
-/* One direction's messages that were accepted, or refused, with the reasons that occurred. */
+/* The accepted or refused messages of one direction, with the reasons that occurred. */
 static void print_verdicts(const struct page *page, const char *name, bool out, bool accepts)
 {
 	const char *separator = ": ";
@@ -314,7 +315,7 @@ void cm_status_print(const struct cm_status *status, const struct cm_checks *sub
 	print_summary(&page);
 	print_checks(&page);
 	if (status->stats == NULL) {
-		fprintf(out, "\nNothing was counted: %s\n", status->stats_error.text);
+		fprintf(out, "\nThere are no statistics: %s\n", status->stats_error.text);
 		return;
 	}
 	print_since(&page);

@@ -1,5 +1,5 @@
 /*
- * format - printf() into a text of its own
+ * format - printf() to a new string
  */
 #ifndef CM_FORMAT_H
 #define CM_FORMAT_H

@@ -1,5 +1,5 @@
 /*
- * memory - how much memory there is for the relay
+ * memory - the memory that is available to the relay
  */
 #include "memory.h"
 
@@ -36,7 +36,7 @@ static uint64_t limit_in(const char *path)
 	return limit;
 }
 
-/* The least limit of a group and of those above it. Cuts group. */
+/* The lowest limit of a group and of those above it. Truncates group. */
 static uint64_t limit_of_group(const char *mount, char *group, const char *name)
 {
 	uint64_t limit = UINT64_MAX;

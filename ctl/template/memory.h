@@ -1,13 +1,13 @@
 /*
- * memory - how much memory there is for the relay
+ * memory - the memory that is available to the relay
  */
 #ifndef CM_MEMORY_H
 #define CM_MEMORY_H
 
 #include <stdint.h>
 
-/* Bytes: the machine's, or the least that a control group allows which this process is in
-   (cgroups(7); a container, say). UINT64_MAX if neither can be found out. */
+/* Bytes: the machine's memory, or the lowest limit of this process's control groups
+   (cgroups(7)), for example in a container. UINT64_MAX if neither is known. */
 uint64_t cm_memory_total(void);
 
 #endif

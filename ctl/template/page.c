@@ -31,7 +31,7 @@ static const struct {
 
 #define LANGUAGE_COUNT (sizeof(languages) / sizeof(languages[0]))
 
-/* A page's place below the language, and the text that is its title. */
+/* The path of a page below its language, and the text with its title. */
 static const struct page {
 	const char *template, *place, *title;
 } pages[] = {
@@ -47,7 +47,7 @@ struct text {
 	char *name, *value;
 };
 
-/* A page that is being made. */
+/* The page that is being rendered. */
 struct making {
 	const struct cm_settings *settings;
 	const char *templates;
@@ -55,7 +55,7 @@ struct making {
 	size_t language;
 	struct text texts[TEXTS_MAX]; /* of the language */
 	size_t text_count;
-	struct text made[TEXTS_MAX]; /* requested values: valid until the end */
+	struct text made[TEXTS_MAX]; /* values made on request: valid until the end */
 	size_t made_count;
 	const char *content;
 	struct cm_error *err;
@@ -97,7 +97,7 @@ static const char *find_text(const struct text *texts, size_t count, const char 
 	return NULL;
 }
 
-/* Takes value, which may be NULL: then so is the result. */
+/* Takes over value, which may be NULL: then so is the result. */
 static const char *keep(struct making *making, const char *name, char *value)
 {
 	struct text *text = &making->made[making->made_count];
@@ -192,7 +192,8 @@ static char *account_qr(struct making *making)
 	return svg;
 }
 
-/* Megabytes of a size in bytes or, like upstream's, 500M; part of which counts. */
+/* The size of a key, in bytes or like 500M, as megabytes for a reader. part: the percentage
+   that is usable. */
 static char *megabytes(const struct making *making, const char *key, uint64_t unit, unsigned tenths)
 {
 	uint64_t bytes = 0;
@@ -227,7 +228,7 @@ static char *make_value(struct making *making, const char *name)
 		return account_link(making);
 	if (strcmp(name, "account_qr") == 0)
 		return account_qr(making);
-	/* Encryption and its encoding take a part. */
+	/* Encryption and its encoding take a part of the size. */
 	if (strcmp(name, "message_mb") == 0)
 		return megabytes(making, "max_message_size", 1, 7);
 	if (strcmp(name, "mailbox_mb") == 0)

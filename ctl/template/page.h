@@ -1,17 +1,17 @@
 /*
  * page - the relay's web pages, in several languages
  *
- * A page is a name like "www/de/privacy.html", which is no file: it is made of the templates
- * www/layout.html and www/privacy.html and of the texts in www/languages/de.ini. Templates and
- * texts may name each setting, which is escaped for HTML there, and besides:
+ * A page has a name like "www/de/privacy.html", which is not a file: it is rendered from the
+ * templates www/layout.html and www/privacy.html and of the texts in www/languages/de.ini.
+ * Templates and texts may use each setting, which is escaped for HTML, and also:
  *
  *	languages, title_start, …    the texts of the language
  *	title, content               of the page, for the layout
  *	language_code, language_links
  *	is_invite                    true on the invitation's page
  *	registration_open, registration_invite, registration_closed
- *	account_link, account_qr     what makes an account, as a link and as an <svg>
- *	message_mb, mailbox_mb       sizes for a person to read
+ *	account_link, account_qr     creates an account, as a link and as an <svg>
+ *	message_mb, mailbox_mb       sizes in megabytes
  */
 #ifndef CM_PAGE_H
 #define CM_PAGE_H

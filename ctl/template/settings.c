@@ -29,7 +29,7 @@ enum shape {
 	COUNT,
 	PATH,
 	MAYBE_PATH,
-	ADDRESSES, /* IP addresses with commas between, or nothing */
+	ADDRESSES, /* IP addresses separated by commas, or nothing */
 	NEXT_HOP,  /* [HOST]:PORT, HOST, or nothing */
 	URL,
 	LOG, /* a path, or off */
@@ -40,10 +40,10 @@ enum shape {
 /* Clients that are active at the same time on the smallest machine. */
 #define IMAP_PROCESSES_MIN 100
 
-/* As many as those of 2 GB of memory. */
+/* The number for a machine with 2 GB of memory. */
 #define IMAP_PROCESSES_PLENTY 500
 
-/* Settings that a machine or a test may override; none of them is policy. */
+/* Settings that a machine or a test may override; none of them affects the policy. */
 static const struct site {
 	const char *name;
 	enum shape shape;
@@ -62,7 +62,8 @@ static const struct site {
     {"smtps_proxy_port", PORT, "10465", "submission over TLS with the PROXY protocol"},
     {"turn_min_port", PORT, "49152", "first UDP port for the calls that coturn relays"},
     {"turn_max_port", PORT, "65535", "last UDP port for the calls that coturn relays"},
-    {"turn_total_quota", COUNT, "1200", "calls' addresses that coturn gives at the same time"},
+    {"turn_total_quota", COUNT, "1200",
+     "addresses that coturn allocates for calls at the same time"},
     {"turn_external_ip", ADDRESSES, "", "coturn's public addresses, if a router translates them"},
     {"smtp_proxy_port", PORT, "10026", "mail from other relays with the PROXY protocol"},
     {"submission_proxy_port", PORT, "10587", "submission with the PROXY protocol, STARTTLS"},
@@ -70,20 +71,20 @@ static const struct site {
     {"iroh_port", PORT, "3340", "iroh-relay, on 127.0.0.1"},
     {"web_url", URL, "", "the relay's address for browsers; empty: https:// and its name"},
     {"www_root", PATH, "/var/lib/chatmail/www", "the pages"},
-    {"acme_webroot", PATH, "/var/lib/chatmail/acme", "what ACME clients put on port 80"},
-    {"nginx_user", WORD, "www-data", "user that nginx runs as"},
+    {"acme_webroot", PATH, "/var/lib/chatmail/acme",
+     "directory for the files of ACME clients on port 80"},
+    {"nginx_user", WORD, "www-data", "user of nginx"},
     {"nginx_error_log", LOG, "/var/log/nginx/error.log", "nginx's error log"},
     {"nginx_access_log", LOG, "/var/log/nginx/access.log", "nginx's access log, or off"},
     {"relayhost", NEXT_HOP, "", "Postfix's relayhost; empty: each domain's MX"},
     {"smtp_tls_security_level", WORD, "verify", "TLS security level towards other relays"},
-    {"opendkim_conf", PATH, DEBIAN_OPENDKIM_CONF, "where OpenDKIM looks for its configuration"},
+    {"opendkim_conf", PATH, DEBIAN_OPENDKIM_CONF, "OpenDKIM's configuration file"},
     {"dovecot_log", MAYBE_PATH, "", "Dovecot's log file; empty: syslog"},
     {"postfix_log", MAYBE_PATH, "", "Postfix's log file; empty: syslog"},
-    {"imap_hibernate_timeout", DURATION, "",
-     "idle time after which an IMAP session is put to sleep"},
-    {"login_failure_delay", DURATION, "2s", "how long a refused login is kept waiting"},
+    {"imap_hibernate_timeout", DURATION, "", "idle time after which an IMAP session hibernates"},
+    {"login_failure_delay", DURATION, "2s", "delay of the reply to a refused login"},
     {"expire_program", PATH, CM_BIN_DIR "/chatmail-expire",
-     "what trims a mailbox that is nearly full"},
+     "program that trims a mailbox that is nearly full"},
 };
 
 #define SITE_COUNT (sizeof(site) / sizeof(site[0]))
@@ -153,8 +154,8 @@ static char *imap_hibernate_timeout(void);
 static char *security_expires(void);
 static char *quota_target(const struct cm_config *config);
 static char *regexp_of(const char *text);
-/* Where the OpenDKIM of this distribution looks. Alpine's package brings a file there; a machine
-   that has neither yet is known by its own files. */
+/* The path of this distribution's OpenDKIM configuration. Alpine's package installs a file
+   there; a machine without either file is identified by other files. */
 static char *find_opendkim_conf(const char *root)
 {
 	static const char *const signs[] = {"/etc/opendkim/opendkim.conf", "/etc/alpine-release"};
@@ -236,7 +237,7 @@ static bool is_duration(const char *text)
 	return digits > 0 && digits < 8 && text[digits + strspn(text + digits, LETTERS)] == '\0';
 }
 
-/* NULL if the value has the right form, else a description of that form. */
+/* NULL if the value has the right form, otherwise a description of the form. */
 static const char *wrong(enum shape shape, const char *value)
 {
 	unsigned int number;
@@ -252,7 +253,7 @@ static const char *wrong(enum shape shape, const char *value)
 			   ? NULL
 			   : CM_VALUE_PATH;
 	case ADDRESSES:
-		return are_addresses(value) ? NULL : "IP addresses with commas between";
+		return are_addresses(value) ? NULL : "IP addresses, separated by commas";
 	case NEXT_HOP:
 		return value[0] == '\0' || only(value, LETTERS DIGITS ".-_[]:") ? NULL
 										: "[HOST]:PORT";
@@ -301,7 +302,7 @@ bool cm_settings_override(struct cm_settings *settings, const char *assignment,
 		settings->site[i] = value;
 		return true;
 	}
-	cm_error_set(err, "there is no setting %.*s to override", (int)length, assignment);
+	cm_error_set(err, "unknown setting %.*s", (int)length, assignment);
 	return false;
 }
 
@@ -364,8 +365,9 @@ static bool opendkim_signs(const struct cm_config *config)
 	return config->dkim_signing == CM_DKIM_SIGNING_OPENDKIM && !config->mail_domain_is_ip;
 }
 
-/* An imap process has up to 2 MB of its own, and half of the memory is reserved for the rest, so
- * that the kernel never kills one, or the login process that serves hundreds of clients. */
+/* An imap process needs up to 2 MB of its own, and half of the memory is reserved for other
+   processes, so that the kernel never kills one of them, or the login process that serves
+   hundreds of clients. */
 static uint64_t imap_processes_that_fit(void)
 {
 	uint64_t fit = cm_memory_total() / (4 * 1024 * 1024);
@@ -381,8 +383,8 @@ static char *imap_processes(const struct cm_config *config)
 			 fit < config->max_imap_connections ? fit : config->max_imap_connections);
 }
 
-/* How many messages Postfix hands to Dovecot at one time: more than a few for each processor only
-   wait for each other, and all arrive later. 20 is Postfix's own limit. */
+/* The number of messages that Postfix delivers to Dovecot at a time: more than a few for each
+   processor only wait for each other, and all arrive later. 20 is Postfix's own limit. */
 static char *lmtp_deliveries(void)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -390,14 +392,14 @@ static char *lmtp_deliveries(void)
 	return cm_format("%ld", processors < 1 ? 4 : processors > 5 ? 20 : 4 * processors);
 }
 
-/* Postfix asks chatmail-transport about every recipient elsewhere. */
+/* Postfix asks chatmail-transport about every recipient on other relays. */
 static bool has_transport_map(const struct cm_config *config)
 {
 	return config->outbound != CM_OUTBOUND_SMTP || config->federation != CM_FEDERATION_OPEN ||
 	       config->federation_deny_file[0] != '\0';
 }
 
-/* Where few processes fit they are needed by the next client, when many come back at once. */
+/* If only few processes fit, the next client needs them when many clients connect at once. */
 static char *imap_hibernate_timeout(void)
 {
 	return cm_format("%s", imap_processes_that_fit() < IMAP_PROCESSES_PLENTY ? "5s" : "30s");
@@ -416,14 +418,15 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	derived[QUOTA_TARGET_MB] = quota_target(config);
 	derived[SMTP_CONNECTIONS_PER_CLIENT] = cm_format("%u", config->max_smtp_connections / 5);
 	derived[LMTP_DELIVERIES] = lmtp_deliveries();
-	/* Some of Dovecot's processes have a connection of each session; 20000 is upstream's. */
+	/* Some of Dovecot's processes have a connection for each session; 20000 is upstream's
+	   value. */
 	derived[DOVECOT_CLIENT_LIMIT] = cm_format(
 	    "%u", config->max_imap_connections > 10000 ? config->max_imap_connections * 2 : 20000);
 	derived[IMAP_PROCESSES] = imap_processes(config);
 	derived[TLS_CERTIFICATE] = cm_format("%s", config->tls_certificate);
 	derived[TLS_KEY] = cm_format("%s", config->tls_key);
 	derived[TLS_SELF_SIGNED] = cm_format("%s", config->tls_self_signed ? "true" : "false");
-	/* With a port behind it. */
+	/* Followed by a port. */
 	derived[FRONT_ADDRESS] = cm_format(
 	    strchr(config->front_listen, ':') != NULL ? "[%s]" : "%s", config->front_listen);
 	derived[LOGIN_LINKS] = cm_format("%s", config->login_links ? "true" : "false");
@@ -440,8 +443,7 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	return true;
 }
 
-/* Postfix needs a host name, even if the relay has none: this is the reverse name of its address.
- */
+/* Postfix needs a host name, even if the relay has none: use the reverse name of its address. */
 static char *postfix_hostname(const struct cm_config *config)
 {
 	unsigned char a[4];
@@ -460,7 +462,7 @@ static char *web_url(const struct cm_config *config)
 			 config->mail_host);
 }
 
-/* A regular expression that matches the text alone: of domains and address literals. */
+/* A regular expression that matches only this text, for domains and address literals. */
 static char *regexp_of(const char *text)
 {
 	char *result = malloc(2 * strlen(text) + 1), *end = result;
@@ -475,7 +477,8 @@ static char *regexp_of(const char *text)
 	return result;
 }
 
-/* RFC 9116 2.5.5 recommends less than a year. It changes every half year, not with each run. */
+/* RFC 9116 2.5.5 recommends less than a year. The date changes every half year, not with each
+   run. */
 static char *security_expires(void)
 {
 	time_t now = time(NULL);

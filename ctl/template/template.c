@@ -15,7 +15,7 @@
 #define NAME_MAX_LENGTH 63
 
 struct branch {
-	bool taken;    /* the half we are in is written */
+	bool taken;    /* the current half is written */
 	bool has_else; /* %else was seen */
 	unsigned int line;
 };
@@ -176,7 +176,7 @@ static const char *look_up(struct rendering *rendering, const char *name, size_t
 		value = rendering->value(copy, rendering->context);
 	}
 	if (value == NULL)
-		cm_error_set(rendering->err, "%s:%u: there is no setting %.*s", rendering->file,
+		cm_error_set(rendering->err, "%s:%u: unknown setting %.*s", rendering->file,
 			     rendering->line, (int)length, name);
 	return value;
 }

@@ -1,16 +1,16 @@
 /*
  * template - configuration files with placeholders
  *
- * A template is a text file of the program it is for, readable for everybody who knows the program:
+ * A template is a configuration file of its program with these additions:
  *
  *	{{name}}	the value of a setting
  *	%if name	the lines up to %else or %end only if the value is neither empty nor
- *			"false" nor "0"; %if !name the other way round; both nest
+ *			"false" nor "0"; %if !name the reverse; both nest
  *	%else
  *	%end
  *
- * A directive stands alone on its line, which is not written. A setting that does not exist
- * is an error, never an empty string.
+ * A directive stands alone on its line, which is not written. A setting that does not exist is an
+ * error, never an empty string.
  */
 #ifndef CM_TEMPLATE_H
 #define CM_TEMPLATE_H
@@ -20,7 +20,7 @@
 /* Deepest nesting of %if. */
 #define CM_TEMPLATE_DEPTH 8
 
-/* The value of a setting, or NULL if there is none of this name. Valid until the end of the
+/* The value of a setting, or NULL if the name does not exist. Valid until the end of the
    rendering. */
 typedef const char *cm_template_value_fn(const char *name, void *context);
 

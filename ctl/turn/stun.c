@@ -78,7 +78,7 @@ void cm_stun_add_address(struct cm_stun_message *message, enum cm_stun_attribute
 	cm_stun_add(message, type, value, 4 + length);
 }
 
-/* The HMAC of the first length bytes, whose header counts as if the attribute followed them. */
+/* The HMAC of the first length bytes; the header counts as if the attribute followed them. */
 static bool integrity(const struct cm_stun_message *message, size_t length,
 		      const unsigned char *key, unsigned char digest_r[INTEGRITY_SIZE])
 {

@@ -1,7 +1,7 @@
 /*
- * stun - writes STUN and TURN messages, and reads them with every length checked
+ * stun - write STUN and TURN messages, and read them with every length checked
  *
- * As much as a client of one allocation needs (RFC 8489 5, 14; RFC 8656 18).
+ * Only the part that a client of one allocation needs (RFC 8489 5, 14; RFC 8656 18).
  */
 #ifndef CM_STUN_H
 #define CM_STUN_H
@@ -45,8 +45,7 @@ struct cm_stun_message {
 /* Begins a request with a random transaction ID. False if there are no random numbers. */
 bool cm_stun_begin(struct cm_stun_message *message, enum cm_stun_type type);
 
-/* Adds an attribute. An attribute that does not fit is left out; the server then refuses the
- * message. */
+/* Adds an attribute. If it does not fit, it is omitted; the server then refuses the message. */
 void cm_stun_add(struct cm_stun_message *message, enum cm_stun_attribute type, const void *value,
 		 size_t length);
 /* IPv4 or IPv6. */
@@ -59,7 +58,7 @@ void cm_stun_sign(struct cm_stun_message *message, const unsigned char key[CM_ST
 bool cm_stun_key(const char *username, const char *realm, const char *password,
 		 unsigned char key_r[CM_STUN_KEY_SIZE]);
 
-/* True if message is a whole answer to request: lengths, cookie and transaction ID. */
+/* True if message is a complete reply to request: lengths, cookie and transaction ID. */
 bool cm_stun_answers(const struct cm_stun_message *message, const struct cm_stun_message *request);
 unsigned int cm_stun_type(const struct cm_stun_message *message);
 

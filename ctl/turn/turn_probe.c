@@ -34,7 +34,7 @@ struct probe {
 	struct cm_error *err;
 };
 
-/* Sends the request until an answer comes. */
+/* Sends the request until a reply arrives. */
 static bool exchange(struct probe *probe)
 {
 	unsigned int waited = 0;
@@ -48,7 +48,7 @@ static bool exchange(struct probe *probe)
 		while (poll(&ready, 1, RETRY_MS) > 0) {
 			length = recv(probe->fd, probe->answer.data, CM_STUN_MAX, 0);
 			if (length < 0) {
-				cm_error_set_errno(probe->err, "cannot be reached");
+				cm_error_set_errno(probe->err, "cannot connect");
 				return false;
 			}
 			probe->answer.length = (size_t)length;
@@ -57,7 +57,7 @@ static bool exchange(struct probe *probe)
 		}
 		waited += RETRY_MS;
 	}
-	cm_error_set(probe->err, "does not answer on UDP port %d", CM_TURN_PORT);
+	cm_error_set(probe->err, "no reply on UDP port %d", CM_TURN_PORT);
 	return false;
 }
 
@@ -74,7 +74,7 @@ static bool take_text(const struct cm_stun_message *message, enum cm_stun_attrib
 	return true;
 }
 
-/* Sends a request under our login, which needs a nonce of the server's first. */
+/* Sends a request with our login, for which a nonce of the server is needed first. */
 static bool request(struct probe *probe)
 {
 	cm_stun_add(&probe->request, CM_STUN_USERNAME, probe->login->username,
@@ -103,25 +103,25 @@ static bool begin_allocate(struct probe *probe)
 	return true;
 }
 
-/* The first answer is a refusal with the realm and nonce for a login. */
+/* The first reply is a refusal with the realm and nonce for a login. */
 static bool ask_for_nonce(struct probe *probe)
 {
 	if (!begin_allocate(probe) || !exchange(probe))
 		return false;
 	if (cm_stun_type(&probe->answer) == CM_STUN_ALLOCATE + CM_STUN_SUCCESS) {
-		cm_error_set(probe->err, "relays for everybody: it asked for no login");
+		cm_error_set(probe->err, "relays for everybody: it requested no login");
 		return false;
 	}
 	if (cm_stun_error(&probe->answer) != UNAUTHORIZED ||
 	    !take_text(&probe->answer, CM_STUN_REALM, probe->realm) ||
 	    !take_text(&probe->answer, CM_STUN_NONCE, probe->nonce)) {
-		cm_error_set(probe->err, "answers with error %u instead of asking for a login",
+		cm_error_set(probe->err, "error %u instead of a request for a login",
 			     cm_stun_error(&probe->answer));
 		return false;
 	}
 	if (cm_stun_key(probe->login->username, probe->realm, probe->login->password, probe->key))
 		return true;
-	cm_error_set(probe->err, "no key can be computed for it");
+	cm_error_set(probe->err, "cannot compute a key for it");
 	return false;
 }
 
@@ -135,16 +135,16 @@ static bool allocate(struct probe *probe)
 		unsigned int code = cm_stun_error(&probe->answer);
 
 		cm_error_set(probe->err,
-			     code == UNAUTHORIZED ? "refuses our login: it has another secret, or "
-						    "its clock is wrong"
-						  : "gives no address: error %u",
+			     code == UNAUTHORIZED
+				 ? "refuses our login: it has another secret, or its clock is wrong"
+				 : "allocates no address: error %u",
 			     code);
 		return false;
 	}
 	if (cm_stun_verify(&probe->answer, probe->key) &&
 	    cm_stun_find(&probe->answer, CM_STUN_XOR_RELAYED_ADDRESS, &length) != NULL)
 		return true;
-	cm_error_set(probe->err, "gives no address that is signed with our secret");
+	cm_error_set(probe->err, "allocates no address that is signed with our secret");
 	return false;
 }
 
@@ -162,7 +162,8 @@ static bool loopback_is_refused(struct probe *probe)
 		return false;
 	if (cm_stun_type(&probe->answer) == CM_STUN_CREATE_PERMISSION + CM_STUN_ERROR)
 		return true;
-	cm_error_set(probe->err, "relays to 127.0.0.1, so to all that trusts its own machine");
+	cm_error_set(probe->err,
+		     "relays to 127.0.0.1, and so to all services that trust their own machine");
 	return false;
 }
 
@@ -176,7 +177,8 @@ static void give_back(struct probe *probe)
 	(void)request(probe);
 }
 
-/* False with err filled if it does not answer, refuses, or lets its loopback address be reached. */
+/* False with err filled if the server does not reply, refuses, or relays to its loopback
+   address. */
 static bool probe_server(const struct sockaddr *server, socklen_t length,
 			 const struct cm_turn_login *login, unsigned int timeout_ms,
 			 struct cm_error *err)
@@ -187,7 +189,7 @@ static bool probe_server(const struct sockaddr *server, socklen_t length,
 
 	probe.fd = socket(server->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (probe.fd < 0 || connect(probe.fd, server, length) < 0) {
-		cm_error_set_errno(err, "cannot be reached");
+		cm_error_set_errno(err, "cannot connect");
 	} else if (ask_for_nonce(&probe) && allocate(&probe)) {
 		good = loopback_is_refused(&probe);
 		probe.err = &ignored;

@@ -16,7 +16,7 @@ struct look {
 	json_t *found;       /* the IDs */
 };
 
-/* Without a domain a recipient is one of this machine's. */
+/* A recipient without a domain is local. */
 static bool take(const struct cm_queued *queued, void *context)
 {
 	struct look *look = context;
@@ -29,7 +29,7 @@ static bool take(const struct cm_queued *queued, void *context)
 	return json_object_set_new(look->found, queued->id, json_true()) == 0;
 }
 
-/* Replaces *ids, which may be NULL, by those of them that are still being delivered. */
+/* Reduces *ids, which may be NULL, to those that are still being delivered. */
 static bool look(const char *domain, json_t **ids, struct cm_error *err)
 {
 	struct look look = {domain, *ids, json_object()};
@@ -47,7 +47,7 @@ bool cm_deliveries_wait(const char *domain, struct cm_error *err)
 
 	for (int i = 0; good && json_object_size(ids) > 0; i++) {
 		if (i == ATTEMPTS) {
-			cm_error_set(err, "a delivery does not end: run it again later");
+			cm_error_set(err, "a delivery does not end: try again later");
 			good = false;
 			break;
 		}

@@ -1,7 +1,8 @@
 /*
- * user - chatmailctl user: the accounts, one by one
+ * user - chatmailctl user: manage accounts
  *
  * SYNOPSIS
+ *
  *	chatmailctl user list|show|block|unblock|delete|password|export|import [options]
  */
 #include "user.h"
@@ -20,10 +21,10 @@ static const struct cm_command commands[] = {
     {"show", cm_user_show, "show one account"},
     {"block", cm_user_block, "block accounts: no login, no new mail"},
     {"unblock", cm_user_unblock, "unblock accounts"},
-    {"password", cm_user_password, "set another password"},
-    {"move", cm_user_move, "move one to another backend"},
+    {"password", cm_user_password, "set a new password"},
+    {"move", cm_user_move, "move an account to another backend"},
     {"delete", cm_user_delete, "delete accounts with their mail"},
-    {"export", cm_user_export, "write an account into an archive"},
+    {"export", cm_user_export, "write an account to an archive"},
     {"import", cm_user_import, "restore an account from an archive"},
     {NULL, NULL, NULL},
 };
@@ -88,9 +89,9 @@ int cm_user_account_error(struct cm_user_job *job, const struct cm_address *addr
 		return CM_EXIT_TROUBLE;
 	}
 	if (status == CM_ACCOUNT_EXISTS)
-		cm_error_set(&job->err, "%s: the account exists", address->text);
+		cm_error_set(&job->err, "%s: the account already exists", address->text);
 	else
-		cm_error_set(&job->err, "%s: there is no such account", address->text);
+		cm_error_set(&job->err, "%s: no such account", address->text);
 	return CM_EXIT_NO;
 }
 
@@ -115,7 +116,7 @@ void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address
 	bool ran;
 
 	ran = kick(address, false, &result, &err);
-	/* A session that hibernates shares its process; the others connect again by themselves. */
+	/* A hibernating session shares its process; the other clients reconnect automatically. */
 	if (ran && strstr(result.output, "would also be kicked") != NULL) {
 		free(result.output);
 		ran = kick(address, true, &result, &err);

@@ -1,5 +1,5 @@
 /*
- * user - chatmailctl user: what its subcommands share
+ * user - chatmailctl user: shared by its subcommands
  */
 #ifndef CM_USER_H
 #define CM_USER_H
@@ -23,22 +23,22 @@ struct cm_user_job {
  */
 bool cm_user_begin(struct cm_user_job *job);
 
-/* Gives everything back, and reports job->err if status is CM_EXIT_TROUBLE or CM_EXIT_NO and err is
-   filled. Returns status. */
+/* Releases everything, and reports job->err if status is CM_EXIT_TROUBLE or CM_EXIT_NO and err
+   is filled. Returns status. */
 int cm_user_end(struct cm_user_job *job, int status);
 
-/* An address of this relay; its local part alone will do. False with err filled. */
+/* Parses an address of this relay, or only its local part. False with err filled. */
 bool cm_user_address(struct cm_user_job *job, const char *text, struct cm_address *address_r);
 
 /* Opens mailboxes_dir. -1 with err filled. */
 int cm_user_open_mailboxes(struct cm_user_job *job);
 
-/* Fills err with what an account's status other than CM_ACCOUNT_OK means for the operator; keeps
-   the text of CM_ACCOUNT_TROUBLE. Returns the exit status. */
+/* Fills err with the meaning of an account's status other than CM_ACCOUNT_OK for the operator;
+   keeps the text of CM_ACCOUNT_TROUBLE. Returns the exit status. */
 int cm_user_account_error(struct cm_user_job *job, const struct cm_address *address,
 			  enum cm_account_status status);
 
-/* Ends the account's IMAP sessions. A warning is printed if that was not possible. */
+/* Ends the account's IMAP sessions. Prints a warning if that fails. */
 void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address *address);
 
 /* The subcommands. */

@@ -24,7 +24,7 @@
 
 #define PASSWORD_SIZE 514
 
-/* A delivery that began before the deletion may make the directory again. */
+/* A delivery that began before the deletion may create the directory again. */
 #define LEFTOVER_LOOKS   10
 #define LEFTOVER_WAIT_MS 200
 
@@ -50,7 +50,7 @@ static int set_blocked(struct cm_user_job *job, const char *word, bool blocked)
 	return CM_EXIT_OK;
 }
 
-/* Works through all addresses; the worst exit status counts. */
+/* Processes all addresses; returns the worst exit status. */
 static int for_each(struct cm_user_job *job, char **words,
 		    int (*change)(struct cm_user_job *job, const char *word, bool flag), bool flag)
 {
@@ -189,7 +189,7 @@ int cm_user_password(int argc, char **argv)
 	    CM_OPTION_CONFIG(&job.config_path),
 	    {"random", 0, NULL, "generate a password and print it", cm_option_switch, &invent, 0,
 	     0},
-	    {"keep-sessions", 0, NULL, "let clients that are logged in go on", cm_option_switch,
+	    {"keep-sessions", 0, NULL, "do not end the sessions of the account", cm_option_switch,
 	     &keep_sessions, 0, 0},
 	    {"json", 0, NULL, "print the generated password as JSON", cm_option_switch, &job.json,
 	     0, 0},
@@ -235,7 +235,7 @@ static bool open_trash(struct deletion *deletion)
 	return deletion->trash >= 0;
 }
 
-/* What an earlier run left there under this name goes first. */
+/* Remains of an earlier run with this name are deleted first. */
 static bool move_to_trash(struct deletion *deletion, const char *name)
 {
 	struct cm_tree tree = {0};
@@ -247,8 +247,8 @@ static bool move_to_trash(struct deletion *deletion, const char *name)
 	       renameat(deletion->mailboxes, name, deletion->trash, name) == 0;
 }
 
-/* Moves the directory out of sight and removes it. only_leftovers: not if it is an account. The
-   lock keeps logins away from the moment in between (see cm_account_seen()). */
+/* Moves the directory to the trash and deletes it. only_leftovers: not if it is an account.
+   The lock prevents logins in between (see cm_account_seen()). */
 static bool remove_mailbox(struct deletion *deletion, const char *name, bool only_leftovers,
 			   struct cm_tree *tree)
 {
@@ -260,15 +260,15 @@ static bool remove_mailbox(struct deletion *deletion, const char *name, bool onl
 	if (fd < 0)
 		return errno == ENOENT;
 	if (!cm_file_lock(fd, LOCK_EX)) {
-		cm_error_set_errno(err, "the mailbox cannot be locked");
+		cm_error_set_errno(err, "cannot lock the mailbox");
 	} else if (only_leftovers &&
 		   fstatat(fd, CM_ACCOUNT_PASSWORD_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		close(fd);
 		return true;
 	} else if (!move_to_trash(deletion, name)) {
-		cm_error_set_errno(err, "the mailbox cannot be moved");
+		cm_error_set_errno(err, "cannot move the mailbox");
 	} else if (unlinkat(fd, CM_ACCOUNT_PASSWORD_FILE, 0) < 0 && errno != ENOENT) {
-		cm_error_set_errno(err, "the password cannot be deleted");
+		cm_error_set_errno(err, "cannot delete the password");
 	} else {
 		good = true;
 	}
@@ -276,7 +276,7 @@ static bool remove_mailbox(struct deletion *deletion, const char *name, bool onl
 	return good && cm_tree_remove(deletion->trash, name, false, tree, err);
 }
 
-/* Blocked first: from then on no login succeeds and no delivery begins. */
+/* Blocks the account first: from then on no login succeeds and no delivery begins. */
 static int delete_one(struct deletion *deletion, const char *word, struct cm_address *address_r)
 {
 	struct cm_user_job *job = &deletion->job;
@@ -300,7 +300,7 @@ static int delete_one(struct deletion *deletion, const char *word, struct cm_add
 	return CM_EXIT_OK;
 }
 
-/* Removes what a delivery or an ending session made under the old names. */
+/* Removes directories that a delivery or an ending session created again. */
 static int remove_leftovers(struct deletion *deletion)
 {
 	const struct timespec pause = {.tv_nsec = LEFTOVER_WAIT_MS * 1000000L};
@@ -344,7 +344,7 @@ static int delete_all(struct deletion *deletion, char **words)
 		if (status > worst)
 			worst = status;
 	}
-	/* Leftovers of a killed run of expiry are its own to settle. */
+	/* Remains of a killed run of expiry are left to the next one. */
 	(void)unlinkat(deletion->mailboxes, CM_ACCOUNT_TRASH_DIR, AT_REMOVEDIR);
 	if (job->json) {
 		json_dumpf(deletion->deleted, stdout, JSON_INDENT(2));
@@ -380,10 +380,8 @@ static int parse_delete(int argc, char **argv, struct deletion *deletion, char *
 	    .program = argv[0],
 	    .synopsis = "[OPTION]... ADDRESS...",
 	    .summary = "Ends the sessions of accounts and deletes them with all their mail. Where "
-		       "registration is\n"
-		       "open, a client that still has the account makes it again at its next "
-		       "login: to keep\n"
-		       "somebody out, see chatmailctl user block.",
+		       "registration is\nopen, a client that still has the account creates it "
+		       "again at its next login: to exclude\na user, see chatmailctl user block.",
 	    .options = options,
 	    .arguments_min = 1,
 	    .arguments_max = INT32_MAX,

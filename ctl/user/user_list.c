@@ -68,7 +68,7 @@ static void add_file(const struct cm_maildir_file *file, void *context)
 	entry->bytes += bytes;
 }
 
-/* False if it is no account; err is filled then if something is wrong with it. */
+/* False if it is not an account; err is filled if it cannot be examined. */
 static bool examine(int mailboxes, const char *name, bool sizes, struct entry *entry,
 		    struct cm_error *err)
 {
@@ -229,8 +229,8 @@ int cm_user_list(int argc, char **argv)
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&listing.job.config_path),
 	    {"blocked", 0, NULL, "only blocked accounts", cm_option_switch, &listing.blocked, 0, 0},
-	    {"unused", 0, "DAYS", "only accounts not used for so long", cm_option_number,
-	     &listing.unused, 1, 36500},
+	    {"unused", 0, "DAYS", "only accounts not used for this number of days",
+	     cm_option_number, &listing.unused, 1, 36500},
 	    {"sizes", 0, NULL, "count messages and bytes, too", cm_option_switch, &listing.sizes, 0,
 	     0},
 	    {"json", 0, NULL, "print JSON", cm_option_switch, &listing.job.json, 0, 0},
@@ -239,8 +239,8 @@ int cm_user_list(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[OPTION]... [PATTERN]",
-	    .summary = "Lists the accounts, with the day when each was last used. A PATTERN like "
-		       "'a*' selects some.",
+	    .summary = "Lists the accounts, with the day of their last use. A PATTERN like 'a*' "
+		       "selects accounts.",
 	    .options = options,
 	    .arguments_max = 1,
 	};
@@ -349,7 +349,7 @@ int cm_user_show(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[OPTION]... ADDRESS",
-	    .summary = "Shows an account. An ADDRESS may be just the part before the @.",
+	    .summary = "Shows an account. ADDRESS may be only the part before the @.",
 	    .options = options,
 	    .arguments_min = 1,
 	    .arguments_max = 1,

@@ -1,15 +1,15 @@
 /*
- * user_move - chatmailctl user move: an account from one backend to another
+ * user_move - chatmailctl user move: move an account to another backend
  *
  * SYNOPSIS
+ *
  *	chatmailctl user move [OPTION]... ADDRESS BACKEND
  *
- * Runs on a front and works on the backends by ssh. Most of the mail is copied while the account is
- * in use. Then the front lets nobody in and holds mail back, the sessions end, and the rest is
- * copied, with the password and what else belongs to the account. After that the front passes
- * everything on to the new backend. A delivery that was under way at the old one may end even
- * then, so the old mailbox is copied once more when all of those have ended, and then deleted.
- * Whatever is interrupted can be repeated.
+ * Runs on a front and works on the backends by ssh. Most of the mail is copied while the account
+ * is in use. Then the front refuses logins and holds mail back, the sessions end, and the rest is
+ * copied, with the password and the other files of the account. After that the front uses the new
+ * backend. Deliveries to the old one may still be in progress, so the old mailbox is copied once
+ * more when all of them have ended, and then deleted. An interrupted move can be repeated.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -31,11 +31,11 @@
 /* Words of --rsh. */
 #define RSH_WORDS_MAX 32
 
-/* How often dsync is tried: it asks to be run again when the mailbox changes meanwhile. */
+/* Maximum number of runs of dsync, which must be repeated if the mailbox changes meanwhile. */
 #define DSYNC_ATTEMPTS 5
 #define DSYNC_AGAIN    2
 
-/* Without a meaning for a shell. */
+/* Bytes without a meaning for a shell. */
 #define ADDRESS_BYTES "abcdefghijklmnopqrstuvwxyz0123456789.-_@[]:+="
 
 struct move {
@@ -56,7 +56,7 @@ static bool note(struct move *move, const char *host)
 
 /* --- On a backend --------------------------------------------------------------------------- */
 
-/* Runs a command of the shell on a host, with input as its standard input unless that is NULL. */
+/* Runs a shell command on a host, with input as its standard input unless that is NULL. */
 static bool remote(struct move *move, const char *host, const char *input, const char *command,
 		   struct cm_process_result *result_r)
 {
@@ -79,7 +79,7 @@ static bool remote(struct move *move, const char *host, const char *input, const
 	return good;
 }
 
-/* The same for a command that is made by a format and whose output is ignored. The exit status,
+/* The same for a command from a format, whose output is ignored. Returns the exit status,
    or -1 with err filled. */
 static int remote_status(struct move *move, const char *host, const char *input, const char *format,
 			 ...) __attribute__((format(printf, 4, 5)));
@@ -109,12 +109,12 @@ static int remote_status(struct move *move, const char *host, const char *input,
 static bool failed(struct move *move, const char *host, const char *what, int status)
 {
 	if (status >= 0)
-		cm_error_set(&move->job.err, "backend %s: %s failed with exit status %d", host,
+		cm_error_set(&move->job.err, "backend %s: %s: failed with exit status %d", host,
 			     what, status);
 	return false;
 }
 
-/* dsync pulls the mail from the old backend; only what is new there if merge. */
+/* dsync copies the mail from the old backend; with merge, only new mail. */
 static bool copy_mail(struct move *move, bool merge)
 {
 	bool ipv6 = strchr(move->from, ':') != NULL;
@@ -128,7 +128,8 @@ static bool copy_mail(struct move *move, bool merge)
 	return status == 0 || failed(move, move->to, "doveadm", status);
 }
 
-/* Writes the output into a file below mailboxes_dir. Its path, malloc'd; NULL with err filled. */
+/* Writes the output to a file below mailboxes_dir. Returns its path, malloc'd; NULL with err
+   filled. */
 static char *keep(struct move *move, const struct cm_process_result *result)
 {
 	char *path;
@@ -154,7 +155,7 @@ static char *keep(struct move *move, const struct cm_process_result *result)
 	return NULL;
 }
 
-/* Password, flags and push tokens, with their times. */
+/* Copies password, flags and push tokens, with their times. */
 static bool copy_files(struct move *move)
 {
 	const char *directory = move->job.config->mailboxes_dir, *address = move->address.text;
@@ -207,7 +208,7 @@ static bool hand_over(struct move *move)
 	(void)remote_status(move, move->from, NULL, "doveadm kick '%s'", move->address.text);
 	if (copy_mail(move, false) && copy_files(move) && note(move, move->to))
 		return true;
-	/* As it was; the copy is found and completed next time. */
+	/* Restores the old state; the next run finds and completes the copy. */
 	err = move->job.err;
 	(void)note(move, move->from);
 	move->job.err = err;
@@ -238,18 +239,19 @@ static bool clean_up(struct move *move)
 			       move->address.text);
 	if (status != 0)
 		return failed(move, move->from, "chatmailctl user delete", status);
-	/* Where the hash has it, it needs no note. */
+	/* If the hash selects this backend, no record is needed. */
 	return !ranks_first(move) || note(move, NULL);
 }
 
 static bool run_move(struct move *move)
 {
-	/* Two copies will be there: this one counts. */
+	/* There will be two copies: this one counts. */
 	return note(move, move->from) && copy_files(move) && copy_mail(move, false) &&
 	       hand_over(move) && clean_up(move);
 }
 
-/* Another backend that has the account, too: a move that was interrupted after its end. */
+/* Another backend that has the account, too: the remains of a move that was interrupted at its
+   end. */
 static bool find_remains(struct move *move)
 {
 	const char *list = move->job.config->backends;
@@ -287,7 +289,8 @@ static int move_account(struct move *move, const char *word, const char *backend
 	if (!cm_user_address(&move->job, word, &move->address))
 		return CM_EXIT_TROUBLE;
 	if (move->address.text[strspn(move->address.text, ADDRESS_BYTES)] != '\0') {
-		cm_error_set(err, "%s: has characters that no account's address has", word);
+		cm_error_set(err, "%s: contains characters that no account's address contains",
+			     word);
 		return CM_EXIT_TROUBLE;
 	}
 	if (!knows_backend(move->job.config, backend)) {
@@ -296,7 +299,7 @@ static int move_account(struct move *move, const char *word, const char *backend
 	}
 	snprintf(move->to, sizeof(move->to), "%s", backend);
 	status = cm_backends_find(move->job.config, &move->address, move->from, err);
-	/* One that a killed run left on its way is still where it was. */
+	/* After a killed run the account is still on its old backend. */
 	if (status == CM_ACCOUNT_TROUBLE && move->from[0] != '\0')
 		return run_move(move) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
 	if (status != CM_ACCOUNT_OK)
@@ -321,9 +324,8 @@ int cm_user_move(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[OPTION]... ADDRESS BACKEND",
-	    .summary = "Moves an account to another backend, on a front. Its user is kept out for "
-		       "some seconds;\n"
-		       "mail waits in the queue.",
+	    .summary = "Moves an account to another backend, on a front. Its user cannot log in "
+		       "for some seconds;\nmail waits in the queue.",
 	    .options = options,
 	    .arguments_min = 2,
 	    .arguments_max = 2,
@@ -337,7 +339,7 @@ int cm_user_move(int argc, char **argv)
 	move.job.config = cm_config_load(move.job.config_path, cm_command_warn,
 					 (void *)move.job.program, &move.job.err);
 	if (move.job.config != NULL && !cm_backends_used(move.job.config))
-		cm_error_set(&move.job.err, "%s: backends is empty: this is no front",
+		cm_error_set(&move.job.err, "%s: backends is empty: this is not a front",
 			     move.job.config_path);
 	else if (move.job.config != NULL)
 		status = move_account(&move, words[0], words[1]);

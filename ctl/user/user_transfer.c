@@ -77,7 +77,7 @@ static int export(struct cm_user_job *job, const struct cm_archive_target *targe
 	status = cm_account_lookup(job->config, &address, &job->err);
 	if (status != CM_ACCOUNT_OK && status != CM_ACCOUNT_BLOCKED)
 		return cm_user_account_error(job, &address, status);
-	/* The archive is ours, and nothing is written to the mailbox. */
+	/* The archive belongs to us, and nothing is written to the mailbox. */
 	cm_owner_return();
 	writer = cm_archive_create(target, "account", job->config->mail_domain, &job->err);
 	if (writer == NULL)
@@ -107,8 +107,8 @@ int cm_user_export(int argc, char **argv)
 	const struct cm_command_line line = {
 	    .program = argv[0],
 	    .synopsis = "[OPTION]... ADDRESS FILE|-",
-	    .summary = "Writes an account into an archive: mail, password, push tokens, when it "
-		       "was last used.",
+	    .summary = "Writes an account to an archive: mail, password, push tokens, time of the "
+		       "last use.",
 	    .options = options,
 	    .arguments_min = 2,
 	    .arguments_max = 2,
@@ -120,7 +120,7 @@ int cm_user_export(int argc, char **argv)
 		return status;
 	target.path = words[1];
 	if (job.json && strcmp(target.path, "-") == 0)
-		return cm_options_complain(argv[0], "--json, or - for the archive, not both");
+		return cm_options_complain(argv[0], "--json, or - for the archive, but not both");
 	status = CM_EXIT_TROUBLE;
 	if (cm_user_begin(&job))
 		status = export(&job, &target, words[0]);
@@ -134,15 +134,15 @@ struct import {
 	const char *path, *identity;
 	const char *account;             /* --account; NULL: there is only one */
 	const char *as;                  /* --as; NULL: as in the archive */
-	char source[CM_ADDRESS_MAX + 1]; /* the account in the archive; "" before it was found */
-	struct cm_address address;       /* what it becomes */
+	char source[CM_ADDRESS_MAX + 1]; /* the account in the archive; "" until it is found */
+	struct cm_address address;       /* its new address */
 	struct cm_archive_reader *reader;
 	struct cm_mailbox_unpack *unpack;
 	int mailboxes;
 	uint64_t messages, bytes;
 };
 
-/* The first account in the archive, or the wanted one, gets its address here. */
+/* The first account in the archive, or the selected one, gets its new address here. */
 static bool choose(struct import *import, const char *name)
 {
 	struct cm_user_job *job = &import->job;
@@ -156,12 +156,12 @@ static bool choose(struct import *import, const char *name)
 	}
 	if (cm_account_is_local(job->config, &import->address))
 		return true;
-	cm_error_set(&job->err, "%s: not of this relay's domain %s: name the new account by --as",
+	cm_error_set(&job->err, "%s: not of this relay's domain %s: name the new account with --as",
 		     name, job->config->mail_domain);
 	return false;
 }
 
-/* 1: take this entry; 0: skip it; -1: err is filled. */
+/* 1: use this entry; 0: skip it; -1: err is filled. */
 static int is_wanted(struct import *import, const char *path)
 {
 	char top[CM_ADDRESS_MAX + 1];
@@ -177,7 +177,7 @@ static int is_wanted(struct import *import, const char *path)
 		return choose(import, top) ? 1 : -1;
 	if (strcmp(top, import->source) == 0)
 		return 1;
-	cm_error_set(&import->job.err, "%s: has several accounts: name one by --account",
+	cm_error_set(&import->job.err, "%s: contains several accounts: name one with --account",
 		     import->path);
 	return -1;
 }
@@ -227,12 +227,12 @@ static int place(struct import *import)
 	struct stat st;
 
 	if (import->source[0] == '\0') {
-		cm_error_set(&job->err, "%s: does not have the account", import->path);
+		cm_error_set(&job->err, "%s: does not contain the account", import->path);
 		return CM_EXIT_NO;
 	}
 	snprintf(path, sizeof(path), "%s/" CM_ACCOUNT_PASSWORD_FILE, import->address.text);
 	if (fstatat(cm_mailbox_unpack_fd(import->unpack), path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		cm_error_set(&job->err, "%s: %s has no password in it", import->path,
+		cm_error_set(&job->err, "%s: %s contains no password", import->path,
 			     import->source);
 		return CM_EXIT_NO;
 	}
@@ -245,7 +245,7 @@ static int place(struct import *import)
 	}
 	if (errno == EEXIST || errno == ENOTEMPTY)
 		return cm_user_account_error(job, &import->address, CM_ACCOUNT_EXISTS);
-	cm_error_set_errno(&job->err, "%s: cannot be put into mailboxes_dir", import->address.text);
+	cm_error_set_errno(&job->err, "%s: cannot be moved to mailboxes_dir", import->address.text);
 	return CM_EXIT_TROUBLE;
 }
 
@@ -274,7 +274,7 @@ int cm_user_import(int argc, char **argv)
 	};
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&import.job.config_path),
-	    {"account", 0, "ADDRESS", "import this account of an archive with several",
+	    {"account", 0, "ADDRESS", "import this account from an archive with several",
 	     cm_option_text, &import.account, 0, 0},
 	    {"as", 0, "ADDRESS", "the address of the new account", cm_option_text, &import.as, 0,
 	     0},

@@ -131,7 +131,7 @@ static int matches(const char *user, const char *password, const char *hash, str
 		break;
 	}
 	if (result < 0)
-		cm_error_set(err, "a stored password cannot be verified: %s", error);
+		cm_error_set(err, "cannot verify a stored password: %s", error);
 	return result;
 }
 

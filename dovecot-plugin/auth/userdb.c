@@ -116,7 +116,8 @@ static void open_directory(struct iteration *iteration)
 {
 	iteration->directory = opendir(iteration->config->mailboxes_dir);
 	if (iteration->directory == NULL) {
-		e_error(cm_relay_event(), "cannot list %s: %m", iteration->config->mailboxes_dir);
+		e_error(cm_relay_event(), "%s: cannot be listed: %m",
+			iteration->config->mailboxes_dir);
 		iteration->ctx.failed = TRUE;
 	}
 }
@@ -154,7 +155,8 @@ static void iterate_next(struct userdb_iterate_context *ctx)
 		errno = 0;
 	}
 	if (entry == NULL && errno != 0) {
-		e_error(cm_relay_event(), "cannot list %s: %m", iteration->config->mailboxes_dir);
+		e_error(cm_relay_event(), "%s: cannot be listed: %m",
+			iteration->config->mailboxes_dir);
 		ctx->failed = TRUE;
 	}
 	ctx->callback(entry != NULL ? entry->d_name : NULL, ctx->context);

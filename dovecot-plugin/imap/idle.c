@@ -106,8 +106,7 @@ static void wake_successor(struct mailbox *box)
 	if (fd >= 0)
 		close(fd);
 	if (fd < 0 || unlink(path) < 0)
-		e_error(cm_user_event(box->storage->user),
-			"a hibernated client cannot be woken: %m");
+		e_error(cm_user_event(box->storage->user), "cannot wake a hibernated client: %m");
 }
 
 /* Whether a delivery, or another session, is at work on the mailbox. */

@@ -27,7 +27,7 @@ static bool compact(const char *path, const char *text, size_t length, char **te
 	if (root == NULL)
 		cm_error_set(err, "%s, line %d: %s", path, json_error.line, json_error.text);
 	else if (*text_r == NULL)
-		cm_error_set(err, "%s: is not a JSON object", path);
+		cm_error_set(err, "%s: not a JSON object", path);
 	json_decref(root);
 	return *text_r != NULL;
 }

@@ -30,7 +30,7 @@ static int as_trouble(struct mailbox *box, int result)
 	(void)mailbox_get_last_error(box, &error);
 	if (error == MAIL_ERROR_NOQUOTA) {
 		e_error(cm_user_event(box->storage->user),
-			"delivery: the file system's quota is used up");
+			"delivery: the file system's quota is exhausted");
 		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, MAIL_ERRSTR_NO_QUOTA);
 	}
 	return result;

@@ -77,7 +77,7 @@ static void trim(const struct cm_config *config, struct event *event, int fd)
 	if (result.messages > 0) {
 		cm_stats_add(cm_relay_stats(), CM_STAT_EXPIRE_QUOTA_MESSAGES, result.messages);
 		cm_stats_add(cm_relay_stats(), CM_STAT_EXPIRE_BYTES, result.bytes);
-		e_info(event, "delivery: a mailbox of more than twice its size was trimmed");
+		e_info(event, "delivery: a mailbox over twice its quota was trimmed");
 		ok = cm_maildir_recount(fd, ok ? &err : NULL) && ok;
 	}
 	if (!ok)

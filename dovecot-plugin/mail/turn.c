@@ -34,7 +34,7 @@ static int connect_daemon(const char *path, struct cm_error *err)
 	int fd, saved_errno;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		cm_error_set(err, "turn_socket_path: %s: is too long", path);
+		cm_error_set(err, "turn_socket_path: %s: too long", path);
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -106,7 +106,7 @@ static enum cm_turn_status ask(const struct cm_config *config, const char **valu
 	if (read_line(fd, line) && is_credentials(line)) {
 		*value_r = t_strdup_printf("%s:%d:%s", config->turn_host, CM_TURN_PORT, line);
 	} else {
-		cm_error_set(err, "turn_socket_path: %s: the daemon gave no credentials",
+		cm_error_set(err, "turn_socket_path: %s: the daemon returned no credentials",
 			     config->turn_socket_path);
 		status = CM_TURN_TROUBLE;
 	}

@@ -81,9 +81,10 @@ static bool set_megabytes(const struct cm_option *option, const char *text, stru
 static int check_combination(const struct command_line *line, char **words)
 {
 	if (line->quota && words[0] == NULL)
-		return cm_options_complain(PROGRAM, "--quota MB wants one MAILBOXDIR");
+		return cm_options_complain(PROGRAM, "--quota MB needs one MAILBOXDIR");
 	if (line->quota && (line->json || line->options.force))
-		return cm_options_complain(PROGRAM, "--quota goes without --json and --force");
+		return cm_options_complain(PROGRAM,
+					   "--quota does not work with --json and --force");
 	if (!line->quota && words[0] != NULL)
 		return cm_options_complain(PROGRAM, "unexpected argument: %s", words[0]);
 	return -1;
@@ -95,12 +96,12 @@ static int parse_command_line(int argc, char **argv, struct command_line *line)
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&line->config_path),
 	    {.name = "dry-run",
-	     .help = "delete nothing, report what would be deleted",
+	     .help = "delete nothing, only report",
 	     .set = cm_option_switch,
 	     .value = &line->options.dry_run},
 	    {.name = "verbose",
 	     .letter = 'v',
-	     .help = "name everything that is deleted",
+	     .help = "name all deleted files and accounts",
 	     .set = cm_option_switch,
 	     .value = &line->options.verbose},
 	    {.name = "json",
@@ -109,7 +110,7 @@ static int parse_command_line(int argc, char **argv, struct command_line *line)
 	     .value = &line->json},
 	    {.name = "max-share",
 	     .argument = "PERCENT",
-	     .help = "refuse to run if more of the accounts would go at once (50)",
+	     .help = "refuse to run if more of the accounts would be deleted at once (50)",
 	     .set = cm_option_number,
 	     .value = &line->options.max_share,
 	     .most = 100},
@@ -119,7 +120,7 @@ static int parse_command_line(int argc, char **argv, struct command_line *line)
 	     .value = &line->options.force},
 	    {.name = "now",
 	     .argument = "TIME",
-	     .help = "judge as if it were TIME (seconds since 1970)",
+	     .help = "act as if it were TIME (seconds since 1970)",
 	     .set = cm_option_time,
 	     .value = &line->options.now},
 	    {.name = "quota",
@@ -167,14 +168,14 @@ static bool become_owner(const char *directory, struct cm_error *err)
 	if (geteuid() != 0)
 		return true;
 	if (stat(directory, &st) < 0) {
-		cm_error_set_errno(err, "cannot examine %s", directory);
+		cm_error_set_errno(err, "%s: cannot be examined", directory);
 		return false;
 	}
 	if (st.st_uid == 0)
 		return true;
 	owner = getpwuid(st.st_uid);
 	if (owner == NULL) {
-		cm_error_set(err, "%s belongs to user id %ju, which has no name", directory,
+		cm_error_set(err, "%s: belongs to user ID %ju, which has no name", directory,
 			     (uintmax_t)st.st_uid);
 		return false;
 	}
@@ -308,7 +309,7 @@ static int quota_main(struct command_line *line)
 		return complain(&err, EXIT_TROUBLE);
 	fd = cm_directory_open(AT_FDCWD, line->mailbox_dir);
 	if (fd < 0) {
-		cm_error_set_errno(&err, "cannot open the mailbox %s",
+		cm_error_set_errno(&err, "mailbox %s: cannot be opened",
 				   cm_log_address(line->mailbox_dir));
 		return complain(&err, EXIT_TROUBLE);
 	}

@@ -74,12 +74,13 @@ int expire_trash_open(int mailboxes_fd, struct cm_error *err)
 	int fd;
 
 	if (mkdirat(mailboxes_fd, CM_ACCOUNT_TRASH_DIR, 0700) < 0 && errno != EEXIST) {
-		cm_error_set_errno(err, "cannot create " CM_ACCOUNT_TRASH_DIR " in mailboxes_dir");
+		cm_error_set_errno(err,
+				   CM_ACCOUNT_TRASH_DIR " in mailboxes_dir: cannot be created");
 		return -1;
 	}
 	fd = cm_directory_open(mailboxes_fd, CM_ACCOUNT_TRASH_DIR);
 	if (fd < 0)
-		cm_error_set_errno(err, "cannot open " CM_ACCOUNT_TRASH_DIR " in mailboxes_dir");
+		cm_error_set_errno(err, CM_ACCOUNT_TRASH_DIR " in mailboxes_dir: cannot be opened");
 	return fd;
 }
 
@@ -169,7 +170,7 @@ bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rul
 	bool ok = true;
 
 	if (directory == NULL) {
-		cm_error_set_errno(err, "cannot read " CM_ACCOUNT_TRASH_DIR);
+		cm_error_set_errno(err, CM_ACCOUNT_TRASH_DIR " in mailboxes_dir: cannot be read");
 		if (fd >= 0)
 			close(fd);
 		return false;

@@ -27,7 +27,7 @@ static void expire_entry(struct expire_state *state, int fd, const char *name)
 		return;
 	if (!state->options->dry_run && unlinkat(fd, name, 0) < 0) {
 		if (errno != ENOENT) {
-			cm_error_set_errno(&err, "cannot delete from " CM_PUSH_QUEUE_DIR);
+			cm_error_set_errno(&err, CM_PUSH_QUEUE_DIR ": cannot delete an entry");
 			expire_trouble(state, NULL, &err);
 		}
 		return;
@@ -46,7 +46,7 @@ void expire_stale_pushes(struct expire_state *state)
 
 	if (directory == NULL) {
 		if (errno != ENOENT) {
-			cm_error_set_errno(&err, "cannot read " CM_PUSH_QUEUE_DIR);
+			cm_error_set_errno(&err, CM_PUSH_QUEUE_DIR ": cannot be read");
 			expire_trouble(state, NULL, &err);
 		}
 		if (fd >= 0)

@@ -71,7 +71,7 @@ static int listen_inet(const char *host_port, bool *local_r, struct cm_error *er
 	if (copy == NULL) {
 		cm_error_set(err, "out of memory");
 	} else if (!split(copy, &host, &port)) {
-		cm_error_set(err, "%s is not HOST:PORT", host_port);
+		cm_error_set(err, "%s: not HOST:PORT", host_port);
 	} else {
 		int result = getaddrinfo(host, port, &hints, &found);
 		if (result != 0) {

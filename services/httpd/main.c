@@ -186,9 +186,9 @@ static int run(struct program *program)
 	if (program->listeners[METRICS].server != NULL)
 		cm_log(LOG_INFO, "serving metrics on %s", program->listeners[METRICS].where);
 	if (program->listeners[WEB].server != NULL)
-		cm_log(LOG_INFO, "making accounts on %s", program->listeners[WEB].where);
+		cm_log(LOG_INFO, "creating accounts on %s", program->listeners[WEB].where);
 	if (program->listeners[MXDELIV].server != NULL)
-		cm_log(LOG_INFO, "taking mail on %s", program->listeners[MXDELIV].where);
+		cm_log(LOG_INFO, "accepting mail on %s", program->listeners[MXDELIV].where);
 	serve(program);
 	cm_log(LOG_INFO, "stopped");
 	return EXIT_SUCCESS;
@@ -213,8 +213,9 @@ int main(int argc, char **argv)
 	    .daemon =
 		{
 		    .name = "chatmail-httpd",
-		    .summary = "Makes accounts over the web on web_listen of chatmail.ini, and "
-			       "serves the relay's\nstatistics as OpenMetrics on metrics_listen.",
+		    .summary = "Creates accounts over the web on web_listen of chatmail.ini, "
+			       "accepts mail from other relays\non mxdeliv_listen, and serves the "
+			       "relay's statistics as OpenMetrics on metrics_listen.",
 		},
 	    .listeners =
 		{

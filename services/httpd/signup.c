@@ -10,10 +10,10 @@
 #include "credentials.h"
 #include "invitation.h"
 
-/* Attempts at a free name. A second one is improbable; more mean another fault. */
+/* Attempts to find a free name. A second one is improbable; more indicate another fault. */
 #define ATTEMPTS 5
 
-/* Before anything is taken from the rates. */
+/* Called before anything is taken from the rates. */
 static enum cm_registration check_mode(const struct cm_config *config, const char *token,
 				       struct cm_error *err)
 {
@@ -33,7 +33,7 @@ static enum cm_registration check_mode(const struct cm_config *config, const cha
 	}
 }
 
-/* One attempt to make an account. */
+/* One attempt to create an account. */
 struct attempt {
 	const struct cm_config *config;
 	struct cm_address *address;
@@ -58,7 +58,7 @@ static enum cm_account_status create_at_backend(void *context, struct cm_error *
 		/* A process that was killed may have sent its own login just before. */
 		if (cm_backend_has(host, attempt->address->text, err) == CM_ACCOUNT_OK)
 			return CM_ACCOUNT_EXISTS;
-		cm_error_set(err, "backend %s: created no account: %s", host, text);
+		cm_error_set(err, "backend %s: did not create the account: %s", host, text);
 		return CM_ACCOUNT_TROUBLE;
 	default:
 		return CM_ACCOUNT_TROUBLE;
@@ -138,7 +138,7 @@ static enum cm_account_status create_any(const struct cm_config *config, const c
 	explicit_bzero(hash, strlen(hash));
 	free(hash);
 	if (status == CM_ACCOUNT_EXISTS || status == CM_ACCOUNT_BLOCKED)
-		cm_error_set(err, "no free name was found for a new account");
+		cm_error_set(err, "no free name found for a new account");
 	return status;
 }
 

@@ -64,7 +64,7 @@ static bool read_reply(struct smtp_client *client, char wanted, struct smtp_repl
 	if (result == CM_REPLY_COMPLETE)
 		return reply_r->text[0] == wanted;
 	client->broken = true;
-	*reply_r = (struct smtp_reply){.text = "451 4.3.0 No answer"};
+	*reply_r = (struct smtp_reply){.text = "451 4.3.0 No reply"};
 	return false;
 }
 

@@ -108,7 +108,7 @@ static void retry_stuck(struct notifier *notifier, int64_t now)
 	       remove_files(notifier, notifier->stuck[notifier->stuck_count - 1]))
 		notifier->stuck_count--;
 	if (notifier->stuck_count == 0)
-		cm_log(LOG_INFO, "the queue's files can be removed again: going on");
+		cm_log(LOG_INFO, "the queue's files can be removed again: sending continues");
 }
 
 /* A connection may be dead without notice. If nothing came over it, the next request uses another
@@ -205,7 +205,7 @@ static void take_answered(struct notifier *notifier, struct target *target)
 	if (remove_files(notifier, target))
 		return;
 	if (notifier->stuck_count == 0)
-		cm_log(LOG_ERR, "cannot remove files from the queue: sending nothing more");
+		cm_log(LOG_ERR, "cannot remove files from the queue: sending stops");
 	notifier->stuck_due = notifier_now() + STUCK_EVERY;
 	grown = realloc(notifier->stuck, (notifier->stuck_count + 1) * sizeof(struct target *));
 	if (grown == NULL) {

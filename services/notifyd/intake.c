@@ -30,7 +30,7 @@ void intake_watch(struct notifier *notifier)
 		cm_log(LOG_INFO, "watching the queue");
 		notifier->unwatched = false;
 	} else if (!notifier->unwatched) {
-		cm_log(LOG_WARNING, "%s; looking for new entries every %d s instead", err.text,
+		cm_log(LOG_WARNING, "%s; checking for new entries every %d s instead", err.text,
 		       WALK_UNWATCHED / 1000);
 		notifier->unwatched = true;
 	}

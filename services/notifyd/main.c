@@ -132,7 +132,7 @@ static bool prepare(struct program *program, struct cm_error *err)
 	if (program->stats == NULL)
 		cm_log(LOG_WARNING, "no statistics: %s", stats_error.text);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
-		cm_error_set(err, "cannot initialise libcurl");
+		cm_error_set(err, "cannot initialize libcurl");
 		return false;
 	}
 	return true;

@@ -94,7 +94,7 @@ static void report(struct notifier *notifier, int64_t now)
 
 	notifier->report_due = now + REPORT_EVERY;
 	if (counts->invalid > 0)
-		cm_log(LOG_WARNING, "%" PRIu64 " files in the queue were no notifications",
+		cm_log(LOG_WARNING, "%" PRIu64 " files in the queue were not notifications",
 		       counts->invalid);
 	if (counts->sent + counts->gone + counts->failed + counts->dropped > 0)
 		cm_log(LOG_INFO,

@@ -28,17 +28,17 @@ struct queue_dir {
 static bool open_directory(struct queue_dir *dir, const char *path, struct cm_error *err)
 {
 	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-		cm_error_set_errno(err, "cannot create %s", path);
+		cm_error_set_errno(err, "%s: cannot be created", path);
 		return false;
 	}
 	dir->directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir->directory < 0) {
-		cm_error_set_errno(err, "cannot open %s", path);
+		cm_error_set_errno(err, "%s: cannot be opened", path);
 		return false;
 	}
 	/* An entry that cannot be removed would be sent again and again. */
 	if (faccessat(dir->directory, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
-		cm_error_set_errno(err, "cannot read and write %s", path);
+		cm_error_set_errno(err, "%s: cannot be read and written", path);
 		return false;
 	}
 	return true;
@@ -93,7 +93,7 @@ static void explain_watch(const struct queue_dir *dir, int error, struct cm_erro
 		reason = "this user's fs.inotify.max_user_instances are in use";
 	else if (error == ENOSPC)
 		reason = "this user's fs.inotify.max_user_watches are in use";
-	cm_error_set(err, "cannot watch %s: %s", dir->path, reason);
+	cm_error_set(err, "%s: cannot be watched: %s", dir->path, reason);
 }
 
 bool queue_dir_watch(struct queue_dir *dir, struct cm_error *err)

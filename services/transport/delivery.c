@@ -74,7 +74,7 @@ static void leave_to_smtp(struct delivery *delivery)
 {
 	if (!delivery->probe)
 		learn(delivery, ROUTE_SMTP);
-	finish(delivery, 451, "4.4.1 The peer takes no mail over HTTPS now");
+	finish(delivery, 451, "4.4.1 The peer accepts no mail over HTTPS now");
 }
 
 /* True if the peer's line may be passed on. */
@@ -184,7 +184,7 @@ static void start_post(struct delivery *delivery)
 	delivery->post = post_start(delivery->world->loop, &target,
 				    delivery->probe ? NULL : &posted, on_answer, delivery);
 	if (delivery->post == NULL)
-		finish(delivery, 451, "4.3.0 The request cannot be created");
+		finish(delivery, 451, "4.3.0 Cannot create the request");
 }
 
 static void on_addresses(void *context, const struct mx_addresses *addresses)
@@ -206,7 +206,7 @@ static void find_addresses(struct delivery *delivery)
 	delivery->question = mx_find_addresses(
 	    delivery->world->mx, delivery->hosts.name[delivery->host], on_addresses, delivery);
 	if (delivery->question == NULL)
-		finish(delivery, 451, "4.4.3 The DNS cannot be asked");
+		finish(delivery, 451, "4.4.3 Cannot query the DNS");
 }
 
 static void next_host(struct delivery *delivery)
@@ -225,10 +225,10 @@ static void on_hosts(void *context, const struct mx_hosts *hosts)
 	delivery->hosts = *hosts;
 	if (hosts->status == MX_NONE) {
 		learn(delivery, ROUTE_SMTP);
-		finish(delivery, 556, "5.1.10 The domain takes no mail");
+		finish(delivery, 556, "5.1.10 The domain accepts no mail");
 	} else if (hosts->status == MX_TROUBLE) {
 		learn(delivery, ROUTE_UNKNOWN);
-		finish(delivery, 451, "4.4.3 The DNS gave no answer");
+		finish(delivery, 451, "4.4.3 The DNS gave no reply");
 	} else {
 		find_addresses(delivery);
 	}
@@ -271,7 +271,7 @@ static void find_hosts(struct delivery *delivery)
 	delivery->question =
 	    mx_find_hosts(delivery->world->mx, delivery->domain, on_hosts, delivery);
 	if (delivery->question == NULL)
-		finish(delivery, 451, "4.4.3 The DNS cannot be asked");
+		finish(delivery, 451, "4.4.3 Cannot query the DNS");
 }
 
 struct delivery *delivery_start(struct delivery_world *world,

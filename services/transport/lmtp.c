@@ -156,7 +156,7 @@ static void on_recipient(struct session *session, const char *arguments)
 	} else if (session->recipient_count == LMTP_RECIPIENTS_MAX) {
 		reply(session, "452 4.5.3 Too many recipients");
 	} else if (session->recipient_count > 0 && strcmp(domain, session->domain) != 0) {
-		reply(session, "452 4.5.3 One domain in one message");
+		reply(session, "452 4.5.3 Only one domain in each message");
 	} else {
 		strcpy(session->domain, domain);
 		session->recipients[session->recipient_count++] = address;

@@ -120,7 +120,7 @@ static bool prepare(struct program *program, int signals, struct cm_error *err)
 	struct delivery_world *world = &program->world;
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
-		cm_error_set(err, "cannot initialise libcurl");
+		cm_error_set(err, "cannot initialize libcurl");
 		return false;
 	}
 	world->loop = loop_new();
@@ -211,7 +211,7 @@ int main(int argc, char **argv)
 	    {.name = "socket-directory",
 	     .letter = 's',
 	     .argument = "DIRECTORY",
-	     .help = "where Postfix finds the sockets\n(" DEFAULT_DIRECTORY ")",
+	     .help = "directory of the sockets for Postfix\n(" DEFAULT_DIRECTORY ")",
 	     .set = cm_option_path,
 	     .value = &program.directory},
 	    {.name = NULL},
@@ -219,7 +219,7 @@ int main(int argc, char **argv)
 	struct cm_daemon daemon = {
 	    .name = "chatmail-transport",
 	    .synopsis = "[-s DIRECTORY]",
-	    .summary = "Delivers outgoing mail over HTTPS to relays that take it.",
+	    .summary = "Delivers outgoing mail over HTTPS to relays that accept it.",
 	};
 	int status = cm_daemon_parse(&daemon, options, argc, argv);
 

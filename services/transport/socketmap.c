@@ -74,7 +74,7 @@ static bool answer_https(struct session *session, const char *domain)
 	    sizeof(path))
 		return answer(session, "NOTFOUND ");
 	if (symlink(server->lmtp_socket, path) != 0 && errno != EEXIST)
-		return answer(session, "TEMP cannot make a link to the socket");
+		return answer(session, "TEMP cannot create a link to the socket");
 	snprintf(text, sizeof(text), "OK chatmail:unix:%s", path);
 	return answer(session, text);
 }
@@ -185,7 +185,7 @@ struct socketmap_server *socketmap_server_new(struct delivery_world *world, int 
 	server->directory = strdup(options->directory);
 	server->lmtp_socket = strdup(options->lmtp_socket);
 	if (mkdir(options->directory, 0755) != 0 && errno != EEXIST)
-		cm_error_set_errno(err, "cannot make %s", options->directory);
+		cm_error_set_errno(err, "%s: cannot be created", options->directory);
 	else if (server->directory == NULL || server->lmtp_socket == NULL ||
 		 !connections_listen(&server->connections, world->loop, listener, SESSIONS_MAX,
 				     begin_session, server))

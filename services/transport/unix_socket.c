@@ -15,7 +15,7 @@ static int open_socket(void)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* A full backlog shows a listener, too. */
+/* A full backlog proves that a program listens, too. */
 static bool is_served(const struct sockaddr_un *address)
 {
 	int fd = open_socket();

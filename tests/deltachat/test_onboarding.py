@@ -117,7 +117,7 @@ def invite(relay, *options):
 
 def test_error_text_without_an_invitation(by_invitation, core):
     account = core.accounts.add_account()
-    with pytest.raises(JsonRpcError, match="This relay is by invitation only. Open the invitation link that you were given, or ask the operator for one."):
+    with pytest.raises(JsonRpcError, match="This relay is by invitation only. Open the invitation link that you received, or ask the operator for one."):
         account.add_transport_from_qr(f"dcaccount:https://{DOMAIN}/new")
     with pytest.raises(JsonRpcError) as refused:
         account.add_transport_from_qr(f"dcaccount:{DOMAIN}")

@@ -173,10 +173,10 @@ def test_json_contains_the_structure(check):
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ([], "--direction, --from and --to are needed"),
-        ([*OUT], "one FILE is needed"),
+        ([], "--direction, --from and --to are required"),
+        ([*OUT], "one FILE is required"),
         ([*OUT, "a", "b"], "unexpected argument: b"),
-        ([*OUT[2:], "-"], "--direction, --from and --to are needed"),
+        ([*OUT[2:], "-"], "--direction, --from and --to are required"),
         (["--direction", "up", "-"], "--direction up: not in or out"),
         ([*OUT, "--nonsense", "-"], "nonsense"),
         ([*OUT, "/nonexistent/file"], "/nonexistent/file: No such file"),

@@ -126,7 +126,7 @@ def test_wrong_template_writes_nothing(root, tmp_path):
     (copy / "postfix" / "tls_policy").write_text("{{mail_domian}}\n")
     done = apply(root, templates=copy)
     assert done.returncode == 2
-    assert "tls_policy:1: there is no setting mail_domian" in done.stderr
+    assert "tls_policy:1: unknown setting mail_domian" in done.stderr
     assert not (root / "etc/postfix").exists()
 
 

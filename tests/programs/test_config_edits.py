@@ -135,7 +135,7 @@ def test_existing_file_is_kept_beside(machine):
     assert main.read_text() == "# Debian's\ncompatibility_level = 3.6\n"
     assert not old.exists()
     assert not machine.path("/etc/dovecot/dovecot.conf").exists()
-    assert "no change to roll back" in machine.config("rollback").stderr
+    assert "no change to undo" in machine.config("rollback").stderr
 
 
 def test_removed_file_is_not_created_again(machine):
@@ -234,7 +234,7 @@ def test_history_is_bounded(machine):
     for size in range(13, 3, -1):
         assert machine.config("rollback", "--no-check").returncode == 0
         assert f"limit = {size}000000\n" in machine.path(MAIN).read_text()
-    assert "no change to roll back" in machine.config("rollback").stderr
+    assert "no change to undo" in machine.config("rollback").stderr
 
 
 def test_diff(machine):
@@ -299,7 +299,7 @@ def test_without_diffutils(machine, tmp_path):
     # /usr/sbin is appended to PATH, and does not contain diff3.
     done = machine.config("apply", "--no-check", env={"PATH": str(programs)})
     assert done.returncode == 2
-    assert "diff3 is not installed: it is in the package diffutils" in done.stderr
+    assert "diff3: not installed: it is in the package diffutils" in done.stderr
 
 
 def test_two_runs_at_once(machine):

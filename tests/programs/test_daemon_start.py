@@ -102,8 +102,8 @@ def test_wrong_command_lines(daemon, arguments, complaint):
     "options, complaint",
     [
         (["-c", "/nonexistent/chatmail.ini"], "/nonexistent/chatmail.ini"),
-        (["-p", "/nonexistent/pid"], "cannot open /nonexistent/pid"),
-        (["-u", "no-such-user"], "there is no user no-such-user"),
+        (["-p", "/nonexistent/pid"], "/nonexistent/pid: cannot be opened"),
+        (["-u", "no-such-user"], "user no-such-user: does not exist"),
     ],
 )
 def test_start_failures(daemon, foreground, options, complaint):
@@ -130,7 +130,7 @@ def test_background_start(daemon):
     # a second instance is refused, and disturbs nothing
     again = daemon.run("-c", daemon.ini, "-p", daemon.pid_file)
     assert again.returncode == 1
-    assert "is already running" in again.stderr
+    assert "the program is already running" in again.stderr
     assert int(daemon.pid_file.read_text()) == pid
 
 
@@ -185,7 +185,7 @@ def test_becomes_an_ordinary_user(daemon):
 
 def test_the_sandbox_is_closed(daemon):
     """The kernel reports the limits of the running program, which runs as an ordinary user as
-    services do. tests/unit/common/sandbox/test_sandbox.c shows what the limits prevent."""
+    services do. tests/unit/common/daemon/test_sandbox.c shows what the limits prevent."""
     for place in (daemon.directory, daemon.directory / "mail"):
         os.chown(place, pwd.getpwnam("nobody").pw_uid, -1)
     # Only root can enter pytest's directories.

@@ -87,7 +87,7 @@ CASES = {
     ),
     "twice-dkim": (
         change(r"^(opendkim._domainkey\.twice-dkim\.test)\.", r"\1.twice-dkim.test."),
-        "missing", "TXT", "opendkim._domainkey.", True, "take the domain off",
+        "missing", "TXT", "opendkim._domainkey.", True, "remove the domain from",
     ),
     "no-spf": (without("v=spf1"), "missing", "TXT", "", True, "add: .*v=spf1"),
     "other-spf": (change("v=spf1 a ", "v=spf1 ip4:192.0.2.9 "), "wrong", "TXT", "", True, "may not"),

@@ -192,7 +192,7 @@ def test_own_chatmail_ini_stays(machine):
 
 def test_machine_without_upstreams_relay_is_refused(tmp_path):
     done = migrate(tmp_path, "--yes", check=False)
-    assert done.returncode == 1 and "cmdeploy did not make this machine" in done.stderr
+    assert done.returncode == 1 and "cmdeploy did not configure this machine" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -138,7 +138,7 @@ def test_second_instance_with_the_same_pid_file_is_refused(stopped, tmp_path):
     result = subprocess.run(
         stopped.command("-p", tmp_path / "pid"), capture_output=True, text=True, timeout=60
     )
-    assert result.returncode == 1 and "is already running" in result.stderr
+    assert result.returncode == 1 and "the program is already running" in result.stderr
     assert send(stopped)[0] == 250
 
 

@@ -144,7 +144,7 @@ def refused(web, status, *words, target="/new"):
 
 
 def test_closed(make_web):
-    refused(make_web(registration="closed"), 403, "does not take new accounts")
+    refused(make_web(registration="closed"), 403, "does not accept new accounts")
 
 
 def test_by_invitation_only(make_web):

@@ -266,7 +266,7 @@ def test_invalid_files_are_removed_without_a_request(make_notifyd, push_server, 
     notifyd.stop()
     assert backend.tokens() == ["openpgp:good"]
     assert secret.read_text() == good
-    assert f"{count} files in the queue were no notifications" in notifyd.log()
+    assert f"{count} files in the queue were not notifications" in notifyd.log()
 
 
 def test_bounds_of_file_size_name_and_token(notifyd, backend):

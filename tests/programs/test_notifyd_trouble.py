@@ -197,7 +197,7 @@ def test_nothing_is_sent_while_files_cannot_be_removed(open_notifyd, backend):
     # nor after a restart
     assert notifyd.stop() == 0
     notifyd.start(user="nobody")
-    eventually(lambda: "cannot read and write" in notifyd.log())
+    eventually(lambda: "cannot be read and written" in notifyd.log())
     assert notifyd.stop() == 0
     assert backend.tokens() == ["openpgp:first"]
 

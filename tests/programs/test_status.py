@@ -156,7 +156,7 @@ def test_disk(place):
     assert (disk["inodes_free"] is None) == (space.f_files == 0)
     place.mail.rmdir()
     assert place.json()["disk"] == {"free": None, "size": None, "inodes_free": None}
-    assert f"{place.mail} cannot be looked at" in place.run().stdout
+    assert f"{place.mail} cannot be examined" in place.run().stdout
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a namespace of processes")

@@ -213,7 +213,7 @@ def test_the_end_of_data_is_found_across_reads(transport, world, split):
         ("down.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
         ("null.test", "556 5.1.10 The domain takes no mail"),
         ("nowhere.test", "556 5.1.10 The domain takes no mail"),
-        ("silent.test", "451 4.4.3 The DNS gave no answer"),
+        ("silent.test", "451 4.4.3 The DNS gave no reply"),
         ("backup.test", "250 2.0.0 Accepted over HTTPS"),
         ("_self.test", "250 2.0.0 Accepted over HTTPS"),
         ("[127.0.0.1]", "250 2.0.0 Accepted over HTTPS"),

@@ -106,7 +106,7 @@ def test_nocreate_stops_new_accounts_only(relay):
     flag = relay.path("/etc/chatmail-nocreate")
     flag.touch()
     try:
-        assert_no_account(relay, new, "does not take new accounts")
+        assert_no_account(relay, new, "does not accept new accounts")
         assert login_error(relay, existing) is None
     finally:
         flag.unlink()
@@ -114,7 +114,7 @@ def test_nocreate_stops_new_accounts_only(relay):
 
 
 @pytest.mark.parametrize(
-    "mode, words", [("closed", "does not take new accounts"), ("invite", "by invitation only")]
+    "mode, words", [("closed", "does not accept new accounts"), ("invite", "by invitation only")]
 )
 def test_registration_modes(make_relay, mode, words):
     relay = make_relay(ini={"registration": "open"}, without=["notifyd", "httpd"])

@@ -8,13 +8,13 @@ import pytest
 
 WITHOUT = ["notifyd", "httpd"]
 
-CLOSED = "This relay does not take new accounts."
+CLOSED = "This relay does not accept new accounts."
 INVITE = "This relay is by invitation only."
-NAME = "This relay does not take accounts with such a name."
+NAME = "This relay does not accept accounts with such a name."
 SHORT = "This password is too short or too long for a new account on this relay."
 LOAD = "This relay is too busy for new accounts now. Please try again in a few minutes."
 DISK = "This relay has no room for new accounts now."
-RATE = "Too many new accounts were made from your network or on this relay."
+RATE = "Too many new accounts were created from your network or on this relay."
 TROUBLE = "This relay has a fault"
 
 

@@ -66,7 +66,7 @@ def test_list_and_show_accounts(relay, sender):
 @pytest.mark.parametrize(
     "address, status, text",
     [
-        ("nobody001", 1, "there is no such account"),
+        ("nobody001", 1, "no such account"),
         ("x@elsewhere.test", 2, "not an address of this relay"),
         ("../x", 2, "not an address"),
     ],

@@ -235,7 +235,7 @@ def test_invalid_moves_are_refused(cluster):
     assert done.returncode != 0
     backend = next(iter(cluster.backends.values()))
     done = backend.inside("chatmailctl", "user", "move", account.address, "10.0.0.11", check=False)
-    assert done.returncode != 0 and "this is no front" in done.stderr
+    assert done.returncode != 0 and "this is not a front" in done.stderr
 
 
 def test_a_failed_move_changes_nothing(cluster):

@@ -129,7 +129,7 @@ def mailboxes_of_root(world):
     at_root(world.relay, f"chown vmail: /home/vmail/mail/{DOMAIN}")
 
 
-@fault("accounts", "there is no user vmail", "adduser --system")
+@fault("accounts", "user vmail: does not exist", "adduser --system")
 def no_user(world):
     with edited(world.relay, "/etc/passwd", ("vmail:x:", "vmail-away:x:")):
         yield
@@ -224,7 +224,7 @@ def no_socket_for_delivery(world):
     world.relay.restart_service("dovecot")
 
 
-@fault("imaps", "the chatmail driver does not decide about logins", "restart dovecot")
+@fault("imaps", "logins are not decided by the chatmail driver", "restart dovecot")
 def dovecot_without_the_driver(world):
     series = world.relay.stages.dovecot.series
     changes = {
@@ -290,7 +290,7 @@ def key_of_another_certificate(world):
         yield
 
 
-@fault("certificate", "its authority is no public one", "whole chain")
+@fault("certificate", "its authority is not a public one", "whole chain")
 def certificate_of_an_unknown_authority(world):
     place = world.directory / "unknown-ca"
     authority = Authority(place) if not place.exists() else None

@@ -145,13 +145,13 @@ def test_missing_record_is_rejected(milter, dns, rsa, selector):
 @pytest.mark.parametrize("code", ["SERVFAIL", "REFUSED", "FORMERR", "NOTIMP"])
 def test_dns_failure_is_temporary(milter, dns, rsa, selector, code):
     dns.code(name_of(selector), code)
-    expect(milter, sign(encrypted(), rsa, selector), LATER, "the DNS does not answer now")
+    expect(milter, sign(encrypted(), rsa, selector), LATER, "the DNS does not reply now")
 
 
 def test_alias_loop_is_temporary(milter, dns, rsa, selector):
     dns.cname(name_of(selector), f"{selector}.loop.test")
     dns.cname(f"{selector}.loop.test", name_of(selector))
-    expect(milter, sign(encrypted(), rsa, selector), LATER, "the DNS does not answer now")
+    expect(milter, sign(encrypted(), rsa, selector), LATER, "the DNS does not reply now")
 
 
 def test_late_dns_reply_is_used(milter, dns, rsa, selector):
@@ -167,7 +167,7 @@ def test_silent_dns_is_temporary(milter, dns, rsa, selector):
     never = threading.Event()
     dns.wait(name_of(selector), never)
     try:
-        expect(milter, sign(encrypted(), rsa, selector), LATER, "the DNS does not answer now")
+        expect(milter, sign(encrypted(), rsa, selector), LATER, "the DNS does not reply now")
     finally:
         never.set()
 
@@ -179,7 +179,7 @@ def test_dns_recovers(tmp_path, rsa, selectors):
         server.txt(name_of(name), record(rsa))
     with MilterDaemon(tmp_path, resolver=server.resolver) as milter:
         milter.account(RECIPIENT)
-        expect(milter, sign(encrypted(), rsa, names[0]), LATER, "the DNS does not answer now")
+        expect(milter, sign(encrypted(), rsa, names[0]), LATER, "the DNS does not reply now")
         # Messages that need no key are decided meanwhile.
         altered = with_preamble(sign(encrypted(), rsa, names[1]))
         expect(milter, altered, INVALID, "the body is not the one that was signed")

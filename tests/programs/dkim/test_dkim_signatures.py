@@ -329,7 +329,7 @@ def test_temporary_failure_outweighs_invalid_signature(milter, dns, rsa, selecto
     message = encrypted()
     for first, second in ((wrong, later), (later, wrong)):
         signed = sign(message, rsa, first)[: -len(message)] + sign(message, rsa, second)
-        expect(milter, signed, LATER, "the DNS does not answer now")
+        expect(milter, signed, LATER, "the DNS does not reply now")
 
 
 def test_valid_signature_outweighs_temporary_failure(milter, dns, rsa, selectors):

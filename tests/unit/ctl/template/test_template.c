@@ -75,11 +75,11 @@ static void test_wrong(void **state)
 	static const struct {
 		const char *template, *error;
 	} cases[] = {
-	    {"a\n{{nothing}}\n", "t:2: there is no setting nothing"},
-	    {"{{}}\n", "t:1: there is no setting "},
-	    {"{{ domain }}\n", "t:1: there is no setting  domain "},
+	    {"a\n{{nothing}}\n", "t:2: unknown setting nothing"},
+	    {"{{}}\n", "t:1: unknown setting "},
+	    {"{{ domain }}\n", "t:1: unknown setting  domain "},
 	    {"{{domain\n}}\n", "t:1: {{ without }}"},
-	    {"%if nothing\n%end\n", "t:1: there is no setting nothing"},
+	    {"%if nothing\n%end\n", "t:1: unknown setting nothing"},
 	    {"%if yes\n\n%if no\n%end\n", "t:1: this %if has no %end"},
 	    {"%end\n", "t:1: %end without %if"},
 	    {"%else\n", "t:1: %else without %if"},
@@ -110,7 +110,7 @@ static void test_long_name(void **state)
 	memcpy(text, "{{", 2);
 	memcpy(text + 100, "}}", 3);
 	assert_null(cm_template_render("t", text, value, NULL, &err));
-	assert_memory_equal(err.text, "t:1: there is no setting aaaa", 29);
+	assert_memory_equal(err.text, "t:1: unknown setting aaaa", 25);
 }
 
 int main(void)

@@ -39,7 +39,7 @@ static void test_computed(void **state)
 	test_write_text(*state, "secret", "\n");
 	assert_int_equal(cm_turn_credentials(config, NOW, &value, &err), CM_TURN_TROUBLE);
 	assert_null(value);
-	assert_non_null(strstr(err.text, "is empty"));
+	assert_non_null(strstr(err.text, "secret: empty"));
 	cm_config_free(&config);
 
 	config = config_with(*state, "turn_secret_file", "absent");
