@@ -1,10 +1,10 @@
 /*
- * resolver - TXT records, asked through libunbound without blocking others
+ * resolver - TXT records, queried through libunbound without blocking others
  *
- * libunbound resolves in a thread of its own (ub_ctx_async) and signals by a descriptor that
- * answers wait; our thread lets it call back. The asker and the call-back share a question: the
- * last one to release it frees it. A question is not cancelled when its asker leaves, because
- * libunbound would work on it anyway; it counts until its answer comes.
+ * libunbound resolves in its own thread (ub_ctx_async) and signals replies by a descriptor; our
+ * thread then runs its call-backs. The caller and the call-back share a question: the last one to
+ * release it frees it. A question is not cancelled when its caller leaves, because libunbound
+ * would process it anyway; it counts until its reply arrives.
  */
 #include "resolver.h"
 
@@ -38,35 +38,35 @@ struct cm_question {
 	struct cm_question *previous, *next; /* under way */
 	const char *zone;                    /* the end of name */
 	uint64_t client;                     /* 0: not counted */
-	bool first;                          /* no other question for the name was under way */
+	bool first;                          /* no other question for the name was in progress */
 
 	pthread_mutex_t lock;
 	pthread_cond_t answered_signal;
 	bool answered;
-	bool abandoned; /* the asker has left: the call-back frees */
+	bool abandoned; /* the caller has left: the call-back frees it */
 	struct cm_dns_answer answer;
 	char name[];
 };
 
-/* What differs from libunbound's defaults, and why. */
+/* Differences from libunbound's defaults, with reasons. */
 static const struct {
 	const char *name;
 	const char *value;
 } options[] = {
-    {"module-config:", "iterator"},      /* the resolver that we ask validates */
-    {"num-queries-per-thread:", "4096"}, /* slow servers must not displace questions to others */
-    {"outgoing-range:", "1024"},         /* likewise: questions pending at a time */
+    {"module-config:", "iterator"},      /* the resolver that we query validates */
+    {"num-queries-per-thread:", "4096"}, /* slow servers must not displace queries to others */
+    {"outgoing-range:", "1024"},         /* likewise: queries pending at a time */
     {"outgoing-num-tcp:", "32"},         /* keys of 4096 bits do not fit into small packets */
     {"msg-cache-size:", "8m"},           /* the keys of every peer */
     {"rrset-cache-size:", "16m"},
-    /* Do not remember that a name server was silent. The only server asked is the relay's resolver,
-       which is silent about names whose own servers are. If libunbound marked it as down, it would
-       ask it one question at a time, about any name. */
+    /* Do not remember that a name server was silent. The only server queried is the relay's
+       resolver, which is silent about names whose own servers are. If libunbound marked it as
+       down, it would send it only one query at a time, for any name. */
     {"infra-host-ttl:", "0"},
     {"infra-keep-probing:", "yes"},
-    /* A key that was just published works at once, even if an earlier look-up found none. */
+    /* A new key works at once, even if an earlier lookup found none. */
     {"cache-max-negative-ttl:", "0"},
-    {"unblock-lan-zones:", "yes"}, /* libunbound answers no names by itself */
+    {"unblock-lan-zones:", "yes"}, /* libunbound itself answers no names */
     {"local-zone:", "test. transparent"},
     {"local-zone:", "invalid. transparent"},
 };
@@ -90,8 +90,8 @@ static const char *zone_of(const char *name)
 	return zone;
 }
 
-/* Registers the question, unless too many are pending. libunbound merges questions for the same
- * name, so they count once. */
+/* Registers the question, unless too many are pending. libunbound merges questions for the
+   same name, so they count once. */
 static bool enter(struct cm_resolver *resolver, struct cm_question *question)
 {
 	unsigned int of_all = 0, of_zone = 0, of_client = 0;
@@ -187,7 +187,7 @@ static bool configure(struct ub_ctx *context, const char *server, struct cm_erro
 {
 	int error;
 
-	/* It would print the names that it looks up to standard error. */
+	/* libunbound would print the names that it looks up to standard error. */
 	ub_ctx_debugout(context, NULL);
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		error = ub_ctx_set_option(context, options[i].name, options[i].value);

@@ -45,7 +45,7 @@ struct field {
 
 struct cm_signature {
 	const struct cm_signer *signer;
-	const char *failed; /* why, or NULL */
+	const char *failed; /* the reason, or NULL */
 	struct field *fields;
 	size_t field_count, field_size, bytes;
 	struct cm_dkim_body body;
@@ -216,7 +216,7 @@ void cm_signature_body(struct cm_signature *signature, const void *data, size_t 
 		cm_line_limit_add(&signature->limit, data, length);
 }
 
-/* Appends a word of the field, on a line of its own if it does not fit any more. */
+/* Appends a word of the field, on a new line if it does not fit. */
 static void put(FILE *stream, size_t *column, const char *text, size_t length)
 {
 	if (*column + length > FOLD_COLUMN) {
@@ -264,7 +264,7 @@ static void put_names(FILE *stream, size_t *column, const struct cm_signature *s
 	}
 }
 
-/* The field up to and with "b=". The caller frees it; NULL if out of memory. */
+/* The field up to and including "b=". The caller frees it; NULL if out of memory. */
 static char *make_unsigned(const struct cm_signature *signature, const struct cm_signing_key *key,
 			   const unsigned char body_hash[CM_DKIM_HASH_SIZE], time_t now,
 			   size_t *column_r)
@@ -293,7 +293,7 @@ static char *make_unsigned(const struct cm_signature *signature, const struct cm
 	return NULL;
 }
 
-/* RFC 6376 5.4.2: of fields with one name the last one first. */
+/* RFC 6376 5.4.2: of several fields with one name, the last one first. */
 static bool hash_header(const struct cm_signature *signature, const char *own,
 			unsigned char digest_r[CM_DKIM_HASH_SIZE])
 {

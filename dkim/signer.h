@@ -19,14 +19,14 @@
 #include "error.h"
 #include "signing_key.h"
 
-/* Postfix's smtp_line_length_limit, in bytes without the line's end (RFC 5321 4.5.3.1.6). */
+/* Postfix's smtp_line_length_limit, in bytes without the line end (RFC 5321 4.5.3.1.6). */
 #define CM_SIGNER_LINE_MAX 998
 
 /* The keys and the domain; immutable, so any number of threads may use it. */
 struct cm_signer;
 
-/* Where systemd's LoadCredential=dkim:DIRECTORY puts the files of a directory: below the one that
-   the variable names, with the prefix. */
+/* The place of the files from systemd's LoadCredential=dkim:DIRECTORY: below the directory in
+   this variable, with this prefix. */
 #define CM_SIGNER_CREDENTIALS       "CREDENTIALS_DIRECTORY"
 #define CM_SIGNER_CREDENTIAL_PREFIX "dkim_"
 
@@ -38,7 +38,7 @@ struct cm_signer *cm_signer_new(const char *directory, const char *selector, con
 struct cm_signer *cm_signer_share(struct cm_signer *signer);
 void cm_signer_free(struct cm_signer **signer);
 
-/* True if it was made from these three. */
+/* True if it was made from these three values. */
 bool cm_signer_is_of(const struct cm_signer *signer, const char *directory, const char *selector,
 		     const char *domain);
 
@@ -52,15 +52,15 @@ struct cm_signature;
 struct cm_signature *cm_signature_begin(const struct cm_signer *signer);
 void cm_signature_free(struct cm_signature **signature);
 
-/* name and value as they leave: value without the line's end, leading space kept,
-   folds as LF or CRLF. */
+/* name and value as they leave: value without the line end, leading space kept, folds as LF or
+   CRLF. */
 void cm_signature_header(struct cm_signature *signature, const char *name, const char *value);
 void cm_signature_body(struct cm_signature *signature, const void *data, size_t length);
 
 /* Signs. False with err filled if this or an earlier call failed. */
 bool cm_signature_end(struct cm_signature *signature, time_t now, struct cm_error *err);
 
-/* After cm_signature_end(): how many DKIM-Signature fields there are, and the value of one of them:
+/* After cm_signature_end(): the number of DKIM-Signature fields, and the value of one of them,
    with its leading space, folded by LF and TAB. */
 size_t cm_signature_count(const struct cm_signature *signature);
 const char *cm_signature_value(const struct cm_signature *signature, size_t number);

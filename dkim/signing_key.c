@@ -27,8 +27,8 @@
 
 static void start_secure_heap(void)
 {
-	/* If it is not available (the process may lock no memory), OpenSSL uses ordinary memory,
-	 * and wipes it. */
+	/* If it is not available (the process may lock no memory), OpenSSL uses ordinary
+	   memory, and wipes it. */
 	(void)CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_BLOCK);
 }
 
@@ -78,7 +78,7 @@ static EVP_PKEY *parse_key(const char *text, size_t length)
 	return key;
 }
 
-/* NULL, or why the key cannot sign. */
+/* NULL, or the reason why the key cannot sign. */
 static const char *check_key(struct cm_signing_key *key)
 {
 	int bits;
@@ -177,7 +177,8 @@ void cm_signing_keys_free(struct cm_signing_keys *keys)
 		EVP_PKEY_free(keys->key[--keys->count].key);
 }
 
-/* RFC 6376 3.6.1, in the form of its erratum 3758, which is in use; RFC 8463 4.2: the bare key. */
+/* RFC 6376 3.6.1, in the form of its erratum 3758, which is in use; RFC 8463 4.2: the bare
+   key. */
 char *cm_signing_key_record(const struct cm_signing_key *key)
 {
 	bool rsa = key->algorithm == CM_DKIM_RSA_SHA256;

@@ -1,9 +1,10 @@
 /*
  * signing_key - the private keys that sign outgoing mail (RFC 6376, RFC 8463)
  *
- * One RSA key and one Ed25519 key at most, each with its selector. They live in OpenSSL's secure
- * heap: locked, in no core dump, wiped when they are freed. Only what OpenSSL derives from an RSA
- * key to sign faster is in ordinary memory, wiped too.
+ * One RSA key and one Ed25519 key at most, each with its selector. They are in OpenSSL's secure
+ * heap, which is locked and excluded from core dumps, and are wiped when they are freed. Only the
+ * values that OpenSSL derives from an RSA key to sign faster are in ordinary memory; they are
+ * wiped, too.
  */
 #ifndef CM_SIGNING_KEY_H
 #define CM_SIGNING_KEY_H
@@ -18,7 +19,7 @@
 
 #define CM_SIGNING_KEYS_MAX 2
 
-/* RFC 8301 3.2: signers use 1024 bits at least, and verifiers need not take more than 4096. */
+/* RFC 8301 3.2: signers use at least 1024 bits, and verifiers need not accept more than 4096. */
 #define CM_SIGNING_RSA_BITS_MIN 1024
 #define CM_SIGNING_RSA_BITS_MAX 4096
 
@@ -36,9 +37,9 @@ struct cm_signing_keys {
 	size_t count;
 };
 
-/* Reads <directory>/<selector>.private and <selector>-ed25519.private, PEM without a password; one
-   of them may be missing. prefix stands before both names. False with err filled, naming the file,
-   if there is no key or one is unusable. */
+/* Reads <directory>/<selector>.private and <selector>-ed25519.private, PEM without a password;
+   one of them may be missing. prefix precedes both names. False with err filled, naming the
+   file, if there is no key or one is unusable. */
 bool cm_signing_keys_read(const char *directory, const char *prefix, const char *selector,
 			  struct cm_signing_keys *keys_r, struct cm_error *err);
 void cm_signing_keys_free(struct cm_signing_keys *keys);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A list of more tags is refused; RFC 6376 and its extensions define fewer than half as many. */
+/* A list of more tags is refused; RFC 6376 and its extensions define less than half as many. */
 #define CM_TAG_LIST_MAX 32
 
 struct cm_tag {
@@ -34,13 +34,14 @@ bool cm_tag_list_parse(const char *text, size_t length, struct cm_tag_list *list
 /* The tag of that name, or NULL. */
 const struct cm_tag *cm_tag_list_find(const struct cm_tag_list *list, const char *name);
 
-/* True if the value is the word, ASCII case ignored (literals of RFC 5234 have none). */
+/* True if the value is the word, ASCII case ignored (literals of RFC 5234 are
+   case-insensitive). */
 bool cm_tag_is(const struct cm_tag *tag, const char *word);
 
-/* True if one of the words that ':' separates is the word, as in h= and s= of a key. */
+/* True if the word is one of those separated by ':', as in h= and s= of a key. */
 bool cm_tag_has_word(const struct cm_tag *tag, const char *word);
 
-/* The next word of a ':' list, white space around it removed: starts with *position = 0, false
+/* The next word of a ':' list, without white space around it: starts with *position = 0, false
    after the last. A word may be empty. */
 bool cm_tag_next_word(const struct cm_tag *tag, size_t *position, const char **word_r,
 		      size_t *length_r);

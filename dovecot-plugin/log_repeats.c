@@ -11,12 +11,12 @@
 
 #define INTERVAL 60 /* seconds */
 
-/* What each session says that finds no inotify instance. */
+/* Lines of each session that gets no inotify instance. */
 static const char *const lines[] = {
     "Inotify instance limit",
 };
 
-/* A file of run_dir, whose time is that of the last line. */
+/* A file in run_dir, whose modification time is that of the last line. */
 static bool was_logged(const char *run_dir, unsigned int number)
 {
 	const char *path = t_strdup_printf("%s/logged.%u", run_dir, number);

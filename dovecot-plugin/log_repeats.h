@@ -1,5 +1,5 @@
 /*
- * log_repeats - lines of Dovecot's that every one of many processes would log
+ * log_repeats - suppress lines that each of many processes would log
  */
 #ifndef CM_LOG_REPEATS_H
 #define CM_LOG_REPEATS_H
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* True if text is such a line and any process has logged it within the last minute. If run_dir
-   cannot be written, no line is held back. */
+   cannot be written, no line is suppressed. */
 bool cm_log_repeats(const char *text);
 
 #endif

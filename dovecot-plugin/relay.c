@@ -57,8 +57,8 @@ const struct cm_config *cm_relay_config(void)
 		return relay_config;
 	if (path == NULL || *path == '\0')
 		path = CM_CONFIG_DEFAULT_PATH;
-	/* chatmailctl and the daemons report unknown keys at their start: here it would happen at
-	 * every login. */
+	/* chatmailctl and the daemons report unknown keys when they start; here they would be
+	   reported at every login. */
 	relay_config = cm_config_load(path, NULL, NULL, &err);
 	if (relay_config == NULL)
 		e_error(cm_relay_event(), "%s", err.text);
@@ -91,7 +91,7 @@ struct cm_limits *cm_relay_limits(void)
 	return relay_limits;
 }
 
-/* '%' would be expanded in the mail location, and no relay ever made such an account. */
+/* '%' would be expanded in the mail location; no relay ever created such an account. */
 bool cm_relay_address(const struct cm_config *config, const char *text,
 		      struct cm_address *address_r)
 {

@@ -18,12 +18,12 @@
 
 struct event;
 
-/* The event for log lines about the relay, and about accounts where Dovecot's own event would name
- * them. Owned by this module. */
+/* The event for log lines about the relay, and about accounts where Dovecot's own event would
+   contain their names. Owned by this module. */
 struct event *cm_relay_event(void);
 
-/* chatmail.ini, from CM_CONFIG_ENVIRONMENT or else the default path. NULL: it cannot be read, which
-   is logged. Owned by this module. */
+/* chatmail.ini, from CM_CONFIG_ENVIRONMENT or the default path. NULL if it cannot be read,
+   which is logged. Owned by this module. */
 const struct cm_config *cm_relay_config(void);
 
 /* NULL: nothing is counted. */

@@ -2,7 +2,7 @@
 
 bool cm_header_changes_apply(SMFICTX *context, const struct cm_header_rewrite *rewrite)
 {
-	/* Starts at the last one: deleting a field does not renumber those before it. */
+	/* Starts with the last one: deleting a field does not renumber those before it. */
 	for (size_t i = rewrite->count; i-- > 0;) {
 		const struct cm_rewritten_field *field = &rewrite->field[i];
 

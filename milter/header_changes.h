@@ -1,5 +1,5 @@
 /*
- * header_changes - asks the mail server to change the header of a message
+ * header_changes - request changes of a message's header from the mail server
  */
 #ifndef CM_HEADER_CHANGES_H
 #define CM_HEADER_CHANGES_H
@@ -10,8 +10,8 @@
 
 #include "header_rewrite.h"
 
-/* At the end of the message (smfi_chgheader(3)). False if the mail server rejected a change: then
- * the message must not pass. */
+/* At the end of the message (smfi_chgheader(3)). False if the mail server rejected a change:
+   then the message must not pass. */
 bool cm_header_changes_apply(SMFICTX *context, const struct cm_header_rewrite *rewrite);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * listener - the socket that Postfix connects to, and libmilter's loop behind it
+ * listener - the socket to which Postfix connects, and libmilter's loop
  */
 #include "listener.h"
 
@@ -29,9 +29,9 @@ static const char *unix_path; /* NULL: an Internet socket */
 static struct cm_worker_wakeup_address own_address;
 static void (*tell_end)(void);
 
-/* Replaces the C library's function, which only libmilter's signal thread calls.
- * That the main thread never blocks a signal is not enough: pthread_create() blocks all of them for
- * a moment, and the kernel passes over a thread that has not yet run for its last one. */
+/* Replaces the C library's function, which only libmilter's signal thread calls. It is not
+   enough that the main thread never blocks a signal: pthread_create() blocks all of them for a
+   moment, and the kernel skips a thread that has not run yet since its last signal. */
 int sigwait(const sigset_t *set, int *number_r)
 {
 	(void)set;
@@ -64,8 +64,8 @@ static bool find_unix_address(struct cm_error *err)
 	return true;
 }
 
-/* The socket as libmilter gets it. With musl libmilter resolves names to IPv4 only, so it gets a
- * numeric address in brackets. */
+/* The socket in libmilter's form. With musl libmilter resolves names to IPv4 only, so it gets
+   a numeric address in brackets. */
 static char libmilter_socket[sizeof("inet6:65535@[]") + INET6_ADDRSTRLEN];
 
 static bool name_for_libmilter(struct cm_error *err)
@@ -83,8 +83,8 @@ static bool name_for_libmilter(struct cm_error *err)
 	return true;
 }
 
-/* socket is inet:PORT, inet:PORT@HOST or inet:PORT@[HOST], or the same with inet6; without a host
- * it listens at every address of the machine, loopback included. */
+/* socket is inet:PORT, inet:PORT@HOST or inet:PORT@[HOST], or the same with inet6; without a
+   host it listens on every address of the machine, including loopback. */
 static bool find_internet_address(const char *socket, struct cm_error *err)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
@@ -152,8 +152,8 @@ static bool give_socket(const struct cm_listener_options *options, struct cm_err
 	/* A sandbox may forbid even a call that changes nothing. */
 	if (uid == (uid_t)-1 && gid == (gid_t)-1)
 		return true;
-	/* The directory may be the user's own: its entry may be a link to a file of root's by now.
-	 */
+	/* The directory may belong to the user, who may have replaced the name by a link to a
+	   file of root's. */
 	if (lchown(unix_path, uid, gid) != 0) {
 		cm_error_set_errno(err, "%s: cannot set the owner", unix_path);
 		return false;

@@ -1,5 +1,5 @@
 /*
- * chatmail-milter - Postfix asks this program about every message
+ * chatmail-milter - the milter to which Postfix passes every message
  *
  * Start, signals and end; session.c handles the messages.
  */
@@ -26,8 +26,8 @@
 
 #define DEFAULT_SOCKET CM_RUN_DIR "/milter.sock"
 
-/* Interval of the checks that libmilter still answers, unless the service manager asks for a
- * shorter one; and how many checks in a row may fail. */
+/* Interval of the checks that libmilter still replies, unless the service manager requests a
+   shorter one; and the number of checks in a row that may fail. */
 #define CHECK_MILLISECONDS 10000
 #define CHECK_FAILURES     3
 
@@ -63,7 +63,7 @@ static bool set_mode(const struct cm_option *option, const char *text, struct cm
 	return false;
 }
 
-/* Returns -1 to go on, else the exit status. */
+/* Returns -1 to continue, otherwise the exit status. */
 static int parse(struct program *program, int argc, char **argv)
 {
 	const struct cm_option options[] = {
@@ -124,8 +124,8 @@ static void reload(const struct program *program)
 }
 
 /* Waits for the messages in progress. False if some are left. libmilter sends a message's last
- * reply after the callback has returned, without any notice: hence the grace period after the last
- * message. */
+   reply after the callback has returned, without notice: hence the grace period after the last
+   message. */
 static bool finish_messages(const struct program *program)
 {
 	cm_runtime_stop();
@@ -161,7 +161,8 @@ static void watch_descriptors(void)
 	logged = near;
 }
 
-/* Serves until a signal ends the program, which is returned, or libmilter does not answer: 0. */
+/* Serves until a signal ends the program (returns the signal), or libmilter does not reply
+   (returns 0). */
 static int wait_for_end(const struct program *program)
 {
 	bool selects = cm_self_check_selects();
@@ -234,7 +235,7 @@ static bool confine(const struct program *program, struct cm_error *err)
 	cm_sandbox_allow_parent(&sandbox, cm_listener_path(program->listener.socket),
 				CM_SANDBOX_WRITE);
 	cm_sandbox_allow_top(&sandbox, config->mailboxes_dir, CM_SANDBOX_READ);
-	/* A changed key is read again if we may. */
+	/* Allows a changed key to be read again, if its mode permits that. */
 	cm_sandbox_allow(&sandbox, config->dkim_keys_dir, CM_SANDBOX_READ);
 	cm_sandbox_allow(&sandbox, getenv(CM_SIGNER_CREDENTIALS), CM_SANDBOX_READ);
 	good = cm_sandbox_enter(&sandbox, err);

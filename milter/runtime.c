@@ -1,5 +1,5 @@
 /*
- * runtime - the configuration, policy, resolver and DKIM key in force, shared by messages
+ * runtime - the current configuration, policy, resolver and DKIM key, shared by messages
  */
 #include "runtime.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A resolver is kept as long as new configurations name the same one. */
+/* A resolver is kept while new configurations name the same one. */
 struct shared_dkim {
 	struct cm_dkim *dkim;
 	unsigned int references;
@@ -21,7 +21,7 @@ struct cm_runtime {
 	struct shared_dkim *dkim;
 	struct cm_signer *signer;
 	struct cm_stats *stats;
-	unsigned int references; /* one for each message, and one while in force */
+	unsigned int references; /* one for each message, and one while it is current */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -30,7 +30,7 @@ static struct cm_runtime *in_force;
 static unsigned int messages;
 static struct cm_signer *read_as_root;
 
-/* The lock is held if others can reach the runtime. */
+/* The lock is held if other threads can reach the runtime. */
 static void release(struct cm_runtime *runtime)
 {
 	if (--runtime->references > 0)
@@ -46,8 +46,8 @@ static void release(struct cm_runtime *runtime)
 	free(runtime);
 }
 
-/* Shares the resolver in force, or makes another one. The system's resolver is always made again,
- * as its configuration may have changed. The lock is held. */
+/* Shares the current resolver, or creates another one. The system's resolver is always created
+   again, because its configuration may have changed. The lock is held. */
 static struct shared_dkim *get_dkim(const struct cm_config *config, struct cm_error *err)
 {
 	struct shared_dkim *dkim;
@@ -89,8 +89,8 @@ static struct cm_signer *share_signer(struct cm_signer *signer, const struct cm_
 	return cm_signer_share(signer);
 }
 
-/* The key from its file; else, as only root may be able to read it, the one in force or the one
-   that was read before privileges were dropped. The lock is held. */
+/* The key from its file; if only root can read it, the current key or the one that was read
+   before privileges were dropped. The lock is held. */
 static void open_signer(struct cm_runtime *runtime, cm_config_warning_fn *warn, void *context)
 {
 	const struct cm_config *config = runtime->config;

@@ -1,8 +1,8 @@
 /*
- * runtime - the configuration, policy, resolver and DKIM key in force, shared by messages
+ * runtime - the current configuration, policy, resolver and DKIM key, shared by messages
  *
- * A message keeps what was in force when it began, so loading another configuration does not
- * disturb it, and a program that stops knows which messages are in progress.
+ * A message keeps the runtime that was current when it began, so loading another configuration
+ * does not disturb it, and a stopping program knows which messages are in progress.
  */
 #ifndef CM_RUNTIME_H
 #define CM_RUNTIME_H
@@ -18,28 +18,28 @@
 
 struct cm_runtime;
 
-/* Reads the DKIM key while the program still is root, for cm_runtime_load(), which may lack the
- * permission. cm_runtime_load() reports errors. */
+/* Reads the DKIM key while the program still is root, for cm_runtime_load(), which may lack
+   the permission. cm_runtime_load() reports errors. */
 void cm_runtime_read_key(const char *ini);
 
-/* Reads the configuration and uses it for messages that begin from now on. False with err filled
-   if it cannot be used: then the old one stays in force. The senders' rates go on, and so
-   does a resolver with its cache whose key has not changed. A DKIM key that cannot be read again
-   stays in use. If there is no key at all, a warning is logged and no mail leaves. */
+/* Reads the configuration and uses it for messages that begin from now on. False with err
+   filled if it cannot be used: then the old one stays current. The senders' rates are kept,
+   and so are a resolver and its cache if its key has not changed. A DKIM key that cannot be
+   read again stays in use. If there is no key at all, a warning is logged and no mail leaves. */
 bool cm_runtime_load(const char *ini, cm_config_warning_fn *warn, void *context,
 		     struct cm_error *err);
 
-/* True if log_addresses is set in the configuration in force. */
+/* True if log_addresses is set in the current configuration. */
 bool cm_runtime_logs_addresses(void);
 
-/* A message begins. NULL if the program is stopping. */
+/* Begins a message. NULL if the program is stopping. */
 struct cm_runtime *cm_runtime_enter(void);
-/* It ends; sets the pointer to NULL. */
+/* Ends the message; sets the pointer to NULL. */
 void cm_runtime_leave(struct cm_runtime **generation);
 
 struct cm_policy *cm_runtime_policy(struct cm_runtime *generation);
 struct cm_dkim *cm_runtime_dkim(struct cm_runtime *generation);
-/* True if the milter signs outgoing mail. If so, the signer is NULL if there is no usable key. */
+/* True if the milter signs outgoing mail. Then signer is NULL if there is no usable key. */
 bool cm_runtime_signs(const struct cm_runtime *generation);
 const struct cm_signer *cm_runtime_signer(const struct cm_runtime *generation);
 /* NULL if the statistics cannot be opened: then nothing is counted. */

@@ -11,8 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* SMFIC_OPTNEG with version 6 of the protocol, all actions and all steps: libmilter hangs up on an
-   MTA that lacks one it wants. The reply is of the same command (Sendmail's mfdef.h). */
+/* SMFIC_OPTNEG with version 6 of the protocol, all actions and all steps: libmilter closes the
+   connection of an MTA that lacks one it needs. The reply has the same command (Sendmail's
+   mfdef.h). */
 static const unsigned char offer[] = {
     0, 0, 0, 13, 'O', 0, 0, 0, 6, 0, 0, 0x01, 0xff, 0, 0x1f, 0xff, 0xff,
 };
@@ -67,7 +68,7 @@ bool cm_self_check_answers(const struct cm_worker_wakeup_address *address, int m
 	return answers;
 }
 
-/* Looks for the name among those that libmilter's dynamic symbols have. */
+/* Searches the dynamic symbols of libmilter for the name. */
 static int names_select(struct dl_phdr_info *object, size_t size, void *context)
 {
 	const char *names = NULL;
@@ -84,7 +85,7 @@ static int names_select(struct dl_phdr_info *object, size_t size, void *context)
 			continue;
 		entry = (const ElfW(Dyn) *)(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
 		for (; entry->d_tag != DT_NULL; entry++) {
-			/* glibc has added the load address already, musl leaves it out. */
+			/* glibc has already added the load address, musl has not. */
 			if (entry->d_tag == DT_STRTAB)
 				names = (const char *)(entry->d_un.d_ptr < object->dlpi_addr
 							   ? object->dlpi_addr + entry->d_un.d_ptr

@@ -1,8 +1,8 @@
 /*
  * session - libmilter's callbacks: pass each message to the judge
  *
- * One struct session per connection, libmilter's private pointer; one message at a time in it. The
- * callbacks stand in the order of the protocol.
+ * One struct session per connection, libmilter's private pointer, which handles one message at a
+ * time. The callbacks are in the order of the protocol.
  */
 #include "session.h"
 
@@ -30,10 +30,10 @@
 #define REPLY_SIZE 900
 
 struct session {
-	unsigned long unanswered; /* events that Postfix wants no reply to: SMFIP_NR_... */
+	unsigned long unanswered; /* events for which Postfix wants no reply: SMFIP_NR_... */
 	bool without_client;      /* Postfix simulates the connection, see is_internal() */
 
-	/* the message under way, if runtime is not NULL */
+	/* the current message, if runtime is not NULL */
 	struct cm_runtime *runtime;
 	enum cm_direction direction;
 	struct cm_judge *judge;         /* NULL: Postfix's own message, which is only signed */
@@ -41,7 +41,7 @@ struct session {
 	size_t recipients;
 	bool refuses_all; /* recipients: the first one decided the message */
 	uint64_t bytes;
-	uint64_t nanoseconds; /* spent in here */
+	uint64_t nanoseconds; /* time spent in this program */
 };
 
 static uint64_t now(void)
@@ -52,7 +52,7 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
 }
 
-/* The connection's session, made at its first event. NULL if out of memory. */
+/* The connection's session, created at its first event. NULL if out of memory. */
 static struct session *get_session(SMFICTX *context)
 {
 	struct session *session = smfi_getpriv(context);
@@ -76,7 +76,7 @@ static void end_message(struct session *session)
 	cm_runtime_leave(&session->runtime);
 }
 
-/* Copies text as libmilter wants it: one printable line, '%' doubled (Postfix halves it again). */
+/* Copies text in libmilter's form: one printable line, '%' doubled (Postfix halves it again). */
 static void format_reply(const char *text, char reply_r[REPLY_SIZE])
 {
 	size_t length = 0;
@@ -143,7 +143,7 @@ static bool add_signatures(SMFICTX *context, struct session *session, struct cm_
 	return true;
 }
 
-/* Lets the message pass, signed if it leaves. */
+/* Accepts the message, and signs it if it is outgoing. */
 static sfsistat pass(SMFICTX *context, struct session *session)
 {
 	struct cm_error err;
@@ -198,13 +198,13 @@ static sfsistat conclude_early(SMFICTX *context, struct session *session)
 	return conclude(context, session, &verdict);
 }
 
-/* Goes on without a reply, or with one if Postfix waits for it. */
+/* Continues without a reply, or with one if Postfix waits for it. */
 static sfsistat go_on(const struct session *session, unsigned long event)
 {
 	return (session->unanswered & event) != 0 ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
-/* The session if a message is under way in it, else NULL. */
+/* The session if a message is in progress in it, otherwise NULL. */
 static struct session *get_message(SMFICTX *context)
 {
 	struct session *session = smfi_getpriv(context);
@@ -212,9 +212,9 @@ static struct session *get_message(SMFICTX *context)
 	return session != NULL && session->runtime != NULL ? session : NULL;
 }
 
-/* True for a message that Postfix made itself, a bounce. It enters the queue without a client:
- * Postfix simulates a connection from loopback with port 0, which no client has, and master.cf
- * names port 25 differently from everything else. */
+/* True for a message that Postfix created itself, a bounce. It enters the queue without a
+   client: Postfix simulates a connection from loopback with port 0, which no client has, and
+   in master.cf only port 25 has its daemon name. */
 static bool is_internal(SMFICTX *context, const struct session *session)
 {
 	const char *daemon = smfi_getsymval(context, "{daemon_name}");
@@ -222,9 +222,9 @@ static bool is_internal(SMFICTX *context, const struct session *session)
 	return session->without_client && daemon != NULL && strcmp(daemon, "ORIGINATING") == 0;
 }
 
-/* Called once per connection. Asks Postfix for the macros that decide the direction, whatever its
- * configuration says; and for {mail_addr}, which always exists, so that macros of an earlier MAIL
- * FROM are never taken for this one's. */
+/* Called once per connection. Requests the macros that decide the direction from Postfix,
+   whatever its configuration is; and {mail_addr}, which always exists, so that macros of an
+   earlier MAIL FROM are never used for this one. */
 static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
 			     unsigned long unused_2, unsigned long unused_3,
 			     unsigned long *actions_r, unsigned long *steps_r,
@@ -337,8 +337,8 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	return verdict.code == 0 ? SMFIS_CONTINUE : conclude(context, session, &verdict);
 }
 
-/* Clients expect one answer for all recipients (README). So if the first recipient decides the
- * message, each gets that verdict; a later verdict waits for the end of the header. */
+/* Clients expect one reply for all recipients (README). So if the first recipient decides the
+   message, each gets that verdict; a later verdict waits for the end of the header. */
 static sfsistat answer_recipient(SMFICTX *context, struct session *session, bool goes_on)
 {
 	struct cm_verdict verdict;
@@ -369,7 +369,7 @@ static sfsistat on_recipient(SMFICTX *context, char **arguments)
 }
 
 /* Header fields and pieces of the body are never refused at once: Postfix sends them without
- * waiting. */
+   waiting. */
 static sfsistat on_header(SMFICTX *context, char *name, char *value)
 {
 	struct session *session = get_session(context);
@@ -386,7 +386,7 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 	return go_on(session, SMFIP_NR_HDR);
 }
 
-/* Signs the header as it leaves. */
+/* Signs the outgoing header. */
 static void sign_header(struct session *session)
 {
 	const struct cm_header_rewrite *rewrite =

@@ -1,5 +1,5 @@
 /*
- * worker_wakeup - wakes libmilter's workers while some of them wait for the DNS
+ * worker_wakeup - wake libmilter's workers while some of them wait for the DNS
  */
 #include "worker_wakeup.h"
 
@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* How often the pool is woken, and for how many sessions at a time. */
+/* The period of the wake-ups, and the number of sessions that they allow for. */
 #define PERIOD_MILLISECONDS 50
 #define KNOCKS_MAX          8U
 
@@ -41,7 +41,7 @@ static void *run(void *unused)
 		while (waiting == 0)
 			pthread_cond_wait(&somebody_waits, &lock);
 		pthread_mutex_unlock(&lock);
-		/* Most answers are cached: after this no thread waits any more. */
+		/* Most replies are cached: after this time usually no thread waits any more. */
 		poll(NULL, 0, PERIOD_MILLISECONDS);
 		pthread_mutex_lock(&lock);
 		knocks = waiting < KNOCKS_MAX ? waiting : KNOCKS_MAX;

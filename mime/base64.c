@@ -21,8 +21,8 @@ void cm_base64_init(struct cm_base64 *decoder)
 	*decoder = (struct cm_base64){0};
 }
 
-/* Whole groups only, as many as there are. Returns the characters consumed; stops before a group
-   that holds anything but the alphabet. */
+/* Decodes only complete groups. Returns the characters consumed; stops before a group with a
+   character outside the alphabet. */
 static size_t decode_groups(const unsigned char *text, size_t length, unsigned char *out)
 {
 	size_t used = 0;

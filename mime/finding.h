@@ -16,7 +16,7 @@ struct cm_finding {
 	const char *why; /* NULL: nothing found */
 };
 
-/* Remembers the first finding and returns false, for `return cm_finding_set(...)`. */
+/* Stores the first finding and returns false, for `return cm_finding_set(...)`. */
 static inline bool cm_finding_set(struct cm_finding *finding, enum cm_reason reason,
 				  const char *why)
 {

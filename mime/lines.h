@@ -1,5 +1,5 @@
 /*
- * lines - splits text that arrives in arbitrary pieces into lines
+ * lines - split text that arrives in arbitrary pieces into lines
  *
  * A line ends at LF; one CR before it belongs to the end. A line within one piece is passed on in
  * place, without a copy.
@@ -19,9 +19,9 @@ typedef bool cm_line_fn(void *context, const char *line, size_t length);
 struct cm_lines {
 	cm_line_fn *line;
 	void *context;
-	bool too_long; /* why cm_lines_write() returned false, if line() did not */
+	bool too_long; /* the reason why cm_lines_write() returned false, unless line() did */
 	size_t held_length;
-	char held[CM_LINE_MAX + 1]; /* the start of a line, and perhaps its CR */
+	char held[CM_LINE_MAX + 1]; /* the start of a line, which may include its CR */
 };
 
 void cm_lines_init(struct cm_lines *lines, cm_line_fn *line, void *context);

@@ -38,9 +38,9 @@ static bool is_usual_preamble(const char *line, size_t length)
 	return false;
 }
 
-/* Around the parts. RFC 2046 5.1.1 has readers ignore this text, so it could hide cleartext. If
-   strict, only one fixed line is allowed. Incoming mail has preambles of all sorts, and the footers
-   of mailing lists. */
+/* Text around the parts. RFC 2046 5.1.1 tells readers to ignore it, so it could hide
+   cleartext. If strict, only one fixed line is allowed. Incoming mail has preambles of all
+   kinds, and the footers of mailing lists. */
 static bool text_around(struct cm_mime *mime, const char *line, size_t length)
 {
 	if (length == 0)

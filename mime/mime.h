@@ -1,10 +1,10 @@
 /*
  * mime - one level of multipart, read line by line and strictly (RFC 2046 5.1)
  *
- * The only structures that pass the relay unencrypted are a fixed number of parts side by side, so
- * this reader knows one level; nesting is refused by the part's type. It judges every line of the
- * body. Where readers differ (lines that only start like the boundary, text around the parts, a
- * missing last boundary) it refuses. Constant memory. It records the structure in a skeleton;
+ * The only structures that pass the relay unencrypted are a fixed number of parts side by side,
+ * so this reader knows one level; nesting is refused by the part's type. It checks every line of
+ * the body. Where readers differ (lines that only start like the boundary, text around the parts,
+ * a missing last boundary) it refuses. Constant memory. It records the structure in a skeleton;
  * second_reader.h compares that with GMime's reading.
  */
 #ifndef CM_MIME_H
@@ -26,7 +26,7 @@
    returns false with the finding set if the message is not of this kind. */
 struct cm_mime_format {
 	unsigned int parts;
-	bool keep_text; /* the parts' text belongs into the skeleton */
+	bool keep_text; /* the parts' text is added to the skeleton */
 	bool (*part_begin)(void *context, unsigned int index, const struct cm_part *part);
 	/* A decoded line without its end. */
 	bool (*part_line)(void *context, unsigned int index, const char *line, size_t length);

@@ -108,7 +108,7 @@ static bool read_text(struct reader *reader, char *out, size_t size)
 
 	if (*reader->at == '"')
 		return read_quoted(reader, out, size);
-	/* RFC 2045 5.1 wants quotes around a '/', and protocol= of some programs has none. */
+	/* RFC 2045 5.1 requires quotes around a '/', but protocol= of some programs has none. */
 	while (is_token(reader->at[length]) ||
 	       (reader->at[length] == '/' && length > 0 && !reader->strict))
 		length++;
@@ -124,8 +124,8 @@ static bool read_text(struct reader *reader, char *out, size_t size)
 	return true;
 }
 
-/* RFC 2231: "name*", "name*0", "name*0*". Two readers rarely agree on those, so a parameter that
-   decides the structure has none; elsewhere only strict mode cares. */
+/* RFC 2231: "name*", "name*0", "name*0*". Readers rarely agree on these, so they are refused
+   for a parameter that decides the structure, and in strict mode for all. */
 static bool check_name(struct reader *reader, const struct cm_mime_value *value, const char *name)
 {
 	const char *star = strchr(name, '*');
@@ -145,7 +145,7 @@ static bool check_name(struct reader *reader, const struct cm_mime_value *value,
 	return true;
 }
 
-/* RFC 2047 2, from its "=?" to its "?="; a boundary may have one of them. */
+/* RFC 2047 2, from its "=?" to its "?="; a boundary may contain one of them. */
 static bool has_encoded_word(const char *text)
 {
 	const char *start = strstr(text, "=?");
@@ -189,7 +189,8 @@ static bool read_parameters(struct reader *reader, struct cm_mime_value *value)
 		if (!skip_space(reader))
 			return false;
 		if (*reader->at == '\0')
-			return true; /* one at the end: Delta Chat's Content-Disposition has it */
+			return true; /* an empty parameter at the end: Delta Chat's
+					Content-Disposition has one */
 		if (*reader->at == ';' && !reader->strict)
 			continue;
 		if (!read_parameter(reader, value))
@@ -210,7 +211,7 @@ const char *cm_mime_value_parse(const char *text, bool slash, bool strict,
 	if (!skip_space(&reader) || !read_token(&reader, out, CM_MIME_NAME_MAX + 1))
 		return reader.why;
 	if (slash) {
-		/* RFC 2045 has no space here; a comment would be one. */
+		/* RFC 2045 allows no space here; a comment would be one. */
 		if (*reader.at++ != '/')
 			return "a content type without a subtype";
 		out += strlen(out);

@@ -1,11 +1,11 @@
 /*
  * mime_value - Content-Type and Content-Disposition, read strictly (RFC 2045 5.1, RFC 2183 2)
  *
- * Accepts only values that all other readers read alike. Refused always: parameters given
- * twice, RFC 2231 forms of parameters that decide the structure, values that need quotes and
- * have none, control bytes. Refused in strict mode (outgoing mail) also: comments, encoded words,
- * backslashes, any RFC 2231 form, bytes above 126, empty parameters.
- * Readers differ in all of these: Delta Chat's knows no comments and no backslashes.
+ * Accepts only values that all other readers read in the same way. Always refused: parameters
+ * given twice, RFC 2231 forms of parameters that decide the structure, values that lack necessary
+ * quotes, control bytes. Refused in strict mode (outgoing mail) also: comments, encoded words,
+ * backslashes, any RFC 2231 form, bytes above 126, empty parameters. Readers differ in all of
+ * these: Delta Chat's supports neither comments nor backslashes.
  */
 #ifndef CM_MIME_VALUE_H
 #define CM_MIME_VALUE_H
@@ -21,9 +21,8 @@
 
 struct cm_mime_value {
 	char value[2 * CM_MIME_NAME_MAX + 2]; /* "type/subtype" or a token, lower case */
-	bool unusual; /* has a form that not all readers know: comments, \, encoded words, ';' in
-			 quotes,
-			 '/' without quotes */
+	bool unusual; /* has a form that some readers do not support: comments, \, encoded words,
+			 ';' in quotes, '/' without quotes */
 	bool comment;
 	size_t parameter_count;
 	struct {
@@ -33,7 +32,7 @@ struct cm_mime_value {
 };
 
 /* Reads a header's value (folded or not, NUL-terminated). slash: the value has the form
-   type/subtype. NULL on success, else what is wrong. */
+   type/subtype. NULL on success, otherwise the fault. */
 const char *cm_mime_value_parse(const char *text, bool slash, bool strict,
 				struct cm_mime_value *value_r);
 

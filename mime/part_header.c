@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Texts that outgoing mail may have in the clear, besides structure: those that Delta
-   Chat, Thunderbird, Mutt, KMail, Evolution, GnuPG's and other programs' MIME writers use. */
+/* Texts that outgoing mail may contain in the clear besides structure: those of the MIME
+   writers of Delta Chat, Thunderbird, Mutt, KMail, Evolution, GnuPG and other programs. */
 static const char *const descriptions[] = {
     "PGP/MIME version identification",
     "PGP/MIME Versions Identification",
@@ -80,11 +80,11 @@ static bool content_type(struct cm_part *part, const char *text, bool strict,
 		return refuse(finding, "a second Content-Type header in a part");
 	if (why != NULL)
 		return refuse(finding, why);
-	/* Python's email package takes "a/b (text/plain)" for text/plain. */
+	/* Python's email package reads "a/b (text/plain)" as text/plain. */
 	if (value.comment)
 		return refuse(finding, "a comment in a part's Content-Type");
 	memcpy(part->type, value.value, sizeof(part->type));
-	/* In another character set the text that we read as ASCII could be another one. */
+	/* In another character set the text that we read as ASCII could mean another text. */
 	for (size_t i = 0; i < value.parameter_count; i++) {
 		if ((strict || strncmp(value.value, "text/", 5) == 0) &&
 		    strcmp(value.parameter[i].name, "charset") == 0 &&
@@ -144,7 +144,7 @@ static bool description(struct cm_part *part, const char *text, bool strict,
 	return cleartext(finding, "a Content-Description that no program writes");
 }
 
-/* Parts need none (RFC 2045 4), but Python's email package writes one into each. */
+/* Parts need none (RFC 2045 4), but Python's email package writes one to each. */
 static bool mime_version(struct cm_part *part, const char *text, bool strict,
 			 struct cm_finding *finding)
 {
@@ -157,7 +157,7 @@ static bool mime_version(struct cm_part *part, const char *text, bool strict,
 	       cleartext(finding, "a MIME-Version of a part that is not just 1.0");
 }
 
-/* Delta Chat 1.160 to 2.44 write the message's own one into the part of a secure-join request. */
+/* Delta Chat 1.160 to 2.44 copy the message's own one to the part of a secure-join request. */
 static bool message_id(struct cm_part *part, const char *text, bool strict,
 		       struct cm_finding *finding)
 {

@@ -1,8 +1,8 @@
 /*
  * part_header - the header of one part of a multipart, read strictly
  *
- * Where strict, as in outgoing mail, only header fields and values that encryption programs are
- * known to write may stand here: text in them would be cleartext that leaves the relay.
+ * In strict mode, for outgoing mail, only header fields and values that encryption programs are
+ * known to write are allowed: other text would leave the relay in the clear.
  */
 #ifndef CM_PART_HEADER_H
 #define CM_PART_HEADER_H
@@ -33,11 +33,11 @@ struct cm_part {
 
 void cm_part_init(struct cm_part *part);
 
-/* True if the field "Name: value" says how to read the part: its type or its encoding. */
+/* True if the field "Name: value" decides how to read the part: its type or its encoding. */
 bool cm_part_header_decides(const char *field);
 
-/* One field "Name: value", folded or not, NUL-terminated; it is changed while it is read. False,
-   with finding set, if the part may not have it. */
+/* One field "Name: value", folded or not, NUL-terminated; it is changed while it is read.
+   False, with finding set, if the part must not contain it. */
 bool cm_part_header(struct cm_part *part, char *field, bool strict, struct cm_finding *finding);
 
 #endif

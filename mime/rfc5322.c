@@ -99,8 +99,8 @@ bool cm_text_is(const char *text, const char *expected)
 	return length == strlen(expected) && strncasecmp(text, expected, length) == 0;
 }
 
-/* RFC 5322 3.2.3 atext and dots, and what stands in identifiers besides: all that is printable but
-   these. */
+/* RFC 5322 3.2.3 atext and dots, and other bytes that occur in identifiers: all that is
+   printable except these. */
 static bool is_id(char c)
 {
 	switch (c) {

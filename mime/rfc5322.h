@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Comments may nest (RFC 5322 3.2.2); this deep they are an attack. */
+/* Comments may be nested (RFC 5322 3.2.2); deeper nesting is an attack. */
 #define CM_COMMENT_DEPTH_MAX 8
 
 char cm_lower(char c);
@@ -16,38 +16,38 @@ bool cm_is_alphanumeric(char c);
 /* Which comments are allowed. */
 enum cm_comments {
 	CM_COMMENTS_NONE,
-	CM_COMMENTS_PLAIN, /* without anything that a reader without comments takes for an address
-			    */
+	CM_COMMENTS_PLAIN, /* without text that a reader without support for comments would treat as
+			      an address */
 	CM_COMMENTS_ANY,
 };
 
-/* The length of the line break at c together with the white space after it; 0: there is no folding
-   (RFC 5322 3.2.2). */
+/* The length of the line break at c together with the white space after it; 0: it is not
+   folding (RFC 5322 3.2.2). */
 size_t cm_fold_length(const char *c);
 
-/* Moves *at over folding white space (RFC 5322 3.2.2: a line break counts only with white space
-   after it) and comments. False for a broken line break or comment, or for a comment that is not
-   allowed. */
+/* Moves *at over folding white space (RFC 5322 3.2.2: a line break counts only with white
+   space after it) and comments. False for an invalid line break or comment, or for a comment
+   that is not allowed. */
 bool cm_skip_cfws(const char **at, enum cm_comments comments);
 
-/* Trims spaces, tabs and line breaks at both ends: the start is returned, *length changes. */
+/* Trims spaces, tabs and line breaks at both ends: returns the start, changes *length. */
 const char *cm_trim(const char *text, size_t *length);
 
 /* True if the trimmed text is `expected`, any case. */
 bool cm_text_is(const char *text, const char *expected);
 
-/* The bytes of an identifier "<left@right>" (RFC 5322 3.6.4) at the start of text, without white
-   space, comments and quoted strings; 0: something else, or over CM_MESSAGE_ID_MAX. */
+/* The bytes of an identifier "<left@right>" (RFC 5322 3.6.4) at the start of text, without
+   white space, comments and quoted strings; 0: other text, or more than CM_MESSAGE_ID_MAX. */
 #define CM_MESSAGE_ID_MAX 250
 size_t cm_message_id_length(const char *text);
 
-/* A field name (RFC 5322 2.2) without anything that does not belong there. */
+/* True for a field name (RFC 5322 2.2) without other bytes. */
 bool cm_header_name_valid(const char *name, size_t length);
 
-/* NULL, or what is wrong with a value's bytes: control bytes, line breaks that fold nothing. */
+/* NULL, or the fault in a value's bytes: control bytes, line breaks without folding. */
 const char *cm_header_value_check(const char *value);
 
-/* NULL, or what is wrong with its line breaks: each must be a folding (RFC 5322 2.2.3). */
+/* NULL, or the fault in its line breaks: each must be folding (RFC 5322 2.2.3). */
 const char *cm_header_line_breaks_check(const char *value);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * skeleton - a message without its payload, for the second reader
  *
- * The lines of a message that matter to a MIME parser: the headers that say how to read
- * it, the headers of its parts, every line that starts with '-' (a boundary line does), and the
- * text of secure-join requests. Payload lines that cannot be a boundary are left out, so the
- * skeleton of a message of 30 MB has some hundred bytes, and no spool file is needed.
+ * The lines of a message that matter to a MIME parser: the headers that decide how to read it,
+ * the headers of its parts, every line that starts with '-' (a boundary line does), and the text
+ * of secure-join requests. Payload lines that cannot be a boundary are omitted, so the skeleton
+ * of a message of 30 MB has some hundred bytes, and no spool file is needed.
  */
 #ifndef CM_SKELETON_H
 #define CM_SKELETON_H
@@ -17,7 +17,7 @@
 #define CM_SKELETON_MAX (64 * 1024)
 
 struct cm_skeleton {
-	char *text; /* not NUL-terminated; NULL: nothing yet */
+	char *text; /* not NUL-terminated; NULL: empty */
 	size_t length, size;
 };
 

@@ -47,7 +47,7 @@ void cm_transfer_init(struct cm_transfer *transfer, enum cm_transfer_encoding en
 	cm_lines_init(&transfer->lines, line, context);
 }
 
-/* Decoded bytes to the lines. */
+/* Passes decoded bytes to the lines. */
 static bool take(struct cm_transfer *transfer, const char *data, size_t length)
 {
 	if (cm_lines_write(&transfer->lines, data, length))
@@ -58,8 +58,8 @@ static bool take(struct cm_transfer *transfer, const char *data, size_t length)
 	return false;
 }
 
-/* RFC 2045 6.7 (1): upper case only; but all readers take lower case too, and some writers write
-   it. -1: no digit. */
+/* RFC 2045 6.7 (1): upper case only; but all readers accept lower case, too, and some writers
+   write it. -1: not a digit. */
 static int hex(char c, bool strict)
 {
 	if (c >= '0' && c <= '9')
@@ -71,7 +71,7 @@ static int hex(char c, bool strict)
 	return -1;
 }
 
-/* The byte of an escape "=XY" of which rest bytes are there. -1: it is not an escape. */
+/* The byte of an escape "=XY" with rest bytes available. -1: it is not an escape. */
 static int escaped(const char *text, size_t rest, bool strict)
 {
 	int high = rest > 2 ? hex(text[1], strict) : -1;

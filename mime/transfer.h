@@ -1,8 +1,8 @@
 /*
  * transfer - content transfer encodings of a part, decoded line by line (RFC 2045 6)
  *
- * Raw lines go in, decoded lines come out. Strict: where a lenient reader would guess, this one
- * fails. Constant memory.
+ * Raw lines go in, decoded lines come out. Strict: it fails where a lenient reader would guess.
+ * Constant memory.
  */
 #ifndef CM_TRANSFER_H
 #define CM_TRANSFER_H
@@ -23,7 +23,7 @@ enum cm_transfer_encoding {
 struct cm_transfer {
 	enum cm_transfer_encoding encoding;
 	bool strict; /* no white space before a line's end */
-	bool soft;   /* the last quoted-printable line went on */
+	bool soft;   /* the last quoted-printable line ended in a soft line break */
 	struct cm_base64 base64;
 	struct cm_lines lines; /* of the decoded lines */
 	cm_line_fn *line;
@@ -31,8 +31,8 @@ struct cm_transfer {
 	struct cm_finding *finding;
 };
 
-/* "quoted-printable" and so on, any case. strict: not "binary", for which our users would need
-   BINARYMIME (RFC 3030). False for any other name. */
+/* "quoted-printable" and so on, any case. strict: refuses "binary", for which our users would
+   need BINARYMIME (RFC 3030). False for any other name. */
 bool cm_transfer_encoding_parse(const char *name, bool strict,
 				enum cm_transfer_encoding *encoding_r);
 

@@ -33,8 +33,8 @@ static bool take_bytes(struct cm_armor *armor, const unsigned char *data, size_t
 	return true;
 }
 
-/* "Key: Value" (RFC 9580 6.2.2). The value is UTF-8 of the sender's choice; control bytes are
- * refused. */
+/* "Key: Value" (RFC 9580 6.2.2). The sender chooses the value, which is UTF-8; control bytes
+   are refused. */
 static bool header_line(struct cm_armor *armor, const char *line, size_t length)
 {
 	const char *colon = memchr(line, ':', length);
@@ -60,7 +60,7 @@ static bool header_line(struct cm_armor *armor, const char *line, size_t length)
 	return true;
 }
 
-/* The base64 data is over. */
+/* Ends the base64 data. */
 static bool end_of_data(struct cm_armor *armor)
 {
 	unsigned char rest[2];
@@ -72,7 +72,7 @@ static bool end_of_data(struct cm_armor *armor)
 }
 
 /* "=XXXX", the four characters of a CRC-24. RFC 9580 6.1: a wrong or malformed checksum is no
- * reason to refuse a message. But what our users send must not be free text. */
+   reason to refuse a message. But mail of our users must not contain free text here. */
 static bool checksum_line(struct cm_armor *armor, const char *text, size_t length)
 {
 	struct cm_base64 base64;
@@ -88,7 +88,7 @@ static bool checksum_line(struct cm_armor *armor, const char *text, size_t lengt
 	return true;
 }
 
-/* A line that begins with '=' and is no padding of the data. */
+/* A line that begins with '=' and is not padding of the data. */
 static bool is_checksum(const struct cm_armor *armor, const char *line, size_t length)
 {
 	if (line[0] != '=' || length == 5)

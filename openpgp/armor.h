@@ -3,8 +3,8 @@
  *
  * One block "PGP MESSAGE" and nothing else: begin line, armor headers (incoming mail only), an
  * empty line, base64 of any line length that mail allows, an optional CRC-24 line that is not
- * checked, end line. Empty lines may stand before and after the block, in incoming mail also in it.
- * The decoded data goes straight to the packet walker.
+ * checked, end line. Empty lines are allowed before and after the block, in incoming mail also
+ * within it. The decoded data goes directly to the packet walker.
  */
 #ifndef CM_ARMOR_H
 #define CM_ARMOR_H
@@ -18,9 +18,9 @@
 #include "lines.h"
 #include "packets.h"
 
-/* RFC 9580 6.2.2 knows five keys; no program writes more than this. */
+/* RFC 9580 6.2.2 defines five keys; no program writes more than this. */
 #define CM_ARMOR_HEADERS_MAX 16
-/* RFC 9580 6.3: the encoded lines of what our own users send. */
+/* RFC 9580 6.3: the encoded lines of our own users' mail. */
 #define CM_ARMOR_COLUMNS_MAX 76
 /* Characters of a malformed CRC-24 in incoming mail; a proper one has four. */
 #define CM_ARMOR_CHECKSUM_MAX 16
@@ -34,10 +34,10 @@ enum cm_armor_state {
 };
 
 struct cm_armor {
-	bool strict; /* no headers, no white space or empty line too many, at most 76 columns */
+	bool strict; /* no headers, no unnecessary white space or empty lines, at most 76 columns */
 	enum cm_armor_state state;
 	unsigned int headers;
-	bool checksum; /* a CRC24 line was there */
+	bool checksum; /* there was a CRC24 line */
 	struct cm_base64 base64;
 	struct cm_packets packets;
 	struct cm_finding *finding;

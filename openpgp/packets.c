@@ -9,16 +9,16 @@ enum {
 /* RFC 9580 4.2.1.4: the first partial chunk has at least 512 octets. */
 #define FIRST_CHUNK_MIN 512
 
-/* The shortest bodies that can be: SEIPD version 1 is its version, a block of random bytes and two
-   repeated ones for an 8 byte cipher, and the 22 byte MDC packet (RFC 9580 5.13.1); version 2 its
-   four header bytes, the salt, and the final tag (5.13.2). */
+/* The shortest possible bodies: SEIPD version 1 is its version, a block of random bytes and
+   two repeated ones for an 8 byte cipher, and the 22 byte MDC packet (RFC 9580 5.13.1);
+   version 2 its four header bytes, the salt, and the final tag (5.13.2). */
 #define SEIPD_V1_MIN (1 + 8 + 2 + 22)
 #define SEIPD_V2_MIN (4 + 32 + 16)
 
 /* RFC 9580 5.13.2: chunks up to 2^(16 + 6). */
 #define CHUNK_SIZE_OCTET_MAX 16
 
-/* An ESK's version and an algorithm at the very least. */
+/* The minimum of an ESK: its version and an algorithm. */
 #define ESK_MIN 2
 
 static bool refuse(struct cm_packets *packets, const char *why)
@@ -94,7 +94,7 @@ static bool start_packet(struct cm_packets *packets, unsigned char byte)
 	return true;
 }
 
-/* All of the packet's body was seen. */
+/* Called when the whole body of the packet was read. */
 static bool finish_packet(struct cm_packets *packets)
 {
 	const struct cm_packet *packet = &packets->current;
@@ -113,13 +113,13 @@ static bool finish_packet(struct cm_packets *packets)
 	return true;
 }
 
-/* The length of a chunk is known, in remaining. */
+/* Called when the length of a chunk is known, in remaining. */
 static bool start_body(struct cm_packets *packets)
 {
 	packets->state = CM_PACKETS_BODY;
 	if (packets->remaining > 0)
 		return true;
-	return finish_packet(packets); /* no chunk of partial length is empty */
+	return finish_packet(packets); /* a chunk of partial length is never empty */
 }
 
 /* RFC 9580 4.2.1: one, two, five octets, or one octet of a partial length. */
@@ -168,7 +168,7 @@ static bool check_head(struct cm_packets *packets, const unsigned char *head, si
 	return true;
 }
 
-/* Reads the part of the packet's body in this piece. */
+/* Reads the part of the packet's body that is in this piece. */
 static bool walk_body(struct cm_packets *packets, const unsigned char *data, size_t *used,
 		      size_t length)
 {

@@ -2,8 +2,9 @@
  * packets - is this byte stream one OpenPGP encrypted message? (RFC 9580 4.2, 10.3)
  *
  * Accepted are any number of PKESK and SKESK packets and then exactly one SEIPD packet (version 1
- * or 2) that ends the stream. Packets are skipped, not stored: only counters are kept, whatever the
- * lengths are. Old and new packet formats; partial lengths where RFC 9580 4.2.1.4 allows them.
+ * or 2) that ends the stream. Packets are skipped, not stored: only counters are kept, whatever
+ * the lengths are. Accepts old and new packet formats, and partial lengths where RFC 9580 4.2.1.4
+ * allows them.
  */
 #ifndef CM_PACKETS_H
 #define CM_PACKETS_H
@@ -12,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What cm_message_explain() shows: this many packets are remembered. */
+/* The number of packets that are kept for cm_message_explain(). */
 #define CM_PACKETS_REMEMBERED 8
 
 struct cm_packet {
@@ -33,13 +34,13 @@ enum cm_packets_state {
 struct cm_packets {
 	enum cm_packets_state state;
 	unsigned int length_missing; /* CM_PACKETS_LENGTH_REST: length bytes to come */
-	unsigned int length_bias;    /* what a two-octet length is increased by */
+	unsigned int length_bias;    /* increment of a two-octet length */
 	uint32_t remaining;          /* CM_PACKETS_BODY: body bytes to come of this chunk */
 	bool more_chunks;            /* the chunk has a partial length */
-	bool complete;               /* a whole SEIPD was seen */
+	bool complete;               /* a complete SEIPD was read */
 	unsigned char head[4];       /* the first bytes of the packet's body */
 	struct cm_packet current;
-	const char *why; /* what is wrong; NULL: nothing so far */
+	const char *why; /* the fault; NULL: none so far */
 
 	uint64_t count;
 	struct cm_packet remembered[CM_PACKETS_REMEMBERED];

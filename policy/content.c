@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Returns false: the content is judged. */
+/* Returns false: the content has been decided. */
 static bool not_encrypted(struct cm_message *message, enum cm_reason reason, const char *why)
 {
 	cm_finding_set(&message->finding, reason, why);
@@ -33,7 +33,7 @@ bool cm_rule_content_type(struct cm_message *message)
 	return true;
 }
 
-/* The fields that say how to read the body, for GMime. */
+/* The fields that decide how to read the body, for GMime. */
 static bool begin_skeleton(struct cm_message *message)
 {
 	static const char *const structural[] = {"Content-Type", "Content-Transfer-Encoding"};
@@ -48,8 +48,8 @@ static bool begin_skeleton(struct cm_message *message)
 	return cm_skeleton_line(&message->skeleton, "", 0, &message->finding);
 }
 
-/* The body must hold nothing but the encrypted data, in outgoing mail and wherever another reader
- * may see other parts than we do. */
+/* True if the body may contain only the encrypted data: in outgoing mail, and wherever another
+   reader may see other parts than we do. */
 static bool is_body_strict(const struct cm_message *message)
 {
 	return message->rules->strict || message->content_type.unusual;

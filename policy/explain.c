@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Prints the readers' findings, for `chatmailctl check -v`. Types and parameters were
-   checked to be printable before they were kept. */
+/* Prints the readers' findings, for `chatmailctl check -v`. Types and parameters were checked
+   to be printable before they were stored. */
 
 static void explain_packets(const struct cm_packets *packets, FILE *stream)
 {
@@ -48,7 +48,7 @@ static void explain_parts(const struct cm_message *message, FILE *stream)
 		explain_armor(&message->body.pgp.armor, stream);
 }
 
-/* Names of fields are the sender's text: malformed ones are not shown. */
+/* Field names are the sender's text: malformed ones are not printed. */
 static void explain_header(const struct cm_header_rewrite *rewrite, FILE *stream)
 {
 	size_t changed = 0, removed = 0;

@@ -12,7 +12,7 @@ bool cm_message_refuse(struct cm_message *message, enum cm_reason reason, const 
 {
 	if (message->state != CM_VERDICT_DECIDED) {
 		message->state = CM_VERDICT_DECIDED;
-		/* Whatever went wrong here, it must not pass by the rules at the end. */
+		/* After an error the message must not be accepted by the rules at the end. */
 		if (cm_reason_accepts(reason))
 			reason = CM_REASON_INTERNAL;
 		message->finding = (struct cm_finding){reason, why};
@@ -39,7 +39,7 @@ bool cm_message_judge_finding(struct cm_message *message)
 	return true;
 }
 
-/* Asks the rules of the phase. True if the message may go on. */
+/* Runs the rules of the phase. True if the message may continue. */
 static bool ask(struct cm_message *message, enum cm_phase phase)
 {
 	const struct cm_rules *rules = message->rules;

@@ -1,8 +1,8 @@
 /*
- * message - the inside of struct cm_message, for the files of the policy alone
+ * message - the inside of struct cm_message, only for the files of the policy
  *
- * message.c carries a message through its phases. What is asked in each stands in two lists of
- * rules, policy_out.c and policy_in.c; content.c reads the body for them.
+ * message.c takes a message through its phases. The rules of each phase are in two lists,
+ * policy_out.c and policy_in.c; content.c reads the body for them.
  */
 #ifndef CM_MESSAGE_H
 #define CM_MESSAGE_H
@@ -19,17 +19,17 @@
 #include "secure_join.h"
 #include "skeleton.h"
 
-/* When a rule is asked. */
+/* When a rule is run. */
 enum cm_phase {
 	CM_PHASE_SENDER,
-	CM_PHASE_RECIPIENT, /* for each one, which is message->recipient then */
+	CM_PHASE_RECIPIENT, /* for each recipient, in message->recipient */
 	CM_PHASE_HEADER,    /* at its end */
 	CM_PHASE_CONTENT,   /* then: what kind of message is it? */
 	CM_PHASE_END,       /* the content is accepted */
 };
 
-/* Returns true if the next rule of the phase is to be asked; false ends the phase: the verdict is
-   in, or the kind of content is known. */
+/* Returns true to continue with the next rule of the phase; false ends the phase: there is a
+   verdict, or the kind of content is known. */
 typedef bool cm_rule_fn(struct cm_message *message);
 
 struct cm_rule {
@@ -39,10 +39,10 @@ struct cm_rule {
 
 /* The rules for one direction. */
 struct cm_rules {
-	const struct cm_rule *rule; /* asked in this order */
+	const struct cm_rule *rule; /* run in this order */
 	size_t count;
-	bool strict; /* no free text beside the encrypted data */
-	/* True if content that is not encrypted may pass: asked once the recipients are known. */
+	bool strict; /* no free text besides the encrypted data */
+	/* True if unencrypted content may pass: called once the recipients are known. */
 	bool (*takes_cleartext)(const struct cm_message *message);
 	/* True if the accepted content needs a valid DKIM signature. */
 	bool (*needs_dkim)(const struct cm_message *message);
@@ -75,7 +75,7 @@ struct cm_message {
 	enum cm_verdict_state state;
 	struct cm_finding finding; /* the readers' findings, then the verdict */
 
-	char *envelope_text; /* as given, without angle brackets; for replies */
+	char *envelope_text; /* as received, without angle brackets; for replies */
 	bool has_envelope;   /* envelope is an address; false for the null sender */
 	struct cm_address envelope;
 	struct cm_address from;
@@ -85,7 +85,7 @@ struct cm_message {
 	const char *recipient; /* the current recipient's path */
 	bool only_to_self;     /* outgoing: every recipient so far is the sender */
 	bool refuses_clear;    /* incoming: a recipient has enforceE2EEincoming or does not exist */
-	bool has_mailbox;      /* a recipient exists, as far as we can see */
+	bool has_mailbox;      /* a recipient exists, or may exist */
 	bool lacks_mailbox;    /* outgoing: a recipient does not exist */
 	bool lacks_federation; /* outgoing: no mail is exchanged with a recipient's domain */
 	char *client;          /* incoming: the peer's numeric address; NULL: unknown */
@@ -110,23 +110,23 @@ struct cm_message {
 	} body;
 };
 
-/* Decides, unless the message is decided. Returns false. */
+/* Decides the message, unless it is decided. Returns false. */
 bool cm_message_refuse(struct cm_message *message, enum cm_reason reason, const char *why);
 
-/* The content is accepted; the rules at the end remain. Returns false: no other rule is asked about
-   the content. */
+/* The content is accepted; the rules at the end remain. Returns false, so that no other rule
+   about the content is run. */
 bool cm_message_accept_content(struct cm_message *message, enum cm_reason reason);
 
-/* Decides by message->finding: the message does not count as encrypted, or its headers are wrong.
- * It is refused unless the rules allow cleartext. False if it is refused. */
+/* Decides by message->finding: the message does not count as encrypted, or its header is
+   wrong. It is refused unless the rules allow cleartext. False if it is refused. */
 bool cm_message_judge_finding(struct cm_message *message);
 
-/* Rules of both directions. */
+/* Rules for both directions. */
 cm_rule_fn cm_rule_recipient_limit, cm_rule_one_from, cm_rule_content_type, cm_rule_encrypted,
     cm_rule_secure_join, cm_rule_report, cm_rule_not_encrypted;
 
-/* Reads a piece of the body, or its end; the kind of content is known. False if the message is
- * refused. */
+/* Reads a piece of the body, or its end, when the kind of content is known. False if the
+   message is refused. */
 bool cm_content_write(struct cm_message *message, const void *data, size_t length);
 bool cm_content_end(struct cm_message *message);
 

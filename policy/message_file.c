@@ -5,8 +5,8 @@
 
 #define INSTEAD_OF_NUL '\1'
 
-/* The length of the field that starts here, with its folded lines and without its last line end;
- *next_r is where the next one starts. */
+/* The length of the field that starts here, with its folded lines and without its last line
+   end; *next_r is the start of the next one. */
 static size_t field_length(const char *data, size_t length, size_t *next_r)
 {
 	size_t at = 0, end;
@@ -23,8 +23,8 @@ static size_t field_length(const char *data, size_t length, size_t *next_r)
 	return end;
 }
 
-/* The length of the name that starts here; 0: this is no field. White space after the name is part
- * of it. */
+/* The length of the name that starts here; 0: this is not a field. White space after the name
+   is part of it. */
 static size_t name_length(const char *data, size_t length)
 {
 	size_t name = 0, end;

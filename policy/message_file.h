@@ -1,5 +1,5 @@
 /*
- * message_file - feeds a message in a file piece by piece, as Postfix's milter client does
+ * message_file - pass a message in a file on piece by piece, as Postfix's milter client does
  *
  * For `chatmailctl check`, tests, fuzzers and the benchmark. The header is split into fields and
  * unfolded no further than an MTA does; the body comes in libmilter's chunks.
@@ -27,9 +27,9 @@ enum cm_message_file_status {
 	CM_MESSAGE_FILE_NO_MEMORY,
 };
 
-/* Line ends may be LF or CRLF and are passed on unchanged. The header ends at an empty line, or
-   before a line that is no field, as in Postfix. A NUL in a field, which the strings of the milter
-   protocol cannot hold, becomes another control byte. */
+/* Line ends may be LF or CRLF and are passed on unchanged. The header ends at an empty line,
+   or before a line that is not a field, as in Postfix. A NUL in a field, which the strings of
+   the milter protocol cannot hold, becomes another control byte. */
 enum cm_message_file_status cm_message_file_read(const struct cm_message_file_reader *feed,
 						 const char *data, size_t length);
 

@@ -1,5 +1,5 @@
 /*
- * policy_in - what other relays may send to our users
+ * policy_in - rules for mail from other relays to our users
  */
 #include "message.h"
 
@@ -59,14 +59,14 @@ static bool federated(struct cm_message *message, const struct cm_address *addre
 	       cm_message_refuse(message, CM_REASON_FEDERATION, NULL);
 }
 
-/* A mailing list's envelope sender is another domain than the author's: both are asked for. */
+/* The envelope sender of a mailing list has another domain than the author: both are checked. */
 static bool sender_federated(struct cm_message *message)
 {
 	return !message->has_envelope || federated(message, &message->envelope);
 }
 
-/* Only an existing mailbox takes cleartext: otherwise the mail server would send it back, signed by
- * us. If the mailbox is not obvious, assume that it exists and refuses. */
+/* Only an existing mailbox accepts cleartext: otherwise the mail server would send it back,
+   signed by us. If the mailbox is not obvious, assume that it exists and refuses. */
 static bool look_into_mailbox(struct cm_message *message)
 {
 	const struct cm_config *config = message->policy->config;
@@ -143,7 +143,7 @@ static bool signed_by_from(struct cm_message *message)
 	}
 }
 
-/* The peer makes the bounce: only the peer knows the real author. */
+/* The peer creates the bounce: only the peer knows the real author. */
 static bool recipient_exists(struct cm_message *message)
 {
 	return message->has_mailbox ||
@@ -162,7 +162,7 @@ static bool bare_from(struct cm_message *message)
 	       cm_message_refuse(message, CM_REASON_INTERNAL, "out of memory");
 }
 
-/* A literal proves nothing but an address, so the connection must come from there. */
+/* A literal proves only an address, so the connection must come from that address. */
 static bool is_from_client(const struct cm_message *message)
 {
 	unsigned char literal[sizeof(struct in6_addr)], client[sizeof(struct in6_addr)];

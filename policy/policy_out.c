@@ -1,5 +1,5 @@
 /*
- * policy_out - what our users may send
+ * policy_out - rules for mail from our users
  */
 #include "message.h"
 
@@ -91,7 +91,7 @@ static bool look_for_recipient(struct cm_message *message)
 }
 
 /* Once for each message, with the first accepted recipient: by then Postfix has compared the
- * envelope sender with the login, so no user can use up another user's rate. */
+   envelope sender with the login, so no user can use up another user's rate. */
 static bool within_rate(struct cm_message *message)
 {
 	const struct cm_config *config = message->policy->config;
@@ -122,7 +122,7 @@ static bool setup_message(struct cm_message *message)
 	return cm_message_accept_content(message, CM_REASON_SETUP_MESSAGE);
 }
 
-/* Clients show a refusal and read no bounce: Delta Chat drops what is not encrypted. */
+/* Clients show a refusal, but no bounce: Delta Chat drops unencrypted mail. */
 static bool reaches_somebody(struct cm_message *message)
 {
 	if (message->has_mailbox)

@@ -1,5 +1,5 @@
 /*
- * recipient - the mailbox that an envelope recipient means
+ * recipient - the mailbox of an envelope recipient
  */
 #include "recipient.h"
 

@@ -1,5 +1,5 @@
 /*
- * recipient - the mailbox that an envelope recipient means
+ * recipient - the mailbox of an envelope recipient
  */
 #ifndef CM_RECIPIENT_H
 #define CM_RECIPIENT_H
@@ -8,9 +8,9 @@
 
 #include "address.h"
 
-/* path: the RCPT TO argument, with or without angle brackets. "a+b@domain" is a's. False if it is
- * not obvious: the mail server rewrites quoted names, routes, and names without a domain by its own
- * rules. */
+/* path: the RCPT TO argument, with or without angle brackets. "a+b@domain" belongs to a. False
+   if the mailbox is not obvious: the mail server rewrites quoted names, routes, and names
+   without a domain by its own rules. */
 bool cm_recipient_mailbox(const char *path, struct cm_address *mailbox_r);
 
 #endif

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
-/* Appends an address, with '?' for bytes that are not printable ASCII. No valid address has more
- * than 254 bytes. */
+/* Appends an address, with '?' for bytes that are not printable ASCII. No valid address has
+   more than 254 bytes. */
 static size_t append_address(char *text, size_t length, const char *address)
 {
 	for (size_t i = 0; address != NULL && address[i] != '\0' && i < CM_ADDRESS_MAX; i++)

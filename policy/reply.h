@@ -1,5 +1,5 @@
 /*
- * reply - what SMTP answers for each reason
+ * reply - the SMTP reply for each reason
  *
  * The codes and key phrases are upstream's, because clients look for them: Delta Chat explains a
  * refusal in the chat if the reply contains "invalid unencrypted mail".
@@ -9,8 +9,8 @@
 
 #include "policy.h"
 
-/* Fills the whole verdict. envelope_from and header_from may be NULL; bytes of them that are not
-   printable ASCII become '?', long ones are shortened. */
+/* Fills the whole verdict. envelope_from and header_from may be NULL; bytes in them that are
+   not printable ASCII become '?', long ones are shortened. */
 void cm_reply(struct cm_verdict *verdict, enum cm_reason reason, const char *why,
 	      const char *envelope_from, const char *header_from);
 

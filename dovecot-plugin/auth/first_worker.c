@@ -1,5 +1,5 @@
 /*
- * first_worker - starts one of auth's workers before anybody logs in
+ * first_worker - start one of auth's workers before the first login
  */
 #include "auth-common.h"
 
@@ -41,7 +41,7 @@ void cm_first_worker_wait(const struct userdb_module *module)
 	struct timeout *timeout;
 	pool_t pool;
 
-	/* Each protocol has its own userdb; a look-up for no protocol is the first one's. */
+	/* Each protocol has its own userdb; a lookup without a protocol uses the first one. */
 	if (worker || asked)
 		return;
 	asked = TRUE;

@@ -1,10 +1,10 @@
 /*
- * passdb - logins: checks an account's password, or sets its first one
+ * passdb - logins: check an account's password, or set the first one
  *
- * An existing account needs its password. A missing one is created with the given password, if the
- * registration rules allow it. First logins may come by IMAP and SMTP at the same time, from one
- * client or several: the password that is written first wins, and the others are checked against
- * it.
+ * An existing account needs its password. A missing one is created with the given password, if
+ * the registration rules allow it. First logins may come by IMAP and SMTP at the same time, from
+ * one client or several: the password that is written first wins, and the others are checked
+ * against it.
  */
 #include "auth-common.h"
 
@@ -25,7 +25,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Upstream's scheme, so that an operator can move back. */
+/* Upstream's scheme, so that an operator can migrate back. */
 #define SCHEME     "SHA512-CRYPT"
 #define SCHEME_TAG "$6$"
 
@@ -57,16 +57,16 @@ static void log_refusal(enum cm_registration why, const struct auth_request *req
 	       cm_log_address(net_ip2addr(&request->fields.remote_ip)), cm_registration_name(why));
 }
 
-/* Refuses with a reason for the user. Dovecot keeps the reason only if another passdb follows, so
- * the templates have an empty one. For temporary failures Dovecot has a text of its own, so our
- * refusals are final, and the sentence says whether to try later. */
+/* Refuses with a reason for the user. Dovecot keeps the reason only if another passdb follows,
+   so the templates contain an empty one. For temporary failures Dovecot has its own text, so
+   our refusals are final, and the sentence says whether to try later. */
 static enum passdb_result fail(struct auth_request *request, const char *reason)
 {
 	auth_request_set_field(request, "reason", reason, NULL);
 	return PASSDB_RESULT_NEXT;
 }
 
-/* Postfix does not distinguish Dovecot's temporary failures: a client of SMTP gets the sentence. */
+/* Postfix does not distinguish Dovecot's temporary failures: an SMTP client gets the sentence. */
 static enum passdb_result trouble(struct auth_request *request, const struct cm_error *err,
 				  enum cm_stat counter)
 {
@@ -89,7 +89,7 @@ static bool generate_hash(const char *user, const char *password, const char **h
 	const struct password_generate_params params = {.user = user};
 	const char *hash;
 
-	/* crypt() reports a failure by a result that is no hash. */
+	/* crypt() reports a failure by a result that is not a hash. */
 	if (!password_generate_encoded(password, &params, SCHEME, &hash) ||
 	    strncmp(hash, SCHEME_TAG, strlen(SCHEME_TAG)) != 0)
 		return FALSE;
@@ -110,7 +110,7 @@ static enum cm_account_status create_account(const struct cm_config *config,
 	return cm_account_create(config, address, hash, err);
 }
 
-/* 1: it is the password; 0: it is not; -1: the hash cannot be used, err is filled. */
+/* 1: it is the password; 0: it is not; -1: the hash is unusable, err is filled. */
 static int matches(const char *user, const char *password, const char *hash, struct cm_error *err)
 {
 	const struct password_generate_params params = {.user = user};
@@ -173,8 +173,7 @@ static enum cm_account_status verify_hash(const struct cm_config *config,
 	return CM_ACCOUNT_OK;
 }
 
-/* The account has a password, which may be new. CM_ACCOUNT_ABSENT is left to the
-   caller. */
+/* The account has a password, which may be new. The caller handles CM_ACCOUNT_ABSENT. */
 static enum cm_account_status verify_existing(const struct cm_config *config,
 					      const struct cm_address *address,
 					      struct auth_request *request, const char *password,
@@ -254,7 +253,7 @@ static void set_proxy(struct auth_request *request, const char *host, unsigned i
 	auth_request_set_field(request, "port", dec2str(port), NULL);
 }
 
-/* A client of SMTP stays here, so its password is tried at the backend. */
+/* An SMTP client is not proxied, so its password is tried at the backend. */
 static enum passdb_result try_password(const struct cm_address *address, const char *host,
 				       struct auth_request *request, const char *password)
 {
@@ -273,8 +272,8 @@ static enum passdb_result try_password(const struct cm_address *address, const c
 	}
 }
 
-/* The backend makes a new account; whether it may be made is decided here, where all of them are
-   counted. */
+/* The backend creates a new account; this machine decides whether it may, because it counts
+   all of them. */
 static enum passdb_result log_in_at_backend(const struct cm_config *config,
 					    const struct cm_address *address,
 					    struct auth_request *request, const char *password)
@@ -303,7 +302,7 @@ static enum passdb_result log_in_at_backend(const struct cm_config *config,
 	return PASSDB_RESULT_OK;
 }
 
-/* Where LMTP is to deliver. */
+/* The destination for LMTP. */
 static enum passdb_result find_backend(const struct cm_config *config,
 				       const struct cm_address *address,
 				       struct auth_request *request)

@@ -1,8 +1,8 @@
 /*
- * userdb - finds an account's mailbox, and lists all accounts
+ * userdb - find an account's mailbox, and list all accounts
  *
- * The fields replace Dovecot's own settings: home, user and group id (those
- * of the worker, which owns the mailboxes), mail location and quota limit.
+ * The fields replace Dovecot's own settings: home, user and group ID (those of the worker, which
+ * owns the mailboxes), mail location and quota limit.
  */
 #include "auth-common.h"
 
@@ -77,9 +77,8 @@ static enum userdb_result found(struct auth_request *request, const struct cm_co
 						      : USERDB_RESULT_OK;
 }
 
-/* Seen from outside, a blocked account does not exist: mail to it bounces, as its owner could not
- * read it.
- */
+/* To others a blocked account does not exist: mail to it bounces, because its owner could not
+   read it. */
 static enum userdb_result find(struct auth_request *request)
 {
 	const struct cm_config *config = cm_relay_config();
@@ -147,7 +146,7 @@ static void iterate_next(struct userdb_iterate_context *ctx)
 
 	errno = 0;
 	while (iteration->directory != NULL && (entry = readdir(iteration->directory)) != NULL) {
-		/* A name that is not in normal form is no account. */
+		/* A name that is not in normal form is not an account. */
 		if (cm_relay_address(iteration->config, entry->d_name, &address) &&
 		    strcmp(address.text, entry->d_name) == 0 &&
 		    cm_account_lookup(iteration->config, &address, NULL) == CM_ACCOUNT_OK)

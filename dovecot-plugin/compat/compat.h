@@ -1,8 +1,8 @@
 /*
- * compat - what Dovecot 2.3 and 2.4 call differently
+ * compat - names that differ between Dovecot 2.3 and 2.4
  *
- * Everything else in these plugins is the same source for both. Only macros, so that including this
- * does not pull in Dovecot's auth headers.
+ * Everything else in these plugins is the same source for both. Only macros, so that including
+ * this does not pull in Dovecot's auth headers.
  */
 #ifndef CM_COMPAT_H
 #define CM_COMPAT_H

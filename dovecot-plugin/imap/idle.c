@@ -40,10 +40,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Below a Maildir, where nothing that starts with a dot is a message. */
+/* Below a Maildir, where a name that starts with a dot is not a message. */
 #define WAKE_FILE "/new/.chatmail-wake"
 
-/* Of Dovecot's dotlock, in a Maildir's control directory. */
+/* Dovecot's dotlock, in a Maildir's control directory. */
 #define LOCK_FILE "/" MAILDIR_UIDLIST_NAME ".lock"
 
 /* Milliseconds between two looks at the lock, and looks until the sync no longer waits for it: a
@@ -54,7 +54,7 @@
 #define LOCK_INTERVAL_LATE 100
 #define LOCK_LOOKS_LATE    9
 
-/* Milliseconds between two looks without inotify. */
+/* Milliseconds between two checks without inotify. */
 #define POLL_INTERVAL 2000
 
 struct idle_mailbox {
@@ -63,16 +63,16 @@ struct idle_mailbox {
 	struct timeout *to_notify;
 	unsigned int locked_looks; /* since the mailbox was last seen without lock */
 	bool unreported;           /* a change that Dovecot's timer does not wait for */
-	int fd;                    /* -1: not made yet, or impossible */
+	int fd;                    /* -1: not created yet, or impossible */
 	struct timeout *to_poll;   /* without inotify */
-	struct timespec polled[2]; /* when new and cur were changed */
+	struct timespec polled[2]; /* change times of new and cur */
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(idle_module, &mail_storage_module_register);
 
 #define IDLE_MAILBOX(box) ((struct idle_mailbox *)MODULE_CONTEXT_REQUIRE(box, idle_module))
 
-/* Whether there are changes that the session has not seen yet. */
+/* True if there are changes that the session has not seen yet. */
 static bool is_pending(const struct idle_mailbox *idle)
 {
 	struct pollfd events = {.fd = idle->fd, .events = POLLIN};
@@ -80,7 +80,7 @@ static bool is_pending(const struct idle_mailbox *idle)
 	return idle->to_notify != NULL || (idle->io != NULL && poll(&events, 1, 0) > 0);
 }
 
-/* Whether imap-hibernate has the mailbox's client already. */
+/* True if imap-hibernate already has the mailbox's client. */
 static bool is_handed_over(const struct mailbox *box)
 {
 	const struct client *client = imap_clients;
@@ -109,7 +109,7 @@ static void wake_successor(struct mailbox *box)
 		e_error(cm_user_event(box->storage->user), "cannot wake a hibernated client: %m");
 }
 
-/* Whether a delivery, or another session, is at work on the mailbox. */
+/* True if a delivery or another session is working on the mailbox. */
 static bool is_locked(struct mailbox *box)
 {
 	const char *directory;
@@ -142,7 +142,7 @@ static void close_descriptor(struct idle_mailbox *idle)
 	idle->fd = -1;
 }
 
-/* Another descriptor of the instance that Dovecot watches with; -1 if it has none. */
+/* Another descriptor of Dovecot's inotify instance; -1 if there is none. */
 static int share_inotify(void)
 {
 	DIR *directory = opendir("/proc/self/fd");
@@ -198,14 +198,14 @@ static void notify(struct mailbox *box)
 	watch(box, idle);
 	if (!change)
 		return;
-	/* Dovecot saw the same change and would sync again in half a second. */
+	/* Dovecot got the same change and would sync again in half a second. */
 	timeout_remove(&box->to_notify_delay);
 	if (box->notify_callback != NULL)
 		box->notify_callback(box, box->notify_context);
 }
 
-/* The events are Dovecot's to read. Its handler is called in the same round as this one, and its
-   timer is then there to be removed. */
+/* Dovecot reads the events. Its handler is called in the same round as this one, and its timer
+   can then be removed. */
 static void changed(struct mailbox *box)
 {
 	struct idle_mailbox *idle = IDLE_MAILBOX(box);
@@ -221,7 +221,7 @@ static void watch(struct mailbox *box, struct idle_mailbox *idle)
 		idle->io = io_add(idle->fd, IO_READ, changed, box);
 }
 
-/* True if messages came or went since the last call. */
+/* True if messages were added or removed since the last call. */
 static bool has_moved(struct mailbox *box, struct idle_mailbox *idle)
 {
 	static const char *const names[N_ELEMENTS(idle->polled)] = {"/new", "/cur"};

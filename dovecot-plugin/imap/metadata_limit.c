@@ -1,9 +1,9 @@
 /*
  * metadata_limit - caps the size of one SETMETADATA
  *
- * Dovecot keeps a literal of any size in a file below mail_temp_dir before any code judges the
+ * Dovecot stores a literal of any size in a file below mail_temp_dir before any code checks the
  * value, so a client could fill the disk. A client that sends far more than the longest token is
- * disconnected; a value that is too long by less is refused, and the session goes on.
+ * disconnected; a value that exceeds the limit by less is refused, and the session continues.
  */
 #include "lib.h"
 

@@ -1,9 +1,9 @@
 /*
  * plugin - Dovecot's mail plugin `imap_chatmail`
  *
- * Holds what needs functions of the imap program, so only that loads it. Announces what the relay
- * offers to clients: METADATA, which Dovecot itself announces only with a dict, and the two
- * capabilities by which Delta Chat knows a chatmail relay that sends push notifications.
+ * Contains the code that needs functions of the imap program, so only that program loads it.
+ * Announces the relay's capabilities: METADATA, which Dovecot itself announces only with a dict,
+ * and the two by which Delta Chat recognizes a chatmail relay that sends push notifications.
  */
 #include "imap-common.h"
 

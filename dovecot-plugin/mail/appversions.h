@@ -1,8 +1,8 @@
 /*
  * appversions - the current versions of the apps, for METADATA
  *
- * A JSON file that comes with the package and that the operator may replace by one in /etc. Clients
- * read it as one line.
+ * A JSON file in the package, which the operator may replace by one in /etc. Clients read it as
+ * one line.
  */
 #ifndef CM_APPVERSIONS_H
 #define CM_APPVERSIONS_H
@@ -13,11 +13,11 @@
 
 #define CM_APPVERSIONS_FILE "appversions.json"
 
-/* A larger file is an error: each client asks for it. */
+/* A larger file is an error, because each client requests it. */
 #define CM_APPVERSIONS_MAX (64 * 1024)
 
-/* The first of the files that exists, as JSON without white space: malloc'd; NULL if there is none.
-   False with err filled if it cannot be read or is no JSON object. */
+/* The first of the files that exists, as JSON without white space: malloc'd; NULL if there is
+   none. False with err filled if it cannot be read or is not a JSON object. */
 bool cm_appversions_read(char **text_r, struct cm_error *err);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * disk_quota - a used-up disk quota is a temporary failure of the relay
+ * disk_quota - treat an exhausted disk quota as a temporary failure
  *
- * Dovecot takes EDQUOT of the file system for the quota of the mailbox, and LMTP then makes the MTA
+ * Dovecot mistakes the file system's EDQUOT for the mailbox's quota, and LMTP then makes the MTA
  * bounce the message. But the file system's quota (of a volume, or of user vmail) covers all
- * mailboxes, and space is freed every day. Dovecot's own quota plugin wraps this one: what it
- * refuses never gets here, and stays refused.
+ * mailboxes, and space is freed every day. Dovecot's own quota plugin wraps this one: its
+ * refusals are made before this code runs.
  */
 #include "lib.h"
 

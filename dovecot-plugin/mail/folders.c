@@ -1,5 +1,5 @@
 /*
- * folders - limits the number of folders of an account
+ * folders - limit the number of folders of an account
  *
  * A folder costs the client one line and the disk seven inodes, and no quota counts them.
  */

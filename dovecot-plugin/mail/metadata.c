@@ -81,8 +81,8 @@ static int refuse(struct mailbox_transaction_context *t, enum mail_error error, 
 	return -1;
 }
 
-/* Reads a value that the client sent as a string or a literal of any size. NULL: it is longer than
- * max bytes; "": it is NIL, has a NUL or cannot be read. */
+/* Reads a value that the client sent as a string or a literal of any size. NULL: it is longer
+   than max bytes; "": it is NIL, contains a NUL or cannot be read. */
 static const char *read_value(const struct mail_attribute_value *value, size_t max)
 {
 	string_t *text = t_str_new(256);
@@ -105,7 +105,7 @@ static const char *read_value(const struct mail_attribute_value *value, size_t m
 	return value->value_stream->stream_errno == 0 ? str_c(text) : "";
 }
 
-/* RFC 5464 4.3: the response code with the longest value. */
+/* RFC 5464 4.3: the response code contains the maximum length. */
 static const char *token_error(const char *token)
 {
 	return token != NULL ? "Not a device token"

@@ -1,10 +1,10 @@
 /*
- * overfull - trims an overfull mailbox before refusing delivery
+ * overfull - trim an overfull mailbox before refusing delivery
  *
- * Dovecot's quota warnings trim a mailbox when it grows past one of them, and LMTP refuses mail for
- * a mailbox at twice its quota. A mailbox beyond that never grows past a warning again. (The limit
- * may have been lowered, or the mail of a flood may have been too young to be trimmed.) All its
- * mail would bounce until the nightly expiry. So a delivery to such a mailbox trims it first.
+ * Dovecot's quota warnings trim a mailbox when it grows past one of them, and LMTP refuses mail
+ * for a mailbox at twice its quota. A mailbox beyond that never grows past a warning again. (The
+ * limit may have been lowered, or the mail of a flood may have been too young to be trimmed.) All
+ * its mail would bounce until the nightly expiry. So a delivery to such a mailbox trims it first.
  */
 #include "lib.h"
 
@@ -20,13 +20,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* As in the templates: how far LMTP may fill INBOX, in multiples of max_mailbox_size. */
+/* The same as in the templates: the size up to which LMTP fills INBOX, in multiples of
+   max_mailbox_size. */
 #define LMTP_FACTOR 2
 
 /* Dovecot rewrites the file when it reaches 5120 bytes. */
 #define SIZE_FILE_MAX 8192
 
-/* Adds up Maildir++'s maildirsize: the limit in the first line, then "BYTES MESSAGES" of each
+/* Adds up Maildir++'s maildirsize: the limit in the first line, then "BYTES MESSAGES" for each
    change. False if the mailbox is not counted now. */
 static bool read_size(int fd, uint64_t *bytes_r)
 {

@@ -8,8 +8,8 @@ struct event;
 struct mail_user;
 struct mailbox;
 
-/* The event for log lines about a user. They start with mail_log_prefix, which names no user by
- * default. */
+/* The event for log lines about a user. They start with mail_log_prefix, which contains no
+   user name by default. */
 struct event *cm_user_event(struct mail_user *user);
 
 /* metadata.c: push tokens and the server's entries as IMAP METADATA */
@@ -20,13 +20,13 @@ void cm_metadata_deinit(void);
 void cm_push_init(void);
 void cm_push_deinit(void);
 
-/* disk_quota.c: LMTP's mail is tried again when the disk's quota is used up */
+/* disk_quota.c: LMTP's mail is retried when the disk's quota is exhausted */
 void cm_disk_quota_mailbox_allocated(struct mailbox *box);
 
 /* folders.c: limits the number of folders of an account */
 void cm_folders_mailbox_allocated(struct mailbox *box);
 
-/* overfull.c: old mail makes room before mail is delivered to this user */
+/* overfull.c: trims an overfull mailbox before mail is delivered to this user */
 void cm_overfull_trim(struct mail_user *user);
 
 #endif

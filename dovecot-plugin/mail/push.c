@@ -37,7 +37,7 @@ static void *transaction_begin(struct mailbox_transaction_context *t)
 	return push;
 }
 
-/* As upstream, by the From header: the policy ensures that it is the envelope sender. */
+/* Like upstream, by the From header: the policy ensures that it equals the envelope sender. */
 static bool is_sender(struct mail *mail, const char *username)
 {
 	const struct message_address *from;

@@ -52,7 +52,7 @@ static bool is_number(const char **at)
 	return digits >= 1 && digits <= 3;
 }
 
-/* RFC 3463 2, and a comment after it */
+/* RFC 3463 2, and an optional comment */
 static bool is_status(const char *value)
 {
 	size_t length = strlen(value);

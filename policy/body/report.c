@@ -32,7 +32,7 @@ static bool part_begin(void *context, unsigned int index, const struct cm_part *
 	struct cm_report *report = context;
 
 	if (index == PART_TEXT) {
-		/* text/plain is what a part without a type is: RFC 2045 5.2 */
+		/* a part without a type is text/plain: RFC 2045 5.2 */
 		if (part->type[0] != '\0' && strcmp(part->type, "text/plain") != 0)
 			return refuse(report, "a report whose text is not text/plain");
 		return true;

@@ -1,9 +1,9 @@
 /*
  * report - a bounce: multipart/report with a delivery status (RFC 3464, RFC 6522)
  *
- * Three parts, without anything to render: a short text/plain, message/delivery-status with
- * the required fields, and the header of the message that failed, or the message, if our policy
- * would have let it out.
+ * It has three parts, none of them HTML: a short text/plain, message/delivery-status with the
+ * required fields, and the header of the failed message, or the message itself, if our policy
+ * would have accepted it.
  */
 #ifndef CM_REPORT_H
 #define CM_REPORT_H

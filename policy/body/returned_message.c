@@ -95,7 +95,7 @@ static bool begin_body(struct cm_returned_message *returned)
 	return true;
 }
 
-/* If a body was cut off, the empty line before the boundary does not belong to it. */
+/* If a body was truncated, the empty line before the boundary does not belong to it. */
 static bool body_line(struct cm_returned_message *returned, const char *line, size_t length)
 {
 	if (length == 0) {

@@ -2,8 +2,8 @@
  * returned_message - the returned part of a report, line by line
  *
  * The failed message's header, with the Message-ID by which clients find it. message/rfc822 may
- * also have its body, complete or cut off: it must be the start of a message that our policy would
- * have let out.
+ * also contain its body, complete or truncated: it must be the start of a message that our policy
+ * would have accepted.
  */
 #ifndef CM_RETURNED_MESSAGE_H
 #define CM_RETURNED_MESSAGE_H
@@ -20,7 +20,7 @@
 struct cm_returned_message {
 	bool may_have_body;
 	bool header_ended, reads_body;
-	size_t empty_lines; /* of the body, that may be its last ones */
+	size_t empty_lines; /* of the body, which may be the last ones */
 	struct cm_headers headers;
 	struct cm_skeleton skeleton;
 	struct cm_finding *finding;
@@ -40,7 +40,7 @@ void cm_returned_message_free(struct cm_returned_message *returned);
 /* A line without its end. False with the finding set if it is not allowed. */
 bool cm_returned_message_line(struct cm_returned_message *returned, const char *line,
 			      size_t length);
-/* After the last line: true if the header was there. */
+/* After the last line: true if the header was complete. */
 bool cm_returned_message_end(struct cm_returned_message *returned);
 
 #endif

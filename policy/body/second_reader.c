@@ -27,8 +27,8 @@ static bool is_address(const char *text, const struct cm_address *address)
 	       cm_address_equal(&read, address);
 }
 
-/* The domain may be in A-labels or in U-labels (RFC 5890 2.3.2.1); GMime knows both forms of the
-   name that it read. */
+/* The domain may be in A-labels or in U-labels (RFC 5890 2.3.2.1); GMime returns both forms of
+   the name. */
 static bool same_mailbox(InternetAddressMailbox *mailbox, const struct cm_address *address)
 {
 	return is_address(internet_address_mailbox_get_addr(mailbox), address) ||
@@ -44,8 +44,8 @@ static bool has_odd_dots(const struct cm_address *address)
 	       memmem(local, address->local_length, "..", 2) != NULL;
 }
 
-/* Copies the value and quotes the local part of the address at its last occurrence. NULL: it is
- * quoted already, or out of memory. The caller frees it. */
+/* Copies the value and quotes the local part of the address at its last occurrence. NULL: it
+   is already quoted, or out of memory. The caller frees it. */
 static char *quote_local_part(const char *value, const struct cm_address *address)
 {
 	const char *at = value, *found = NULL;
@@ -156,7 +156,7 @@ bool cm_second_reader_structure(const struct cm_skeleton *skeleton, const struct
 {
 	GMimeStream *stream = g_mime_stream_mem_new_with_buffer(skeleton->text, skeleton->length);
 	GMimeParser *parser = g_mime_parser_new_with_stream(stream);
-	/* As a part, not as a message: that spares GMime the lists of addresses. */
+	/* As a part, not as a message: so GMime does not parse the lists of addresses. */
 	GMimeObject *object = g_mime_parser_construct_part(parser, NULL);
 	bool same = object != NULL && same_multipart(object, mime, type, protocol);
 

@@ -22,10 +22,10 @@ struct cm_secure_join {
 /* For cm_mime_init(), with a struct cm_secure_join as context. */
 extern const struct cm_mime_format cm_secure_join_format;
 
-/* The request that the header's value names. NULL: it names none, or value is NULL. */
+/* The request in the header's value. NULL: there is none, or value is NULL. */
 const char *cm_secure_join_step(const char *value);
 
-/* step is what cm_secure_join_step() gave; finding is borrowed. */
+/* step is the result of cm_secure_join_step(); finding is borrowed. */
 void cm_secure_join_init(struct cm_secure_join *join, const char *step, struct cm_finding *finding);
 
 #endif

@@ -27,8 +27,8 @@ static bool take(struct rest *rest, const char *text)
 /* --- From --------------------------------------------------------------------------------------
  */
 
-/* Words of letters, digits, '-' and '_' with single dots between them, up to `end`. No A-label: its
-   readers may decode it (RFC 5890 2.3.2.1). */
+/* Words of letters, digits, '-' and '_' with single dots between them, up to `end`. No
+   A-label: readers may decode it (RFC 5890 2.3.2.1). */
 static bool is_dotted(const char *text, const char *end)
 {
 	char before = '.';
@@ -64,7 +64,8 @@ bool cm_usual_from(const char *value, const struct cm_address *address)
 
 #define BOUNDARY_MAX 70 /* RFC 2046 5.1.1 */
 
-/* A name without characters that mean something to a reader, and not the start of an armor line. */
+/* A boundary without characters that have a meaning for a reader, and not the start of an
+   armor line. */
 static bool is_plain_boundary(const char *boundary)
 {
 	size_t length = strlen(boundary);
@@ -106,7 +107,7 @@ static void take_encoding(struct rest *rest)
 		*rest = before;
 }
 
-/* A part's header, which says its type and no encoding but 7bit. */
+/* A part's header, with its type and no encoding other than 7bit. */
 static bool take_part_header(struct rest *rest, const char *type)
 {
 	static const char *const parameters[] = {

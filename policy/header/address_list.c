@@ -8,11 +8,11 @@
 /* The element of the list that is being read. */
 struct element {
 	size_t length;
-	char text[CM_ADDRESS_MAX + 3]; /* with the two quotes of a local part */
+	char text[CM_ADDRESS_MAX + 3]; /* including the two quotes of a local part */
 	bool gap;                      /* white space or a comment came after text */
-	bool words;                    /* more words than one: a phrase, no address */
+	bool words;                    /* more than one word: a phrase, not an address */
 	bool angle;                    /* within angle brackets */
-	bool closed;                   /* after them: text is the address, what follows is not */
+	bool closed; /* after them: text is the address, further text is ignored */
 };
 
 static void append(struct element *element, char c)
@@ -23,7 +23,7 @@ static void append(struct element *element, char c)
 		element->text[element->length++] = c;
 }
 
-/* White space counts as part of an address around '@' and '.' only (RFC 5322 4.4). */
+/* White space is part of an address only around '@' and '.' (RFC 5322 4.4). */
 static void take(struct element *element, char c)
 {
 	if (element->closed)
@@ -77,7 +77,7 @@ static bool take_special(struct element *element, char c, cm_address_found_fn *f
 	case '>':
 		element->closed = element->closed || element->angle;
 		return element->closed;
-	case ':': /* a group's name, or a route, came before */
+	case ':': /* end of a group's name, or of a route */
 		if (!element->closed)
 			*element = (struct element){.angle = element->angle};
 		return true;

@@ -1,5 +1,5 @@
 /*
- * address_list - the addresses of a To, Cc or similar field, and nothing else of it (RFC 5322 3.4
+ * address_list - read the addresses of a To, Cc or similar field, and nothing else (RFC 5322 3.4
  * with the obsolete forms of 4.4)
  *
  * The field is rewritten from the result, so this reader is lenient: it skips display names,
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One address as it was written, but without white space and comments; well-formed by
+/* One address as written, but without white space and comments; valid for
    cm_address_parse_quoted(). */
 typedef void cm_address_found_fn(void *context, const char *text, size_t length);
 

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-/* Characters of base64 in one key. Autocrypt 1.1 4.1 assumes whole messages of 10 KiB; keys with
- * many signatures are larger. */
+/* Characters of base64 in one key. Autocrypt 1.1 4.1 assumes whole messages of 10 KiB; keys
+   with many signatures are larger. */
 #define KEY_MAX 16384
-/* Written in words of so many characters, so that the field can be folded. */
+/* Written in words of this many characters, so that the field can be folded. */
 #define KEY_WORD 72
 
 enum attribute {
@@ -17,7 +17,7 @@ enum attribute {
 	PREFER_ENCRYPT,
 	KEYDATA,
 	ATTRIBUTES,
-	OPTIONAL, /* starts with '_': may be left out */
+	OPTIONAL, /* starts with '_': may be omitted */
 	UNKNOWN,
 };
 
@@ -109,7 +109,7 @@ static bool read_attribute(const char *text, size_t length, unsigned int *seen,
 
 	if (attribute == OPTIONAL)
 		return true;
-	if (equals == NULL) { /* nothing between two semicolons */
+	if (equals == NULL) { /* no text between two semicolons */
 		cm_trim(text, &length);
 		return length == 0;
 	}

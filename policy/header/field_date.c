@@ -8,7 +8,7 @@
 /* Room for the longest token: the digits of a zone with its sign. */
 #define TOKEN_SIZE 6
 
-/* Moves *at over white space, comments and `mark`. False if something else stands there. */
+/* Moves *at over white space, comments and `mark`. False if there is another character. */
 static bool skip_mark(const char **at, char mark)
 {
 	if (!cm_skip_cfws(at, CM_COMMENTS_ANY) || **at != mark)
@@ -32,7 +32,7 @@ static bool read_digits(const char **at, size_t min, size_t max, char *token_r)
 	return true;
 }
 
-/* Reads one of the words (NULL ends the list) and returns it as the list spells it. */
+/* Reads one of the words (NULL ends the list) and returns it in the list's spelling. */
 static bool read_word(const char **at, const char *const *words, const char **word_r)
 {
 	if (!cm_skip_cfws(at, CM_COMMENTS_ANY))

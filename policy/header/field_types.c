@@ -10,7 +10,7 @@
 
 /* Longest of the values that are a single word. */
 #define TOKEN_MAX 64
-/* Most identifiers in References; no real thread has more. */
+/* Maximum number of identifiers in References; no real thread has more. */
 #define MESSAGE_IDS_MAX 100
 
 #define HIDDEN_RECIPIENTS "\"hidden-recipients\": ;"
@@ -62,7 +62,7 @@ bool cm_field_recipients(const char *value, struct cm_field_writer *writer)
 	return writer->length > 0 || write(writer, HIDDEN_RECIPIENTS);
 }
 
-/* Writes up to `most` identifiers. Anything else is skipped up to the next '<'. */
+/* Writes up to `most` identifiers. Skips other text up to the next '<'. */
 static bool write_message_ids(const char *value, size_t most, struct cm_field_writer *writer)
 {
 	const char *at = value;
@@ -102,7 +102,7 @@ bool cm_field_mime_version(const char *value, struct cm_field_writer *writer)
 	return write(writer, "1.0");
 }
 
-/* text has no quote and no backslash: cm_mime_value_parse() took them away or refused them. */
+/* text contains no quote and no backslash: cm_mime_value_parse() removed or refused them. */
 static void write_parameter(struct cm_field_writer *writer, const char *name, const char *text)
 {
 	char word[CM_MIME_NAME_MAX + CM_MIME_TEXT_MAX + sizeof("=\"\"")];
@@ -132,7 +132,7 @@ bool cm_field_content_type(const char *value, struct cm_field_writer *writer)
 }
 
 /* Writes the first word of the value, in lower case, if it is one of the words (NULL ends the
- * list). */
+   list). */
 static bool write_listed(const char *value, const char *const *words,
 			 struct cm_field_writer *writer)
 {
@@ -192,7 +192,7 @@ bool cm_field_secure_join(const char *value, struct cm_field_writer *writer)
 	return write_listed(value, words, writer);
 }
 
-/* Writes the trimmed value if it is 1 to max characters of the set. */
+/* Writes the trimmed value if it has 1 to max characters of the set. */
 static bool write_of(const char *value, const char *set, size_t max, struct cm_field_writer *writer)
 {
 	size_t length = strlen(value);

@@ -1,18 +1,18 @@
 /*
- * field_types - the types of outgoing_fields.c: each reads a field's value and writes the part that
- * may leave
+ * field_types - the types of outgoing_fields.c: each reads a field's value and writes the part
+ * that may leave
  *
  * All are of the type cm_field_type_fn. They read every form that a program may write (comments,
- * obsolete forms, folding) and write one. If a value does not fit its type, the field is deleted;
- * the message is never refused for it.
+ * obsolete forms, folding) and write one. If a value does not match its type, the field is
+ * deleted; the message is never refused for that.
  */
 #ifndef CM_FIELD_TYPES_H
 #define CM_FIELD_TYPES_H
 
 #include "outgoing_fields.h"
 
-/* One address; several; several, or Delta Chat's own empty group if there is none. Without display
- * names, comments and group names. */
+/* One address; several; several, or Delta Chat's own empty group if there is none. Without
+   display names, comments and group names. */
 cm_field_type_fn cm_field_address;
 cm_field_type_fn cm_field_addresses;
 cm_field_type_fn cm_field_recipients;
@@ -24,7 +24,7 @@ cm_field_type_fn cm_field_date;
 cm_field_type_fn cm_field_message_id;
 cm_field_type_fn cm_field_message_ids;
 
-/* "[...]" for every text but "Autocrypt Setup Message". */
+/* "[...]" for every text except "Autocrypt Setup Message". */
 cm_field_type_fn cm_field_subject;
 
 cm_field_type_fn cm_field_mime_version;
@@ -35,7 +35,7 @@ cm_field_type_fn cm_field_transfer_encoding;
 /* RFC 3834 5. */
 cm_field_type_fn cm_field_auto_submitted;
 
-/* Autocrypt 1.1: addr, prefer-encrypt, keydata, which must begin as a public key does. */
+/* Autocrypt 1.1: addr, prefer-encrypt, keydata, which must begin like a public key. */
 cm_field_type_fn cm_field_autocrypt;
 /* "v1". */
 cm_field_type_fn cm_field_setup_version;

@@ -1,7 +1,7 @@
 /*
  * field_writer - the value of a header field, written word by word and folded
  *
- * No line gets longer than 78 bytes (RFC 5322 2.1.1) unless a single word is; CM_WORD_MAX keeps
+ * No line is longer than 78 bytes (RFC 5322 2.1.1) unless a single word is; CM_WORD_MAX keeps
  * such a line below the 998 bytes that SMTP carries.
  */
 #ifndef CM_FIELD_WRITER_H
@@ -12,19 +12,20 @@
 
 /* Longest word in bytes. */
 #define CM_WORD_MAX 900
-/* Longest value in bytes: it must fit into one packet of the milter protocol (65,535 bytes) with
- * the field's name. */
+/* Longest value in bytes: together with the field's name, it must fit into one packet of the
+   milter protocol (65,535 bytes). */
 #define CM_WRITTEN_MAX 60000
 
 struct cm_field_writer {
 	char *text; /* NUL-terminated if length is not 0 */
 	size_t length, size;
-	size_t column; /* of the line being written, the field's name and colon included */
-	bool too_long; /* a word or the value is beyond its bound */
+	size_t column; /* of the current line, including the field's name and colon */
+	bool too_long; /* a word or the value exceeds its bound */
 	bool failed;   /* out of memory */
 };
 
-/* Begins a value with a zeroed writer, or another one. name_length: bytes of the field's name. */
+/* Begins a value with a zeroed writer, or a further one. name_length: bytes of the field's
+   name. */
 void cm_field_writer_begin(struct cm_field_writer *writer, size_t name_length);
 void cm_field_writer_free(struct cm_field_writer *writer);
 

@@ -28,7 +28,7 @@ static const char *skip_quoted(const char *at)
 	return at + 1;
 }
 
-/* Readers that know no comments are in use, Delta Chat's among them: in "(<a@b.test>, ) c@d.test"
+/* Some readers, such as Delta Chat's, do not support comments: in "(<a@b.test>, ) c@d.test"
    they see two addresses. */
 static bool skip_space(const char **at)
 {

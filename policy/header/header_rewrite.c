@@ -10,8 +10,8 @@
 #include <strings.h>
 
 #define FIRST_SIZE 16
-/* Longer values never stay unchanged: Postfix cuts values for milters at 60,000 bytes, so the rest
- * is unknown. */
+/* Longer values never stay unchanged: Postfix truncates values for milters at 60,000 bytes, so
+   the rest is unknown. */
 #define UNCHANGED_MAX 50000
 
 void cm_header_rewrite_init(struct cm_header_rewrite *rewrite)
@@ -33,7 +33,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Equal apart from white space: folding does not matter. */
+/* True if the values are equal apart from white space: folding does not matter. */
 static bool same_words(const char *a, const char *b)
 {
 	for (;;) {
@@ -50,7 +50,7 @@ static bool same_words(const char *a, const char *b)
 	}
 }
 
-/* A longer line would be broken in transport, and the signature with it. */
+/* A longer line would be broken in transport, which would invalidate the signature. */
 static bool has_long_line(const char *name, const char *value)
 {
 	size_t before = strlen(name) + 1;
@@ -70,7 +70,8 @@ static bool has_long_line(const char *name, const char *value)
 	}
 }
 
-/* Sets what leaves: the value itself, what its type writes, or nothing. False if out of memory. */
+/* Sets the outgoing value: the value itself, the output of its type, or none. False if out of
+   memory. */
 static bool set_value(struct cm_rewritten_field *field, const char *value,
 		      struct cm_field_writer *writer)
 {

@@ -14,16 +14,16 @@
 #include "field_writer.h"
 
 struct cm_rewritten_field {
-	const char *name;   /* as it came; borrowed */
-	const char *value;  /* what leaves, in the form that policy.h describes: leading white
-			       space kept, folded with "\n" or "\r\n"; NULL: the field is deleted */
+	const char *name;  /* as received; borrowed */
+	const char *value; /* the outgoing value, in the form that policy.h describes: leading white
+			      space kept, folded with "\n" or "\r\n"; NULL: the field is deleted */
 	unsigned int index; /* among the fields of this name in any case, from 1, as
-			       smfi_chgheader() counts in the header as it came */
-	bool changed;       /* value differs from what came */
+			       smfi_chgheader() counts in the received header */
+	bool changed;       /* value differs from the received one */
 	char *written;      /* owns value if its type wrote it; or NULL */
 };
 
-/* All fields of the header, in the order in which they came. */
+/* All fields of the header, in their order. */
 struct cm_header_rewrite {
 	size_t count, size;
 	struct cm_rewritten_field *field;
@@ -36,8 +36,8 @@ void cm_header_rewrite_free(struct cm_header_rewrite *rewrite);
 /* The next field. name and value must outlive the list. False if out of memory. */
 bool cm_header_rewrite_add(struct cm_header_rewrite *rewrite, const char *name, const char *value);
 
-/* The first field of this name becomes value, which is copied, whatever it was. name must outlive
-   the list. False if out of memory. */
+/* Replaces the value of the first field of this name by value, which is copied. name must
+   outlive the list. False if out of memory. */
 bool cm_header_rewrite_set(struct cm_header_rewrite *rewrite, const char *name, const char *value);
 
 #endif

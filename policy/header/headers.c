@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* The fields that decide how we or others read the message. RFC 5322 3.6 allows most of them once.
-   We enforce that where a second one would matter; of all other fields at most one leaves
-   (header_rewrite.h). */
+/* The fields that decide how we or others read the message. RFC 5322 3.6 allows most of them
+   once. We enforce that where a second one would matter; of each other field at most one
+   leaves (header_rewrite.h). */
 static const struct {
 	const char *name;
 	bool once;
@@ -51,8 +51,8 @@ const char *cm_headers_get(const struct cm_headers *headers, const char *name)
 	return NULL;
 }
 
-/* RFC 5322 3.2.2 forbids writing a folded line of white space only: some readers take it for the
- * end of the header. */
+/* RFC 5322 3.2.2 forbids a folded line of white space only: some readers treat it as the end
+   of the header. */
 static bool has_blank_line(const char *value)
 {
 	while ((value = strchr(value, '\n')) != NULL) {
@@ -75,8 +75,8 @@ static size_t find(const struct cm_header_field *field)
 	return DECIDING_COUNT;
 }
 
-/* No field may hide another field or the end of the header. Incoming fields that decide nothing
- * need no other check. */
+/* No field may hide another field or the end of the header. Incoming fields that decide
+   nothing need no other check. */
 static const char *find_ambiguity(const struct cm_header_field *field, size_t which, bool again,
 				  bool strict)
 {

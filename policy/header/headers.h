@@ -1,8 +1,8 @@
 /*
  * headers - the message's own header fields
  *
- * All of them are kept, as they came; a rule asks for a field by its name. headers.c lists those
- * that decide how the message is read; they may come once. Number and size are bounded.
+ * All of them are stored unchanged; a rule gets a field by its name. headers.c lists those that
+ * decide how the message is read; they may occur once. Number and size are bounded.
  */
 #ifndef CM_HEADERS_H
 #define CM_HEADERS_H
@@ -14,7 +14,7 @@
 
 #define CM_HEADERS_MAX       500
 #define CM_HEADERS_BYTES_MAX (128 * 1024)
-/* Longest value of a field that decides something, in bytes. */
+/* Longest value of a deciding field, in bytes. */
 #define CM_HEADER_DECIDING_MAX 4096
 
 struct cm_header_field {
@@ -26,26 +26,26 @@ struct cm_header_field {
 
 struct cm_headers {
 	size_t count, bytes;
-	struct cm_header_field *first, *last; /* as they came; NULL: none yet */
+	struct cm_header_field *first, *last; /* in their order; NULL: none yet */
 	unsigned int seen;                    /* a bit for each deciding field */
-	struct cm_finding ambiguous;          /* what two readers could read differently */
+	struct cm_finding ambiguous;          /* the first ambiguity */
 };
 
 void cm_headers_init(struct cm_headers *headers);
 void cm_headers_free(struct cm_headers *headers);
 
-/* Copies the field to headers->last. value as in policy.h. False, with finding set, if the message
-   is refused for it at once: bounds, a second From, memory. Ambiguities are collected in
-   headers->ambiguous. */
+/* Copies the field to headers->last. value as in policy.h. False, with finding set, if the
+   message is refused at once: because of bounds, a second From, or lack of memory. Ambiguities
+   are collected in headers->ambiguous. */
 bool cm_headers_add(struct cm_headers *headers, const char *name, const char *value, bool strict,
 		    struct cm_finding *finding);
 
-/* The value of the first field of this name, any case; NULL: there is none. Only the values of
-   fields that headers.c knows have been checked. */
+/* The value of the first field of this name, any case; NULL if there is none. Only the values
+   of fields listed in headers.c have been checked. */
 const char *cm_headers_get(const struct cm_headers *headers, const char *name);
 
 /* MIME-Version is 1.0 (RFC 2045 4) and the transfer encoding is one that a multipart may have
-   (6.4). NULL, or what is wrong. Incoming mail may lack MIME-Version and have comments in it. */
+   (6.4). NULL, or the fault. Incoming mail may lack MIME-Version or have comments in it. */
 const char *cm_headers_check_mime(const struct cm_headers *headers, bool strict);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * outgoing_fields - which header fields may leave in the clear, and with which values
+ * outgoing_fields - the header fields that may leave in the clear, and their values
  *
  * One table, in outgoing_fields.c. The type of each row reads the value and writes the part that
- * may leave: addresses without names, identifiers, numbers, words of a list, and no text. What
- * Delta Chat writes comes out as it went in.
+ * may leave: addresses without names, identifiers, numbers, words of a list, and no text. Delta
+ * Chat's values stay unchanged.
  */
 #ifndef CM_OUTGOING_FIELDS_H
 #define CM_OUTGOING_FIELDS_H
@@ -12,7 +12,7 @@
 
 #include "field_writer.h"
 
-/* Writes the part of a field that may leave. False if nothing may: the field is deleted. */
+/* Writes the part of a field that may leave. False if no part may: the field is deleted. */
 typedef bool cm_field_type_fn(const char *value, struct cm_field_writer *writer);
 
 /* The type of the fields of this name, any case; NULL if they may not leave. */

@@ -1,5 +1,5 @@
 /*
- * expire - one run over all mailboxes: deletes what is old, or lists it in a dry run
+ * expire - one run over all mailboxes: delete old items, or list them in a dry run
  */
 #include "expire.h"
 
@@ -72,7 +72,7 @@ static bool survey_accounts(const struct expire_state *state, struct cm_mailboxe
 	return true;
 }
 
-/* A clock that runs ahead makes everything old at once. */
+/* A clock that runs ahead makes everything look old. */
 static bool plausible(const struct expire_state *state, const struct survey *survey,
 		      struct cm_error *err)
 {
@@ -95,7 +95,7 @@ static bool plausible(const struct expire_state *state, const struct survey *sur
 }
 
 /* Remains of an earlier run come first. On a full disk the trash directory may not fit yet;
- * deleting messages makes room. */
+   deleting messages makes room. */
 static void settle_trash(struct expire_state *state)
 {
 	struct cm_tree tree = {0};

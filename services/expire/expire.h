@@ -1,11 +1,11 @@
 /*
- * expire - one run over all mailboxes: deletes what is old, or lists it in a dry run
+ * expire - one run over all mailboxes: delete old items, or list them in a dry run
  *
  * Upstream's rules (rules.h) for accounts and messages, then trimming of mailboxes that are over
  * 70 % of max_mailbox_size (maildir_trim.h), then stale entries of the push queue, temporary
- * files, and invitations that are of no use. The run may be killed at any moment; the next one goes
- * on. It passes over the accounts twice. The first pass only counts the unused ones, to refuse the
- * whole run if too many would go (a wrong clock).
+ * files, and useless invitations. The run may be killed at any moment; the next one continues. It
+ * passes over the accounts twice. The first pass only counts the unused ones, to refuse the whole
+ * run if too many would go (a wrong clock).
  */
 #ifndef EXPIRE_EXPIRE_H
 #define EXPIRE_EXPIRE_H
@@ -21,9 +21,9 @@
 
 struct expire_options {
 	bool dry_run;
-	bool verbose;           /* list on standard output what is deleted */
-	bool force;             /* even if too many accounts would go */
-	unsigned int max_share; /* per cent of the accounts that may go in one run */
+	bool verbose;           /* list all deletions on standard output */
+	bool force;             /* even if too many accounts would be deleted */
+	unsigned int max_share; /* percentage of the accounts that one run may delete */
 	time_t now;
 };
 
@@ -41,14 +41,14 @@ struct expire_result {
 	uint64_t invitations_deleted;
 	uint64_t folders_deleted; /* without messages */
 	uint64_t temporary_deleted;
-	uint64_t bytes;    /* of everything deleted */
+	uint64_t bytes;    /* of all deleted files */
 	uint64_t troubles; /* failures to read or delete, each logged */
 };
 
 enum expire_status {
 	EXPIRE_DONE,
-	EXPIRE_REFUSED, /* err says why. A real run did nothing; a dry run was completed */
-	EXPIRE_TROUBLE, /* nothing was done, or result->troubles says what remains */
+	EXPIRE_REFUSED, /* err is the reason. A real run did nothing; a dry run was completed */
+	EXPIRE_TROUBLE, /* nothing was done, or result->troubles counts the failures */
 };
 
 enum expire_status expire_run(const struct cm_config *config, const struct expire_options *options,

@@ -8,13 +8,13 @@
 
 #define MODE 0700
 
-/* In the order in which a message passes them, so that none is on its way when the last one goes.
- */
+/* In the order in which a message passes them, so that none is in transit when the last one is
+   deleted. */
 static const char *const parts[] = {"tmp", "new", "cur"};
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
-/* True if the directory has no file and was left alone for long. */
+/* True if the directory contains no file and has not changed for long. */
 static bool is_deserted(const struct expire_rules *rules, int folder, const char *part)
 {
 	int fd = openat(folder, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -51,7 +51,7 @@ static void make_parts(int folder)
 		(void)mkdirat(folder, parts[i], MODE);
 }
 
-/* rmdir() decides: a message that has come meanwhile keeps its folder. */
+/* rmdir() decides: a message that arrived meanwhile keeps its folder. */
 static bool remove_parts(int folder)
 {
 	for (size_t i = 0; i < PARTS; i++) {
@@ -63,8 +63,8 @@ static bool remove_parts(int folder)
 	return true;
 }
 
-/* Dovecot's own files, which it makes again. Directories stay: a message may be in them. Adds to
- *bytes. */
+/* Deletes Dovecot's own files, which it creates again. Directories stay: a message may be in
+   them. Adds to *bytes. */
 static void remove_files(int folder, bool dry_run, uint64_t *bytes)
 {
 	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -95,7 +95,7 @@ static void expire_folder(struct expire_state *state, const char *name, int fd, 
 	gone = all_deserted(&state->rules, folder_fd) && (dry_run || remove_parts(folder_fd));
 	if (gone)
 		remove_files(folder_fd, dry_run, &bytes);
-	/* A delivery may have made the folder again meanwhile. */
+	/* A delivery may have created the folder again meanwhile. */
 	if (gone && !dry_run && unlinkat(fd, folder, AT_REMOVEDIR) < 0) {
 		gone = false;
 		make_parts(folder_fd);

@@ -1,13 +1,13 @@
 /*
- * invitations - deletes the invitations that have been of no use for a while
+ * invitations - delete invitations that have been useless for a while
  */
 #ifndef EXPIRE_INVITATIONS_H
 #define EXPIRE_INVITATIONS_H
 
 #include "state.h"
 
-/* Those that expired or were used up, and what killed processes left of others. Failures are
-   counted in the state. */
+/* Deletes invitations that expired or were used up, and remains of killed processes. Failures
+   are counted in the state. */
 void expire_invitations(struct expire_state *state);
 
 #endif

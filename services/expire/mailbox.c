@@ -160,7 +160,7 @@ static void remove_account(struct expire_state *state, const char *name)
 }
 
 /* A directory without a password, left by a delivery or an interrupted registration. The next
- * account of that name would inherit it, so it is deleted as soon as it is empty. */
+   account of that name would inherit it, so it is deleted as soon as it is empty. */
 static void remove_unused(struct expire_state *state, const char *name)
 {
 	if (expire_tree_remove_empty(state->mailboxes_fd, name, &state->rules,

@@ -1,5 +1,5 @@
 /*
- * mailbox - one mailbox: deletes the account, or its old messages
+ * mailbox - one mailbox: delete the account, or its old messages
  */
 #ifndef EXPIRE_MAILBOX_H
 #define EXPIRE_MAILBOX_H

@@ -1,19 +1,22 @@
 /*
- * chatmail-expire - delete what is old, and trim mailboxes that are too full
+ * chatmail-expire - delete old messages and unused accounts, and trim overfull mailboxes
  *
  * SYNOPSIS
+ *
  *	chatmail-expire [-c INI] [--dry-run] [-v] [--force] [--max-share PERCENT] [--json]
  *	chatmail-expire --quota MB MAILBOXDIR
  *
- * The first form is run daily, see expire.h. The second is what Dovecot's quota_warning runs, see
- * maildir_trim.h. Started as root it becomes the owner of the mailboxes. chatmail-expire(8) is the
- * manual.
+ * The first form is run daily, see expire.h. Dovecot's quota_warning runs the second, see
+ * maildir_trim.h. Started as root, it becomes the owner of the mailboxes. chatmail-expire(8) is
+ * the manual.
  *
  *	CHATMAIL_INI in the environment replaces the default of -c, so that Dovecot's quota_warning
  *	finds the configuration of its relay.
  *
  * DIAGNOSTICS
+ *
  *	Exit status 0: done. 1: refused, nothing was deleted. 2: trouble, reported on standard
+ *
  * error.
  */
 #include <errno.h>
@@ -46,10 +49,10 @@
 
 #define DEFAULT_MAX_SHARE 50
 
-/* On a busy processor it gets about a tenth, on an idle one everything. */
+/* On a busy processor it gets about a tenth of the time, on an idle one all of it. */
 #define NICE 10
 
-/* For --quota; in bytes it fits a uint64_t and a double. */
+/* For --quota; in bytes it fits into a uint64_t and a double. */
 #define MEGABYTES_MAX 1e9
 
 struct command_line {
@@ -61,7 +64,7 @@ struct command_line {
 	const char *mailbox_dir; /* with quota */
 };
 
-/* The bytes of so many megabytes fit a uint64_t. */
+/* This many megabytes fit into a uint64_t as bytes. */
 static bool set_megabytes(const struct cm_option *option, const char *text, struct cm_error *err)
 {
 	struct command_line *line = option->value;
@@ -90,7 +93,7 @@ static int check_combination(const struct command_line *line, char **words)
 	return -1;
 }
 
-/* Returns -1 to go on, else the exit status. */
+/* Returns -1 to continue, otherwise the exit status. */
 static int parse_command_line(int argc, char **argv, struct command_line *line)
 {
 	const struct cm_option options[] = {
@@ -146,8 +149,8 @@ static int parse_command_line(int argc, char **argv, struct command_line *line)
 	return status < 0 ? check_combination(line, words) : status;
 }
 
-/* Lowers the disk priority, but not to the idle class: on a server that is never idle, mq-deadline
- * serves that only after 10 seconds. No effect if the I/O scheduler knows no priorities. */
+/* Lowers the disk priority, but not to the idle class, which mq-deadline serves only after 10
+   seconds on a server that is never idle. No effect if the I/O scheduler has no priorities. */
 static void lower_priority(void)
 {
 	/* linux/ioprio.h: whose priority, and its class and level. */
@@ -179,7 +182,7 @@ static bool become_owner(const char *directory, struct cm_error *err)
 			     (uintmax_t)st.st_uid);
 		return false;
 	}
-	/* A copy: the next look-up may overwrite the result, and musl's does. */
+	/* A copy: the next lookup may overwrite the result, and musl's does. */
 	name = strdup(owner->pw_name);
 	if (name == NULL) {
 		cm_error_set(err, "out of memory");
@@ -263,7 +266,7 @@ static int run_main(const struct command_line *line)
 	return status;
 }
 
-/* --- one mailbox that is too full --- */
+/* --- one overfull mailbox --- */
 
 static void tell_trimmed(const char *directory, const char *name, void *context)
 {
@@ -298,7 +301,7 @@ static bool trim(int fd, struct command_line *line, const struct cm_config *conf
 	return ok;
 }
 
-/* The configuration is needed for the statistics only. */
+/* The configuration is needed only for the statistics. */
 static int quota_main(struct command_line *line)
 {
 	struct cm_config *config;

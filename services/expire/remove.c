@@ -1,5 +1,5 @@
 /*
- * remove - deletes directory trees and accounts, accounts by way of the trash
+ * remove - delete directory trees and accounts, accounts by way of the trash
  */
 #include "remove.h"
 
@@ -63,8 +63,7 @@ static bool remove_empty(int parent_fd, const char *name, const struct expire_ru
 bool expire_tree_remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
 			      bool dry_run)
 {
-	/* Checks the whole tree before anything is deleted: a tree that stays loses no directory.
-	 */
+	/* Checks the whole tree first: a tree that stays loses no directory. */
 	return remove_empty(parent_fd, name, rules, true, 0) &&
 	       (dry_run || remove_empty(parent_fd, name, rules, false, 0));
 }
@@ -84,7 +83,7 @@ int expire_trash_open(int mailboxes_fd, struct cm_error *err)
 	return fd;
 }
 
-/* True if the account shows a sign of life. */
+/* True if the account was used. */
 static bool seen_again(int fd, const struct expire_rules *rules)
 {
 	time_t seen;
@@ -117,8 +116,8 @@ static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *na
 	if (fd >= 0)
 		close(fd);
 	if (alive) {
-		/* rename() replaces an empty directory only, so an account that was just registered
-		 * under the same name stays, and the old one is deleted. */
+		/* rename() replaces only an empty directory, so an account that was just
+		   registered under the same name stays, and the old one is deleted. */
 		if (renameat(trash_fd, name, mailboxes_fd, name) == 0)
 			return EXPIRE_SEEN_AGAIN;
 		if (errno != ENOTEMPTY && errno != EEXIST) {
@@ -140,7 +139,7 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 		cm_error_set_errno(err, "cannot open an account");
 		return EXPIRE_FAILED;
 	}
-	/* The holder of the lock is about to be recorded as seen. */
+	/* The holder of the lock is about to record a login. */
 	if (!cm_file_lock(fd, LOCK_EX | LOCK_NB) || seen_again(fd, rules))
 		removal = EXPIRE_SEEN_AGAIN;
 	else if (renameat(mailboxes_fd, name, trash_fd, name) < 0)
@@ -153,7 +152,7 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 	return cm_tree_remove(trash_fd, name, false, tree, err) ? EXPIRE_REMOVED : EXPIRE_FAILED;
 }
 
-/* Names the account if addresses may be logged. */
+/* Logs the account's name if addresses may be logged. */
 static void name_remains(const char *name, struct cm_error *err)
 {
 	const struct cm_error trouble = *err;

@@ -1,10 +1,10 @@
 /*
- * remove - deletes directory trees and accounts, accounts by way of the trash
+ * remove - delete directory trees and accounts, accounts by way of the trash
  *
- * An account is renamed into CM_ACCOUNT_TRASH_DIR and deleted there, so half an account is never
+ * An account is moved to CM_ACCOUNT_TRASH_DIR and deleted there, so half an account is never
  * visible. The lock of cm_account_seen() is held from the last check of the account until its
- * password is gone, so a login either keeps it or finds it absent. The next run cleans up after a
- * killed run left in the trash.
+ * password is gone, so a login either keeps it or finds it absent. The next run deletes the
+ * remains of a killed run from the trash.
  */
 #ifndef EXPIRE_REMOVE_H
 #define EXPIRE_REMOVE_H
@@ -16,9 +16,9 @@
 #include "rules.h"
 #include "tree_remove.h"
 
-/* Deletes a tree that holds nothing but directories and forgotten temporary files, all untouched
-   for EXPIRE_REST_SECONDS; leaves all others alone. True if the whole tree is gone, or would be in
-   a dry run. */
+/* Deletes a tree that contains only directories and old temporary files, all unchanged for
+   EXPIRE_REST_SECONDS; leaves other trees alone. True if the whole tree is gone, or would be
+   in a dry run. */
 bool expire_tree_remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
 			      bool dry_run);
 
@@ -28,7 +28,7 @@ enum expire_removal {
 	EXPIRE_FAILED,     /* err is filled; the rest is in the trash, or in its old place */
 };
 
-/* Opens the trash directory, making it if needed. -1 with err filled. */
+/* Opens the trash directory; creates it if needed. -1 with err filled. */
 int expire_trash_open(int mailboxes_fd, struct cm_error *err);
 
 /* Deletes one account. */
@@ -36,8 +36,7 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 					  const struct expire_rules *rules, struct cm_tree *tree,
 					  struct cm_error *err);
 
-/* Cleans up after a killed run: restores accounts that were used again, deletes the
- * rest. */
+/* Cleans up after a killed run: restores accounts that were used again, deletes the rest. */
 bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rules *rules,
 			 struct cm_tree *tree, struct cm_error *err);
 

@@ -21,23 +21,23 @@
 /* The notifier drops an entry after 5 h; one that still exists an hour later is stale. */
 #define EXPIRE_PUSH_SECONDS (6 * 3600)
 
-/* An invitation that expired or was used up is still listed for so long. */
+/* An invitation that expired or was used up is still listed for this time. */
 #define EXPIRE_INVITATION_SECONDS (30 * 86400)
 
-/* A temporary file, or an account's directory without a password, is somebody's work in progress
-   until it has rested this long. */
+/* A temporary file, or an account's directory without a password, may be in use until it has
+   not changed for this time. */
 #define EXPIRE_REST_SECONDS 3600
 
-/* From this many accounts on, a relay where nobody was seen for EXPIRE_SILENCE_SECONDS has a wrong
-   clock rather than no users. */
+/* On a relay with at least this many accounts, if none was seen for EXPIRE_SILENCE_SECONDS,
+   the clock is wrong. */
 #define EXPIRE_SILENCE_ACCOUNTS 10
 #define EXPIRE_SILENCE_SECONDS  (7 * 86400)
 
 struct expire_rules {
 	time_t now;
-	time_t messages_before; /* modified before this: delete */
+	time_t messages_before; /* delete messages modified before this time */
 	time_t large_before;    /* the same for large messages in cur */
-	time_t seen_before;     /* accounts last seen before this: delete */
+	time_t seen_before;     /* delete accounts last seen before this time */
 	uint64_t quota_target;  /* bytes */
 };
 
@@ -50,7 +50,7 @@ bool expire_message(const struct expire_rules *rules, enum cm_maildir_part part,
 /* True if the account is to be deleted. A last-seen time of 0 means unknown: the account stays. */
 bool expire_account(const struct expire_rules *rules, time_t seen);
 
-/* True if the invitation has been of no use for EXPIRE_INVITATION_SECONDS. */
+/* True if the invitation has been useless for EXPIRE_INVITATION_SECONDS. */
 bool expire_invitation(const struct expire_rules *rules, const struct cm_invitation *invitation);
 
 /* True if it was not modified for EXPIRE_REST_SECONDS. */
@@ -63,7 +63,7 @@ bool expire_name_is_temporary(const char *name);
 /* True if `going` is more than `percent` per cent of `all`. */
 bool expire_share_exceeded(uint64_t going, uint64_t all, unsigned int percent);
 
-/* True if so many accounts were silent for so long that the clock must be wrong. */
+/* True if so many accounts have been silent for so long that the clock must be wrong. */
 bool expire_silence_suspicious(const struct expire_rules *rules, uint64_t accounts,
 			       time_t newest_seen);
 

@@ -1,5 +1,5 @@
 /*
- * stale_pushes - deletes entries of the push queue that are too old to send
+ * stale_pushes - delete entries of the push queue that are too old to send
  *
  * The notifier drops entries that it could not send within 5 h. Older files remain if it does not
  * run, or are temporary files of a killed delivery.

@@ -11,12 +11,12 @@ struct expire_state {
 	const struct expire_options *options;
 	struct expire_rules rules;
 	int mailboxes_fd;
-	int trash_fd; /* -1 in a dry run, and as long as it cannot be opened */
+	int trash_fd; /* -1 in a dry run, and while it cannot be opened */
 	struct expire_result *result;
 };
 
-/* Lists a deletion on standard output, if requested: "delete WHAT PATH…", the parts of the path
-   joined by '/', empty ones left out, unprintable bytes as '?'. */
+/* Lists a deletion on standard output, if requested: "delete WHAT PATH…", with the parts of
+   the path joined by '/', empty ones omitted, unprintable bytes as '?'. */
 void expire_tell(const struct expire_state *state, const char *what, const char *mailbox,
 		 const char *directory, const char *name);
 

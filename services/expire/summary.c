@@ -1,5 +1,5 @@
 /*
- * summary - the results of a run, for people, scripts and the statistics
+ * summary - the results of a run, as text, as JSON and in the statistics
  */
 #include "summary.h"
 
@@ -54,7 +54,7 @@ void expire_print_text(const struct expire_result *result, const struct expire_o
 		       result->seen_again);
 }
 
-/* The work is done without statistics, too. */
+/* Without statistics the run does the same work. */
 static struct cm_stats *open_stats(const struct cm_config *config)
 {
 	return config != NULL ? cm_stats_open(config->run_dir, NULL) : NULL;

@@ -77,8 +77,8 @@ void cm_dot_stuffing_write(struct cm_dot_stuffing *stuffing, const char *data, s
 
 void cm_dot_stuffing_end(struct cm_dot_stuffing *stuffing, cm_dot_put_fn *put, void *context)
 {
-	/* A held dot is the end of the message in its wire form. Postfix knows the end of the data
-	   only after CR LF. */
+	/* A held dot is the end of the message in its wire form. Postfix recognizes the end of
+	   the data only after CR LF. */
 	if (stuffing->last[1] == '\r')
 		emit(stuffing, "\n", 1, put, context);
 	else if (memcmp(stuffing->last, "\r\n", 2) != 0)

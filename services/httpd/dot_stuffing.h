@@ -1,10 +1,11 @@
 /*
- * dot_stuffing - a message's lines made safe for SMTP's DATA (RFC 5321 4.5.2)
+ * dot_stuffing - make a message's lines safe for SMTP's DATA (RFC 5321 4.5.2)
  *
  * Peers post messages with the dots at the start of lines doubled, as filtermail does, or not, as
- * madmail does. A line that begins with two dots is taken as doubled, every other one that begins
- * with a dot gets another; a lone dot as the very last line is dropped. Whatever the input, no line
- * of the output is a lone dot, and the output ends with a line end. Bare LFs begin lines, too.
+ * madmail does. A line that begins with two dots counts as doubled, every other line that begins
+ * with a dot gets another one; a lone dot as the very last line is dropped. Whatever the input,
+ * no line of the output is a lone dot, and the output ends with a line end. Bare LFs begin lines,
+ * too.
  */
 #ifndef CM_DOT_STUFFING_H
 #define CM_DOT_STUFFING_H
@@ -16,7 +17,7 @@ enum cm_dot_state {
 	CM_DOT_TEXT,
 	CM_DOT_HELD,    /* a dot at the start of a line, not written yet */
 	CM_DOT_HELD_CR, /* and a CR */
-	CM_DOT_HELD_LF, /* and the end of its line: the lone dot, if nothing follows */
+	CM_DOT_HELD_LF, /* and a line end: the lone dot, if nothing follows */
 };
 
 struct cm_dot_stuffing {

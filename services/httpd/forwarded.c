@@ -6,7 +6,7 @@
 
 #define LOOPBACK "127.0.0.1"
 
-/* Exactly an address, with the blanks around it removed. */
+/* Accepts only an address, without the blanks around it. */
 static bool parse_element(const char *text, size_t length, char address[INET6_ADDRSTRLEN])
 {
 	unsigned char bytes[sizeof(struct in6_addr)];
@@ -24,7 +24,7 @@ static bool parse_element(const char *text, size_t length, char address[INET6_AD
 	return inet_pton(AF_INET, address, bytes) == 1 || inet_pton(AF_INET6, address, bytes) == 1;
 }
 
-/* False if the peer is no proxy of this machine: then address is the peer's own. */
+/* False if the peer is not a proxy of this machine: then address is the peer's own. */
 static bool is_local_proxy(const struct sockaddr *peer, char address[INET6_ADDRSTRLEN])
 {
 	if (peer->sa_family == AF_INET) {

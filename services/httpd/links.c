@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Percent-encodes all but plain bytes; escaped has room for three times the text and a NUL. */
+/* Percent-encodes all bytes except plain ones; escaped has room for three times the text and a
+   NUL. */
 static void escape(const char *text, char *escaped)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789.-_@";
@@ -16,8 +17,8 @@ static void escape(const char *text, char *escaped)
 				   (unsigned int)(unsigned char)*text);
 }
 
-/* Parameters that the operator did not give, malloc'd: ic=3 accepts a certificate that no client
-   believes; beside an address in brackets clients look for no server by themselves. */
+/* Parameters that the operator did not set, malloc'd: ic=3 makes clients accept any
+   certificate; with an address in brackets clients do not search for servers themselves. */
 static char *own_parameters(const struct cm_config *config)
 {
 	char host[3 * INET6_ADDRSTRLEN + 1], *text;

@@ -1,5 +1,5 @@
 /*
- * listen - the sockets that the web service takes connections from
+ * listen - the listening sockets of the web service
  */
 #include "listen.h"
 
@@ -114,7 +114,7 @@ static int try_bind(const struct sockaddr_un *address)
 	return good ? fd : -1;
 }
 
-/* True if the process that made the name is gone. */
+/* True if the process that created the name is gone. */
 static bool is_stale(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -1,5 +1,5 @@
 /*
- * listen - the sockets that the web service takes connections from
+ * listen - the listening sockets of the web service
  */
 #ifndef CM_HTTPD_LISTEN_H
 #define CM_HTTPD_LISTEN_H
@@ -8,10 +8,10 @@
 
 #include "error.h"
 
-/* Binds and listens on "HOST:PORT", "[IPv6]:PORT" or "unix:PATH". A Unix socket replaces one that
-   nobody listens on any more; its mode is 0660, and its group is its directory's if that has the
-   set-group-ID bit. The result is non-blocking and close-on-exec; -1 with err filled on failure.
-   *local_r: only this machine can connect. */
+/* Binds and listens on "HOST:PORT", "[IPv6]:PORT" or "unix:PATH". A Unix socket replaces one
+   on which no process listens; its mode is 0660, and its group is its directory's if that has
+   the set-group-ID bit. The result is non-blocking and close-on-exec; -1 with err filled on
+   failure. *local_r: only this machine can connect. */
 int cm_httpd_listen(const char *where, bool *local_r, struct cm_error *err);
 
 /* Removes the name of a Unix socket; nothing for other places. */

@@ -1,9 +1,10 @@
 /*
  * chatmail-httpd - the relay's small web service
  *
- * Makes accounts for clients that ask for one, behind a proxy, on web_listen of chatmail.ini, and
- * serves the statistics as OpenMetrics on metrics_listen. Binds, becomes an unprivileged user, and
- * serves until SIGTERM. See chatmail-httpd(8).
+ * Behind a proxy, it creates accounts for clients on web_listen of chatmail.ini, accepts mail
+ * from other relays on mxdeliv_listen, and serves the statistics as OpenMetrics on
+ * metrics_listen. Binds, becomes an unprivileged user, and serves until SIGTERM. See
+ * chatmail-httpd(8).
  */
 #include <poll.h>
 #include <signal.h>
@@ -29,7 +30,7 @@ static const struct cm_httpd_route web_routes[] = {
     {"GET", "/new", 0, cm_httpd_new_redirect, NULL},
     {"GET", "/new/qr.svg", 0, cm_httpd_new_qr, NULL},
     {"POST", "/invite/qr", 64, cm_httpd_invite_qr, NULL},
-    /* Upstream's old path, which is in old links. */
+    /* Upstream's old path, which occurs in old links. */
     {"POST", "/cgi-bin/newemail.py", 1024, cm_httpd_new, NULL},
     {"GET", "/cgi-bin/newemail.py", 0, cm_httpd_new_redirect, NULL},
     {NULL, NULL, 0, NULL, NULL},
@@ -43,7 +44,7 @@ static const struct cm_httpd_route mxdeliv_routes[] = {
 static const struct cm_httpd_limits metrics_limits = {
     .connections = 64, .idle_seconds = 5, .life_seconds = 15};
 
-/* The proxy holds back slow clients. Its requests come in bursts, and each account waits for the
+/* The proxy buffers slow clients. Its requests come in bursts, and each account waits for the
    disk. */
 static const struct cm_httpd_limits web_limits = {
     .connections = 1024, .threads = 4, .idle_seconds = 30, .life_seconds = 60};
@@ -54,7 +55,7 @@ struct listener {
 	const struct cm_httpd_limits *limits;
 	const char *exposed; /* the warning if other machines can connect */
 	struct cm_httpd *server;
-	int fd; /* -1 once the server has it */
+	int fd; /* -1 once the server owns it */
 };
 
 /* Each waits for Postfix. */
@@ -107,7 +108,7 @@ static bool start_listening(void *context, const struct cm_daemon *daemon, struc
 	return true;
 }
 
-/* Accounts and invitations are mailboxes' neighbours. */
+/* Accounts and invitations are in mailboxes_dir. */
 static bool confine(const struct program *program, struct cm_error *err)
 {
 	struct cm_sandbox sandbox = {.network = true};

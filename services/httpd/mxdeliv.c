@@ -1,8 +1,9 @@
 /*
  * mxdeliv - mail from other relays over HTTPS
  *
- * The message enters Postfix by SMTP, at a port of its own on loopback, with the peer's address: so
- * all checks of port 25 apply. Postfix's final reply is the answer: nothing is stored here.
+ * The message goes to Postfix by SMTP, on a separate port on loopback, with the peer's address,
+ * so all checks of port 25 apply. Postfix's final reply decides the HTTP reply: nothing is stored
+ * here.
  */
 #include "route.h"
 
@@ -27,8 +28,8 @@ static void fill(struct cm_httpd_reply *reply, unsigned int status, const char *
 	reply->body_length = reply->body != NULL ? strlen(text) : 0;
 }
 
-/* 400 carries Postfix's refusal, as at port 25. If Postfix did not answer, the peer should try
- * SMTP. */
+/* 400 contains Postfix's refusal, as on port 25. If Postfix did not reply, the peer should try
+   SMTP. */
 static void refuse(struct cm_httpd_reply *reply, const struct smtp_reply *smtp)
 {
 	fill(reply, smtp->code != 0 ? HTTP_BAD_REQUEST : HTTP_SERVICE_UNAVAILABLE, smtp->text);
@@ -78,7 +79,7 @@ static void data(void *stream, const char *bytes, size_t length)
 {
 	struct delivery *delivery = stream;
 
-	/* A broken connection shows at the end. */
+	/* A broken connection is noticed at the end. */
 	smtp_client_write(delivery->client, bytes, length);
 }
 

@@ -1,11 +1,11 @@
 /*
- * new - /new: an account for a client that asks for one
+ * new - /new: create an account for a client
  *
- * POST answers {"email", "password"}, or {"reason"} that the client shows as it is. GET is a
- * browser's, that a link or a QR code led here: it is sent to the client by the scheme dcaccount:.
- * Clients refuse to ask a relay whose certificate they do not believe; there, links log in instead.
- * The invitation's page asks /invite/qr to draw the same link; its token comes in the body, where
- * no log has it.
+ * POST returns {"email", "password"}, or {"reason"}, which the client shows unchanged. GET comes
+ * from a browser that followed a link or a QR code: it is redirected to the client by the scheme
+ * dcaccount:. Clients send no request to a relay whose certificate they do not accept; there,
+ * links log in instead. The invitation's page requests the same link as a QR code from
+ * /invite/qr; its token is in the body, because logs do not contain the body.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -58,7 +58,7 @@ static void log_refusal(enum cm_registration why, const struct cm_error *err)
 		       cm_registration_name(why));
 }
 
-/* Takes json. */
+/* Takes over json. */
 static void reply_json(struct cm_httpd_reply *reply, json_t *json)
 {
 	reply->body = json_dumps(json, JSON_COMPACT);
@@ -112,8 +112,8 @@ void cm_httpd_new(const struct cm_httpd_context *context, const struct cm_httpd_
 	cm_signup_deinit(&signup);
 }
 
-/* A link with credentials that nobody has used yet: the first login makes the account. So nothing
-   is made for a browser that only looks. NULL on failure. */
+/* A link with unused credentials: the first login creates the account. So a browser that only
+   opens the link creates none. NULL on failure. */
 static char *invented_link(const struct cm_config *config)
 {
 	struct cm_address address;
@@ -126,7 +126,7 @@ static char *invented_link(const struct cm_config *config)
 	return link;
 }
 
-/* Where clients refuse to ask: to the login, or to the page that asks for them. */
+/* Where clients cannot request accounts: the link that logs in, or the page that requests one. */
 static char *login_redirect(const struct cm_config *config, const char *token)
 {
 	bool with_token = cm_invitation_token_valid(token);
@@ -149,7 +149,7 @@ void cm_httpd_new_redirect(const struct cm_httpd_context *context,
 	reply->status = reply->location == NULL ? 503 : logs_in ? 303 : 301;
 }
 
-/* Takes link, which may be NULL. */
+/* Takes over link, which may be NULL. */
 static void reply_qr(struct cm_httpd_reply *reply, char *link)
 {
 	reply->body = link != NULL ? cm_qr_svg(link, "QR") : NULL;

@@ -1,9 +1,9 @@
 /*
  * route - one path of the web service
  *
- * Each route is one row of a table in main.c. A handler gets a whole, bounded request and fills a
- * reply; it sees nothing of libmicrohttpd. The metrics' handlers run one at a time; those of the
- * web run in several threads at once.
+ * Each route is one row of a table in main.c. A handler gets a complete, bounded request and
+ * fills a reply; it does not depend on libmicrohttpd. The metrics' handlers run one at a time;
+ * those of the web run in several threads.
  */
 #ifndef CM_HTTPD_ROUTE_H
 #define CM_HTTPD_ROUTE_H
@@ -19,7 +19,7 @@
 struct cm_httpd_context {
 	const struct cm_config *config;
 	struct cm_stats *stats;
-	struct cm_limits *limits; /* NULL if no accounts are made */
+	struct cm_limits *limits; /* NULL if no accounts are created */
 };
 
 /* Longest value of a query. */
@@ -30,8 +30,8 @@ struct cm_httpd_request {
 	size_t body_length;
 	/* The client: the address that a proxy on this machine forwards, otherwise the peer. */
 	struct cm_source source;
-	const char *host; /* the Host field as it was sent; "" if absent */
-	/* From the query, as it was sent; "" if absent or longer than CM_HTTPD_VALUE_MAX. */
+	const char *host; /* the Host field as received; "" if absent */
+	/* From the query, as received; "" if absent or longer than CM_HTTPD_VALUE_MAX. */
 	const char *token; /* "?TOKEN" or "?t=TOKEN" */
 };
 
@@ -50,7 +50,7 @@ typedef void cm_httpd_handler_fn(const struct cm_httpd_context *context,
 				 const struct cm_httpd_request *request,
 				 struct cm_httpd_reply *reply);
 
-/* Recipients of one request. */
+/* Maximum number of recipients in one request. */
 #define CM_HTTPD_RECIPIENTS_MAX 500
 
 /* The header of a streamed request. */
@@ -67,16 +67,16 @@ struct cm_httpd_stream {
 	void *(*begin)(const struct cm_httpd_context *context,
 		       const struct cm_httpd_envelope *envelope, struct cm_httpd_reply *reply);
 	void (*data)(void *stream, const char *data, size_t length);
-	/* The body is complete: fills reply and frees. */
+	/* The body is complete: fills reply and frees the stream. */
 	void (*end)(void *stream, struct cm_httpd_reply *reply);
-	/* The client has disconnected: frees. */
+	/* The client has disconnected: frees the stream. */
 	void (*cancel)(void *stream);
 };
 
 struct cm_httpd_route {
 	const char *method; /* "GET" answers HEAD, too */
 	const char *path;   /* the whole path, without the query */
-	size_t body_max;    /* a longer request body is answered 413 */
+	size_t body_max;    /* reply to a longer request body: 413 */
 	cm_httpd_handler_fn *handle;
 	const struct cm_httpd_stream *stream; /* instead of handle; body_max is max_message_size */
 };
@@ -87,17 +87,17 @@ extern const struct cm_httpd_stream cm_httpd_mxdeliv;
 /* GET /metrics: the statistics as OpenMetrics text. */
 cm_httpd_handler_fn cm_httpd_metrics;
 
-/* POST /new: makes an account and answers its credentials as JSON. */
+/* POST /new: creates an account and returns its credentials as JSON. */
 cm_httpd_handler_fn cm_httpd_new;
 
-/* GET /new: sends a browser to the client. */
+/* GET /new: redirects a browser to the client. */
 cm_httpd_handler_fn cm_httpd_new_redirect;
 
-/* GET /new/qr.svg: on a relay with login links the QR code of a new one. */
+/* GET /new/qr.svg: on a relay with login links, the QR code of a new one. */
 cm_httpd_handler_fn cm_httpd_new_qr;
 
-/* POST /invite/qr: the body is an invitation's token; answers the QR code of the link that makes an
-   account with it, as SVG. The token need not be valid. */
+/* POST /invite/qr: the body is an invitation's token; returns the QR code of the link that
+   creates an account with it, as SVG. The token need not be valid. */
 cm_httpd_handler_fn cm_httpd_invite_qr;
 
 #endif

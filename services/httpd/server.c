@@ -20,7 +20,8 @@
 
 #include "forwarded.h"
 
-/* MHD_get_connection_info() and the call-backs return other types before and after this version. */
+/* MHD_get_connection_info() and the call-backs have other return types before and after this
+   version. */
 static_assert(MHD_VERSION >= 0x00097002, "libmicrohttpd with enum MHD_Result");
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"
@@ -59,7 +60,7 @@ static time_t monotonic_now(void)
 	return now.tv_sec;
 }
 
-/* Takes the reply's texts. allow: NULL, or the methods that the path has. */
+/* Takes over the reply's texts. allow: NULL, or the methods of the path. */
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct cm_httpd_reply *reply,
 				  const char *allow)
 {
@@ -144,7 +145,7 @@ static size_t body_max_of(const struct cm_httpd *server, const struct cm_httpd_r
 				     : route->body_max;
 }
 
-/* A request that announces too long a body is refused before the body. */
+/* A request that announces a body over the limit is refused before the body. */
 static bool announces_too_much(struct MHD_Connection *connection, size_t body_max)
 {
 	const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
@@ -180,7 +181,7 @@ static const struct sockaddr *find_peer(struct MHD_Connection *connection, const
 	return info != NULL ? info->client_addr : NULL;
 }
 
-/* False: the route refused, and has been answered with *result_r. */
+/* False: the route refused, and a reply was sent, with *result_r. */
 static bool begin_stream(const struct cm_httpd *server, struct MHD_Connection *connection,
 			 struct exchange *exchange, enum MHD_Result *result_r)
 {
@@ -232,7 +233,7 @@ static enum MHD_Result begin(const struct cm_httpd *server, struct MHD_Connectio
 	return MHD_YES;
 }
 
-/* False: the body is longer than the route takes, or there is no memory. */
+/* False: the body exceeds the route's limit, or out of memory. */
 static bool append(const struct cm_httpd *server, struct exchange *exchange, const char *data,
 		   size_t length)
 {
@@ -310,7 +311,8 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 		return finish_stream(connection, exchange);
 	if (*length == 0)
 		return finish(server, connection, exchange);
-	/* A body of unannounced length: libmicrohttpd takes no reply before its end, so hang up. */
+	/* A body of unannounced length: libmicrohttpd accepts no reply before its end, so
+	   close the connection. */
 	if (!append(server, exchange, data, *length))
 		return MHD_NO;
 	*length = 0;
@@ -334,7 +336,7 @@ static void forget(void *context, struct MHD_Connection *connection, void **stat
 	*state = NULL;
 }
 
-/* Paths are compared unchanged: no second spelling, and no NUL inside. */
+/* Paths are compared unchanged: there is no second spelling, and no NUL inside. */
 static size_t leave_escaped(void *context, struct MHD_Connection *connection, char *text)
 {
 	(void)context;
@@ -388,8 +390,8 @@ void cm_httpd_sweep(struct cm_httpd *server)
 {
 	time_t now = monotonic_now();
 
-	/* The descriptor is closed after client_ended(), so under the lock it is still this
-	   client's. libmicrohttpd sees the end of file and closes. */
+	/* The descriptor is closed after client_ended(), so while the lock is held it belongs
+	   to this client. libmicrohttpd gets an end of file and closes it. */
 	pthread_mutex_lock(&server->lock);
 	for (struct client *client = server->clients; client != NULL; client = client->next)
 		if (client->deadline <= now)

@@ -33,7 +33,7 @@ struct cm_httpd *cm_httpd_start(int listen_fd, const struct cm_httpd_route *rout
 				const struct cm_httpd_context *context,
 				const struct cm_httpd_limits *limits, struct cm_error *err);
 
-/* To be called about once a second: ends connections that are over their time. */
+/* Call it about once a second: it ends connections that exceed their time. */
 void cm_httpd_sweep(struct cm_httpd *server);
 
 /* Closes all connections and frees. Sets the pointer to NULL; NULL is fine. */

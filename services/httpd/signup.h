@@ -1,10 +1,10 @@
 /*
  * signup - an account over the web
  *
- * The account is made at once, whether registration is open or by invitation. Upstream's /new only
- * invents credentials and leaves the account to their first login. Here the refusal, if there is
- * one, reaches the user as a sentence instead of as a failed login; the rates are taken from the
- * address that asked; and N requests get N accounts.
+ * The account is created at once, whether registration is open or by invitation. Upstream's /new
+ * only invents credentials; their first login creates the account. Here the user gets a refusal
+ * as a sentence instead of a failed login; the rates count the requesting address; and N requests
+ * get N accounts.
  */
 #ifndef CM_HTTPD_SIGNUP_H
 #define CM_HTTPD_SIGNUP_H
@@ -18,8 +18,8 @@ struct cm_signup {
 	char *password; /* malloc'd; release with cm_signup_deinit() */
 };
 
-/* Makes an account with a random name and password, for the client at the other end, with its token
-   if registration = invite. Counts it. err is filled on CM_REGISTRATION_TROUBLE. */
+/* Creates an account with a random name and password, for the client in the request, with its
+   token if registration = invite. Counts it. err is filled on CM_REGISTRATION_TROUBLE. */
 enum cm_registration cm_signup(const struct cm_httpd_context *context,
 			       const struct cm_httpd_request *request, struct cm_signup *signup_r,
 			       struct cm_error *err);

@@ -1,9 +1,8 @@
 /*
- * smtp_client - hands one message to Postfix on this machine (RFC 5321)
+ * smtp_client - send one message to Postfix on this machine (RFC 5321)
  *
- * XCLIENT gives Postfix the address of the remote peer, so that limits,
- * logs and chatmail-milter see it as on port 25. Every call blocks for at most SMTP_CLIENT_SECONDS
- * a reply.
+ * XCLIENT gives Postfix the address of the remote peer, so that limits, logs and chatmail-milter
+ * see it as on port 25. Every call blocks for at most SMTP_CLIENT_SECONDS for each reply.
  */
 #ifndef CM_SMTP_CLIENT_H
 #define CM_SMTP_CLIENT_H
@@ -18,7 +17,7 @@
 
 /* A reply: its code and, as one line, "550 5.1.1 text". */
 struct smtp_reply {
-	int code; /* 0: no answer */
+	int code; /* 0: no reply */
 	char text[SMTP_REPLY_SIZE];
 };
 
@@ -28,22 +27,22 @@ struct smtp_client;
    on failure: Postfix's refusal, or code 0. */
 struct smtp_client *smtp_client_open(unsigned int port, const char *peer,
 				     struct smtp_reply *reply_r);
-/* Hangs up: Postfix discards an unfinished message. Sets the pointer to NULL. */
+/* Closes the connection: Postfix discards an unfinished message. Sets the pointer to NULL. */
 void smtp_client_close(struct smtp_client **client);
 
 /* True if no byte of an address can end the command or begin another one. */
 bool smtp_client_sendable(const char *address);
 
-/* Each of these is true if Postfix goes on. Addresses are without angle brackets; one that cannot
-   stand in a command is a 553. */
+/* Each of these returns true if Postfix accepts it. Addresses are without angle brackets; an
+   address that is not allowed in a command is a 553. */
 bool smtp_client_mail(struct smtp_client *client, const char *sender, struct smtp_reply *reply_r);
 bool smtp_client_recipient(struct smtp_client *client, const char *recipient,
 			   struct smtp_reply *reply_r);
 bool smtp_client_data(struct smtp_client *client, struct smtp_reply *reply_r);
 
-/* A piece of the message in SMTP's wire form. Lines that begin with a dot may be doubled (RFC 5321
-   4.5.2) or not, the last line may be the lone dot that ends a message: no piece can end it early.
- */
+/* A piece of the message in SMTP's wire form. Lines that begin with a dot may be doubled (RFC
+   5321 4.5.2) or not, the last line may be the lone dot that ends a message; no piece can end
+   the message early. */
 bool smtp_client_write(struct smtp_client *client, const char *data, size_t length);
 
 /* The end of the message: true if Postfix accepted it. */

@@ -6,8 +6,9 @@
 
 #include <curl/curl.h>
 
-/* HTTP/2 where the server has it, TLS 1.2 or later, no signals, and the certificate authorities
-   that SSL_CERT_FILE and SSL_CERT_DIR name, if they are set. agent: the User-Agent header. */
+/* HTTP/2 if the server supports it, TLS 1.2 or later, no signals, and the certificate
+   authorities in SSL_CERT_FILE and SSL_CERT_DIR, if they are set. agent: the User-Agent
+   header. */
 void https_set_options(CURL *easy, const char *agent);
 
 #endif

@@ -36,8 +36,8 @@ static unsigned int allowance(const struct notifier *notifier, int64_t now)
 			      sender_in_flight_since(notifier->sender, now - GATE_SLOW), now);
 }
 
-/* Reads the token from the first entry that still exists and is young enough; removes older ones.
- * False if there is nothing to send: then the target is settled. */
+/* Reads the token from the first entry that still exists and is young enough; removes older
+   ones. False if there is nothing to send: then the target is finished. */
 static bool read_token(struct notifier *notifier, struct target *target,
 		       struct cm_push_entry *entry_r, int64_t now)
 {
@@ -84,7 +84,7 @@ static void start_one(struct notifier *notifier, struct target *target, enum tar
 	explicit_bzero(&entry, sizeof(entry));
 }
 
-/* Removes the files of an answered target. False if one is still there. */
+/* Removes the files of an answered target. False if one remains. */
 static bool remove_files(struct notifier *notifier, struct target *target)
 {
 	struct target_entry *entry;
@@ -111,8 +111,8 @@ static void retry_stuck(struct notifier *notifier, int64_t now)
 		cm_log(LOG_INFO, "the queue's files can be removed again: sending continues");
 }
 
-/* A connection may be dead without notice. If nothing came over it, the next request uses another
- * one. */
+/* A connection may be dead without notice. If no data came over it, the next request uses
+   another one. */
 static void renew_connections(struct notifier *notifier)
 {
 	if (!notifier->suspect || sender_in_flight(notifier->sender) > 0)
@@ -150,7 +150,8 @@ int64_t delivery_due(const struct notifier *notifier, int64_t now)
 	return INT64_MAX;
 }
 
-/* The service does not know the token any more: it is removed from the accounts of the entries. */
+/* The service does not know the token any more: it is removed from the accounts of the
+   entries. */
 static void remove_token(struct notifier *notifier, struct target *target)
 {
 	struct cm_push_entry entry;
@@ -176,7 +177,7 @@ static void remove_token(struct notifier *notifier, struct target *target)
 	}
 }
 
-/* Statistics of an answer that removes the entries. */
+/* Counts a reply that removes the entries. */
 static void count_answered(struct notifier *notifier, const struct target *target)
 {
 	struct timespec now;
@@ -216,8 +217,8 @@ static void take_answered(struct notifier *notifier, struct target *target)
 	notifier->stuck[notifier->stuck_count++] = target;
 }
 
-/* Counts the failure in each entry; the entry with the fewest failures decides the next attempt.
- * Returns the wait in milliseconds. */
+/* Counts the failure in each entry; the entry with the fewest failures determines the next
+   attempt. Returns the wait in milliseconds. */
 static int64_t count_failure(struct target *target)
 {
 	unsigned int least = SCHEDULE_FAILURES_MAX;
@@ -261,9 +262,9 @@ static void take_failed(struct notifier *notifier, struct target *target, int64_
 	}
 }
 
-/* True if the answer shows that the service itself works (chatmail/notifiers, server.rs). A status
-   below 400 is the answer of the push server that the token names, and it answers 500 if that
-   server or the token is at fault: an account with such tokens must not hold up the others. */
+/* True if the reply shows that the service itself works (chatmail/notifiers, server.rs). A
+   status below 400 is the reply of the push server that the token names; 500 means that this
+   server or the token is at fault: an account with such tokens must not delay the others. */
 static bool service_works(const struct sender_answer *answer)
 {
 	if (answer->status == 0)

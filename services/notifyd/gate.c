@@ -1,5 +1,5 @@
 /*
- * gate - how many requests may be in flight, and back-pressure when the service is down
+ * gate - the number of requests in flight, and back-pressure when the service is down
  */
 #include "gate.h"
 
@@ -30,7 +30,7 @@ unsigned int gate_allowance(const struct gate *gate, unsigned int in_flight, uns
 {
 	unsigned int fast = in_flight - slow, allowance;
 
-	/* Requests still in flight may hang in connections that the probe must not share. */
+	/* Requests still in flight may hang on connections that the probe must not share. */
 	if (gate->closed)
 		return in_flight == 0 && now >= gate->probe_at ? 1 : 0;
 	if (fast >= gate->window || in_flight >= gate->total_max)

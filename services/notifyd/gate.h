@@ -1,11 +1,11 @@
 /*
- * gate - how many requests may be in flight, and back-pressure when the service is down
+ * gate - the number of requests in flight, and back-pressure when the service is down
  *
- * An open gate allows a window of requests in flight; it starts small and grows by one with each
- * answer (slow start) and is halved by a failure. Requests that take long (see GATE_SLOW) do not
- * count against the window, so a few hanging ones do not hold up the rest; the total is bounded.
+ * An open gate allows a window of requests in flight; it starts small, grows by one with each
+ * reply (slow start) and is halved by a failure. Requests that take long (see GATE_SLOW) do not
+ * count against the window, so a few hanging ones do not delay the rest; the total is bounded.
  * Several failures of the service in a row close the gate: then single probes are sent at growing
- * intervals, and all other requests wait, without counting as failed. The first good answer opens
+ * intervals, and all other requests wait, without counting as failed. The first good reply opens
  * the gate with the small window, so that a service that has just recovered is not flooded.
  *
  * Times are milliseconds of a monotonic clock.
@@ -41,18 +41,18 @@ void gate_init(struct gate *gate, unsigned int window_max, unsigned int total_ma
 /* Another protocol was negotiated, so other bounds apply. */
 void gate_set_bounds(struct gate *gate, unsigned int window_max, unsigned int total_max);
 
-/* How many requests may be started now. in_flight counts all requests, slow the slow ones among
- * them. Call gate_probe_started() for each probe that is started. */
+/* The number of requests that may be started now. in_flight counts all requests, slow the slow
+   ones among them. Call gate_probe_started() for each probe that is started. */
 unsigned int gate_allowance(const struct gate *gate, unsigned int in_flight, unsigned int slow,
 			    int64_t now);
 void gate_probe_started(struct gate *gate, int64_t now, uint32_t random);
 
-/* The service answered as a working service does: true if that opened the gate. */
+/* The service replied like a working service: true if that opened the gate. */
 bool gate_success(struct gate *gate);
 
 /* The service failed: true if that closed the gate. started: when the request began. wait: the
- * service's Retry-After in milliseconds, 0 if it sent none; it is bounded here, and closes the gate
- * at once. */
+   service's Retry-After in milliseconds, 0 if it sent none; it is bounded here, and closes the
+   gate at once. */
 bool gate_failure(struct gate *gate, int64_t started, int64_t now, int64_t wait, uint32_t random);
 
 #endif

@@ -16,8 +16,8 @@
 #define WALK_SHARE       20 /* a walk takes at most one part in this many of the time */
 #define COUNT_EVERY      60000
 
-/* A file that is no notification is left alone for this many seconds: it may still be being
- * written. */
+/* A file that is not a notification is left alone for this many seconds: it may still be being
+   written. */
 #define INVALID_AGE 60
 
 void intake_watch(struct notifier *notifier)
@@ -64,7 +64,7 @@ static void discard_invalid(struct notifier *notifier, const char *name, time_t 
 		discard(notifier, name, true);
 }
 
-/* An entry for the targets. */
+/* Describes an entry for the targets. */
 static void describe(const struct cm_push_entry *entry, const struct timespec *stamp, time_t now,
 		     struct target_item *item)
 {
@@ -87,7 +87,7 @@ static void describe(const struct cm_push_entry *entry, const struct timespec *s
 	}
 }
 
-/* Takes one entry into memory, or leaves it on disk. */
+/* Adds one entry to memory, or leaves it on disk. */
 static void take(struct notifier *notifier, const char *name, enum target_class class)
 {
 	struct target_item item = {.name = name, .class = class};
@@ -156,7 +156,7 @@ void intake_events(struct notifier *notifier)
 
 static void walk_begin(struct notifier *notifier, int64_t now)
 {
-	/* Before the walk, so that nothing appears between the two. */
+	/* Before the walk, so that no entry is missed between the two. */
 	intake_watch(notifier);
 	notifier->walk_started = now;
 	notifier->walk_left = 0;
@@ -165,7 +165,7 @@ static void walk_begin(struct notifier *notifier, int64_t now)
 		notifier->broken = true;
 }
 
-/* All names were read: every entry that is not in memory was skipped, now or when it came. */
+/* All names were read: every entry that is not in memory was skipped, now or when it appeared. */
 static void walk_end(struct notifier *notifier)
 {
 	const int64_t now = notifier_now();

@@ -1,10 +1,10 @@
 /*
- * intake - entries from the push queue into memory
+ * intake - read entries from the push queue into memory
  *
  * Inotify reports new entries; a walk over the directory finds the rest: at the start, after lost
- * events, when something had to be left on disk for want of room, and now and then as a safety
- * net, or all the time while inotify is not to be had. A walk goes in small steps between other
- * work and pauses while there is no room.
+ * events, when entries were left on disk for lack of room, and now and then as a safety net, or
+ * all the time while inotify is not available. A walk goes in small steps between other work and
+ * pauses while there is no room.
  */
 #ifndef NOTIFYD_INTAKE_H
 #define NOTIFYD_INTAKE_H
@@ -15,15 +15,16 @@
 void intake_watch(struct notifier *notifier);
 /* Reads the events of inotify. */
 void intake_events(struct notifier *notifier);
-/* Whether the directory is still the one that was opened; if not, the notifier is broken. */
+/* Checks that the path still leads to the directory that was opened; if not, the notifier is
+   broken. */
 void intake_check(struct notifier *notifier);
-/* Some steps of a walk, if one is due and there is room. */
+/* Makes some steps of a walk, if one is due and there is room. */
 void intake_walk(struct notifier *notifier, int64_t now);
-/* When intake_walk() wants to be called again. */
+/* The time when intake_walk() is to be called again. */
 int64_t intake_due(const struct notifier *notifier, int64_t now);
-/* An entry was left on disk, or has to be: it is due then. */
+/* An entry was left on disk, or has to be; it is due at this time. */
 void intake_leave(struct notifier *notifier, int64_t due);
-/* Drops entries in memory that are too old, also while nothing is sent. */
+/* Drops entries in memory that are too old, also while no requests are sent. */
 void intake_expire(struct notifier *notifier);
 
 #endif

@@ -1,11 +1,12 @@
 /*
- * chatmail-notifyd - sends push notifications for new messages
+ * chatmail-notifyd - send push notifications for new messages
  *
  * SYNOPSIS
+ *
  *	chatmail-notifyd [-f] [-c INI] [-p PIDFILE] [-u USER]
  *
- * See chatmail-notifyd(8). This file has the options, the signals and the configuration; the work
- * is the notifier's.
+ * See chatmail-notifyd(8). This file handles the options, the signals and the configuration; the
+ * notifier does the work.
  */
 #include <curl/curl.h>
 #include <poll.h>
@@ -20,8 +21,8 @@
 #include "sandbox.h"
 #include "stats.h"
 
-/* Milliseconds to wait for answers before the end, and before restarting with another
-   configuration: there is no hurry then, and a request lasts 30 s at most. */
+/* Milliseconds to wait for replies before the end, and before a restart with another
+   configuration: then there is no hurry, and a request lasts 30 s at most. */
 #define DRAIN_TERMINATE 3000
 #define DRAIN_RESTART   35000
 
@@ -34,8 +35,8 @@ struct program {
 	struct cm_stats *stats;
 };
 
-/* Reads the configuration again, for the notifier if there is one just now. True if it has to start
-   with it. */
+/* Reads the configuration again, also for the notifier if there is one. True if the notifier
+   has to restart with it. */
 static bool reload(struct program *program, struct notifier *notifier)
 {
 	struct cm_error err;
@@ -60,7 +61,7 @@ static bool reload(struct program *program, struct notifier *notifier)
 	return restart;
 }
 
-/* Opens the queue, however long that takes. NULL on a signal to end. */
+/* Opens the queue, retrying as long as necessary. NULL on a signal to end. */
 static struct notifier *open_notifier(struct program *program)
 {
 	struct pollfd wait = {.fd = program->daemon.signals, .events = POLLIN};
@@ -87,7 +88,7 @@ static struct notifier *open_notifier(struct program *program)
 	return notifier;
 }
 
-/* One notifier's life. False if the program is to end. */
+/* Runs one notifier. False if the program is to end. */
 static bool work(struct program *program)
 {
 	struct notifier *notifier = open_notifier(program);

@@ -87,7 +87,7 @@ static void set_gauges(struct notifier *notifier, int64_t now)
 		     oldest != 0 && clock > oldest ? (uint64_t)(clock - oldest) : 0);
 }
 
-/* One line of the log if anything has changed. */
+/* Logs one line if a count has changed. */
 static void report(struct notifier *notifier, int64_t now)
 {
 	const struct notifier_counts *counts = &notifier->counts;

@@ -11,10 +11,10 @@
 #include "sender.h"
 #include "targets.h"
 
-/* Entries in memory at most; about 200 bytes each. */
+/* Maximum number of entries in memory; about 200 bytes each. */
 #define NOTIFIER_CAPACITY 32768
 
-/* Counted between two lines of the log. */
+/* Counts since the last line in the log. */
 struct notifier_counts {
 	uint64_t sent, collapsed, gone, failed, dropped, invalid;
 };
@@ -26,16 +26,16 @@ struct notifier {
 	struct targets *targets;
 	struct sender *sender;
 	struct gate gate;
-	bool broken; /* cannot go on: restart */
+	bool broken; /* cannot continue: restart */
 
-	/* intake: entries that are on disk only, and when to walk the directory for them */
-	bool unwatched;          /* and it was logged */
-	uint64_t left;           /* best knowledge of their number */
+	/* intake: entries that are only on disk, and the time of the next walk for them */
+	bool unwatched;          /* and this was logged */
+	uint64_t left;           /* best estimate of their number */
 	int64_t walk_due;        /* next walk */
-	int64_t walk_not_before; /* so that walking a large directory is not all there is */
+	int64_t walk_not_before; /* so that walking a large directory does not take all the time */
 	int64_t walk_started;
-	uint64_t walk_left; /* what this walk had to leave */
-	int64_t walk_retry; /* when the first of those is due */
+	uint64_t walk_left; /* entries that this walk left on disk */
+	int64_t walk_retry; /* when the first of them is due */
 	int64_t count_due;  /* next count while a walk has to pause */
 
 	/* delivery */
@@ -53,7 +53,7 @@ struct notifier {
 int64_t notifier_now(void);
 uint32_t notifier_random(void);
 
-/* Counts one, for the log and in the statistics. */
+/* Increments a count, for the log and the statistics. */
 void notifier_count(struct notifier *notifier, uint64_t *count, enum cm_stat stat);
 
 #endif

@@ -84,7 +84,7 @@ bool queue_dir_is_current(const struct queue_dir *dir)
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-/* The errors that inotify_init1() and inotify_add_watch() have for limits mislead. */
+/* The errors of inotify_init1() and inotify_add_watch() at a limit are misleading. */
 static void explain_watch(const struct queue_dir *dir, int error, struct cm_error *err)
 {
 	const char *reason = strerror(error);
@@ -224,8 +224,8 @@ static ssize_t read_whole(int fd, char *buffer, size_t size)
 	return (ssize_t)length;
 }
 
-/* The meaning of a failed open(). A link gives ELOOP, a socket ENXIO; both are found by name only.
- */
+/* The meaning of a failed open(). A link gives ELOOP, a socket ENXIO; both can be tested only
+   by name. */
 static enum queue_dir_result explain_open(const struct queue_dir *dir, const char *name,
 					  struct timespec *stamp_r)
 {

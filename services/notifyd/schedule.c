@@ -1,5 +1,5 @@
 /*
- * schedule - when a notification is tried again, and how that survives a restart
+ * schedule - the time of the next attempt, and how it survives a restart
  */
 #include "schedule.h"
 

@@ -1,11 +1,12 @@
 /*
- * schedule - when a notification is tried again, and how that survives a restart
+ * schedule - the time of the next attempt, and how it survives a restart
  *
  * protocol: after a failure the next try comes 8, 64, 512, 4096 s later, and five hours after the
  * first one the notification is dropped. The last delay repeats until then. The state of an entry
- * is kept in its file's modification time: the second it is due at, with the number of failures as
- * nanoseconds. Any other value (a new file has the time of its creation) means: due now, no failure
- * yet. So nothing has to be written beside the queue, and upstream's notifier reads the same files.
+ * is kept in its file's modification time: the second at which it is due, with the number of
+ * failures as nanoseconds. Any other value (a new file has the time of its creation) means: due
+ * now, no failure yet. So nothing has to be written beside the queue, and upstream's notifier
+ * reads the same files.
  */
 #ifndef NOTIFYD_SCHEDULE_H
 #define NOTIFYD_SCHEDULE_H
@@ -14,7 +15,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Seconds after its message arrived that an entry is given up. */
+/* Seconds after the arrival of its message when an entry is dropped. */
 #define SCHEDULE_DEADLINE (5 * 3600)
 
 /* More failures than fit before the deadline; the count stops there. */
@@ -23,16 +24,16 @@
 /* Seconds to wait after this many failures (1 or more; 0 means no wait). */
 unsigned int schedule_delay(unsigned int failures);
 
-/* The same in milliseconds, plus up to an eighth, so that what failed together does not come back
-   together. random is any 32 random bits. */
+/* The same in milliseconds, plus up to an eighth, so that requests that failed together are
+   not retried together. random is any 32 random bits. */
 int64_t schedule_delay_jittered(unsigned int failures, uint32_t random);
 
-/* True if an entry of this arrival time is to be given up now. An arrival in the future (the clock
-   was set back) counts as now. */
+/* True if an entry with this arrival time is to be dropped now. An arrival in the future (the
+   clock was set back) counts as now. */
 bool schedule_expired(time_t arrival, time_t now);
 
-/* True after more failures than the schedule has before the deadline: then the time of arrival is
-   wrong, or newer entries for the same token were tried all the time and stand for this one. */
+/* True after more failures than the schedule has before the deadline: then the time of arrival
+   is wrong, or newer entries for the same token were tried all the time in its place. */
 bool schedule_exhausted(unsigned int failures);
 
 struct schedule_state {

@@ -16,19 +16,20 @@
 #define CONNECT_TIMEOUT   10L /* seconds */
 #define REQUEST_TIMEOUT   30L
 #define CONNECTIONS_HTTP2 4L
-/* Milliseconds that sent data may stay unacknowledged: then the connection is dead. */
+/* Milliseconds for which sent data may stay unacknowledged before the connection counts as
+   dead. */
 #define TCP_SILENCE 15000
-/* An answer's body is of no interest, but a small one keeps the connection usable. */
+/* The body of a reply is ignored, but reading a small one keeps the connection usable. */
 #define BODY_MAX        65536
 #define DESCRIPTORS_MAX 8
 
 struct request {
-	struct request *next, *previous; /* in flight or ending: oldest first; else only next */
+	struct request *next, *previous; /* by age; idle requests use only next */
 	CURL *easy;
 	void *request;
 	int64_t started;
-	size_t body;   /* bytes of answer so far */
-	bool answered; /* the answer's header is complete */
+	size_t body;   /* bytes of the reply so far */
+	bool answered; /* the reply's header is complete */
 	char token[CM_TOKEN_MAX + 1];
 };
 
@@ -44,12 +45,12 @@ struct sender {
 	sender_done_fn *done;
 	void *context;
 	struct list in_flight;
-	struct list ending; /* answered, but libcurl is not done with them */
+	struct list ending; /* answered, but not yet finished by libcurl */
 	struct request *idle;
 };
 
-/* The status is all that matters. The rest of the answer may never come: a server may owe it, and
-   libcurl 7.88 sometimes forgets the end of the last HTTP/2 stream until something else arrives. */
+/* Only the status matters. The rest of the reply may never come: a server may not send it, and
+   libcurl 7.88 sometimes misses the end of the last HTTP/2 stream until other data arrives. */
 static size_t note_header(char *line, size_t size, size_t count, void *context)
 {
 	const size_t length = size * count;
@@ -72,7 +73,7 @@ static size_t discard_body(char *data, size_t size, size_t count, void *context)
 	return request->body <= BODY_MAX ? size * count : 0;
 }
 
-/* A peer that has vanished must not keep its connection, and the streams on it, for long. */
+/* A peer that has disappeared must not keep its connection, and the streams on it, for long. */
 static int set_socket_options(void *context, curl_socket_t fd, curlsocktype purpose)
 {
 	const unsigned int silence = TCP_SILENCE;
@@ -93,7 +94,8 @@ static void set_options(const struct sender *sender, struct request *request)
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, sender->headers);
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-	/* Else the end of a request waits, and we with it, for a resolver that does not answer. */
+	/* Otherwise the end of a request, and so this program, waits for a resolver that does
+	   not reply. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT, REQUEST_TIMEOUT);
@@ -101,7 +103,7 @@ static void set_options(const struct sender *sender, struct request *request)
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_socket_options);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
-	/* A proxy's answer to CONNECT is not the push service's. */
+	/* A proxy's reply to CONNECT is not the push service's. */
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, note_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
@@ -174,7 +176,7 @@ static bool open_multi(struct sender *sender)
 	return true;
 }
 
-/* No header that says nothing: a bare POST, as small as it can be. */
+/* Sends no unnecessary header: the POST is as small as possible. */
 static bool set_headers(struct sender *sender)
 {
 	static const char *const empty[] = {"Content-Type:", "Accept:", "Expect:"};
@@ -299,7 +301,8 @@ bool sender_disconnect(struct sender *sender)
 	return open_multi(sender);
 }
 
-/* What became of one request. The status line is the answer even if the body then broke off. */
+/* Reads the result of one request. The status line is the reply, even if the body then broke
+   off. */
 static void read_answer(CURL *easy, CURLcode result, struct sender_answer *answer)
 {
 	long version = 0;

@@ -3,8 +3,8 @@
  *
  * libcurl's multi interface: HTTP/2 streams multiplexed over at most a few connections if the
  * server has HTTP/2, else some HTTP/1.1 connections kept alive. The server's certificate is
- * verified, against SSL_CERT_FILE or SSL_CERT_DIR of the environment if set; http_proxy,
- * https_proxy and no_proxy are honoured. Redirects are not followed and answers are not kept.
+ * verified, with SSL_CERT_FILE or SSL_CERT_DIR of the environment if set; http_proxy, https_proxy
+ * and no_proxy are respected. Redirects are not followed, and the bodies of replies are dropped.
  */
 #ifndef NOTIFYD_SENDER_H
 #define NOTIFYD_SENDER_H
@@ -15,7 +15,7 @@
 
 #include "error.h"
 
-/* Requests in flight at most. */
+/* Maximum number of requests in flight. */
 #define SENDER_MAX 256
 
 /* Sensible bounds for fast requests and for all requests, by the server's HTTP version. */
@@ -25,14 +25,14 @@
 struct sender;
 
 struct sender_answer {
-	long status;         /* of HTTP; 0: no answer, then error says why */
+	long status;         /* of HTTP; 0: no reply, error is the reason */
 	int64_t started;     /* as given to sender_post() */
 	bool http2;          /* the protocol used; valid only with a status */
-	int64_t retry_after; /* milliseconds the server asks to wait, 0: nothing */
+	int64_t retry_after; /* milliseconds that the server asks to wait, 0: none */
 	const char *error;   /* a static text without token or address */
 };
 
-/* A request is answered or has failed; request is the one given to sender_post(). */
+/* A request was answered or has failed; request is the one given to sender_post(). */
 typedef void sender_done_fn(void *context, void *request, const struct sender_answer *answer);
 
 /* NULL with err filled on failure. The URL is copied. */
@@ -46,15 +46,15 @@ void sender_free(struct sender **sender);
 bool sender_post(struct sender *sender, const char *token, void *request, int64_t now);
 
 unsigned int sender_in_flight(const struct sender *sender);
-/* Those that were started before a time. */
+/* The number of requests in flight that were started before a time. */
 unsigned int sender_in_flight_since(const struct sender *sender, int64_t before);
 
-/* Closes all connections, even those with unread answers. No request may be in flight. False if
-   the sender is no longer usable. */
+/* Closes all connections, even those with unread replies. No request may be in flight. False
+   if the sender is no longer usable. */
 bool sender_disconnect(struct sender *sender);
 
 /* Waits for the network, for one of the descriptors to be readable, or for the time-out, and
- * processes network events; calls back for finished requests. */
+   processes network events; calls back for finished requests. */
 void sender_run(struct sender *sender, const int *fds, size_t count, int timeout_ms);
 
 #endif

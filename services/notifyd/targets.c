@@ -2,8 +2,8 @@
  * targets - the notifications in memory, by token and by time
  *
  * Two hash tables of a fixed number of buckets (entries by name, targets by key), a heap of the
- * targets that wait, and one list of ready targets for each class. A target is in exactly one of
- * heap, list and flight.
+ * waiting targets, and one list of ready targets for each class. A target is in the heap, in one
+ * list, or in flight.
  */
 #include "targets.h"
 
@@ -23,7 +23,7 @@ struct target {
 	struct target *hash_next;
 	struct target *ready_next;
 	struct target_entry *entries; /* entries of the next request, or of the one in flight */
-	struct target_entry *later;   /* what came while it was in flight */
+	struct target_entry *later;   /* entries that arrived while it was in flight */
 	size_t count;                 /* of both */
 	int64_t not_before;           /* end of the hold */
 	enum target_state state;
@@ -45,7 +45,7 @@ struct targets {
 	struct target **by_key;
 	struct heap heap;
 	struct ready_list ready[TARGET_CLASSES];
-	unsigned int turn; /* class that is looked at first */
+	unsigned int turn; /* the class that is tried first */
 };
 
 struct targets *targets_new(size_t capacity)
@@ -94,7 +94,8 @@ void targets_free(struct targets **targets)
 	*targets = NULL;
 }
 
-/* The bucket of a file name (FNV-1a; we choose the names, so no client can make them collide). */
+/* The bucket of a file name (FNV-1a; we choose the names, so clients cannot make them
+   collide). */
 static struct target_entry **name_bucket(const struct targets *targets, const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325;
@@ -215,13 +216,13 @@ static struct target *find_target(struct targets *targets, const struct target_i
 	return target;
 }
 
-/* An entry joined a waiting target: it may be due earlier now, or ready. */
+/* An entry joined a waiting target, which may now be due earlier, or ready. */
 static void hurry(struct targets *targets, struct target *target, const struct target_item *item,
 		  int64_t now)
 {
 	int64_t due = item->due > target->not_before ? item->due : target->not_before;
 
-	/* Without entries it was only holding, so its time does not count. */
+	/* Without entries the target was only held, so its time does not count. */
 	if (target->count > 0 && target->heap.due < due)
 		due = target->heap.due;
 	stop_waiting(targets, target);
@@ -272,7 +273,7 @@ enum target_admission targets_add(struct targets *targets, const struct target_i
 	return TARGET_ADMITTED;
 }
 
-/* Moves due targets from the heap to the lists, and frees those that only held. */
+/* Moves due targets from the heap to the lists, and frees those that were only held. */
 static void wake(struct targets *targets, int64_t now)
 {
 	struct heap_node *node;
@@ -389,7 +390,7 @@ void targets_forget(struct targets *targets, struct target *target)
 	free_target(targets, target);
 }
 
-/* Forgets the entries of one target that arrived before. */
+/* Removes the entries of one target that arrived before this time. */
 static void expire_target(struct targets *targets, struct target *target, time_t before,
 			  void (*expired)(void *, const char *), void *context)
 {
@@ -432,7 +433,7 @@ void targets_expire(struct targets *targets, time_t before,
 	for (size_t i = 0; i < targets->buckets; i++) {
 		for (target = targets->by_key[i]; target != NULL; target = next) {
 			next = target->hash_next;
-			/* One without entries holds, and stays. */
+			/* A target without entries is held, and stays. */
 			if (target->state == TARGET_IN_FLIGHT || target->count == 0)
 				continue;
 			expire_target(targets, target, before, expired, context);

@@ -17,9 +17,10 @@ struct connection {
 	struct loop_watch watch; /* its context is the server's session */
 };
 
-/* A client has connected: the callee takes the descriptor, usually with connection_open(). */
+/* A client has connected: the callee takes over the descriptor, usually with
+   connection_open(). */
 typedef void connection_accepted_fn(void *server, int fd);
-/* Ends the session whose connection this is. */
+/* Ends the session to which this connection belongs. */
 typedef void connection_destroy_fn(struct connection *connection);
 
 struct connections {
@@ -32,8 +33,8 @@ struct connections {
 	struct connection *first;
 };
 
-/* Begins to listen with `listener`, which is taken on success. most: open at one time. False if out
-   of memory. */
+/* Begins to listen with `listener`, which it takes over on success. most: maximum number open
+   at one time. False if out of memory. */
 bool connections_listen(struct connections *connections, struct loop *loop, int listener,
 			size_t most, connection_accepted_fn *accepted, void *server);
 /* Stops accepting connections. */
@@ -41,7 +42,7 @@ void connections_stop(struct connections *connections);
 /* Ends all sessions and closes the listening socket. */
 void connections_close(struct connections *connections, connection_destroy_fn *destroy);
 
-/* Waits for input. False if out of memory: fd is closed, and session is the caller's to free. */
+/* Waits for input. False if out of memory: fd is closed, and the caller frees session. */
 bool connection_open(struct connection *connection, struct connections *connections, int fd,
 		     loop_ready_fn *ready, void *session);
 /* Closes the descriptor. */

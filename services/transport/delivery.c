@@ -21,11 +21,11 @@ struct delivery {
 
 	struct mx_question *question;
 	struct mx_hosts hosts;
-	size_t host; /* the one that is tried */
+	size_t host; /* the current host */
 	struct mx_addresses addresses;
 	struct post *post;
 	bool alone;       /* one request for each recipient */
-	size_t recipient; /* then: which one */
+	size_t recipient; /* then: the current recipient */
 	struct delivery_result results[];
 };
 
@@ -52,7 +52,8 @@ static void set_result(struct delivery *delivery, size_t number, int code, const
 	snprintf(result->text, sizeof(result->text), "%s", text);
 }
 
-/* Ends it: recipients without a result get this one. The call-back comes from delivery_finish(). */
+/* Ends the delivery: recipients without a result get this one. The call-back comes from
+   delivery_finish(). */
 static void finish(struct delivery *delivery, int code, const char *text)
 {
 	for (size_t i = 0; i < delivery->message.recipient_count; i++) {
@@ -69,7 +70,7 @@ static void learn(struct delivery *delivery, enum route route)
 	route_learn(delivery->world->routes, delivery->domain, route, delivery_now());
 }
 
-/* After a probe without any answer the domain is asked again soon (route.c, PROBE_SECONDS). */
+/* After a probe without any reply the domain is probed again soon (route.c, PROBE_SECONDS). */
 static void leave_to_smtp(struct delivery *delivery)
 {
 	if (!delivery->probe)
@@ -87,8 +88,8 @@ static void copy_line(char *to, size_t size, const char *from)
 	to[length] = '\0';
 }
 
-/* The SMTP reply in a refusal: "550 5.1.1 text", or "550-...". Anything else is a temporary
- * failure: mail does not bounce because of an unknown answer. */
+/* The SMTP reply in a refusal: "550 5.1.1 text", or "550-...". Any other text is a temporary
+   failure: mail does not bounce because of an unknown reply. */
 static int read_reply(const char *answer, char text[DELIVERY_TEXT_SIZE])
 {
 	int code = 0;
@@ -106,7 +107,7 @@ static int read_reply(const char *answer, char text[DELIVERY_TEXT_SIZE])
 
 static void start_post(struct delivery *delivery);
 
-/* The result of the recipients that the last request was for. */
+/* Sets the result of the recipients in the last request. */
 static void conclude(struct delivery *delivery, int code, const char *text)
 {
 	if (!delivery->alone) {
@@ -143,7 +144,7 @@ static void on_answer(void *context, const struct post_answer *answer)
 
 	delivery->post = NULL;
 	if (delivery->probe && answer->status != 0) {
-		/* Upstream's answer to anything but POST. */
+		/* Upstream's reply to other methods than POST. */
 		learn(delivery, answer->status == 405 ? ROUTE_HTTPS : ROUTE_SMTP);
 		finish(delivery, 0, "");
 	} else if (answer->status >= 200 && answer->status < 300) {

@@ -1,12 +1,12 @@
 /*
  * delivery - one message to one mail domain over HTTPS, with a result per recipient
  *
- * /mxdeliv answers for the message as a whole. If a peer refuses it and there are several
- * recipients, it is offered again to each alone, so that one unknown recipient does not cost the
- * others their mail.
+ * /mxdeliv replies for the message as a whole. If a peer refuses it and there are several
+ * recipients, it is posted again for each separately, so that one unknown recipient does not
+ * affect the others.
  *
- * Mail for a peer without a usable answer goes by SMTP for a while (route.h). The message stays in
- * Postfix's queue; Postfix asks for the route again at its next attempt.
+ * Mail for a peer without a usable reply goes by SMTP for a while (route.h). The message stays in
+ * Postfix's queue; Postfix looks up the route again at its next attempt.
  */
 #ifndef TRANSPORT_DELIVERY_H
 #define TRANSPORT_DELIVERY_H
@@ -29,7 +29,7 @@ struct delivery_world {
 	struct mx *mx;
 	struct route_table *routes;
 	bool private_peers;        /* private addresses are peers, too */
-	struct delivery *finished; /* the module's own */
+	struct delivery *finished; /* internal */
 };
 
 /* Seconds of CLOCK_MONOTONIC. */

@@ -13,17 +13,16 @@
 #include <unistd.h>
 
 #define INPUT_SIZE 16384
-/* RFC 5321 4.5.3.1.4 wants 512; parameters of extensions make it longer. */
+/* RFC 5321 4.5.3.1.4 requires 512; parameters of extensions make it longer. */
 #define LINE_MAX_BYTES 2000
 
 enum state {
 	STATE_COMMAND,
 	STATE_DATA,
-	STATE_WAIT, /* for the delivery; Postfix waits, too: LMTP has no pipelining over DATA
-		     */
+	STATE_WAIT, /* for the delivery; Postfix waits, too: LMTP has no pipelining over DATA */
 };
 
-/* How far the end of the data, CR LF "." CR LF, has come. */
+/* How much of the end of the data, CR LF "." CR LF, has been read. */
 enum data_state {
 	DATA_LINE_START,
 	DATA_TEXT,
@@ -90,7 +89,7 @@ static void destroy_connection(struct connection *connection)
 	destroy((struct session *)connection);
 }
 
-/* Appends a reply line. Without memory the session ends: Postfix tries again. */
+/* Appends a reply line. Out of memory, the session ends: Postfix retries. */
 static void reply(struct session *session, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void reply(struct session *session, const char *format, ...)
@@ -114,7 +113,7 @@ static void reply(struct session *session, const char *format, ...)
 	session->output_length += length;
 }
 
-/* Takes "<path>" after a keyword such as "FROM:". NULL if it is not there, or out of memory. */
+/* Reads "<path>" after a keyword such as "FROM:". NULL if it is missing, or out of memory. */
 static char *read_path(const char *arguments, const char *keyword)
 {
 	const char *start, *end;
@@ -125,7 +124,7 @@ static char *read_path(const char *arguments, const char *keyword)
 	start += strspn(start, " ");
 	if (*start++ != '<')
 		return NULL;
-	/* A ">" may stand in a quoted local part; parameters have none. */
+	/* A quoted local part may contain a ">"; parameters do not. */
 	end = strrchr(start, '>');
 	return end != NULL ? strndup(start, (size_t)(end - start)) : NULL;
 }
@@ -261,8 +260,8 @@ static void store(struct session *session, const char *data, size_t length)
 		session->failed = !spool_write(&session->spool, data, length);
 }
 
-/* Where the data ends: the state after one more byte. The dot that may be the last one is held
-   back. */
+/* Finds the end of the data: the state after one more byte. A dot that may be the final one is
+   held back. */
 static enum data_state after(enum data_state state, char c)
 {
 	switch (state) {
@@ -284,7 +283,7 @@ static enum data_state after(enum data_state state, char c)
 	return c == '\r' ? DATA_CR : DATA_TEXT;
 }
 
-/* Takes the message's bytes out of the input. Returns how many were used. */
+/* Takes the message's bytes from the input. Returns how many were used. */
 static size_t on_message(struct session *session, const char *data, size_t length)
 {
 	size_t start = 0, i = 0;
@@ -313,7 +312,8 @@ static size_t on_message(struct session *session, const char *data, size_t lengt
 	return length;
 }
 
-/* Takes one line out of the input. Returns how many bytes were used; 0: there is no whole line. */
+/* Takes one line from the input. Returns how many bytes were used; 0: there is no complete
+   line. */
 static size_t on_line(struct session *session, char *data, size_t length)
 {
 	char *end = memchr(data, '\n', length);
@@ -349,7 +349,8 @@ static void write_output(struct session *session)
 	memmove(session->output, session->output + written, session->output_length);
 }
 
-/* Uses the input as far as it goes, sends, and chooses what to wait for. May free the session. */
+/* Processes the input as far as possible, sends, and chooses the next events. May free the
+   session. */
 static void go_on(struct session *session)
 {
 	size_t used = 0, step = 1;

@@ -1,30 +1,30 @@
 /*
- * lmtp - the server that Postfix hands outgoing mail to (RFC 2033)
+ * lmtp - the server to which Postfix delivers outgoing mail (RFC 2033)
  *
- * One session per connection of Postfix's lmtp(8). Only Postfix may reach the socket; bounds
- * are checked all the same. All recipients of a message must be of one domain, as Postfix sends
- * them for a transport with a next hop per domain; another domain gets a 452 and comes in the next
- * message.
+ * One session per connection of Postfix's lmtp(8). Only Postfix may reach the socket; bounds are
+ * checked all the same. All recipients of a message must be of one domain, as Postfix sends them
+ * for a transport with a next hop per domain; another domain gets a 452, and Postfix sends it in
+ * the next message.
  */
 #ifndef TRANSPORT_LMTP_H
 #define TRANSPORT_LMTP_H
 
 #include "delivery.h"
 
-/* Sessions at one time; more connections wait. Postfix's process limit is lower. */
+/* Maximum number of sessions; further connections wait. Postfix's process limit is lower. */
 #define LMTP_SESSIONS_MAX   600
 #define LMTP_RECIPIENTS_MAX 1000
 
 struct lmtp_server;
 
-/* max_message_bytes: a larger message is refused with 552. listener: taken. NULL if out of memory.
- */
+/* max_message_bytes: a larger message is refused with 552. listener: taken over. NULL if out
+   of memory. */
 struct lmtp_server *lmtp_server_new(struct delivery_world *world, int listener,
 				    size_t max_message_bytes);
-/* Ends all sessions without a reply: Postfix keeps the messages and tries again. */
+/* Ends all sessions without a reply: Postfix keeps the messages and retries. */
 void lmtp_server_free(struct lmtp_server **server);
 
-/* How many messages are being delivered. */
+/* The number of messages that are being delivered. */
 size_t lmtp_server_busy(const struct lmtp_server *server);
 /* Starts no more sessions. */
 void lmtp_server_stop(struct lmtp_server *server);

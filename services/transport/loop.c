@@ -87,7 +87,7 @@ static void compact(struct loop *loop)
 	loop->count = count;
 }
 
-/* libcurl's bits are not poll's. */
+/* libcurl's bits differ from poll's. */
 static short to_curl(short events)
 {
 	return (short)((events & POLLIN ? CURL_WAIT_POLLIN : 0) |

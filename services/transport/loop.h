@@ -33,7 +33,8 @@ bool loop_add(struct loop *loop, struct loop_watch *watch);
 /* A watch that was never added, or was removed, is left alone. */
 void loop_remove(struct loop *loop, struct loop_watch *watch);
 
-/* Waits at most timeout_ms and calls what is ready. libcurl's transfers make progress. */
+/* Waits at most timeout_ms and calls the functions of ready watches. libcurl's transfers make
+   progress. */
 void loop_run(struct loop *loop, int timeout_ms);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * chatmail-transport - delivers outgoing mail over HTTPS to relays that take it
+ * chatmail-transport - deliver outgoing mail over HTTPS to relays that accept it
  *
- * See chatmail-transport(8). This file has the options, the signals and the configuration.
+ * See chatmail-transport(8). This file handles the options, the signals and the configuration.
  */
 #include <curl/curl.h>
 #include <poll.h>
@@ -23,7 +23,7 @@
 
 /* Milliseconds between checks for signals that the loop's descriptor missed. */
 #define TICK 1000
-/* Grace period at the end, in seconds: Postfix retries what is unfinished then. */
+/* Grace period at the end, in seconds: Postfix retries unfinished messages. */
 #define DRAIN 20
 
 #define DEFAULT_DIRECTORY "/var/spool/postfix/chatmail"
@@ -104,7 +104,7 @@ out:
 	return ok;
 }
 
-/* NULL counts nothing. */
+/* With NULL nothing is counted. */
 static struct cm_stats *open_stats(const struct cm_config *config)
 {
 	struct cm_error err;
@@ -144,7 +144,7 @@ static bool prepare(struct program *program, int signals, struct cm_error *err)
 	return loop_add(world->loop, &program->signals) && open_servers(program, err);
 }
 
-/* Ends when asked to; SIGHUP changes nothing that a restart would not. */
+/* Ends on request; SIGHUP has no effect: a changed configuration needs a restart. */
 static void serve(struct program *program, struct cm_daemon *daemon)
 {
 	int number = 0;
@@ -173,7 +173,7 @@ static void close_all(struct program *program)
 	curl_global_cleanup();
 }
 
-/* It knows no mailbox. */
+/* The program does not access mailboxes. */
 static bool confine(const struct program *program, const struct cm_daemon *daemon,
 		    struct cm_error *err)
 {

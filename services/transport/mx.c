@@ -29,7 +29,7 @@ struct mx_question {
 	void *context;
 	struct mx_addresses addresses;
 	int id;
-	bool cancelled; /* the call-back frees */
+	bool cancelled; /* the call-back frees it */
 };
 
 static void on_ready(void *context, short revents)
@@ -77,7 +77,7 @@ void mx_free(struct mx **mx)
 	*mx = NULL;
 }
 
-/* RFC 1035 3.1, uncompressed as libunbound hands it out. False if it is no host name. */
+/* RFC 1035 3.1, uncompressed as libunbound returns it. False if it is not a host name. */
 static bool read_name(const unsigned char *data, size_t length, char name[MX_NAME_SIZE])
 {
 	size_t at = 0, out = 0;

@@ -1,5 +1,5 @@
 /*
- * mx - finds the mail hosts of a domain in the DNS (RFC 5321 5.1, RFC 7505), without blocking
+ * mx - find the mail hosts of a domain in the DNS (RFC 5321 5.1, RFC 7505), without blocking
  *
  * Failures are never cached, so that a new record works at once.
  */
@@ -19,8 +19,8 @@
 
 enum mx_status {
 	MX_FOUND,
-	MX_NONE,    /* the domain takes no mail: a null MX, or no such domain */
-	MX_TROUBLE, /* no answer: try again later */
+	MX_NONE,    /* the domain accepts no mail: a null MX, or the domain does not exist */
+	MX_TROUBLE, /* no reply: try again later */
 };
 
 struct mx_hosts {
@@ -48,8 +48,8 @@ struct mx *mx_new(struct loop *loop, const char *server, struct cm_error *err);
 /* No question may be pending. */
 void mx_free(struct mx **mx);
 
-/* Both call back later, never from inside the call, unless cancelled. NULL if the question cannot
-   be asked now. */
+/* Both call back later, never from inside the call, unless cancelled. NULL if the query cannot
+   be sent now. */
 struct mx_question *mx_find_hosts(struct mx *mx, const char *domain, mx_hosts_fn *done,
 				  void *context);
 struct mx_question *mx_find_addresses(struct mx *mx, const char *host, mx_addresses_fn *done,

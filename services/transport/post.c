@@ -72,8 +72,8 @@ static size_t on_answer(char *data, size_t size, size_t count, void *context)
 	return post->length < POST_ANSWER_MAX ? length : 0;
 }
 
-/* Whatever an HTTP/1 peer sends after its answer would be taken for the answer to the next message
-   on the connection. HTTP/2 numbers its streams. */
+/* An HTTP/1 peer may send more data after its reply, which would count as the reply to the
+   next message on the connection. HTTP/2 numbers its streams. */
 static size_t on_header(char *data, size_t size, size_t count, void *context)
 {
 	struct post *post = context;
@@ -128,7 +128,7 @@ static bool set_message(struct post *post, const struct post_message *message)
 	return true;
 }
 
-/* The address is the one that the DNS gave us: no second look-up, in another order. */
+/* Uses the address from our DNS lookup: no second lookup, in another order. */
 static bool set_target(struct post *post, const struct post_target *target)
 {
 	char url[MX_NAME_SIZE + 32], line[MX_NAME_SIZE + MX_ADDRESSES_MAX * INET6_ADDRSTRLEN + 32];

@@ -3,7 +3,7 @@
  *
  * Certificates are verified against the system's authorities (or SSL_CERT_FILE, SSL_CERT_DIR),
  * except for peers that cannot have one: address literals, and test relays whose name begins with
- * "_". Redirects are not followed. HTTP/2 where the peer has it; its connections are kept and
+ * "_". Redirects are not followed. HTTP/2 if the peer supports it; its connections are kept and
  * shared.
  */
 #ifndef TRANSPORT_POST_H
@@ -16,12 +16,12 @@
 #include "mx.h"
 #include "spool.h"
 
-/* Bytes of an answer that are read. */
+/* Maximum of bytes of a reply that are read. */
 #define POST_ANSWER_MAX 1024
 
 struct post_answer {
-	long status;      /* of HTTP; 0: no answer */
-	bool sent;        /* no answer, though the peer may have got the whole message */
+	long status;      /* of HTTP; 0: no reply */
+	bool sent;        /* no reply, but the peer may have received the whole message */
 	const char *text; /* the body's beginning, NUL-terminated, any bytes */
 };
 
@@ -42,8 +42,9 @@ struct post_message {
 
 struct post;
 
-/* Posts a message, or, if it is NULL, asks whether the peer has /mxdeliv. All is borrowed until the
-   call-back, which comes later. NULL if there is no memory or a value cannot stand in a request. */
+/* Posts a message, or, if it is NULL, checks whether the peer has /mxdeliv. All arguments are
+   borrowed until the call-back, which comes later. NULL if out of memory or if a value is not
+   allowed in a request. */
 struct post *post_start(struct loop *loop, const struct post_target *target,
 			const struct post_message *message, post_done_fn *done, void *context);
 

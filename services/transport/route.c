@@ -6,7 +6,7 @@
 
 #define WAYS    8
 #define BUCKETS 1024
-/* Seconds before a probe without an answer is repeated. */
+/* Seconds before a probe without a reply is repeated. */
 #define PROBE_SECONDS 120
 
 struct entry {
@@ -47,7 +47,7 @@ void route_table_free(struct route_table **table)
 	*table = NULL;
 }
 
-/* FNV-1a. Filling a bucket on purpose only evicts eight domains. */
+/* FNV-1a. An attacker who fills a bucket only evicts eight domains. */
 static unsigned int bucket_of(const char *domain)
 {
 	uint32_t hash = 2166136261U;

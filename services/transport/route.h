@@ -1,8 +1,8 @@
 /*
- * route - which mail domains take mail over HTTPS, as learned so far
+ * route - the mail domains that accept mail over HTTPS, as known so far
  *
- * A bounded table in memory; what it forgets is learned again. A domain that failed over HTTPS is
- * left to SMTP for ROUTE_SMTP_SECONDS (upstream's filtermail: 30 minutes).
+ * A bounded table in memory; forgotten domains are probed again. A domain that failed over HTTPS
+ * is left to SMTP for ROUTE_SMTP_SECONDS (upstream's filtermail: 30 minutes).
  */
 #ifndef TRANSPORT_ROUTE_H
 #define TRANSPORT_ROUTE_H
@@ -21,8 +21,8 @@ enum route {
 	ROUTE_SMTP,
 };
 
-/* Copies an address's domain in lower case. False if it has none, or one that cannot be a domain,
-   an address literal, or a file's name. */
+/* Copies an address's domain in lower case. False if there is none, or if it is invalid as a
+   domain, an address literal, or a file name. */
 bool route_read_domain(const char *address, char domain[ROUTE_DOMAIN_SIZE]);
 
 struct route_table;

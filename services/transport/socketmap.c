@@ -40,8 +40,8 @@ static void destroy(struct connection *connection)
 	free(connection);
 }
 
-/* Answers are short and Postfix waits for each, so a socket that does not take one is broken.
- */
+/* Replies are short and Postfix waits for each, so a socket that does not accept one is
+   broken. */
 static bool answer(struct session *session, const char *text)
 {
 	char netstring[PATH_MAX_LENGTH + 64];
@@ -105,7 +105,7 @@ static bool look_up(struct session *session, const char *address)
 					    : answer(session, "NOTFOUND ");
 }
 
-/* Takes one request, "12:name address,", out of the input. False if the session has to end. */
+/* Takes one request, "12:name address,", from the input. False if the session has to end. */
 static bool take_request(struct session *session, bool *more_r)
 {
 	char *colon = memchr(session->input, ':', session->length), *end, *address;

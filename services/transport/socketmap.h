@@ -1,17 +1,17 @@
 /*
- * socketmap - chooses the transport of a recipient's mail for Postfix (socketmap_table(5))
+ * socketmap - choose the transport of a recipient's mail for Postfix (socketmap_table(5))
  *
- * Asked for "user@domain" it answers a transport(5) entry:
+ * For "user@domain" it returns a transport(5) entry:
  *
  *	error:5.7.1 ...		the relay does not exchange mail with the domain (federation.h), or
  *				the domain is a literal of no public address: a bounce says so
  *	chatmail:unix:PATH	the domain is to get its mail over HTTPS
  *
- * or that there is none, so that Postfix's own rules (SMTP) apply. PATH is a symbolic link to the
- * LMTP socket with the domain's name, so that Postfix schedules every domain by itself: one that
+ * or no entry, so that Postfix's own rules (SMTP) apply. PATH is a symbolic link to the LMTP
+ * socket with the domain's name, so that Postfix schedules every domain separately: a domain that
  * does not answer delays no other.
  *
- * The answer never waits for the network. An unknown domain's mail goes by SMTP at once (or by
+ * The reply never waits for the network. An unknown domain's mail goes by SMTP at once (or by
  * HTTPS, with `outbound = https`), while a probe finds out what it speaks.
  */
 #ifndef TRANSPORT_SOCKETMAP_H
@@ -25,14 +25,14 @@
 struct socketmap_server;
 
 struct socketmap_options {
-	const char *directory;   /* where the links are made; absolute, copied */
-	const char *lmtp_socket; /* what they lead to; absolute, copied */
+	const char *directory;   /* directory of the links; absolute, copied */
+	const char *lmtp_socket; /* target of the links; absolute, copied */
 	enum cm_outbound outbound;
 	struct cm_federation *federation; /* borrowed */
 	struct cm_stats *stats;           /* borrowed, may be NULL */
 };
 
-/* listener: taken. NULL with err filled on failure. */
+/* listener: taken over. NULL with err filled on failure. */
 struct socketmap_server *socketmap_server_new(struct delivery_world *world, int listener,
 					      const struct socketmap_options *options,
 					      struct cm_error *err);
