@@ -170,7 +170,7 @@ static bool message_id(struct cm_part *part, const char *text, bool strict,
 	part->message_id_seen = true;
 	text = cm_trim(text, &length);
 	return (length > 0 && cm_message_id_length(text) == length) ||
-	       cleartext(finding, "a Message-ID of a part that is no identifier");
+	       cleartext(finding, "a Message-ID of a part that is not an identifier");
 }
 
 bool cm_part_header_decides(const char *field)

@@ -90,7 +90,7 @@ static int parse_options(int argc, char **argv, struct job *job)
 	    .program = PROGRAM,
 	    .synopsis = "[OPTION]... FILE|-",
 	    .summary = "Restores a relay from an archive of chatmailctl backup, on a machine "
-		       "without a relay.\nDoes not change existing files.",
+		       "without a relay.\nExisting files are not changed.",
 	    .options = options,
 	    .arguments_min = 1,
 	    .arguments_max = 1,

@@ -54,7 +54,7 @@ uint64_t queue_dir_count(const struct queue_dir *dir);
 enum queue_dir_result {
 	QUEUE_DIR_ENTRY,
 	QUEUE_DIR_ABSENT,    /* the file does not exist any more */
-	QUEUE_DIR_DIRECTORY, /* not a file of ours: leave it alone */
+	QUEUE_DIR_DIRECTORY, /* not our file: leave it alone */
 	QUEUE_DIR_INVALID,   /* not a notification: too long, not a file, unreadable, or not in the
 				format */
 	QUEUE_DIR_TROUBLE,   /* cannot be read now */
@@ -65,7 +65,7 @@ enum queue_dir_result {
 enum queue_dir_result queue_dir_read(const struct queue_dir *dir, const char *name,
 				     struct cm_push_entry *entry_r, struct timespec *stamp_r);
 
-/* Removes a file. True if it is gone, whoever removed it. */
+/* Removes a file. True if it is gone, whichever process removed it. */
 bool queue_dir_remove(const struct queue_dir *dir, const char *name);
 
 /* Sets the modification time, which contains the schedule's state. */

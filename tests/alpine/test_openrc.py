@@ -86,7 +86,7 @@ def test_a_service_starts_is_supervised_and_stops(installed, service):
     limits = installed.run("cat", f"/proc/{again}/limits").stdout
     assert re.search(r"^Max open files\s+1234\b", limits, re.M)
     installed.run("rc-service", "--nodeps", service, "stop")
-    eventually(lambda: child(installed, service) is None, 60, message=f"{service} goes on")
+    eventually(lambda: child(installed, service) is None, 60, message=f"{service} keeps running")
 
 
 def test_the_milter_has_a_key_that_vmail_may_not_read(installed):

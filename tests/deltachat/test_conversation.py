@@ -80,16 +80,16 @@ def test_stored_message_is_encrypted_and_compressed(relay, pair, chats):
     alice, bob = pair
     bob.account.stop_io()
     eventually(lambda: not relay.fetch(bob.login), message="the mailbox did not become empty")
-    chats[0].send_text("for nobody else")
+    chats[0].send_text("for Bob only")
     [stored] = relay.messages(bob.login)
     assert values(stored, "Subject") == ["[...]"]
     for name in ("Received", "DKIM-Signature", "Authentication-Results", "User-Agent", "X-Mailer"):
         assert values(stored, name) == [], name
     assert b"127.0.0.1" not in stored
-    assert b"for nobody else" not in stored
+    assert b"for Bob only" not in stored
     assert b"multipart/encrypted" in stored
     bob.account.start_io()
-    bob.wait_for_texts(chats[1], ["for nobody else"])
+    bob.wait_for_texts(chats[1], ["for Bob only"])
 
 
 def test_group_with_a_third_member(core, relay, pair, chats):

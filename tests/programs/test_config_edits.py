@@ -177,7 +177,7 @@ def test_file_without_a_template_is_removed(machine):
     ],
 )
 def test_errors_of_the_servers_checks_stop_apply(machine, template, old, new, server):
-    """Nothing is put in place with which a server would not start, whoever wrote it."""
+    """Nothing is put in place with which a server would not start, even if the operator wrote it."""
     machine.apply()
     before = {path: path.read_bytes() for path in machine.managed()}
     machine.change_template("postfix/login_map", "# Each", "# Every")

@@ -145,8 +145,8 @@ def test_number_of_tokens_is_bounded(relay, account, client):
 def test_a_damaged_token_file_is_tolerated(relay, account, client):
     (relay.mailbox(account) / "metadata.json").write_text("{ this is not JSON")
     assert get_tokens(client) is None
-    assert set_metadata(client, "INBOX", TOKEN, "anew")[0] == "OK"
-    assert get_tokens(client) == "anew"
+    assert set_metadata(client, "INBOX", TOKEN, "again")[0] == "OK"
+    assert get_tokens(client) == "again"
 
 
 def test_fifty_sessions_at_once(relay, account):

@@ -73,7 +73,7 @@ BAD_RECORDS = {
     "p= twice": (lambda key: record(key) + "; p=AAAA", "malformed"),
     "no tags": (lambda key: "this is no key record", "malformed"),
     "empty": (lambda key: "", "malformed"),
-    "bytes that are no text": (lambda key: b"v=DKIM1; p=\0\x01\xff", "malformed"),
+    "bytes that are not text": (lambda key: b"v=DKIM1; p=\0\x01\xff", "malformed"),
     "too long": (lambda key: record(key) + "; n=" + "x" * 5000, "malformed"),
     "another key": (lambda key: record(RsaKey(2048)), "not of this header and key"),
     "an elliptic curve key": (

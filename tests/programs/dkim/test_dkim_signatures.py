@@ -62,7 +62,7 @@ with_tags(
 with_tags("d= in capitals", VALID, "", d="PEER.TEST")
 with_tags("d= with a final dot", INVALID, "d= is missing or not a domain", d="peer.test.")
 with_tags("d= of a literal", INVALID, "d= is missing or not a domain", d="[127.0.0.1]")
-with_tags("a selector that is none", INVALID, "s= is missing or not a selector", s="a/b")
+with_tags("an invalid selector", INVALID, "s= is missing or not a selector", s="a/b")
 with_tags(
     "names that are too long", INVALID, "the key's name is too long", s=".".join(["s" * 60] * 4)
 )

@@ -1,5 +1,5 @@
--- Only a login that is told with this very MAIL FROM makes mail outgoing: not an empty one, not that
--- of the message before, not macros that resemble it.
+-- Only a login that Postfix reports with this MAIL FROM makes mail outgoing: not an empty login, not that
+-- of the previous message, and not similar macros.
 dofile(support)
 
 local function incoming(connection, what)

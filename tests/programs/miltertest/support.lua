@@ -1,7 +1,7 @@
 -- What the scripts share. `socket`, `support` and `payload` are given with -D.
 
 CONTINUE = string.byte("c")
-REFUSED = string.byte("y") -- a reply code and a text of ours
+REFUSED = string.byte("y") -- a reply with code and text
 ACCEPT = string.byte("a")
 
 LOGIN = "bob1@relay.test"
