@@ -270,7 +270,7 @@ static void verify_rationed(void)
 	cm_dkim_message_free(&message);
 }
 
-static void test_no_memory_is_no_verdict(void **state)
+static void test_lack_of_memory_gives_no_verdict(void **state)
 {
 	(void)state;
 	verify_rationed(); /* allocations that OpenSSL keeps after its first use */
@@ -298,7 +298,7 @@ int main(void)
 	    cmocka_unit_test(test_other_domain),
 	    cmocka_unit_test(test_number_of_candidates),
 	    cmocka_unit_test(test_size_of_the_header),
-	    cmocka_unit_test(test_no_memory_is_no_verdict),
+	    cmocka_unit_test(test_lack_of_memory_gives_no_verdict),
 	};
 
 	if (CRYPTO_set_mem_functions(rationed_malloc, rationed_realloc, rationed_free) != 1)

@@ -7,7 +7,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
-static void mime_values_are_taken_apart(void **state)
+static void mime_values_are_parsed(void **state)
 {
 	struct cm_mime_value value;
 
@@ -32,7 +32,7 @@ static void mime_values_are_taken_apart(void **state)
 	assert_non_null(cm_mime_value_parse("a/b; c=\"d\\\"e\"", true, true, &value));
 }
 
-static void what_readers_take_differently_is_noted(void **state)
+static void differences_between_readers_are_noted(void **state)
 {
 	static const char *const unusual[] = {
 	    "(c)a/b",     "a/b(c)",      "a/b;(c)c=d",    "a/b;c(c)=d",    "a/b;c=(c)d",
@@ -122,8 +122,8 @@ static void boundaries_have_their_own_characters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(mime_values_are_taken_apart),
-	    cmocka_unit_test(what_readers_take_differently_is_noted),
+	    cmocka_unit_test(mime_values_are_parsed),
+	    cmocka_unit_test(differences_between_readers_are_noted),
 	    cmocka_unit_test(only_whole_encoded_words_are_refused),
 	    cmocka_unit_test(long_mime_values_are_refused_not_cut),
 	    cmocka_unit_test(boundaries_have_their_own_characters),

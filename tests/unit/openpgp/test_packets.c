@@ -157,7 +157,7 @@ static const char *walk(struct cm_packets *packets, const unsigned char *data, s
 	return cm_packets_end(packets) ? NULL : packets->why;
 }
 
-static void streams_are_judged_alike_in_any_pieces(void **state)
+static void streams_have_the_same_result_in_any_pieces(void **state)
 {
 	static const size_t pieces[] = {1, 2, 3, 7, 48, 100000};
 	static unsigned char data[100000];
@@ -226,7 +226,7 @@ static void a_huge_body_is_walked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(streams_are_judged_alike_in_any_pieces),
+	    cmocka_unit_test(streams_have_the_same_result_in_any_pieces),
 	    cmocka_unit_test(packets_are_remembered),
 	    cmocka_unit_test(a_huge_body_is_walked),
 	};

@@ -40,7 +40,7 @@ static void all_forms_of_armor_pass(void **state)
 	}
 }
 
-static void long_armor_lines_come_only_from_elsewhere(void **state)
+static void long_armor_lines_pass_only_in_incoming_mail(void **state)
 {
 	struct fixture *fixture = *state;
 	struct test_armor how = {"", 77, true, true};
@@ -181,7 +181,7 @@ static void checksums_are_not_checked(void **state)
 	}
 }
 
-static void empty_lines_in_the_armor_come_only_from_elsewhere(void **state)
+static void empty_lines_in_the_armor_pass_only_in_incoming_mail(void **state)
 {
 	static const struct test_armor how = {"", 64, true, true};
 	struct fixture *fixture = *state;
@@ -202,7 +202,7 @@ static void empty_lines_in_the_armor_come_only_from_elsewhere(void **state)
 }
 
 /* The boundary follows directly, wherever the armor ends. */
-static void an_armor_cut_short_does_not_pass(void **state)
+static void a_truncated_armor_does_not_pass(void **state)
 {
 	struct fixture *fixture = *state;
 
@@ -226,7 +226,7 @@ static void an_armor_cut_short_does_not_pass(void **state)
 	}
 }
 
-static void a_message_cut_short_does_not_pass(void **state)
+static void a_truncated_message_does_not_pass(void **state)
 {
 	struct fixture *fixture = *state;
 	char *text = test_usual_message();
@@ -245,7 +245,7 @@ static void a_message_cut_short_does_not_pass(void **state)
 }
 
 /* Packets of each kind within a message; test_packets has the others. */
-static void armored_packets_are_judged(void **state)
+static void armored_packets_are_checked(void **state)
 {
 	static const struct {
 		unsigned char bytes[4];
@@ -359,14 +359,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(all_forms_of_armor_pass),
-	    cmocka_unit_test(long_armor_lines_come_only_from_elsewhere),
+	    cmocka_unit_test(long_armor_lines_pass_only_in_incoming_mail),
 	    cmocka_unit_test(transfer_encodings_are_decoded),
 	    cmocka_unit_test(text_in_the_armor_does_not_pass),
 	    cmocka_unit_test(checksums_are_not_checked),
-	    cmocka_unit_test(empty_lines_in_the_armor_come_only_from_elsewhere),
-	    cmocka_unit_test(an_armor_cut_short_does_not_pass),
-	    cmocka_unit_test(a_message_cut_short_does_not_pass),
-	    cmocka_unit_test(armored_packets_are_judged),
+	    cmocka_unit_test(empty_lines_in_the_armor_pass_only_in_incoming_mail),
+	    cmocka_unit_test(a_truncated_armor_does_not_pass),
+	    cmocka_unit_test(a_truncated_message_does_not_pass),
+	    cmocka_unit_test(armored_packets_are_checked),
 	    cmocka_unit_test(bounds_are_kept),
 	};
 

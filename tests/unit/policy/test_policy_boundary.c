@@ -6,7 +6,7 @@
 /* An incoming Content-Type in which other readers find another boundary, or none. */
 #define TYPE_IS(rest) "multipart/encrypted; protocol=\"application/pgp-encrypted\"" rest
 
-static void another_boundary_has_nothing_to_show(void **state)
+static void another_boundary_shows_no_text(void **state)
 {
 	static const struct {
 		const char *type, *boundary;
@@ -135,7 +135,7 @@ static void a_bare_cr_before_a_folded_line_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(another_boundary_has_nothing_to_show),
+	    cmocka_unit_test(another_boundary_shows_no_text),
 	    cmocka_unit_test(a_boundary_within_a_line_is_refused),
 	    cmocka_unit_test(white_space_after_the_boundary_of_a_request_is_refused),
 	    cmocka_unit_test(a_bare_cr_before_a_folded_line_is_refused),

@@ -435,7 +435,7 @@ static void encrypted_messages_pass(void **state)
 	free(base);
 }
 
-static void what_is_not_encrypted_does_not_pass(void **state)
+static void unencrypted_messages_do_not_pass(void **state)
 {
 	char *base = test_usual_message();
 
@@ -448,7 +448,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(encrypted_messages_pass),
-	    cmocka_unit_test(what_is_not_encrypted_does_not_pass),
+	    cmocka_unit_test(unencrypted_messages_do_not_pass),
 	};
 
 	return cmocka_run_group_tests(tests, test_policy_setup, test_policy_teardown);

@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 /* A header that decides against a message does so before its body arrives. */
-static void hopeless_messages_end_with_their_headers(void **state)
+static void hopeless_messages_are_refused_after_the_header(void **state)
 {
 	static const char *const headers[] = {
 	    FROM_LINE "Subject: hi\n\n",
@@ -37,7 +37,7 @@ static void hopeless_messages_end_with_their_headers(void **state)
 	}
 }
 
-static void replies_have_upstreams_words(void **state)
+static void replies_contain_upstreams_texts(void **state)
 {
 	struct fixture *fixture = *state;
 	char *text = test_usual_message();
@@ -129,7 +129,7 @@ static void incoming_senders_may_be_null_or_odd(void **state)
 }
 
 /* A failed lookup is an internal error, and never accepts the message. */
-static void a_mailbox_that_cannot_be_read_is_trouble(void **state)
+static void an_unreadable_mailbox_is_an_internal_error(void **state)
 {
 	struct fixture *fixture = *state;
 	struct cm_verdict verdict;
@@ -195,7 +195,7 @@ static void incoming_mail_needs_a_signature(void **state)
 }
 
 /* A relay without a name has no key; still, only its users may use their addresses. */
-static void nobody_else_sends_from_our_own_literal(void **state)
+static void only_users_send_from_our_own_literal(void **state)
 {
 	static const struct {
 		const char *from;
@@ -327,7 +327,7 @@ static void threads_do_not_disturb_each_other(void **state)
 }
 
 /* Calls that are missing or in the wrong order are our own fault: 451. */
-static void a_message_without_end_of_headers_is_trouble(void **state)
+static void a_message_without_end_of_headers_is_an_internal_error(void **state)
 {
 	struct fixture *fixture = *state;
 	struct cm_message *message = cm_message_begin(fixture->policy, CM_DIRECTION_OUT, ALICE);
@@ -343,7 +343,7 @@ static void a_message_without_end_of_headers_is_trouble(void **state)
 	cm_message_free(&message);
 }
 
-static void explanations_say_what_was_seen(void **state)
+static void explanations_contain_the_structure(void **state)
 {
 	static const char *const lines[] = {
 	    "direction: out, 1 recipients, 8 headers",
@@ -407,17 +407,17 @@ static void the_table_of_replies_is_complete(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(hopeless_messages_end_with_their_headers),
-	    cmocka_unit_test(replies_have_upstreams_words),
+	    cmocka_unit_test(hopeless_messages_are_refused_after_the_header),
+	    cmocka_unit_test(replies_contain_upstreams_texts),
 	    cmocka_unit_test(envelope_senders_are_judged_at_once),
 	    cmocka_unit_test(incoming_senders_may_be_null_or_odd),
-	    cmocka_unit_test(a_mailbox_that_cannot_be_read_is_trouble),
+	    cmocka_unit_test(an_unreadable_mailbox_is_an_internal_error),
 	    cmocka_unit_test(incoming_mail_needs_a_signature),
-	    cmocka_unit_test(nobody_else_sends_from_our_own_literal),
+	    cmocka_unit_test(only_users_send_from_our_own_literal),
 	    cmocka_unit_test(setup_messages_go_to_oneself),
 	    cmocka_unit_test(threads_do_not_disturb_each_other),
-	    cmocka_unit_test(a_message_without_end_of_headers_is_trouble),
-	    cmocka_unit_test(explanations_say_what_was_seen),
+	    cmocka_unit_test(a_message_without_end_of_headers_is_an_internal_error),
+	    cmocka_unit_test(explanations_contain_the_structure),
 	    cmocka_unit_test(the_table_of_replies_is_complete),
 	};
 

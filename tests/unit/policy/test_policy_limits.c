@@ -3,7 +3,7 @@
  */
 #include "policy_fixture.h"
 
-static void only_so_many_recipients(void **state)
+static void the_number_of_recipients_is_limited(void **state)
 {
 	struct fixture *fixture = *state;
 	struct cm_message *message = cm_message_begin(fixture->policy, CM_DIRECTION_OUT, ALICE);
@@ -76,7 +76,7 @@ static void senders_have_a_rate(void **state)
 	cm_config_free(&config);
 }
 
-static void blocked_senders_are_refused_inwards(void **state)
+static void blocked_senders_are_refused_in_incoming_mail(void **state)
 {
 	struct fixture *fixture = *state;
 	char *list = test_path(fixture->directory, "blocked");
@@ -145,9 +145,9 @@ static void only_listed_domains_are_federated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(only_so_many_recipients),
+	    cmocka_unit_test(the_number_of_recipients_is_limited),
 	    cmocka_unit_test(senders_have_a_rate),
-	    cmocka_unit_test(blocked_senders_are_refused_inwards),
+	    cmocka_unit_test(blocked_senders_are_refused_in_incoming_mail),
 	    cmocka_unit_test(only_listed_domains_are_federated),
 	};
 

@@ -196,7 +196,7 @@ static const struct {
     {HEADER TEXT STATUS RETURNED_JOIN END_OF_REPORT, "Secure-Join: vc-request\n", "", R},
 };
 
-static void what_only_looks_like_a_bounce_does_not_pass(void **state)
+static void messages_that_resemble_bounces_do_not_pass(void **state)
 {
 	const char *from;
 
@@ -242,7 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bounces_of_mail_servers_pass),
-	    cmocka_unit_test(what_only_looks_like_a_bounce_does_not_pass),
+	    cmocka_unit_test(messages_that_resemble_bounces_do_not_pass),
 	    cmocka_unit_test(the_texts_of_a_bounce_are_bounded),
 	};
 

@@ -72,7 +72,7 @@ static void secure_join_requests_pass(void **state)
 	test_check_table(*state, SECURE_JOIN, secure_join_accepted, COUNT(secure_join_accepted));
 }
 
-static void other_text_is_no_secure_join_request(void **state)
+static void other_text_is_not_a_secure_join_request(void **state)
 {
 	test_check_table(*state, SECURE_JOIN, secure_join_refused, COUNT(secure_join_refused));
 }
@@ -81,7 +81,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(secure_join_requests_pass),
-	    cmocka_unit_test(other_text_is_no_secure_join_request),
+	    cmocka_unit_test(other_text_is_not_a_secure_join_request),
 	};
 
 	return cmocka_run_group_tests(tests, test_policy_setup, test_policy_teardown);

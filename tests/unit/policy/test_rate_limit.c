@@ -48,7 +48,7 @@ static void a_burst_and_then_one_a_period(void **state)
 }
 
 /* Refused attempts cost nothing: a sender who waits may send, however often it tried. */
-static void tries_do_not_count(void **state)
+static void refused_attempts_do_not_count(void **state)
 {
 	uint64_t start = 1000 * SECOND;
 
@@ -57,7 +57,7 @@ static void tries_do_not_count(void **state)
 	assert_true(cm_rate_limit_take(*state, "a@x", 60, 1, start + SECOND));
 }
 
-static void a_minute_has_as_many_as_it_says(void **state)
+static void the_rate_per_minute_is_kept(void **state)
 {
 	unsigned int taken = 0;
 
@@ -159,8 +159,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(a_burst_and_then_one_a_period, setup, teardown),
-	    cmocka_unit_test_setup_teardown(tries_do_not_count, setup, teardown),
-	    cmocka_unit_test_setup_teardown(a_minute_has_as_many_as_it_says, setup, teardown),
+	    cmocka_unit_test_setup_teardown(refused_attempts_do_not_count, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_rate_per_minute_is_kept, setup, teardown),
 	    cmocka_unit_test_setup_teardown(senders_do_not_disturb_each_other, setup, teardown),
 	    cmocka_unit_test_setup_teardown(odd_settings, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_million_senders, setup, teardown),

@@ -261,7 +261,7 @@ static void act_kernel(void)
 	EXPECT(REFUSED(socket(AF_INET, SOCK_STREAM, 0)));
 }
 
-static void test_no_new_doors_into_the_kernel(void **state)
+static void test_dangerous_system_calls_are_refused(void **state)
 {
 	(void)state;
 	if (!FILTERED)
@@ -301,7 +301,7 @@ static void act_status(void)
 	EXPECT(geteuid() == 0 || strstr(text, "\nCapPrm:\t0000000000000000\n") != NULL);
 }
 
-static void test_the_kernel_says_so(void **state)
+static void test_kernel_reports_the_limits(void **state)
 {
 	(void)state;
 	in_sandbox(false, act_status);
@@ -335,9 +335,9 @@ int main(void)
 	    cmocka_unit_test(test_a_program_can_still_abort),
 	    cmocka_unit_test(test_other_files_are_out_of_reach),
 	    cmocka_unit_test(test_no_other_process),
-	    cmocka_unit_test(test_no_new_doors_into_the_kernel),
+	    cmocka_unit_test(test_dangerous_system_calls_are_refused),
 	    cmocka_unit_test(test_no_port_to_listen_on),
-	    cmocka_unit_test(test_the_kernel_says_so),
+	    cmocka_unit_test(test_kernel_reports_the_limits),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -162,7 +162,7 @@ static void an_old_time_hides_no_change(void **state)
 }
 
 /* A file that is missing for a moment, as editors leave it, is not an empty list. */
-static void what_cannot_be_read_changes_nothing(void **state)
+static void an_unreadable_file_changes_nothing(void **state)
 {
 	struct cm_peer_list *blocked = open_list(*state);
 	char *path = test_path(*state, "blocked");
@@ -241,7 +241,7 @@ int main(void)
 	    TEST(changes_count_at_once),
 	    TEST(changes_in_quick_succession_count),
 	    TEST(an_old_time_hides_no_change),
-	    TEST(what_cannot_be_read_changes_nothing),
+	    TEST(an_unreadable_file_changes_nothing),
 	    TEST(a_renewed_list_is_the_same),
 	    TEST(many_entries),
 	};

@@ -86,7 +86,7 @@ static void another_structure_is_refused(void **state)
 	}
 }
 
-static void text_around_the_parts_is_for_incoming_mail(void **state)
+static void text_around_the_parts_passes_only_in_incoming_mail(void **state)
 {
 	static const struct {
 		const char *old, *new;
@@ -151,7 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(another_structure_is_refused),
-	    cmocka_unit_test(text_around_the_parts_is_for_incoming_mail),
+	    cmocka_unit_test(text_around_the_parts_passes_only_in_incoming_mail),
 	    cmocka_unit_test(another_address_is_refused),
 	};
 

@@ -57,7 +57,7 @@ static bool is_usual(char *text, size_t length)
 	return true;
 }
 
-static void usual_messages_are_known(void **state)
+static void usual_messages_are_recognized(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(usual); i++) {
@@ -68,7 +68,7 @@ static void usual_messages_are_known(void **state)
 	}
 }
 
-static void every_other_structure_is_for_gmime(void **state)
+static void gmime_reads_every_other_structure(void **state)
 {
 	static const struct {
 		const char *old, *new;
@@ -116,7 +116,7 @@ static char *with_boundary(const char *boundary)
 	return text;
 }
 
-static void a_boundary_with_a_meaning_is_for_gmime(void **state)
+static void gmime_reads_a_boundary_with_a_meaning(void **state)
 {
 	static const char *const boundaries[] = {
 	    "a b", "a?b", "a*b", "a'b", "a%b", "-a", "--", "a\\b", "a(b)", "a/b", "",
@@ -177,7 +177,7 @@ static bool is_usual_from(const char *value)
 	return true;
 }
 
-static void usual_froms_are_known(void **state)
+static void usual_froms_are_recognized(void **state)
 {
 	static const struct {
 		const char *value;
@@ -224,11 +224,11 @@ static void gmime_agrees_with_every_mutant_of_from(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(usual_messages_are_known),
-	    cmocka_unit_test(every_other_structure_is_for_gmime),
-	    cmocka_unit_test(a_boundary_with_a_meaning_is_for_gmime),
+	    cmocka_unit_test(usual_messages_are_recognized),
+	    cmocka_unit_test(gmime_reads_every_other_structure),
+	    cmocka_unit_test(gmime_reads_a_boundary_with_a_meaning),
 	    cmocka_unit_test(gmime_agrees_with_every_mutant),
-	    cmocka_unit_test(usual_froms_are_known),
+	    cmocka_unit_test(usual_froms_are_recognized),
 	    cmocka_unit_test(gmime_agrees_with_every_mutant_of_from),
 	};
 

@@ -86,7 +86,7 @@ static const struct {
     {"(A\\", NULL},
 };
 
-static void from_gives_its_one_address(void **state)
+static void from_has_one_address(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(from_cases); i++) {
@@ -118,7 +118,7 @@ static void a_long_from_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(from_gives_its_one_address),
+	    cmocka_unit_test(from_has_one_address),
 	    cmocka_unit_test(a_long_from_is_refused),
 	};
 

@@ -176,7 +176,7 @@ static void expect(size_t number, const char *name, const char *value, const cha
 	cm_header_rewrite_free(&rewrite);
 }
 
-static void test_what_delta_chat_writes_stays(void **state)
+static void test_delta_chats_fields_stay(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
@@ -254,7 +254,7 @@ static void test_long_lines_are_folded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_what_delta_chat_writes_stays),
+	    cmocka_unit_test(test_delta_chats_fields_stay),
 	    cmocka_unit_test(test_no_text_leaves),
 	    cmocka_unit_test(test_fields_are_counted_by_name),
 	    cmocka_unit_test(test_long_lines_are_folded),

@@ -72,7 +72,7 @@ static void test_single_failures_do_not_close(void **state)
 	assert_false(gate.closed);
 }
 
-static void test_what_fails_together_counts_once(void **state)
+static void test_simultaneous_failures_count_once(void **state)
 {
 	struct gate gate = open_gate();
 
@@ -153,7 +153,7 @@ int main(void)
 	    cmocka_unit_test(test_slow_requests_do_not_count),
 	    cmocka_unit_test(test_bounds_shrink),
 	    cmocka_unit_test(test_single_failures_do_not_close),
-	    cmocka_unit_test(test_what_fails_together_counts_once),
+	    cmocka_unit_test(test_simultaneous_failures_count_once),
 	    cmocka_unit_test(test_probes_get_rarer),
 	    cmocka_unit_test(test_opening_starts_small),
 	    cmocka_unit_test(test_retry_after),
