@@ -90,7 +90,7 @@ def test_matching_names_are_accepted(pair, domain, name):
 @pytest.mark.parametrize("fault, words", [
     ("absent", "cert.pem: No such file"), ("nonsense", "not a certificate in PEM format"), ("other name", "not for relay.test"),
     ("other key", "not the key of"), ("no key", "key.pem: No such file"), ("nonsense key", "not a private key"),
-    ("expired", "has expired"),
+    ("expired", "pem: expired"),
 ])  # fmt: skip
 def test_an_invalid_pair_is_refused(pair, fault, words, verb):
     if fault == "expired":

@@ -133,7 +133,7 @@ def test_wrong_template_writes_nothing(root, tmp_path):
 @pytest.mark.parametrize(
     "arguments, why",
     [
-        (["--set", "mail_domain=other.test"], "no setting mail_domain to override"),
+        (["--set", "mail_domain=other.test"], "unknown setting mail_domain"),
         (["--set", "smtp_port"], "not of the form name=value"),
         (["--set", "smtp_port=smtp"], "smtp_port=smtp: this must be a number"),
         (["--set", "imaps_port=0"], "imaps_port=0: this must be a number"),

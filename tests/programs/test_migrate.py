@@ -137,7 +137,7 @@ def test_dry_run_changes_nothing(machine):
     assert snapshot(machine) == before
     assert not (machine / "var/lib/chatmail").exists()
     for word in ("filtermail-transport.service", "pin-dovecot", "passthrough_senders", "mtail", "2 accounts",
-                 "1 directories are no accounts", "crontabs/root", "opendkim.private is kept", "acmetool"):
+                 "1 directories are not accounts", "crontabs/root", "opendkim.private is kept", "acmetool"):
         assert word in done.stdout, word
     notes = json.loads(migrate(machine, "--dry-run", "--json").stdout)["notes"]
     assert sum("mtail" in note for note in notes) == 1

@@ -434,7 +434,7 @@ def test_hangup_while_the_queue_is_missing(make_notifyd, push_server, backend):
     notifyd = make_notifyd(push_server.url)
     notifyd.configure(mailboxes_dir=notifyd.ini / "none")
     notifyd.start()
-    eventually(lambda: "cannot create" in notifyd.log())
+    eventually(lambda: "cannot be created" in notifyd.log())
     notifyd.configure()
     notifyd.hangup()
     notifyd.add("openpgp:a")

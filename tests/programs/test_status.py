@@ -97,7 +97,7 @@ def test_counters(place):
 def test_no_statistics(place):
     place.configure("run_dir = /nonexistent")
     result = place.run()
-    assert "Nothing was counted: /nonexistent/stats: cannot be mapped" in result.stdout
+    assert "There are no statistics: /nonexistent/stats: cannot be mapped" in result.stdout
     assert place.json()["metrics"] is None
 
 

@@ -207,12 +207,12 @@ def test_the_end_of_data_is_found_across_reads(transport, world, split):
         ("busy.test", "451 4.7.1 Try again later"),
         ("odd.test", "451 4.5.0 The peer refused without an SMTP reply"),
         ("small.test", "552 5.3.4 The message is too large for the peer"),
-        ("broken.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
-        ("cut.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
-        ("wrong.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
-        ("down.test", "451 4.4.1 The peer takes no mail over HTTPS now"),
-        ("null.test", "556 5.1.10 The domain takes no mail"),
-        ("nowhere.test", "556 5.1.10 The domain takes no mail"),
+        ("broken.test", "451 4.4.1 The peer accepts no mail over HTTPS now"),
+        ("cut.test", "451 4.4.1 The peer accepts no mail over HTTPS now"),
+        ("wrong.test", "451 4.4.1 The peer accepts no mail over HTTPS now"),
+        ("down.test", "451 4.4.1 The peer accepts no mail over HTTPS now"),
+        ("null.test", "556 5.1.10 The domain accepts no mail"),
+        ("nowhere.test", "556 5.1.10 The domain accepts no mail"),
         ("silent.test", "451 4.4.3 The DNS gave no reply"),
         ("backup.test", "250 2.0.0 Accepted over HTTPS"),
         ("_self.test", "250 2.0.0 Accepted over HTTPS"),
@@ -383,7 +383,7 @@ def test_a_peer_that_redirects_is_not_followed(transport, world, peer):
     # From here on libcurl knows where that peer is.
     assert transport.send(["b@good.test"])["b@good.test"].startswith("250 ")
     before = len(world.requests())
-    expected = "451 4.4.1 The peer takes no mail over HTTPS now"
+    expected = "451 4.4.1 The peer accepts no mail over HTTPS now"
     assert transport.send([f"b@{peer}.test"]) == {f"b@{peer}.test": expected}
     # What comes after has its own connection, and would come after what the peer asked for.
     assert transport.send(["b@good.test"])["b@good.test"].startswith("250 ")

@@ -55,7 +55,7 @@ def test_a_queue_in_use(relay):
     assert "active 0, deferred 3, on hold 0" in text
 
     # Retrying changes nothing while the relay host does not answer.
-    assert queue(relay, "retry", "ONE.test").stdout == "2 messages are tried again\n"
+    assert queue(relay, "retry", "ONE.test").stdout == "2 messages are retried\n"
     assert queue(relay, "retry").returncode == 0
     relay.settle()
     assert waiting(relay)[1]["deferred"] == 3

@@ -62,7 +62,7 @@ def milter_stopped(world):
         yield
 
 
-@fault("smtp", "is put off: 4", "restart chatmail-milter")
+@fault("smtp", "is deferred: 4", "restart chatmail-milter")
 def milter_that_postfix_cannot_reach(world):
     at_root(world.relay, "chmod 0700 /var/spool/postfix/chatmail")
     yield
@@ -94,7 +94,7 @@ def nginx_stopped(world):
         yield
 
 
-@fault("https", "no accounts over the web: /new is answered 50", "restart chatmail-httpd")
+@fault("https", "no accounts over the web: reply to /new: 50", "restart chatmail-httpd")
 def httpd_stopped(world):
     with without_service(world.relay, "httpd"):
         yield
@@ -122,7 +122,7 @@ def run_dir_of_root(world):
     world.relay.restart_service("dovecot")
 
 
-@fault("accounts", "vmail cannot make mailboxes", "install -d -o vmail .* /home/vmail/mail/relay.test")
+@fault("accounts", "vmail cannot create mailboxes", "install -d -o vmail .* /home/vmail/mail/relay.test")
 def mailboxes_of_root(world):
     at_root(world.relay, f"chown root: /home/vmail/mail/{DOMAIN}")
     yield
@@ -262,7 +262,7 @@ def other_certificate(world, label, **options):
         replace(world.relay.path(f"/etc/ssl/relay/{name}.pem"), data)
 
 
-@fault("certificate", "has expired", "certificate deployed")
+@fault("certificate", ": expired", "certificate deployed")
 def certificate_expired(world):
     yield from other_certificate(world, "expired", start="200101000000Z", end="210101000000Z")
 
@@ -334,12 +334,12 @@ def no_mx(world):
     yield from other_names(world, lambda line: None if " MX " in line else line)
 
 
-@fault("reverse-name", "has none", f"name {ADDRESS} relay.test", health="warning")
+@fault("reverse-name", "has no name", f"name {ADDRESS} relay.test", health="warning")
 def no_reverse_name(world):
     yield from other_names(world, lambda line: line, reverse="")
 
 
-@fault("dns", "resolver 127.0.0.1 does not answer", "resolver in /etc/chatmail.ini")
+@fault("dns", "resolver 127.0.0.1 does not reply", "resolver in /etc/chatmail.ini")
 def no_resolver(world):
     world.nsd.stop()
     yield
@@ -416,7 +416,7 @@ def plugins_of_another_dovecot(world):
     at_root(relay, "umount --lazy /usr")
 
 
-@fault("http", "HTTP is answered 200, not 301", "config apply")
+@fault("http", "HTTP status 200, not 301", "config apply")
 def another_web_server(world):
     relay = world.relay
     with without_service(relay, "nginx"):

@@ -147,7 +147,7 @@ def test_messages_are_deleted_even_if_accounts_cannot():
         gone = tree.account("gone", 91 * DAY)
         give_away(tree, owner)
         tree.mail.chmod(0o555)
-        assert "cannot create .expired" in tree.run(status=2).stderr
+        assert ".expired in mailboxes_dir: cannot be created" in tree.run(status=2).stderr
         assert not path.exists()
         assert gone.exists()
         tree.mail.chmod(0o755)
