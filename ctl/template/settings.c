@@ -477,8 +477,7 @@ static char *regexp_of(const char *text)
 	return result;
 }
 
-/* RFC 9116 2.5.5 recommends less than a year. The date changes every half year, not with each
-   run. */
+/* RFC 9116 2.5.5 recommends less than a year. The date changes only every half year. */
 static char *security_expires(void)
 {
 	time_t now = time(NULL);

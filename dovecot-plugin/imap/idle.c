@@ -2,24 +2,24 @@
  * idle - a mailbox that reports changes at once
  *
  * Dovecot waits half a second after inotify says that a mailbox changed, so that a burst of changes
- * causes no burst of work. This module watches Dovecot's inotify instance by a second descriptor.
- * When it is readable, Dovecot reads the events, and the mailbox is synced at once. Mail that
- * arrives during the sync makes the descriptor readable again.
+ * causes no burst of work. This module watches Dovecot's inotify instance through a second
+ * descriptor. When it is readable, Dovecot reads the events, and the mailbox is synced at once.
+ * Mail that arrives during the sync makes the descriptor readable again.
  *
  * A delivery moves its file into the mailbox, writes the directory's new time to the index, and
  * then the message. A sync between the last two finds nothing new, and inotify reports nothing
- * more. The delivery holds the lock of Dovecot's list of UIDs all the while: so the sync is
+ * more. The delivery holds the lock of Dovecot's list of UIDs meanwhile, so the sync is
  * deferred until the lock is gone. Waiting for the lock itself would need an inotify instance,
- * whose close(2) waits for a grace period of the kernel's (SRCU, about 10 ms). If the lock stays,
+ * whose close(2) waits for a grace period of the kernel (SRCU, about 10 ms). If the lock stays,
  * Dovecot's sync decides whether it is stale; then the sync is repeated, ever more rarely, until
  * the lock is gone.
  *
  * Hibernation has a gap: a change that inotify has reported to the imap process, but that the
- * process has not looked at when it hands the client over, is never reported (in stock Dovecot, any
+ * process has not processed when it hands the client over, is never reported (in stock Dovecot, any
  * change in the half second before). So a process that hands over its client with such a change
- * wakes the successor, by making a change itself.
+ * wakes its successor by making a change itself.
  *
- * Without an instance (fs.inotify.max_user_instances) Dovecot looks at the mailbox every 30
+ * Without an instance (fs.inotify.max_user_instances) Dovecot checks the mailbox every 30
  * seconds, and this module every two.
  */
 #include "lib.h"
@@ -46,9 +46,9 @@
 /* Dovecot's dotlock, in a Maildir's control directory. */
 #define LOCK_FILE "/" MAILDIR_UIDLIST_NAME ".lock"
 
-/* Milliseconds between two looks at the lock, and looks until the sync no longer waits for it: a
-   delivery has the lock for about one. From then on the interval doubles; together with Dovecot's
-   own look after 30 seconds that is enough. */
+/* Milliseconds between two checks of the lock, and the number of checks after which the sync no
+   longer waits for it: a delivery holds the lock for about a millisecond. From then on the interval
+   doubles; together with Dovecot's own check after 30 seconds that is enough. */
 #define LOCK_INTERVAL      1
 #define LOCK_LOOKS         20
 #define LOCK_INTERVAL_LATE 100

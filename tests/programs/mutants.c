@@ -1,12 +1,12 @@
 /*
- * mutants - changed messages that the policy accepts, for other readers to look at
+ * mutants - change messages at random and print those that the policy accepts, for other readers
  *
  * usage: mutants COUNT SEED FILE...
  *
  * Each FILE is a message after one byte, a seed of fuzz_message. Prints COUNT different messages
  * that are accepted as encrypted or as a secure-join request, as their recipients get them: each
- * after a line with "in" or "out", a space and its length in decimal digits. GMime, given the whole
- * message, must find no text in it but the request.
+ * after a line with "in" or "out", a space and its length in decimal digits. In the whole message
+ * GMime must find no text except the request.
  */
 #include <gmime/gmime.h>
 #include <stdio.h>
@@ -251,7 +251,7 @@ static void relay(const struct cm_message *message, enum cm_direction direction,
 		abort();
 }
 
-/* True if the message is accepted for what it is; relayed_r becomes what leaves. */
+/* True if the message itself is accepted; relayed_r becomes the message that leaves. */
 static bool passes(struct cm_policy *policy, enum cm_direction direction, const struct text *text,
 		   struct text *relayed_r)
 {

@@ -1,9 +1,10 @@
-"""What other readers see of mail that the policy accepts: no text, but for the request of secure-join.
+"""Other mail readers find no text in accepted mail, except in requests of secure-join.
 
-Messages are changed at random. Those that are still accepted, incoming to a mailbox that refuses
-cleartext or outgoing, are read by GMime, Python's email, mailparser and postal-mime of npm and, if
-CHATMAIL_MAIL_PARSER names readers/mail-parser as `tests/run readers` builds it, mail-parser of
-crates.io. CHATMAIL_MUTANTS says how many different ones they read, CHATMAIL_MUTANTS_SEED which."""
+The test changes messages at random. Those that the policy still accepts, incoming to a mailbox that
+refuses cleartext or outgoing, are read by GMime, Python's email, mailparser and postal-mime of npm
+and, if CHATMAIL_MAIL_PARSER is the readers/mail-parser that `tests/run readers` builds, mail-parser
+of crates.io. CHATMAIL_MUTANTS sets the number of different messages, CHATMAIL_MUTANTS_SEED the random
+seed."""
 
 import email
 import email.policy
@@ -29,7 +30,7 @@ HEADER_TEXTS = ("[...]", "autocryptsetupmessage", "hidden-recipients")
 
 @pytest.fixture(scope="module")
 def stream():
-    """The accepted messages, each after its direction and length. GMime has seen no text in them."""
+    """The accepted messages, each after its direction and length. GMime has found no text in them."""
     command = [BUILD / "tests/programs/mutants", str(COUNT), SEED, *sorted(SEEDS.iterdir())]
     done = subprocess.run(command, capture_output=True)
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
