@@ -148,8 +148,8 @@ def test_wrong_template_writes_nothing(root, tmp_path):
         (["--set", "relayhost=a b"], "this must be [HOST]:PORT"),
         (["--set", "login_failure_delay=soon"], "this must be a time"),
         (["--keep", "/etc/passwd"], "no template makes this file"),
-        (["--dovecot", "2.2"], "there are no templates for Dovecot 2.2"),
-        (["--dovecot", "2.4/../dovecot-2.3"], "there are no templates for Dovecot 2.4/"),
+        (["--dovecot", "2.2"], "no templates for Dovecot 2.2"),
+        (["--dovecot", "2.4/../dovecot-2.3"], "no templates for Dovecot 2.4/"),
         (["postfix/main.cf"], "apply: unexpected argument: postfix"),
     ],
 )
