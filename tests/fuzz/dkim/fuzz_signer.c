@@ -53,8 +53,8 @@ static void add_sent(void *context, const char *data, size_t length)
 	sent.length += length;
 }
 
-/* The next field with its folding, without the last line end; *text moves on. NULL at the end of the
-   header. */
+/* The next field with its folding, without the last line end; *text moves on. NULL at the end of
+   the header. */
 static char *next_field(char **text, char *end)
 {
 	char *field = *text, *line = field;
