@@ -58,7 +58,7 @@ static void log_refusal(enum cm_registration why, const struct auth_request *req
 }
 
 /* Refuses with a reason for the user. Dovecot keeps the reason only if another passdb follows,
-   so the templates contain an empty one. For temporary failures Dovecot has its own text, so
+   which is that of last.c. For temporary failures Dovecot has its own text, so
    our refusals are final, and the sentence says whether to try later. */
 static enum passdb_result fail(struct auth_request *request, const char *reason)
 {
@@ -66,21 +66,20 @@ static enum passdb_result fail(struct auth_request *request, const char *reason)
 	return PASSDB_RESULT_NEXT;
 }
 
-/* Postfix does not distinguish Dovecot's temporary failures: an SMTP client gets the sentence. */
-static enum passdb_result trouble(struct auth_request *request, const struct cm_error *err,
-				  enum cm_stat counter)
+static enum passdb_result trouble(const struct cm_error *err, enum cm_stat counter)
 {
 	e_error(cm_relay_event(), "%s", err->text);
 	cm_stats_add(cm_relay_stats(), counter, 1);
-	if (null_strcmp(CM_AUTH_PROTOCOL(request), "imap") == 0)
-		return PASSDB_RESULT_INTERNAL_FAILURE;
-	return fail(request, cm_registration_sentence(CM_REGISTRATION_TROUBLE));
+	return PASSDB_RESULT_INTERNAL_FAILURE;
 }
 
+/* By SMTP the client gets either the sentence or a reply that asks to try later. */
 static enum passdb_result refuse(enum cm_registration why, struct auth_request *request)
 {
 	log_refusal(why, request);
 	cm_stats_add(cm_relay_stats(), cm_registration_stat(why), 1);
+	if (why >= CM_REGISTRATION_REFUSED_LOAD && cm_is_smtp(request))
+		return PASSDB_RESULT_INTERNAL_FAILURE;
 	return fail(request, cm_registration_sentence(why));
 }
 
@@ -149,15 +148,14 @@ static enum cm_account_status remember_login(const struct cm_config *config,
 }
 
 static enum cm_account_status verify_hash(const struct cm_config *config,
-					  const struct cm_address *address,
-					  struct auth_request *request, const char *password,
+					  const struct cm_address *address, const char *password,
 					  const char *hash, enum passdb_result *result_r)
 {
 	struct cm_error err;
 
 	switch (matches(address->text, password, hash, &err)) {
 	case -1:
-		*result_r = trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
+		*result_r = trouble(&err, CM_STAT_LOGIN_TROUBLE);
 		break;
 	case 0:
 		cm_stats_add(cm_relay_stats(), CM_STAT_LOGIN_WRONG_PASSWORD, 1);
@@ -176,8 +174,7 @@ static enum cm_account_status verify_hash(const struct cm_config *config,
 /* The account has a password, which may be new. The caller handles CM_ACCOUNT_ABSENT. */
 static enum cm_account_status verify_existing(const struct cm_config *config,
 					      const struct cm_address *address,
-					      struct auth_request *request, const char *password,
-					      enum passdb_result *result_r)
+					      const char *password, enum passdb_result *result_r)
 {
 	enum cm_account_status status;
 	struct cm_error err;
@@ -187,7 +184,7 @@ static enum cm_account_status verify_existing(const struct cm_config *config,
 	status = cm_account_password(config, address, &hash, &err);
 	switch (status) {
 	case CM_ACCOUNT_OK:
-		status = verify_hash(config, address, request, password, hash, result_r);
+		status = verify_hash(config, address, password, hash, result_r);
 		explicit_bzero(hash, strlen(hash));
 		free(hash);
 		break;
@@ -196,7 +193,7 @@ static enum cm_account_status verify_existing(const struct cm_config *config,
 		*result_r = PASSDB_RESULT_USER_DISABLED;
 		break;
 	case CM_ACCOUNT_TROUBLE:
-		*result_r = trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
+		*result_r = trouble(&err, CM_STAT_LOGIN_TROUBLE);
 		break;
 	case CM_ACCOUNT_ABSENT:
 	case CM_ACCOUNT_EXISTS:
@@ -219,7 +216,7 @@ static enum passdb_result register_account(const struct cm_config *config,
 	allowed = cm_registration_check(config, limits, address, password, &source, cm_limits_now(),
 					&err);
 	if (allowed == CM_REGISTRATION_TROUBLE)
-		return trouble(request, &err, CM_STAT_REGISTRATION_TROUBLE);
+		return trouble(&err, CM_STAT_REGISTRATION_TROUBLE);
 	if (allowed != CM_REGISTRATION_ALLOWED)
 		return refuse(allowed, request);
 	status = create_account(config, address, password, &err);
@@ -237,8 +234,8 @@ static enum passdb_result register_account(const struct cm_config *config,
 	if (limits != NULL)
 		cm_limits_give_back(limits, config, &source);
 	if (status == CM_ACCOUNT_TROUBLE)
-		return trouble(request, &err, CM_STAT_REGISTRATION_TROUBLE);
-	(void)verify_existing(config, address, request, password, &result);
+		return trouble(&err, CM_STAT_REGISTRATION_TROUBLE);
+	(void)verify_existing(config, address, password, &result);
 	return result;
 }
 
@@ -268,7 +265,7 @@ static enum passdb_result try_password(const struct cm_address *address, const c
 		cm_stats_add(cm_relay_stats(), CM_STAT_LOGIN_WRONG_PASSWORD, 1);
 		return fail(request, t_strdup(text));
 	default:
-		return trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
+		return trouble(&err, CM_STAT_LOGIN_TROUBLE);
 	}
 }
 
@@ -289,12 +286,12 @@ static enum passdb_result log_in_at_backend(const struct cm_config *config,
 		allowed = cm_registration_check(config, cm_relay_limits(), address, password,
 						&source, cm_limits_now(), &err);
 		if (allowed == CM_REGISTRATION_TROUBLE)
-			return trouble(request, &err, CM_STAT_REGISTRATION_TROUBLE);
+			return trouble(&err, CM_STAT_REGISTRATION_TROUBLE);
 		if (allowed != CM_REGISTRATION_ALLOWED)
 			return refuse(allowed, request);
 		cm_stats_add(cm_relay_stats(), CM_STAT_REGISTRATIONS, 1);
 	} else if (status != CM_ACCOUNT_OK) {
-		return trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
+		return trouble(&err, CM_STAT_LOGIN_TROUBLE);
 	}
 	if (null_strcmp(CM_AUTH_PROTOCOL(request), "imap") != 0)
 		return try_password(address, host, request, password);
@@ -341,7 +338,7 @@ static enum passdb_result log_in(struct auth_request *request, const char *passw
 		auth_request_set_field(request, "user", address.text, NULL);
 	if (cm_backends_used(config))
 		return log_in_at_backend(config, &address, request, password);
-	if (verify_existing(config, &address, request, password, &result) == CM_ACCOUNT_ABSENT)
+	if (verify_existing(config, &address, password, &result) == CM_ACCOUNT_ABSENT)
 		result = register_account(config, &address, request, password);
 	return result;
 }
@@ -379,7 +376,7 @@ static void lookup_credentials(struct auth_request *request,
 		if (status == CM_ACCOUNT_OK)
 			result = PASSDB_RESULT_OK;
 		else if (status == CM_ACCOUNT_TROUBLE)
-			result = trouble(request, &err, CM_STAT_LOGIN_TROUBLE);
+			result = trouble(&err, CM_STAT_LOGIN_TROUBLE);
 		else if (status == CM_ACCOUNT_BLOCKED)
 			result = PASSDB_RESULT_USER_DISABLED;
 		else

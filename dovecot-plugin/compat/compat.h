@@ -17,6 +17,8 @@
 #define CM_AUTH_SET_PASSDB_FIELDS(request) auth_request_set_passdb_fields(request, NULL)
 #define CM_AUTH_SET_USERDB_FIELDS(request) auth_request_set_userdb_fields(request, NULL)
 
+#define CM_AUTH_CLIENT_FD(connection) ((connection)->conn.fd_in)
+
 #define CM_NOTIFY_UNREGISTER(context) notify_unregister(context)
 
 #else
@@ -25,6 +27,8 @@
 #define CM_AUTH_LOG_UNKNOWN_USER(request)  auth_request_log_unknown_user(request, AUTH_SUBSYS_DB)
 #define CM_AUTH_SET_PASSDB_FIELDS(request) 0
 #define CM_AUTH_SET_USERDB_FIELDS(request) 0
+
+#define CM_AUTH_CLIENT_FD(connection) ((connection)->fd)
 
 #define CM_NOTIFY_UNREGISTER(context) notify_unregister(*(context))
 

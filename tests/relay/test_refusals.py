@@ -1,10 +1,13 @@
 """The text that a client gets when a login is refused, over IMAP and over SMTP."""
 
+import concurrent.futures
 import imaplib
 import os
 import smtplib
 
 import pytest
+
+from support.wait import eventually
 
 WITHOUT = ["notifyd", "httpd"]
 
@@ -15,7 +18,6 @@ SHORT = "This password is too short or too long for a new account on this relay.
 LOAD = "This relay is too busy for new accounts now. Please try again in a few minutes."
 DISK = "This relay has no room for new accounts now."
 RATE = "Too many new accounts were created from your network or on this relay."
-TROUBLE = "This relay has a fault"
 
 
 def imap_text(relay, account, password=None):
@@ -29,6 +31,15 @@ def smtp_reply(relay, account, password=None):
         with relay.submission(account, password):
             pass
     return refused.value.smtp_code, refused.value.smtp_error.decode()
+
+
+def smtp_accepts(relay, account):
+    try:
+        with relay.submission(account):
+            return True
+    except smtplib.SMTPAuthenticationError as refused:
+        assert refused.smtp_code == 454
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +73,10 @@ def test_reason_of_a_refusal(submission, ini, name, password, text):
         account = submission.account(name, password)
         assert text in imap_text(submission, account)
         code, reply = smtp_reply(submission, account)
-        assert code == 535
-        assert text in reply
+        if text in (LOAD, DISK, RATE):
+            assert code == 454
+        else:
+            assert code == 535 and text in reply
     finally:
         submission.ini = usual
         submission.write_ini()
@@ -84,16 +97,55 @@ def test_blocked(submission):
 
 
 def test_internal_error_is_temporary(submission):
-    """Postfix has no reply for a temporary failure of Dovecot's: the text has to say so."""
     account = submission.registered()
     top = submission.mailbox(account).parent
     os.rename(top, f"{top}.away")
     try:
         for client in (account, submission.account()):
             assert "UNAVAILABLE" in imap_text(submission, client)
-            assert TROUBLE in smtp_reply(submission, client)[1]
+            assert smtp_reply(submission, client)[0] == 454
     finally:
         os.rename(f"{top}.away", top)
     with submission.submission(account):
         pass
     submission.imap(account).logout()
+
+
+def test_trouble_is_over_within_the_session(submission):
+    """And other sessions have not noticed: neither those that had logged in, nor one that waits."""
+    account, other = submission.registered(), submission.registered()
+    password = submission.mailbox(account) / "password"
+    stored = password.read_bytes()
+    with submission.submission(other) as before, submission.submission() as waiting, submission.submission() as client:
+        password.write_bytes(b"{NO-SUCH-SCHEME}x")
+        for _ in range(3):
+            with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+                client.login(account.address, account.password)
+            assert refused.value.smtp_code == 454
+        password.write_bytes(stored)
+        with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+            client.login(account.address, "a wrong password")
+        assert refused.value.smtp_code == 535
+        client.login(account.address, account.password)
+        assert before.noop()[0] == 250
+        waiting.login(other.address, other.password)
+    # Dovecot logs no error for the closed connections.
+    assert "pending requests" not in submission.log("dovecot")
+
+
+def test_workers_that_die(submission):
+    """Each one, as soon as it is there. A login may succeed in between."""
+    account = submission.registered()
+    killer = "while :; do pkill -KILL -f '^dovecot/auth(-worker| -w)'; done"
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        killing = pool.submit(submission.inside, "timeout", "20", "sh", "-c", killer, check=False)
+        replies = set()
+        while not killing.done():
+            try:
+                with submission.submission(account):
+                    pass
+            except smtplib.SMTPAuthenticationError as refused:
+                replies.add(refused.smtp_code)
+    assert replies <= {454}
+    # Dovecot starts no worker for a while after such failures.
+    eventually(lambda: smtp_accepts(submission, account), timeout=120)
