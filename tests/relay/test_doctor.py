@@ -4,6 +4,7 @@ by one on the same relay, found with its remedy."""
 import re
 
 import pytest
+import support.doctor_outside_faults  # noqa: F401 (registers its own)
 from support.doctor_faults import FAULTS
 from support.doctor_world import DoctorWorld
 from support.wait import eventually
