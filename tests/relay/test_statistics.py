@@ -22,6 +22,7 @@ def counting(make_relay):
     [port] = free_ports(1)
     relay = make_relay(ini={"metrics_listen": f"127.0.0.1:{port}"})
     relay.metrics_url = f"http://127.0.0.1:{port}/metrics"
+    relay.limit_inotify(65535)
     return relay
 
 

@@ -375,9 +375,9 @@ def no_inodes(world):
 
 @fault("inotify", "for 128 idle clients", "sysctl")
 def kernel_default_of_inotify(world):
-    world.limit_inotify(128)
+    world.relay.limit_inotify(128)
     yield
-    world.limit_inotify(65535)
+    world.relay.limit_inotify(65535)
 
 
 @fault("descriptors", "may open 1024 files", "LimitNOFILE=20000")

@@ -15,7 +15,6 @@ ADDRESS = "198.51.100.5"
 REVERSE = "100.51.198.in-addr.arpa"
 DOMAIN = "relay.test"
 PUSH_PORT = 8444
-INOTIFY_LIMIT = "/proc/sys/fs/inotify/max_user_instances"
 
 
 def replace(place, data):
@@ -107,7 +106,7 @@ class DoctorWorld:
         }
         self.relay = DoctorRelay(stages, self.network, directory, ini)
         self.relay.start()
-        self.limit_inotify(65535)
+        self.relay.limit_inotify(65535)
         self.zone = self.good_zone()
         self.serve_names(self.zone)
         self.start_push()
@@ -135,16 +134,6 @@ class DoctorWorld:
         self.nsd = Nsd(
             self.directory / f"nsd{self.names}", zones, port=53, entrance=self.network.command()
         )
-
-    # --- Machine
-
-    def limit_inotify(self, instances):
-        """Shows the relay this limit instead of the one of the machine that runs the tests."""
-        shown = self.relay.path("/run/inotify")
-        if not shown.exists():
-            shown.touch()
-            self.relay.inside("mount", "--bind", "/run/inotify", INOTIFY_LIMIT)
-        shown.write_text(f"{instances}\n")
 
     # --- Services
 

@@ -217,6 +217,14 @@ class Relay:
     def restart_service(self, service):
         subprocess.run([*self.entrance, LAUNCHER, "restart", self.home, service], check=True)
 
+    def limit_inotify(self, instances):
+        """Shows `chatmailctl status` this limit instead of the one of the machine that runs the tests."""
+        shown = self.path("/run/inotify")
+        if not shown.exists():
+            shown.touch()
+            self.inside("mount", "--bind", "/run/inotify", "/proc/sys/fs/inotify/max_user_instances")
+        shown.write_text(f"{instances}\n")
+
     # --- Files of the relay
 
     def path(self, inside):
