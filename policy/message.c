@@ -1,43 +1,9 @@
 #include "message.h"
 
-#include "from_header.h"
 #include "reply.h"
-#include "second_reader.h"
-#include "usual_form.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-bool cm_message_refuse(struct cm_message *message, enum cm_reason reason, const char *why)
-{
-	if (message->state != CM_VERDICT_DECIDED) {
-		message->state = CM_VERDICT_DECIDED;
-		/* After an error the message must not be accepted by the rules at the end. */
-		if (cm_reason_accepts(reason))
-			reason = CM_REASON_INTERNAL;
-		message->finding = (struct cm_finding){reason, why};
-	}
-	return false;
-}
-
-bool cm_message_accept_content(struct cm_message *message, enum cm_reason reason)
-{
-	message->state = CM_VERDICT_CONTENT;
-	message->finding.reason = reason;
-	return false;
-}
-
-bool cm_message_judge_finding(struct cm_message *message)
-{
-	enum cm_reason reason = message->finding.reason;
-
-	if (reason == CM_REASON_INTERNAL || reason == CM_REASON_FROM_HEADER ||
-	    !message->headers_ended || !message->rules->takes_cleartext(message))
-		return cm_message_refuse(message, reason, message->finding.why);
-	message->body_rule = CM_BODY_IGNORED;
-	cm_message_accept_content(message, CM_REASON_CLEARTEXT_ALLOWED);
-	return true;
-}
 
 /* Runs the rules of the phase. True if the message may continue. */
 static bool ask(struct cm_message *message, enum cm_phase phase)
@@ -118,13 +84,6 @@ bool cm_message_recipient(struct cm_message *message, const char *path)
 	return ask(message, CM_PHASE_RECIPIENT);
 }
 
-bool cm_rule_recipient_limit(struct cm_message *message)
-{
-	return message->recipients <= message->policy->config->max_recipients ||
-	       cm_message_refuse(message, CM_REASON_TOO_MANY_RECIPIENTS,
-				 "more recipients than announced");
-}
-
 bool cm_message_header(struct cm_message *message, const char *name, const char *value)
 {
 	bool strict = message->rules->strict;
@@ -141,22 +100,6 @@ bool cm_message_header(struct cm_message *message, const char *name, const char 
 				   message->headers.last->value))
 		return cm_message_refuse(message, CM_REASON_INTERNAL, "out of memory");
 	return true;
-}
-
-bool cm_rule_one_from(struct cm_message *message)
-{
-	const char *value = cm_headers_get(&message->headers, "From");
-	const char *why = "no From header";
-
-	if (value != NULL)
-		why = cm_from_parse(value, &message->from);
-	if (why == NULL && !cm_usual_from(value, &message->from)) {
-		message->asked_gmime = true;
-		if (!cm_second_reader_from(value, &message->from))
-			why = "GMime reads another address in From";
-	}
-	message->has_from = why == NULL;
-	return why == NULL || cm_message_refuse(message, CM_REASON_FROM_HEADER, why);
 }
 
 bool cm_message_end_of_headers(struct cm_message *message)

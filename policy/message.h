@@ -2,7 +2,8 @@
  * message - the inside of struct cm_message, only for the files of the policy
  *
  * message.c takes a message through its phases. The rules of each phase are in two lists,
- * policy_out.c and policy_in.c; content.c reads the body for them.
+ * policy_out.c and policy_in.c. The rules that both lists have are in shared_rules.c and, about the
+ * content and its readers, in content.c. verdict.c keeps the state of the verdict.
  */
 #ifndef CM_MESSAGE_H
 #define CM_MESSAGE_H
@@ -110,7 +111,7 @@ struct cm_message {
 	} body;
 };
 
-/* Decides the message, unless it is decided. Returns false. */
+/* verdict.c: decides the message, unless it is decided. Returns false. */
 bool cm_message_refuse(struct cm_message *message, enum cm_reason reason, const char *why);
 
 /* The content is accepted; the rules at the end remain. Returns false, so that no other rule
@@ -121,7 +122,7 @@ bool cm_message_accept_content(struct cm_message *message, enum cm_reason reason
    wrong. It is refused unless the rules allow cleartext. False if it is refused. */
 bool cm_message_judge_finding(struct cm_message *message);
 
-/* Rules for both directions. */
+/* Rules for both directions: shared_rules.c and content.c. */
 cm_rule_fn cm_rule_recipient_limit, cm_rule_one_from, cm_rule_content_type, cm_rule_encrypted,
     cm_rule_secure_join, cm_rule_report, cm_rule_not_encrypted;
 

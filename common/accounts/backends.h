@@ -2,33 +2,23 @@
  * backends - the machine that stores an account, on a relay of several machines
  *
  * A relay of several machines has a front, to which clients and other relays connect, and
- * backends, which store the mailboxes. The front keeps no list of accounts. Each address ranks
- * the backends by a hash of both (rendezvous hashing: Thaler, Ravishankar, Using Name-Based
- * Mappings to Increase Hit Rates, 1998), and a new account goes to the first: a new backend
- * becomes the first only for some addresses. To find an existing account, the front asks the
- * backends in the same order: nearly always the first one has it. With backends_search all are
- * asked before an address counts as new: an address on another backend must not be given to a new
- * user. An account that is being moved is recorded by a symbolic link in mailboxes_dir whose
- * target is the backend's address.
- *
- * `backends` in chatmail.ini lists the backends' IP addresses. A backend with '-' before it is
- * being emptied: its accounts stay until they are moved, and it gets no new ones.
+ * backends, which store the mailboxes. The front keeps no list of accounts. Each address ranks the
+ * backends (backend_list.h), and a new account goes to the first. To find an existing account, the
+ * front asks the backends in the same order: nearly always the first one has it. With
+ * backends_search all are asked before an address counts as new: an address on another backend must
+ * not be given to a new user. An account that is being moved is recorded by a symbolic link in
+ * mailboxes_dir whose target is the backend's address.
  */
 #ifndef CM_BACKENDS_H
 #define CM_BACKENDS_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 
 #include "account.h"
 #include "address.h"
+#include "backend_list.h"
 #include "config.h"
 #include "error.h"
-
-/* Maximum number of backends. */
-#define CM_BACKENDS_MAX 1024
-
-#define CM_BACKEND_HOST_SIZE INET6_ADDRSTRLEN
 
 /* In mailboxes_dir: links named by address. */
 #define CM_BACKENDS_MAP_DIR "moved"
@@ -39,14 +29,6 @@
 
 /* True if this machine is a front. */
 bool cm_backends_used(const struct cm_config *config);
-
-/* True if text is a list of backends, or nothing. */
-bool cm_backends_valid(const char *text);
-
-/* The backends in the order in which they are asked for an address; returns their number.
-   best_r: the first that accepts new accounts; -1: none does. */
-size_t cm_backends_rank(const char *backends, const char *address,
-			char hosts_r[][CM_BACKEND_HOST_SIZE], size_t max, int *best_r);
 
 /* CM_ACCOUNT_OK: host_r has it. CM_ACCOUNT_ABSENT: no backend has it; host_r is where to
    create it. CM_ACCOUNT_TROUBLE with err filled: a backend that might have it does not answer,

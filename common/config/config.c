@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "address.h"
-#include "backends.h"
+#include "backend_list.h"
 #include "config_derive.h"
 #include "config_keys.h"
 #include "config_value.h"
@@ -217,9 +217,10 @@ static const char *check_text(const struct cm_config_row *key, const char *text)
 			   ? NULL
 			   : "a name or an IP address, in ASCII";
 	case CM_CONFIG_BACKENDS:
-		return cm_backends_valid(text) ? NULL : "IP addresses, some with - before them";
+		return cm_backend_list_valid(text) ? NULL : "IP addresses, some with - before them";
 	case CM_CONFIG_FRONTS:
-		return cm_backends_valid(text) && strchr(text, '-') == NULL ? NULL : "IP addresses";
+		return cm_backend_list_valid(text) && strchr(text, '-') == NULL ? NULL
+										: "IP addresses";
 	case CM_CONFIG_WORD:
 		return !absent && text[strspn(text, WORD_CHARACTERS)] == '\0' && strlen(text) <= 63
 			   ? NULL

@@ -188,3 +188,18 @@ const struct cm_stat_description *cm_stats_describe(enum cm_stat stat)
 {
 	return (unsigned int)stat < CM_STAT_COUNT ? &descriptions[stat] : NULL;
 }
+
+uint64_t cm_histogram_quantile(const struct cm_histogram *histogram, double quantile)
+{
+	double wanted = quantile * (double)histogram->count;
+	uint64_t seen = 0;
+
+	if (histogram->count == 0)
+		return 0;
+	for (unsigned int i = 0; i < CM_STATS_BUCKETS - 1; i++) {
+		seen += histogram->bucket[i];
+		if ((double)seen >= wanted)
+			return UINT64_C(1) << i;
+	}
+	return UINT64_MAX;
+}

@@ -82,6 +82,10 @@ uint64_t cm_stats_value(const struct cm_stats *stats, enum cm_stat stat);
 void cm_stats_histogram(const struct cm_stats *stats, enum cm_stat stat,
 			struct cm_histogram *histogram_r);
 
+/* The upper bound of the bucket that holds the quantile, in the histogram's unit; UINT64_MAX beyond
+   the last bound; 0 for an empty histogram. quantile is in (0, 1]. */
+uint64_t cm_histogram_quantile(const struct cm_histogram *histogram, double quantile);
+
 const struct cm_stat_description *cm_stats_describe(enum cm_stat stat);
 
 /* The whole mapping in OpenMetrics text (with "# EOF"): malloc'd, NULL if out of memory. */

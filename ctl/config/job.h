@@ -54,7 +54,7 @@ int cm_job_apply(struct cm_job *job);
 int cm_job_rollback(struct cm_job *job);
 int cm_job_finish(struct cm_job *job);
 
-/* Renders the manifest into job->manifest. */
+/* render.c: renders the manifest into job->manifest. */
 bool cm_job_read_manifest(struct cm_job *job);
 
 /* The rendered template, malloc'd; NULL with job->err filled. */

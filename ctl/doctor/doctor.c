@@ -66,28 +66,6 @@ struct task {
 	bool running;
 };
 
-const char *cm_doctor_setting(const struct cm_doctor *doctor, const char *name)
-{
-	const char *value = cm_settings_get(doctor->settings, name);
-
-	return value != NULL ? value : "";
-}
-
-unsigned int cm_doctor_port(const struct cm_doctor *doctor, const char *name)
-{
-	return (unsigned int)strtoul(cm_doctor_setting(doctor, name), NULL, 10);
-}
-
-void cm_remedy_service(struct cm_check *check, const char *verb, const char *service)
-{
-	if (access("/run/systemd/system", F_OK) == 0)
-		cm_check_remedy(check, "systemctl %s %s", verb, service);
-	else if (access("/run/openrc", F_OK) == 0)
-		cm_check_remedy(check, "rc-service %s %s", service, verb);
-	else
-		cm_check_remedy(check, "%s %s", verb, service);
-}
-
 /* The address for clients. Postfix may trust the machine itself, so an address of its network
    is better than loopback for checking what strangers may do. */
 static void choose_address(struct cm_doctor *doctor)
@@ -196,4 +174,13 @@ bool cm_doctor_examine(struct cm_doctor *doctor, struct cm_checks subjects[CM_SU
 	if (incomplete)
 		cm_error_set(err, "out of memory");
 	return !incomplete;
+}
+
+size_t cm_doctor_count(const struct cm_checks subjects[CM_SUBJECT_COUNT], enum cm_health health)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++)
+		count += cm_checks_count(&subjects[i], health);
+	return count;
 }

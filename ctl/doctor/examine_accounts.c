@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "doctor.h"
+#include "examination.h"
 #include "privileges.h"
 #include "registration.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "dialogue.h"
-#include "doctor.h"
+#include "examination.h"
 #include "verify.h"
 
 /* "ip6.arpa" with its nibbles. */

@@ -14,7 +14,7 @@
 
 #include <openssl/x509_vfy.h>
 
-#include "doctor.h"
+#include "examination.h"
 #include "resources.h"
 #include "tls_trust.h"
 

@@ -12,7 +12,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "dialogue.h"
-#include "doctor.h"
+#include "examination.h"
 #include "turn_probe.h"
 
 /* The server is on this machine or near it. */

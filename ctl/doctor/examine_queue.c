@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "doctor.h"
+#include "examination.h"
 #include "mail_queue.h"
 
 /* Maximum number of destinations that are listed. */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "dialogue.h"
-#include "doctor.h"
+#include "examination.h"
 #include "ports.h"
 #include "process.h"
 

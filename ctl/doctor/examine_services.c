@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "doctor.h"
+#include "examination.h"
 #include "process.h"
 
 /* The same as in the alert rules. */

@@ -5,7 +5,7 @@
 #define CM_PORTS_H
 
 #include "dialogue.h"
-#include "doctor.h"
+#include "examination.h"
 
 struct cm_port {
 	const char *key, *title;

@@ -209,7 +209,7 @@ static int run_once(const char *program, const struct options *options)
 
 	if (examine(&run, &err) && print(&run, &err))
 		result =
-		    cm_status_count(run.subjects, CM_HEALTH_FAULT) == 0 ? CM_EXIT_OK : CM_EXIT_NO;
+		    cm_doctor_count(run.subjects, CM_HEALTH_FAULT) == 0 ? CM_EXIT_OK : CM_EXIT_NO;
 	else
 		result = cm_command_fail(program, &err);
 	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++)

@@ -56,8 +56,8 @@ void cm_status_print_html(const struct cm_status *status, const struct cm_checks
 	fputs("<h1>", out);
 	print_text(status->config->mail_domain, out);
 	fprintf(out, "</h1>\n<p>%zu faults, %zu warnings. As of %s.</p>\n",
-		cm_status_count(subjects, CM_HEALTH_FAULT),
-		cm_status_count(subjects, CM_HEALTH_WARNING), date);
+		cm_doctor_count(subjects, CM_HEALTH_FAULT),
+		cm_doctor_count(subjects, CM_HEALTH_WARNING), date);
 	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++) {
 		if (subjects[i].count == 0)
 			continue;

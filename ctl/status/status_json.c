@@ -65,7 +65,8 @@ static void set_histogram(json_t *item, const struct cm_histogram *histogram, bo
 		    item, quantiles[i].name,
 		    histogram->count == 0
 			? json_null()
-			: measured(cm_status_quantile(histogram, quantiles[i].quantile), seconds));
+			: measured(cm_histogram_quantile(histogram, quantiles[i].quantile),
+				   seconds));
 }
 
 static json_t *metric(const struct cm_stats *stats, enum cm_stat stat)
@@ -125,7 +126,7 @@ json_t *cm_status_json(const struct cm_status *status, const struct cm_checks *s
 	    "{s:s, s:b, s:o, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:b}, s:f, s:{s:o, "
 	    "s:o, s:o, s:o}, s:o}",
 	    "mail_domain", status->config->mail_domain, "good",
-	    (int)(cm_status_count(subjects, CM_HEALTH_FAULT) == 0), "checks", checks(subjects),
+	    (int)(cm_doctor_count(subjects, CM_HEALTH_FAULT) == 0), "checks", checks(subjects),
 	    "programs", programs(status), "registration", "state", status->registration, "why",
 	    status->registration_why, "disk", "free", amount(status->disk_free), "size",
 	    amount(status->disk_size), "inodes_free", amount(status->inodes_free), "certificate",

@@ -123,8 +123,8 @@ static void print_checks(const struct page *page)
 
 static void print_summary(const struct page *page)
 {
-	size_t faults = cm_status_count(page->subjects, CM_HEALTH_FAULT);
-	size_t warnings = cm_status_count(page->subjects, CM_HEALTH_WARNING);
+	size_t faults = cm_doctor_count(page->subjects, CM_HEALTH_FAULT);
+	size_t warnings = cm_doctor_count(page->subjects, CM_HEALTH_WARNING);
 	char text[80];
 
 	snprintf(text, sizeof(text), "%zu fault%s, %zu warning%s", faults, faults == 1 ? "" : "s",
@@ -197,11 +197,11 @@ static void print_quantiles(const struct page *page, const char *name, enum cm_s
 		return;
 	begin_line(page, name);
 	fprintf(page->out, "half %s ", before);
-	print(page, cm_status_quantile(&histogram, 0.5));
+	print(page, cm_histogram_quantile(&histogram, 0.5));
 	fprintf(page->out, ", 95 %% %s ", before);
-	print(page, cm_status_quantile(&histogram, 0.95));
+	print(page, cm_histogram_quantile(&histogram, 0.95));
 	fprintf(page->out, ", 99 %% %s ", before);
-	print(page, cm_status_quantile(&histogram, 0.99));
+	print(page, cm_histogram_quantile(&histogram, 0.99));
 	fputc('\n', page->out);
 }
 

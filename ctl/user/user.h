@@ -1,47 +1,9 @@
 /*
- * user - chatmailctl user: shared by its subcommands
+ * user - chatmailctl user: its subcommands
  */
 #ifndef CM_USER_H
 #define CM_USER_H
 
-#include <stdbool.h>
-
-#include "account.h"
-#include "address.h"
-#include "config.h"
-#include "error.h"
-
-struct cm_user_job {
-	const char *program; /* "chatmailctl user show", for messages */
-	const char *config_path;
-	struct cm_config *config;
-	bool json;
-	struct cm_error err;
-};
-
-/* Reads the configuration and takes on the rights of the mailboxes' owner. False with err filled.
- */
-bool cm_user_begin(struct cm_user_job *job);
-
-/* Releases everything, and reports job->err if status is CM_EXIT_TROUBLE or CM_EXIT_NO and err
-   is filled. Returns status. */
-int cm_user_end(struct cm_user_job *job, int status);
-
-/* Parses an address of this relay, or only its local part. False with err filled. */
-bool cm_user_address(struct cm_user_job *job, const char *text, struct cm_address *address_r);
-
-/* Opens mailboxes_dir. -1 with err filled. */
-int cm_user_open_mailboxes(struct cm_user_job *job);
-
-/* Fills err with the meaning of an account's status other than CM_ACCOUNT_OK for the operator;
-   keeps the text of CM_ACCOUNT_TROUBLE. Returns the exit status. */
-int cm_user_account_error(struct cm_user_job *job, const struct cm_address *address,
-			  enum cm_account_status status);
-
-/* Ends the account's IMAP sessions. Prints a warning if that fails. */
-void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address *address);
-
-/* The subcommands. */
 int cm_user_list(int argc, char **argv);
 int cm_user_show(int argc, char **argv);
 int cm_user_block(int argc, char **argv);

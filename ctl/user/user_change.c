@@ -21,6 +21,7 @@
 #include "options.h"
 #include "tree_remove.h"
 #include "user.h"
+#include "user_job.h"
 
 #define PASSWORD_SIZE 514
 

@@ -19,6 +19,7 @@
 #include "progress.h"
 #include "tokens.h"
 #include "user.h"
+#include "user_job.h"
 
 #define DAY 86400
 

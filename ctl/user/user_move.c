@@ -27,6 +27,7 @@
 #include "owner.h"
 #include "process.h"
 #include "user.h"
+#include "user_job.h"
 
 /* Words of --rsh. */
 #define RSH_WORDS_MAX 32
@@ -220,8 +221,8 @@ static bool ranks_first(const struct move *move)
 	char(*hosts)[CM_BACKEND_HOST_SIZE] = calloc(CM_BACKENDS_MAX, sizeof(*hosts));
 	int best = -1;
 	bool first = hosts != NULL &&
-		     cm_backends_rank(move->job.config->backends, move->address.text, hosts,
-				      CM_BACKENDS_MAX, &best) > 0 &&
+		     cm_backend_list_rank(move->job.config->backends, move->address.text, hosts,
+					  CM_BACKENDS_MAX, &best) > 0 &&
 		     best == 0 && strcmp(hosts[0], move->to) == 0;
 
 	free(hosts);

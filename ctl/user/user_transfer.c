@@ -21,6 +21,7 @@
 #include "owner.h"
 #include "progress.h"
 #include "user.h"
+#include "user_job.h"
 
 /* In mailboxes_dir, for the account in it. */
 #define STAGE ".importing"

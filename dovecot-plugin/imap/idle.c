@@ -30,7 +30,7 @@
 #include "maildir-uidlist.h"
 
 #include "imap/plugin.h"
-#include "mail/plugin.h"
+#include "mail/user_event.h"
 #include "relay.h"
 
 #include <dirent.h>

@@ -11,6 +11,7 @@
 #include "mail-storage-private.h"
 
 #include "plugin.h"
+#include "user_event.h"
 
 struct disk_quota_mailbox {
 	union mailbox_module_context module_ctx;

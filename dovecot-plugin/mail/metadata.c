@@ -20,6 +20,7 @@
 #include "relay.h"
 #include "tokens.h"
 #include "turn.h"
+#include "user_event.h"
 
 #include <stdlib.h>
 #include <time.h>

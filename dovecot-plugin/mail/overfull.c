@@ -14,6 +14,7 @@
 #include "maildir_trim.h"
 #include "plugin.h"
 #include "relay.h"
+#include "user_event.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -4,13 +4,8 @@
 #ifndef CM_PLUGIN_H
 #define CM_PLUGIN_H
 
-struct event;
 struct mail_user;
 struct mailbox;
-
-/* The event for log lines about a user. They start with mail_log_prefix, which contains no
-   user name by default. */
-struct event *cm_user_event(struct mail_user *user);
 
 /* metadata.c: push tokens and the server's entries as IMAP METADATA */
 void cm_metadata_init(void);

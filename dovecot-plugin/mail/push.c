@@ -17,6 +17,7 @@
 #include "push_queue.h"
 #include "relay.h"
 #include "tokens.h"
+#include "user_event.h"
 
 #include <stdlib.h>
 #include <time.h>

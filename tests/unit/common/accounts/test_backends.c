@@ -15,7 +15,7 @@ static int first(const char *list, size_t number, char host_r[CM_BACKEND_HOST_SI
 	size_t count;
 
 	snprintf(address, sizeof(address), "user%06zu@relay.test", number);
-	count = cm_backends_rank(list, address, hosts, MOST, &best);
+	count = cm_backend_list_rank(list, address, hosts, MOST, &best);
 	assert_in_range(count, 1, MOST);
 	if (best >= 0)
 		memcpy(host_r, hosts[best], sizeof(hosts[best]));
@@ -71,7 +71,7 @@ static void test_draining(void **state)
 		assert_string_equal(host, "10.0.0.1");
 	}
 	assert_true(second);
-	assert_int_equal(cm_backends_rank("-10.0.0.1", "a@relay.test", hosts, MOST, &best), 1);
+	assert_int_equal(cm_backend_list_rank("-10.0.0.1", "a@relay.test", hosts, MOST, &best), 1);
 	assert_int_equal(best, -1);
 }
 
@@ -82,9 +82,9 @@ static void test_the_order_is_fixed(void **state)
 	int best;
 
 	(void)state;
-	assert_int_equal(
-	    cm_backends_rank("10.0.0.1 10.0.0.2 10.0.0.3", "fixed@relay.test", hosts, MOST, &best),
-	    3);
+	assert_int_equal(cm_backend_list_rank("10.0.0.1 10.0.0.2 10.0.0.3", "fixed@relay.test",
+					      hosts, MOST, &best),
+			 3);
 	assert_string_equal(hosts[0], "10.0.0.2");
 }
 
@@ -97,9 +97,9 @@ static void test_valid(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_true(cm_backends_valid(good[i]));
+		assert_true(cm_backend_list_valid(good[i]));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(cm_backends_valid(bad[i]));
+		assert_false(cm_backend_list_valid(bad[i]));
 }
 
 static void test_notes(void **state)

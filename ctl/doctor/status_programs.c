@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "status.h"
+#include "status_gather.h"
 
 /* The first word of the command line. False if the process is gone or belongs to the kernel. */
 static bool read_program(int proc, const char *pid, char *program, size_t size)

@@ -1,6 +1,5 @@
-/*
- * status_gather - determine the state of the relay
- */
+#include "status_gather.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +9,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "doctor.h"
 #include "push_queue.h"
 #include "registration.h"
-#include "status.h"
 #include "tls_pair.h"
 
 /* Postfix hashes its queues over one or two levels of directories (hash_queue_depth). */
@@ -235,28 +232,4 @@ void cm_status_release(struct cm_status *status)
 	cm_stats_close(&status->stats);
 	free(status->registration_why);
 	status->registration_why = NULL;
-}
-
-size_t cm_status_count(const struct cm_checks *subjects, enum cm_health health)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++)
-		count += cm_checks_count(&subjects[i], health);
-	return count;
-}
-
-uint64_t cm_status_quantile(const struct cm_histogram *histogram, double quantile)
-{
-	double wanted = quantile * (double)histogram->count;
-	uint64_t seen = 0;
-
-	if (histogram->count == 0)
-		return 0;
-	for (unsigned int i = 0; i < CM_STATS_BUCKETS - 1; i++) {
-		seen += histogram->bucket[i];
-		if ((double)seen >= wanted)
-			return UINT64_C(1) << i;
-	}
-	return UINT64_MAX;
 }
