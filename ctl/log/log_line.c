@@ -226,10 +226,13 @@ static bool finish(struct cm_log_line *line, const char *text)
 /* "2026/11/26 04:27:30 [alert] 298#298: …" of nginx's own file. */
 static bool parse_nginx(const char *text, struct cm_log_line *line)
 {
-	size_t length = strcspn(text + 1, "]");
+	size_t length;
 	char *end;
 
-	if (text[0] != '[' || text[1 + length] != ']')
+	if (text[0] != '[')
+		return false;
+	length = strcspn(text + 1, "]");
+	if (text[1 + length] != ']')
 		return false;
 	line->pid = strtol(text + 1 + length + 1, &end, 10);
 	if (*end != '#')
