@@ -295,6 +295,8 @@ static bool begin(SMFICTX *context, struct session *session, const char *sender)
 {
 	const char *client = smfi_getsymval(context, "{client_addr}");
 
+	if (client != NULL && strncmp(client, "IPv6:", 5) == 0)
+		client += 5; /* Postfix marks these addresses. */
 	session->judge =
 	    cm_judge_begin(cm_runtime_policy(session->runtime), cm_runtime_dkim(session->runtime),
 			   session->direction, sender, client != NULL ? client : "");

@@ -2,11 +2,13 @@
 
 import http.client
 import json
+import smtplib
 import ssl
 
 import pytest
 
 from support.messages import encrypted
+from support.relay import transact, trusting
 from support.wait import eventually
 
 
@@ -75,3 +77,17 @@ def test_spoofed_literals_get_no_bounce(world, six):
     assert reply[0] == 250, reply
     six.messages(bob)
     eventually(lambda: six.queue() == [], 60)
+
+
+def test_an_ipv6_literal_is_believed_from_its_own_address(world, six, north):
+    """The peer accepts the message for one of two recipients, so the bounce comes from the peer."""
+    alice, bob, nobody = six.registered(), north.registered(), north.account()
+    message = encrypted(alice.address, bob.address)
+    with world.at("literal6"):
+        # As one transaction, whatever chatmail-transport would make of it.
+        with smtplib.SMTP(north.host.ipv6, 25, "literal6.example", timeout=60) as client:
+            client.starttls(context=trusting())
+            code, text = transact(client, alice.address, [bob.address, nobody.address], message)
+    assert code == 250, text
+    [bounce] = six.messages(alice, timeout=60)
+    assert nobody.address.split("@")[0].encode() in bounce
