@@ -163,6 +163,20 @@ bool cm_address_is_literal(const struct cm_address *address)
 	return cm_address_domain(address)[0] == '[';
 }
 
+bool cm_address_has_encoded_word(const struct cm_address *address)
+{
+	return strstr(address->text, "=?") != NULL;
+}
+
+bool cm_address_is_ascii(const struct cm_address *address)
+{
+	for (const char *c = address->text; *c != '\0'; c++) {
+		if ((unsigned char)*c >= 0x80)
+			return false;
+	}
+	return true;
+}
+
 bool cm_address_equal(const struct cm_address *a, const struct cm_address *b)
 {
 	return strcmp(a->text, b->text) == 0;

@@ -38,6 +38,13 @@ const char *cm_address_domain(const struct cm_address *address);
 /* True for "user@[192.0.2.1]" and "user@[IPv6:2001:db8::1]". */
 bool cm_address_is_literal(const struct cm_address *address);
 
+/* True if the address contains the start of an encoded word (RFC 2047). No program writes it there,
+   and some readers decode the word and show its text. */
+bool cm_address_has_encoded_word(const struct cm_address *address);
+
+/* Any other address may hold a sentence, with Unicode spaces in its domain. */
+bool cm_address_is_ascii(const struct cm_address *address);
+
 bool cm_address_equal(const struct cm_address *a, const struct cm_address *b);
 
 /* True if the domain is a host name in the preferred syntax (labels of letters, digits, '-' and

@@ -8,18 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static void append(struct cm_error *err, const char *format, va_list arguments)
+static void set_text(struct cm_error *err, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
-static void append(struct cm_error *err, const char *format, va_list arguments)
+static void set_text(struct cm_error *err, const char *format, va_list arguments)
 {
-	size_t used = strlen(err->text);
-	size_t room = sizeof(err->text) - used;
-	int length = vsnprintf(err->text + used, room, format, arguments);
+	int length = vsnprintf(err->text, sizeof(err->text), format, arguments);
 
 	if (length < 0)
-		err->text[used] = '\0';
-	else if ((size_t)length >= room)
+		err->text[0] = '\0';
+	else if ((size_t)length >= sizeof(err->text))
 		memcpy(err->text + sizeof(err->text) - 4, "...", 4);
 }
 
@@ -29,9 +27,8 @@ void cm_error_set(struct cm_error *err, const char *format, ...)
 
 	if (err == NULL)
 		return;
-	err->text[0] = '\0';
 	va_start(arguments, format);
-	append(err, format, arguments);
+	set_text(err, format, arguments);
 	va_end(arguments);
 }
 
@@ -45,9 +42,8 @@ void cm_error_set_errno(struct cm_error *err, const char *format, ...)
 
 	if (err == NULL)
 		return;
-	err->text[0] = '\0';
 	va_start(arguments, format);
-	append(err, format, arguments);
+	set_text(err, format, arguments);
 	va_end(arguments);
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(saved_errno));

@@ -72,8 +72,8 @@ bool cm_option_time(const struct cm_option *option, const char *text, struct cm_
 }
 
 static const struct cm_option always[] = {
-    {.name = "help", .letter = 'h', .help = "show this help"},
-    {.name = "version", .letter = 'V', .help = "show the version"},
+    {"help", 'h', NULL, "show this help", NULL, NULL, 0, 0},
+    {"version", 'V', NULL, "show the version", NULL, NULL, 0, 0},
     {.name = NULL},
 };
 
@@ -165,9 +165,16 @@ int cm_options_complain(const char *program, const char *format, ...)
 
 int cm_options_flush(const char *program, int status)
 {
-	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+	const char *reason = NULL;
+
+	/* Nobody kept the errno of an earlier write. */
+	if (fflush(stdout) != 0)
+		reason = strerror(errno);
+	else if (ferror(stdout) != 0)
+		reason = "a write failed";
+	if (reason == NULL)
 		return status;
-	fprintf(stderr, "%s: cannot write the output: %s\n", program, strerror(errno));
+	fprintf(stderr, "%s: cannot write the output: %s\n", program, reason);
 	clearerr(stdout);
 	return CM_OPTIONS_WRONG;
 }

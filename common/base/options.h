@@ -28,9 +28,10 @@ struct cm_option;
    number", without the option's name and value. */
 typedef bool cm_option_fn(const struct cm_option *option, const char *text, struct cm_error *err);
 
+/* An entry lists the members in this order. */
 struct cm_option {
 	const char *name;     /* the long one, without "--"; NULL ends the table */
-	char letter;          /* the short one, 0 if there is none */
+	char letter;          /* the short one; 0 without one */
 	const char *argument; /* its name in --help: "FILE"; NULL if the option takes none */
 	const char *help;     /* its lines in --help, separated by '\n' */
 	cm_option_fn *set;
@@ -47,8 +48,8 @@ cm_option_fn cm_option_time;   /* time_t: seconds since 1970 */
 /* The entry that every program has: the path of its configuration. */
 #define CM_OPTION_CONFIG(path)                                                                     \
 	{                                                                                          \
-		.name = "config", .letter = 'c', .argument = "INI", .set = cm_option_path,         \
-		.value = (path), .help = "configuration file (" CM_CONFIG_DEFAULT_PATH ")",        \
+		"config", 'c', "INI", "configuration file (" CM_CONFIG_DEFAULT_PATH ")",           \
+		    cm_option_path, (path), 0, 0                                                   \
 	}
 
 struct cm_command_line {

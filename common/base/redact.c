@@ -26,8 +26,8 @@ static bool is_ip(const char *text, size_t length)
 	return inet_pton(AF_INET, copy, address) == 1 || inet_pton(AF_INET6, copy, address) == 1;
 }
 
-/* The length of the IP address at the start of text; 0: there is none. A full stop, a colon or
-   a port may follow. */
+/* The length of the IP address at the start of text; 0 if text starts otherwise. A full stop, a
+   colon or a port may follow. */
 static size_t ip_length(const char *text)
 {
 	size_t length = strspn(text, IP_CHARACTERS);

@@ -6,12 +6,15 @@
 
 #include "file.h"
 
+/* Longest content of the file. */
+#define SHARED_SECRET_MAX 1024
+
 char *cm_shared_secret_read(const char *key, const char *path, struct cm_error *err)
 {
 	char *secret;
 	size_t length;
 
-	if (!cm_file_read(AT_FDCWD, path, CM_SHARED_SECRET_MAX, &secret, &length)) {
+	if (!cm_file_read(AT_FDCWD, path, SHARED_SECRET_MAX, &secret, &length)) {
 		cm_error_set_errno(err, "%s: %s", key, path);
 		return NULL;
 	}

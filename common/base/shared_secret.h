@@ -6,9 +6,6 @@
 
 #include "error.h"
 
-/* Longest content of the file. */
-#define CM_SHARED_SECRET_MAX 1024
-
 /* The file's content without a final line end, malloc'd. NULL with err filled, also if it is
    empty; key is the key of chatmail.ini that names the file. Free it with
    cm_shared_secret_free(), which wipes it. */

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 /* The length of the well-formed UTF-8 sequence (RFC 3629 4) of two bytes or more at the start
-   of text, of length > 0; 0 if there is none. C1 control characters count as malformed. */
+   of text, of length > 0; 0 if text starts otherwise. C1 control characters count as malformed. */
 size_t cm_utf8_length(const unsigned char *text, size_t length);
 
 /* True if all of it is UTF-8 without control characters; a tab is allowed. */

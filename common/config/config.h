@@ -138,7 +138,7 @@ struct cm_config {
 	char *backends;       /* on a front: see backends.h; "": all accounts are on this machine */
 	bool backends_search; /* an account may be on another backend than the hash says */
 	char *backend_listen; /* on a backend: the address for fronts; "": not a backend */
-	char *fronts;         /* on a backend: the fronts' addresses */
+	char *fronts;         /* the addresses of the fronts; on a front: of the others */
 	char *
 	    backend_secret_file; /* on all machines: secret with which backends transfer accounts */
 	char *run_dir;           /* absolute: the shared statistics, lost at a reboot */

@@ -16,6 +16,9 @@
 #include "privileges.h"
 #include "supervisor.h"
 
+/* The user that our programs run as unless -u says otherwise: the owner of the mailboxes. */
+#define DAEMON_USER "vmail"
+
 /* The pipe from the signal handlers to the program. */
 static int signal_pipe[2] = {-1, -1};
 
@@ -28,23 +31,12 @@ static void collect_options(struct cm_daemon *daemon, const struct cm_option *mo
 {
 	const struct cm_option common[COMMON_OPTIONS] = {
 	    CM_OPTION_CONFIG(&daemon->config_path),
-	    {.name = "foreground",
-	     .letter = 'f',
-	     .help = "stay in the foreground, log to standard error",
-	     .set = cm_option_switch,
-	     .value = &daemon->foreground},
-	    {.name = "pid-file",
-	     .letter = 'p',
-	     .argument = "FILE",
-	     .help = "write the process ID to FILE, and refuse to run twice",
-	     .set = cm_option_path,
-	     .value = &daemon->pid_path},
-	    {.name = "user",
-	     .letter = 'u',
-	     .argument = "USER",
-	     .help = "become USER if started by root (" CM_DAEMON_USER ")",
-	     .set = cm_option_text,
-	     .value = &daemon->user},
+	    {"foreground", 'f', NULL, "stay in the foreground, log to standard error",
+	     cm_option_switch, &daemon->foreground, 0, 0},
+	    {"pid-file", 'p', "FILE", "write the process ID to FILE, and refuse to run twice",
+	     cm_option_path, &daemon->pid_path, 0, 0},
+	    {"user", 'u', "USER", "become USER if started by root (" DAEMON_USER ")",
+	     cm_option_text, &daemon->user, 0, 0},
 	};
 	size_t count = 0;
 
@@ -79,7 +71,7 @@ int cm_daemon_parse(struct cm_daemon *daemon, const struct cm_option *more, int 
 
 	daemon->config_path = CM_CONFIG_DEFAULT_PATH;
 	daemon->pid_path = NULL;
-	daemon->user = geteuid() == 0 ? CM_DAEMON_USER : NULL;
+	daemon->user = geteuid() == 0 ? DAEMON_USER : NULL;
 	daemon->foreground = false;
 	daemon->signals = daemon->ready_fd = daemon->pid_fd = -1;
 	snprintf(synopsis, sizeof(synopsis), "[-f] [-c INI] [-p FILE] [-u USER]%s%s",
@@ -207,11 +199,13 @@ int cm_daemon_next_signal(int fd)
 
 /* --- Start and end --- */
 
-/* Every connection takes a descriptor. */
-static void raise_descriptor_limit(void)
+/* Every connection takes a descriptor. A core dump would contain passwords, keys and mail. */
+static void set_limits(void)
 {
+	const struct rlimit no_core = {0, 0};
 	struct rlimit limit;
 
+	setrlimit(RLIMIT_CORE, &no_core);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
@@ -234,7 +228,7 @@ int cm_daemon_start(struct cm_daemon *daemon, cm_daemon_open_fn *open, void *con
 	cm_log_init(daemon->name, CM_LOG_STDERR);
 	if (!daemon->foreground && (status = go_to_background(daemon)) >= 0)
 		return status;
-	raise_descriptor_limit();
+	set_limits();
 	if (!catch_signals(daemon, &err) || !open_pid_file(daemon, &err) ||
 	    (open != NULL && !open(context, daemon, &err)) ||
 	    !cm_privileges_drop(daemon->user, &err))

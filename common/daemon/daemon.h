@@ -26,9 +26,6 @@
 #include "error.h"
 #include "options.h"
 
-/* The user that our programs run as unless -u says otherwise: the owner of the mailboxes. */
-#define CM_DAEMON_USER "vmail"
-
 struct cm_daemon {
 	/* Set by the caller. */
 	const char *name;

@@ -10,6 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
+
+/* A full mailbox is trimmed to this part of max_mailbox_size. */
+#define MAILDIR_TRIM_PERCENT 70
+
+/* Messages delivered less than this many seconds ago are never trimmed. */
+#define MAILDIR_TRIM_PROTECTED 86400
+
+/* Messages remembered at a time; a mailbox with more is trimmed in several rounds. */
+#define MAILDIR_TRIM_ROUND 65536
+
 struct candidate {
 	time_t time;
 	uint64_t size;
@@ -29,8 +40,8 @@ struct collection {
 
 uint64_t cm_maildir_trim_target(const struct cm_config *config)
 {
-	return config->max_mailbox_size / 100 * CM_MAILDIR_TRIM_PERCENT +
-	       config->max_mailbox_size % 100 * CM_MAILDIR_TRIM_PERCENT / 100;
+	return config->max_mailbox_size / 100 * MAILDIR_TRIM_PERCENT +
+	       config->max_mailbox_size % 100 * MAILDIR_TRIM_PERCENT / 100;
 }
 
 bool cm_maildir_measure(const struct cm_maildir_file *file, uint64_t *size_r, time_t *time_r)
@@ -64,7 +75,7 @@ static void leave_younger_half(struct collection *collection)
 {
 	qsort(collection->candidates, collection->count, sizeof(*collection->candidates),
 	      oldest_first);
-	while (collection->count > CM_MAILDIR_TRIM_ROUND / 2) {
+	while (collection->count > MAILDIR_TRIM_ROUND / 2) {
 		free(collection->later.path);
 		collection->later = collection->candidates[--collection->count];
 	}
@@ -102,7 +113,7 @@ static char *join_path(const char *directory, const char *name)
 /* True if this round may delete it: then the candidate's path belongs to the collection. */
 static bool remember(struct collection *collection, const struct candidate *candidate)
 {
-	if (collection->count == CM_MAILDIR_TRIM_ROUND)
+	if (collection->count == MAILDIR_TRIM_ROUND)
 		leave_younger_half(collection);
 	if (collection->later.path != NULL && oldest_first(candidate, &collection->later) >= 0)
 		return false;
@@ -133,7 +144,7 @@ static void collect(const struct cm_maildir_file *file, void *context)
 		return;
 	}
 	collection->total += candidate.size;
-	if (candidate.time > trim->now - CM_MAILDIR_TRIM_PROTECTED ||
+	if (candidate.time > trim->now - MAILDIR_TRIM_PROTECTED ||
 	    !remember(collection, &candidate))
 		free(candidate.path);
 }

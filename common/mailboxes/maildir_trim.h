@@ -17,15 +17,6 @@
 #include "error.h"
 #include "maildir_walk.h"
 
-/* A full mailbox is trimmed to this part of max_mailbox_size. */
-#define CM_MAILDIR_TRIM_PERCENT 70
-
-/* Messages delivered less than this many seconds ago are never trimmed. */
-#define CM_MAILDIR_TRIM_PROTECTED 86400
-
-/* Messages remembered at a time; a mailbox with more is trimmed in several rounds. */
-#define CM_MAILDIR_TRIM_ROUND 65536
-
 /* Called for each deleted message. */
 typedef void cm_maildir_deleted_fn(const char *directory, const char *name, void *context);
 

@@ -3,7 +3,6 @@
  */
 #include "maildir_walk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,49 +10,10 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "directory.h"
 
-int cm_directory_open(int parent_fd, const char *name)
-{
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int fd;
-
-	/* O_NOATIME: otherwise reading dirties each directory's inode once a day (relatime). Only
-	 * the owner may set the flag. */
-	fd = openat(parent_fd, name, flags | O_NOATIME);
-	if (fd < 0 && errno == EPERM)
-		fd = openat(parent_fd, name, flags);
-	return fd;
-}
-
-int cm_directory_open_beneath(int parent_fd, const char *path)
-{
-	char component[CM_MAILDIR_PATH_SIZE];
-	int fd = fcntl(parent_fd, F_DUPFD_CLOEXEC, 0);
-
-	while (fd >= 0 && *path != '\0') {
-		size_t length = strcspn(path, "/");
-		int next, saved_errno;
-
-		if (length == 0) {
-			path++;
-			continue;
-		}
-		if (length >= sizeof(component) || (length == 2 && memcmp(path, "..", 2) == 0)) {
-			close(fd);
-			errno = EINVAL;
-			return -1;
-		}
-		memcpy(component, path, length);
-		component[length] = '\0';
-		path += length;
-		next = cm_directory_open(fd, component);
-		saved_errno = errno;
-		close(fd);
-		errno = saved_errno;
-		fd = next;
-	}
-	return fd;
-}
+/* Longest path of a directory relative to its mailbox, with the terminating NUL. */
+#define PATH_SIZE 4096
 
 bool cm_maildir_file_stat(const struct cm_maildir_file *file, struct stat *st_r)
 {
@@ -119,7 +79,7 @@ struct walk {
 	void *context;
 	struct cm_error *err;
 	bool ok;
-	char path[CM_MAILDIR_PATH_SIZE];
+	char path[PATH_SIZE];
 };
 
 static void walk_directory(struct walk *walk, int fd, enum cm_maildir_part part,
@@ -187,7 +147,7 @@ static void walk_entry(struct walk *walk, int fd, const struct dirent *entry,
 	    .part = part,
 	};
 
-	if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+	if (cm_directory_is_dot(entry->d_name))
 		return;
 	if (entry->d_type == DT_REG)
 		walk->show(&file, walk->context);
@@ -201,12 +161,11 @@ static void walk_entry(struct walk *walk, int fd, const struct dirent *entry,
 /* Takes over fd. */
 static void walk_directory(struct walk *walk, int fd, enum cm_maildir_part part, unsigned int depth)
 {
-	DIR *directory = fdopendir(fd);
+	DIR *directory = cm_directory_stream(fd);
 	struct dirent *entry;
 
 	if (directory == NULL) {
 		walk_trouble(walk, "cannot read directory", errno);
-		close(fd);
 		return;
 	}
 	while (errno = 0, (entry = readdir(directory)) != NULL)
@@ -253,19 +212,14 @@ struct cm_mailboxes {
 struct cm_mailboxes *cm_mailboxes_open(const char *mailboxes_dir, struct cm_error *err)
 {
 	struct cm_mailboxes *mailboxes = calloc(1, sizeof(*mailboxes));
-	int fd = open(mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0) {
-		cm_error_set_errno(err, "mailboxes_dir %s: cannot be opened", mailboxes_dir);
-		free(mailboxes);
-		return NULL;
-	}
 	if (mailboxes != NULL)
 		mailboxes->entries = calloc(BATCH_NAMES, sizeof(*mailboxes->entries));
-	if (mailboxes == NULL || mailboxes->entries == NULL ||
-	    (mailboxes->directory = fdopendir(fd)) == NULL) {
-		cm_error_set_errno(err, "mailboxes_dir %s: cannot be read", mailboxes_dir);
-		close(fd);
+	if (mailboxes != NULL && mailboxes->entries != NULL)
+		mailboxes->directory =
+		    cm_directory_stream(open(mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (mailboxes == NULL || mailboxes->directory == NULL) {
+		cm_error_set_errno(err, "mailboxes_dir %s: cannot be opened", mailboxes_dir);
 		cm_mailboxes_close(&mailboxes);
 		return NULL;
 	}

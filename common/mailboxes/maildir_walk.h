@@ -21,17 +21,6 @@
 /* Deeper directories below a mailbox are an error. Maildir++ needs two levels. */
 #define CM_MAILDIR_DEPTH_MAX 16
 
-/* Longest path of a directory relative to its mailbox, with the terminating NUL. */
-#define CM_MAILDIR_PATH_SIZE 4096
-
-/* Opens one directory for reading: never through a symbolic link in the last component, and
-   without a change of its access time if the directory belongs to us. -1 with errno. */
-int cm_directory_open(int parent_fd, const char *name);
-
-/* Opens a directory by its path relative to parent_fd, each component like cm_directory_open().
-   The empty path is parent_fd itself (duplicated). ".." is refused (EINVAL). -1 with errno. */
-int cm_directory_open_beneath(int parent_fd, const char *path);
-
 /* The mailboxes: entries of mailboxes_dir with an '@' in their name that are directories or may be.
  * Names come in batches ordered by inode number, the order that a cold disk reads fastest. */
 struct cm_mailboxes;

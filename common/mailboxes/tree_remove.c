@@ -1,12 +1,12 @@
 #include "tree_remove.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "maildir_walk.h"
 
 struct removal {
@@ -25,11 +25,6 @@ static void removal_trouble(struct removal *removal, const char *what)
 	if (removal->ok)
 		cm_error_set_errno(removal->err, "%s", what);
 	removal->ok = false;
-}
-
-static bool is_dot(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
 static bool holds_messages(const char *directory)
@@ -69,7 +64,7 @@ static void remove_entries(struct removal *removal, DIR *directory, bool message
 	const struct dirent *entry;
 
 	while (errno = 0, (entry = readdir(directory)) != NULL) {
-		if (!is_dot(entry->d_name))
+		if (!cm_directory_is_dot(entry->d_name))
 			remove_entry(removal, dirfd(directory), entry->d_name, messages, depth);
 	}
 	if (errno != 0)
@@ -80,18 +75,14 @@ static bool remove_directory(struct removal *removal, int parent_fd, const char 
 			     unsigned int depth)
 {
 	DIR *directory;
-	int fd;
 
 	if (depth > CM_MAILDIR_DEPTH_MAX) {
 		errno = ENAMETOOLONG;
 		removal_trouble(removal, "directories are nested too deeply");
 		return false;
 	}
-	fd = cm_directory_open(parent_fd, name);
-	directory = fd < 0 ? NULL : fdopendir(fd);
+	directory = cm_directory_stream(cm_directory_open(parent_fd, name));
 	if (directory == NULL) {
-		if (fd >= 0)
-			close(fd);
 		if (errno != ENOENT)
 			removal_trouble(removal, "cannot open a directory");
 		return removal->ok;

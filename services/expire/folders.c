@@ -1,10 +1,11 @@
 #include "folders.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "directory.h"
 
 #define MODE 0700
 
@@ -17,18 +18,15 @@ static const char *const parts[] = {"tmp", "new", "cur"};
 /* True if the directory contains no file and has not changed for long. */
 static bool is_deserted(const struct expire_rules *rules, int folder, const char *part)
 {
-	int fd = openat(folder, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *directory = cm_directory_stream(cm_directory_open(folder, part));
 	const struct dirent *entry;
 	bool deserted = false;
 	struct stat st;
 
-	if (directory == NULL) {
-		if (fd >= 0)
-			close(fd);
+	if (directory == NULL)
 		return false;
-	}
-	if (fstat(fd, &st) == 0 && expire_message(rules, CM_MAILDIR_CUR, 0, st.st_mtime)) {
+	if (fstat(dirfd(directory), &st) == 0 &&
+	    expire_message(rules, CM_MAILDIR_CUR, 0, st.st_mtime)) {
 		while (errno = 0, (entry = readdir(directory)) != NULL && entry->d_name[0] == '.')
 			;
 		deserted = entry == NULL && errno == 0;
@@ -67,16 +65,12 @@ static bool remove_parts(int folder)
    them. Adds to *bytes. */
 static void remove_files(int folder, bool dry_run, uint64_t *bytes)
 {
-	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
+	DIR *directory = cm_directory_stream(cm_directory_open(folder, "."));
 	const struct dirent *entry;
 	struct stat st;
 
-	if (directory == NULL) {
-		if (copy >= 0)
-			close(copy);
+	if (directory == NULL)
 		return;
-	}
 	while ((entry = readdir(directory)) != NULL)
 		if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    !S_ISDIR(st.st_mode) && (dry_run || unlinkat(folder, entry->d_name, 0) == 0))
@@ -86,7 +80,7 @@ static void remove_files(int folder, bool dry_run, uint64_t *bytes)
 
 static void expire_folder(struct expire_state *state, const char *name, int fd, const char *folder)
 {
-	int folder_fd = openat(fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int folder_fd = cm_directory_open(fd, folder);
 	bool dry_run = state->options->dry_run, gone;
 	uint64_t bytes = 0;
 
@@ -110,16 +104,13 @@ static void expire_folder(struct expire_state *state, const char *name, int fd, 
 
 void expire_folders(struct expire_state *state, const char *name, int fd)
 {
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
+	DIR *directory = cm_directory_stream(cm_directory_open(fd, "."));
 	const struct dirent *entry;
 	struct cm_error err;
 
 	if (directory == NULL) {
 		cm_error_set_errno(&err, "cannot list the folders");
 		expire_trouble(state, name, &err);
-		if (copy >= 0)
-			close(copy);
 		return;
 	}
 	while ((entry = readdir(directory)) != NULL)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "directory.h"
 #include "folders.h"
 #include "remove.h"
 

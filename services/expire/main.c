@@ -3,8 +3,8 @@
  *
  * SYNOPSIS
  *
- *	chatmail-expire [-c INI] [--dry-run] [-v] [--force] [--max-share PERCENT] [--json]
- *	chatmail-expire --quota MB MAILBOXDIR
+ *	chatmail-expire [OPTION]...
+ *	chatmail-expire --quota MB [OPTION]... MAILBOXDIR
  *
  * The first form is run daily, see expire.h. Dovecot's quota_warning runs the second, see
  * maildir_trim.h. Started as root, it becomes the owner of the mailboxes. chatmail-expire(8) is
@@ -16,8 +16,7 @@
  * DIAGNOSTICS
  *
  *	Exit status 0: done. 1: refused, nothing was deleted. 2: trouble, reported on standard
- *
- * error.
+ *	error.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +31,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "directory.h"
 #include "expire.h"
 #include "log.h"
 #include "maildir_trim.h"
@@ -98,46 +98,27 @@ static int parse_command_line(int argc, char **argv, struct command_line *line)
 {
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&line->config_path),
-	    {.name = "dry-run",
-	     .help = "delete nothing, only report",
-	     .set = cm_option_switch,
-	     .value = &line->options.dry_run},
-	    {.name = "verbose",
-	     .letter = 'v',
-	     .help = "name all deleted files and accounts",
-	     .set = cm_option_switch,
-	     .value = &line->options.verbose},
-	    {.name = "json",
-	     .help = "print the summary as JSON",
-	     .set = cm_option_switch,
-	     .value = &line->json},
-	    {.name = "max-share",
-	     .argument = "PERCENT",
-	     .help = "refuse to run if more of the accounts would be deleted at once (50)",
-	     .set = cm_option_number,
-	     .value = &line->options.max_share,
-	     .most = 100},
-	    {.name = "force",
-	     .help = "run nevertheless",
-	     .set = cm_option_switch,
-	     .value = &line->options.force},
-	    {.name = "now",
-	     .argument = "TIME",
-	     .help = "act as if it were TIME (seconds since 1970)",
-	     .set = cm_option_time,
-	     .value = &line->options.now},
-	    {.name = "quota",
-	     .argument = "MB",
-	     .help = "delete the oldest messages of one mailbox until at most MB megabytes\n"
-		     "remain, but none of the last 24 hours",
-	     .set = set_megabytes,
-	     .value = line},
+	    {"dry-run", 0, NULL, "delete nothing, only report", cm_option_switch,
+	     &line->options.dry_run, 0, 0},
+	    {"verbose", 'v', NULL, "name all deleted files and accounts", cm_option_switch,
+	     &line->options.verbose, 0, 0},
+	    {"json", 0, NULL, "print the summary as JSON", cm_option_switch, &line->json, 0, 0},
+	    {"max-share", 0, "PERCENT",
+	     "refuse to run if more of the accounts would be deleted at once (50)",
+	     cm_option_number, &line->options.max_share, 0, 100},
+	    {"force", 0, NULL, "run nevertheless", cm_option_switch, &line->options.force, 0, 0},
+	    {"now", 0, "TIME", "act as if it were TIME (seconds since 1970)", cm_option_time,
+	     &line->options.now, 0, 0},
+	    {"quota", 0, "MB",
+	     "delete the oldest messages of one mailbox until at most MB megabytes\n"
+	     "remain, but none of the last 24 hours",
+	     set_megabytes, line, 0, 0},
 	    {.name = NULL},
 	};
 	const struct cm_command_line description = {
 	    .program = PROGRAM,
-	    .synopsis = "[-c INI] [--dry-run] [-v] [--json] [--force] [--max-share PERCENT]\n"
-			"--quota MB MAILBOXDIR",
+	    .synopsis = "[OPTION]...\n"
+			"--quota MB [OPTION]... MAILBOXDIR",
 	    .summary = "Deletes old messages and inactive accounts by the rules of chatmail.ini.",
 	    .options = options,
 	    .arguments_max = 1,

@@ -3,7 +3,6 @@
  */
 #include "remove.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,14 +12,10 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "directory.h"
 #include "file.h"
 #include "log.h"
 #include "maildir_walk.h"
-
-static bool is_dot(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
 
 static bool remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
 			 bool dry_run, unsigned int depth);
@@ -40,19 +35,16 @@ static bool remove_empty(int parent_fd, const char *name, const struct expire_ru
 			 bool dry_run, unsigned int depth)
 {
 	int fd = depth > CM_MAILDIR_DEPTH_MAX ? -1 : cm_directory_open(parent_fd, name);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	DIR *directory = cm_directory_stream(fd);
 	const struct dirent *entry;
 	struct stat st;
 	bool empty;
 
-	if (directory == NULL) {
-		if (fd >= 0)
-			close(fd);
+	if (directory == NULL)
 		return false;
-	}
 	empty = fstat(fd, &st) == 0 && expire_rested(rules, st.st_mtime);
 	while (empty && (entry = readdir(directory)) != NULL) {
-		if (!is_dot(entry->d_name))
+		if (!cm_directory_is_dot(entry->d_name))
 			empty = remove_empty_entry(fd, entry->d_name, rules, dry_run, depth);
 	}
 	closedir(directory);
@@ -163,20 +155,18 @@ static void name_remains(const char *name, struct cm_error *err)
 bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rules *rules,
 			 struct cm_tree *tree, struct cm_error *err)
 {
-	int fd = cm_directory_open(trash_fd, ".");
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	DIR *directory = cm_directory_stream(cm_directory_open(trash_fd, "."));
 	const struct dirent *entry;
 	bool ok = true;
 
 	if (directory == NULL) {
 		cm_error_set_errno(err, CM_ACCOUNT_TRASH_DIR " in mailboxes_dir: cannot be read");
-		if (fd >= 0)
-			close(fd);
 		return false;
 	}
 	while ((entry = readdir(directory)) != NULL) {
-		if (is_dot(entry->d_name) || settle(mailboxes_fd, trash_fd, entry->d_name, rules,
-						    tree, err) != EXPIRE_FAILED)
+		if (cm_directory_is_dot(entry->d_name) ||
+		    settle(mailboxes_fd, trash_fd, entry->d_name, rules, tree, err) !=
+			EXPIRE_FAILED)
 			continue;
 		name_remains(entry->d_name, err);
 		ok = false;

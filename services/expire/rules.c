@@ -8,6 +8,12 @@
 #include "account.h"
 #include "maildir_trim.h"
 
+/* A message is large if it has more bytes than this. */
+#define EXPIRE_LARGE_BYTES 200000
+
+/* With fewer accounts, it is possible that none was seen for EXPIRE_SILENCE_SECONDS. */
+#define EXPIRE_SILENCE_ACCOUNTS 10
+
 #define DAY 86400
 
 void expire_rules_init(struct expire_rules *rules, const struct cm_config *config, time_t now)

@@ -15,9 +15,6 @@
 #include "invitation.h"
 #include "maildir_walk.h"
 
-/* A message is large if it has more bytes than this. */
-#define EXPIRE_LARGE_BYTES 200000
-
 /* The notifier drops an entry after 5 h; one that still exists an hour later is stale. */
 #define EXPIRE_PUSH_SECONDS (6 * 3600)
 
@@ -28,10 +25,8 @@
    not changed for this time. */
 #define EXPIRE_REST_SECONDS 3600
 
-/* On a relay with at least this many accounts, if none was seen for EXPIRE_SILENCE_SECONDS,
-   the clock is wrong. */
-#define EXPIRE_SILENCE_ACCOUNTS 10
-#define EXPIRE_SILENCE_SECONDS  (7 * 86400)
+/* If no account was seen for so long, the clock is wrong, unless the relay has only a few. */
+#define EXPIRE_SILENCE_SECONDS (7 * 86400)
 
 struct expire_rules {
 	time_t now;

@@ -1,12 +1,12 @@
 #include "stale_pushes.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "push_queue.h"
 
 static bool stale(const struct expire_state *state, int fd, const char *name, struct stat *st)
@@ -39,8 +39,8 @@ static void expire_entry(struct expire_state *state, int fd, const char *name)
 
 void expire_stale_pushes(struct expire_state *state)
 {
-	int fd = cm_directory_open(state->mailboxes_fd, CM_PUSH_QUEUE_DIR);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	DIR *directory =
+	    cm_directory_stream(cm_directory_open(state->mailboxes_fd, CM_PUSH_QUEUE_DIR));
 	const struct dirent *entry;
 	struct cm_error err;
 
@@ -49,11 +49,9 @@ void expire_stale_pushes(struct expire_state *state)
 			cm_error_set_errno(&err, CM_PUSH_QUEUE_DIR ": cannot be read");
 			expire_trouble(state, NULL, &err);
 		}
-		if (fd >= 0)
-			close(fd);
 		return;
 	}
 	while ((entry = readdir(directory)) != NULL)
-		expire_entry(state, fd, entry->d_name);
+		expire_entry(state, dirfd(directory), entry->d_name);
 	closedir(directory);
 }

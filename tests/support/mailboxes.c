@@ -35,3 +35,16 @@ const char *test_mailboxes(void)
 	atexit(remove_all);
 	return top;
 }
+
+struct cm_config test_relay_config(void)
+{
+	return (struct cm_config){
+	    .mail_domain = "relay.test",
+	    .mail_host = "relay.test",
+	    .mailboxes_dir = (char *)test_mailboxes(),
+	    .max_recipients = 1000,
+	    .blocked_senders_file = "",
+	    .federation_allow_file = "",
+	    .federation_deny_file = "",
+	};
+}

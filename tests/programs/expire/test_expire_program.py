@@ -8,6 +8,8 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,8 @@ from support.expire_tree import (
     set_age,
     sized_message,
 )
+
+SOURCE = Path(__file__).resolve().parents[3]
 
 # --- as a program ---
 
@@ -55,6 +59,22 @@ def test_help_and_version():
         result = subprocess.run([EXPIRE, option], capture_output=True, text=True, check=True)
         assert "chatmail-expire" in result.stdout
         assert result.stderr == ""
+
+
+def test_job_of_cron(tree):
+    """With systemd it runs unless the packages' timer does; it is silent if the program was removed."""
+    job = (SOURCE / "packaging/config/cron/chatmail").read_text().splitlines()[-1].split(maxsplit=6)[6]
+    systemd = 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec sh -c "$0"'
+    now = time.time()
+    old = message(tree.account("olduser", now=now) / "cur", 30 * DAY, now=now)
+    for path in ("/usr/sbin:/usr/bin:/bin", f"{EXPIRE.parent}:/usr/sbin:/usr/bin:/bin"):
+        assert old.exists()
+        result = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", systemd, job],
+            env={"PATH": path, "CHATMAIL_INI": str(tree.ini)}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert not old.exists()
 
 
 def test_missing_mailboxes_dir(tree):

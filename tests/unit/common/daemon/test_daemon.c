@@ -120,12 +120,7 @@ static void test_command_line(void **state)
 {
 	const char *socket = NULL;
 	const struct cm_option more[] = {
-	    {.name = "socket",
-	     .letter = 's',
-	     .argument = "PATH",
-	     .help = "where",
-	     .set = cm_option_path,
-	     .value = &socket},
+	    {"socket", 's', "PATH", "where", cm_option_path, &socket, 0, 0},
 	    {.name = NULL},
 	};
 	struct cm_daemon daemon = {.name = NULL};
@@ -168,6 +163,8 @@ static bool open_as_root(void *context, const struct cm_daemon *daemon, struct c
 	return access(daemon->pid_path, R_OK) == 0;
 }
 
+static char pid_directory[] = "/tmp/cm-daemon-XXXXXX";
+
 /* Does the work of a main(); returns the exit status of the starting process. */
 static int start(const char *what)
 {
@@ -175,7 +172,7 @@ static int start(const char *what)
 	char line[128];
 	int status;
 
-	snprintf(line, sizeof(line), "-p /tmp/cm-daemon-%ld.pid -u %s", (long)getpid(),
+	snprintf(line, sizeof(line), "-p %s/%s -u %s", pid_directory, what,
 		 geteuid() == 0 ? "root" : getpwuid(geteuid())->pw_name);
 	if (parse(&daemon, NULL, line) >= 0)
 		return 20;
@@ -202,11 +199,19 @@ static int start(const char *what)
 
 static void test_background_reports(void **state)
 {
+	char path[64];
+
 	(void)state;
+	assert_non_null(mkdtemp(pid_directory));
 	assert_int_equal(in_child(start, "work"), 0);
 	assert_int_equal(in_child(start, "fail"), 1);
 	assert_int_equal(in_child(start, "refuse"), 1);
 	assert_int_equal(in_child(start, "crash"), 1);
+	snprintf(path, sizeof(path), "%s/crash", pid_directory);
+	assert_int_equal(unlink(path), 0);
+	/* The first one ends by itself, a moment after its start. */
+	while (rmdir(pid_directory) != 0)
+		usleep(10000);
 }
 
 static int read_signals(const char *unused)

@@ -52,31 +52,6 @@ static void make_directory(const char *top, const char *name)
 	free(path);
 }
 
-static void test_open_beneath(void **state)
-{
-	int top = open(*state, O_RDONLY | O_DIRECTORY);
-	int fd;
-	char *path = test_path(*state, "link");
-
-	make_directory(*state, "a");
-	make_directory(*state, "a/b");
-	assert_int_equal(symlink("a", path), 0);
-	free(path);
-	for (const char *const *good = (const char *const[]){"", "a", "a/b", "a//b/", NULL};
-	     *good != NULL; good++) {
-		fd = cm_directory_open_beneath(top, *good);
-		assert_true(fd >= 0);
-		close(fd);
-	}
-	assert_int_equal(cm_directory_open_beneath(top, "a/.."), -1);
-	assert_int_equal(errno, EINVAL);
-	assert_int_equal(cm_directory_open_beneath(top, "link/b"), -1);
-	assert_true(errno == ENOTDIR || errno == ELOOP);
-	assert_int_equal(cm_directory_open_beneath(top, "a/c"), -1);
-	assert_int_equal(errno, ENOENT);
-	close(top);
-}
-
 /* More than one batch, and twice. */
 static void test_mailboxes(void **state)
 {
@@ -171,8 +146,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
-	    cmocka_unit_test_setup_teardown(test_open_beneath, test_directory_setup,
-					    test_directory_teardown),
 	    cmocka_unit_test_setup_teardown(test_mailboxes, test_directory_setup,
 					    test_directory_teardown),
 	    cmocka_unit_test_setup_teardown(test_walk, test_directory_setup,

@@ -4,7 +4,11 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "account.h"
 #include "remove.h"
@@ -43,6 +47,48 @@ static pid_t log_in(const struct cm_config *config, const struct cm_address *use
 	_exit((int)cm_account_seen(config, user, now, &err));
 }
 
+/* A login that begins when expiry has found the account unused, and is about to move it. */
+static struct {
+	const struct cm_config *config;
+	const struct cm_address *user;
+	time_t now;
+	enum cm_account_status status;
+	pthread_t thread;
+	bool begun;
+	int end[2];
+} login;
+
+/* Longer than a login takes; one that waits for expiry takes longer. */
+#define LOGIN_MS 500
+
+static void *log_in_here(void *unused)
+{
+	struct cm_error err = {""};
+
+	login.status = cm_account_seen(login.config, login.user, login.now, &err);
+	close(login.end[1]);
+	return unused;
+}
+
+static void log_in_meanwhile(void)
+{
+	struct pollfd done = {.events = POLLIN};
+
+	login.begun = true;
+	assert_int_equal(pipe(login.end), 0);
+	assert_int_equal(pthread_create(&login.thread, NULL, log_in_here, NULL), 0);
+	done.fd = login.end[0];
+	poll(&done, 1, LOGIN_MS);
+}
+
+/* In place of the C library's. */
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+	if (login.config != NULL && !login.begun)
+		log_in_meanwhile();
+	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
+}
+
 /* Whichever comes first, the result is consistent: the login succeeds and the account exists,
    or neither. */
 static void race(const struct cm_config *config, const struct cm_address *user, int mailboxes,
@@ -73,26 +119,66 @@ static void race(const struct cm_config *config, const struct cm_address *user, 
 		assert_true(cm_tree_remove(mailboxes, user->text, false, &tree, &err));
 }
 
-static void test_race(void **state)
-{
-	struct cm_config *config = test_config(*state, "");
-	const time_t now = time(NULL) / DAY * DAY;
+struct fixture {
+	struct cm_config *config;
 	struct cm_address user;
 	struct expire_rules rules;
-	struct cm_error err = {""};
 	int mailboxes, trash;
+};
 
-	assert_true(cm_address_parse("user12345@relay.test", 20, &user));
-	expire_rules_init(&rules, config, now);
-	mailboxes = open(config->mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(mailboxes >= 0);
-	trash = expire_trash_open(mailboxes, &err);
-	assert_true(trash >= 0);
+static void open_fixture(struct fixture *fixture, const char *directory)
+{
+	struct cm_error err = {""};
+
+	fixture->config = test_config(directory, "");
+	assert_true(cm_address_parse("user12345@relay.test", 20, &fixture->user));
+	expire_rules_init(&fixture->rules, fixture->config, time(NULL) / DAY * DAY);
+	fixture->mailboxes =
+	    open(fixture->config->mailboxes_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fixture->mailboxes >= 0);
+	fixture->trash = expire_trash_open(fixture->mailboxes, &err);
+	assert_true(fixture->trash >= 0);
+}
+
+static void close_fixture(struct fixture *fixture)
+{
+	close(fixture->trash);
+	close(fixture->mailboxes);
+	cm_config_free(&fixture->config);
+}
+
+static void test_race(void **state)
+{
+	struct fixture fixture;
+
+	open_fixture(&fixture, *state);
 	for (int i = 0; i < ROUNDS; i++)
-		race(config, &user, mailboxes, trash, &rules);
-	close(trash);
-	close(mailboxes);
-	cm_config_free(&config);
+		race(fixture.config, &fixture.user, fixture.mailboxes, fixture.trash,
+		     &fixture.rules);
+	close_fixture(&fixture);
+}
+
+static void test_login_while_the_account_moves(void **state)
+{
+	struct fixture fixture;
+	struct cm_tree tree = {0};
+	struct cm_error err = {""};
+	enum expire_removal removal;
+
+	open_fixture(&fixture, *state);
+	make_unused_account(fixture.config, &fixture.user, fixture.rules.seen_before - DAY);
+	login.config = fixture.config;
+	login.user = &fixture.user;
+	login.now = fixture.rules.now;
+	removal = expire_account_remove(fixture.mailboxes, fixture.trash, fixture.user.text,
+					&fixture.rules, &tree, &err);
+	assert_true(login.begun);
+	assert_int_equal(pthread_join(login.thread, NULL), 0);
+	close(login.end[0]);
+	/* A login must not succeed if its account is then deleted. */
+	assert_int_equal(removal, EXPIRE_REMOVED);
+	assert_int_equal(login.status, CM_ACCOUNT_ABSENT);
+	close_fixture(&fixture);
 }
 
 int main(void)
@@ -100,6 +186,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_race, test_directory_setup,
 					    test_directory_teardown),
+	    cmocka_unit_test_setup_teardown(test_login_while_the_account_moves,
+					    test_directory_setup, test_directory_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
