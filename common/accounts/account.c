@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,16 @@ char *cm_account_path(const struct cm_config *config, const struct cm_address *a
 	if (asprintf(&path, "%s/%s", config->mailboxes_dir, address->text) < 0)
 		return NULL;
 	return path;
+}
+
+bool cm_account_has_password(int mailboxes, const char *name)
+{
+	char path[NAME_MAX + sizeof("/" CM_ACCOUNT_PASSWORD_FILE)];
+	int length = snprintf(path, sizeof(path), "%s/" CM_ACCOUNT_PASSWORD_FILE, name);
+	struct stat st;
+
+	return length < (int)sizeof(path) &&
+	       fstatat(mailboxes, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* The text is logged, so it contains no address. */
@@ -309,7 +320,7 @@ static enum cm_account_status move_password(int mailbox, int directory, const ch
 	return CM_ACCOUNT_OK;
 }
 
-/* rename() would replace a password. There is none: the directory is new, and no other process
+/* rename() would replace an existing password, but the directory is new, and no other process
    knows its name yet. */
 enum cm_account_status cm_account_create_from(const struct cm_config *config,
 					      const struct cm_address *address, int directory,

@@ -46,6 +46,9 @@ enum cm_account_status {
 /* True if the address has the relay's own domain. */
 bool cm_account_is_local(const struct cm_config *config, const struct cm_address *address);
 
+/* Whether the directory in mailboxes has a password file, as that of every account. */
+bool cm_account_has_password(int mailboxes, const char *name);
+
 /* The mailbox directory's path, malloc'd; NULL if out of memory. */
 char *cm_account_path(const struct cm_config *config, const struct cm_address *address);
 

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "backend_outage.h"
 #include "server_reply.h"
 
 struct client {
@@ -24,17 +26,46 @@ static bool fail(struct client *client, const char *what)
 	return false;
 }
 
-static bool wait_for(int fd, short events)
+static time_t seconds(void)
 {
-	struct pollfd ready = {.fd = fd, .events = events};
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static bool wait_for(const struct client *client, short events, int timeout)
+{
+	struct pollfd ready = {.fd = client->fd, .events = events};
 	int count;
 
 	do
-		count = poll(&ready, 1, CM_BACKEND_TIMEOUT * 1000);
+		count = poll(&ready, 1, timeout * 1000);
 	while (count < 0 && errno == EINTR);
-	if (count == 0)
+	if (count == 0) {
+		cm_backend_outage_begin(client->host, seconds());
 		errno = ETIMEDOUT;
+	}
 	return count > 0;
+}
+
+/* Fills errno. */
+static bool open_connection(struct client *client, const struct addrinfo *to)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	client->fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (client->fd < 0)
+		return false;
+	if (connect(client->fd, to->ai_addr, to->ai_addrlen) < 0) {
+		if (errno != EINPROGRESS || !wait_for(client, POLLOUT, CM_BACKEND_CONNECT_TIMEOUT))
+			return false;
+		if (getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+			return false;
+		errno = error;
+	}
+	return error == 0;
 }
 
 static bool connect_to(struct client *client, unsigned int port)
@@ -43,27 +74,30 @@ static bool connect_to(struct client *client, unsigned int port)
 				       .ai_socktype = SOCK_STREAM};
 	struct addrinfo *list;
 	char service[8];
-	int error = 0;
-	socklen_t size = sizeof(error);
 	bool good;
 
+	if (cm_backend_outage_lasts(client->host, seconds())) {
+		cm_error_set(client->err, "backend %s: did not answer", client->host);
+		return false;
+	}
 	snprintf(service, sizeof(service), "%u", port);
 	if (getaddrinfo(client->host, service, &hints, &list) != 0) {
 		errno = EINVAL;
 		return fail(client, "not an address");
 	}
-	client->fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	good = client->fd >= 0 &&
-	       (connect(client->fd, list->ai_addr, list->ai_addrlen) == 0 || errno == EINPROGRESS);
+	good = open_connection(client, list);
 	freeaddrinfo(list);
-	if (good)
-		good = wait_for(client->fd, POLLOUT) &&
-		       getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0;
-	if (good && error != 0) {
-		errno = error;
-		good = false;
+	if (!good) {
+		int reason = errno;
+
+		/* These, too, come only after a wait. A refusal comes at once, and from a machine
+		   that may soon accept. */
+		if (reason == EHOSTUNREACH || reason == ENETUNREACH)
+			cm_backend_outage_begin(client->host, seconds());
+		errno = reason;
+		return fail(client, "cannot connect");
 	}
-	return good || fail(client, "cannot connect");
+	return true;
 }
 
 static bool send_all(struct client *client, const char *data, size_t length)
@@ -71,7 +105,7 @@ static bool send_all(struct client *client, const char *data, size_t length)
 	while (length > 0) {
 		ssize_t sent = send(client->fd, data, length, MSG_NOSIGNAL);
 
-		if (sent < 0 && errno == EAGAIN && wait_for(client->fd, POLLOUT))
+		if (sent < 0 && errno == EAGAIN && wait_for(client, POLLOUT, CM_BACKEND_TIMEOUT))
 			continue;
 		if (sent < 0)
 			return fail(client, "cannot send");
@@ -94,7 +128,7 @@ static bool receive(struct client *client)
 	}
 	do
 		count = recv(client->fd, space, room, 0);
-	while (count < 0 && errno == EAGAIN && wait_for(client->fd, POLLIN));
+	while (count < 0 && errno == EAGAIN && wait_for(client, POLLIN, CM_BACKEND_TIMEOUT));
 	if (count == 0)
 		errno = ECONNRESET;
 	if (count <= 0)

@@ -2,8 +2,9 @@
  * backend_client - the requests of a front to a backend
  *
  * They use LMTP and IMAP on the network between the two, which must be private because nothing is
- * encrypted there. Each request opens a connection and waits at most CM_BACKEND_TIMEOUT seconds
- * for each line.
+ * encrypted there. Each request opens a connection, waits CM_BACKEND_CONNECT_TIMEOUT seconds for
+ * it, and at most CM_BACKEND_TIMEOUT seconds for each line. After a timeout, requests of the same
+ * thread to the same backend fail at once for a while (backend_outage.h).
  */
 #ifndef CM_BACKEND_CLIENT_H
 #define CM_BACKEND_CLIENT_H
@@ -15,6 +16,9 @@
 #define CM_BACKEND_LMTP_PORT  10024
 #define CM_BACKEND_DSYNC_PORT 10245
 #define CM_BACKEND_TIMEOUT    10
+
+/* Long enough for two lost packets. */
+#define CM_BACKEND_CONNECT_TIMEOUT 4
 
 /* Longest text of a refusal that is kept. */
 #define CM_BACKEND_TEXT_SIZE 256

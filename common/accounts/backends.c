@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backend_client.h"
@@ -85,28 +86,29 @@ enum cm_account_status cm_backends_find(const struct cm_config *config,
 					const struct cm_address *address,
 					char host_r[CM_BACKEND_HOST_SIZE], struct cm_error *err)
 {
-	struct cm_error ignored;
+	struct cm_error ignored, recorded = {""};
 	char(*hosts)[CM_BACKEND_HOST_SIZE];
-	enum cm_account_status status = CM_ACCOUNT_TROUBLE;
+	enum cm_account_status status = CM_ACCOUNT_ABSENT, found = CM_ACCOUNT_TROUBLE;
 
 	if (err == NULL)
 		err = &ignored;
 	if (!look_up(config, address, host_r, err))
 		return CM_ACCOUNT_TROUBLE;
-	if (host_r[0] == CM_BACKENDS_MOVING) {
-		memmove(host_r, host_r + 1, strlen(host_r));
-		cm_error_set(err, "the account is being moved");
-		return CM_ACCOUNT_TROUBLE;
-	}
 	if (host_r[0] != '\0')
+		status = cm_backend_has(host_r, address->text, &recorded);
+	if (status == CM_ACCOUNT_OK)
 		return CM_ACCOUNT_OK;
 	hosts = calloc(CM_BACKENDS_MAX, sizeof(*hosts));
 	if (hosts != NULL)
-		status = search(config, address, hosts, host_r, err);
+		found = search(config, address, hosts, host_r, err);
 	else
 		cm_error_set(err, "out of memory");
 	free(hosts);
-	return status;
+	if (found != CM_ACCOUNT_ABSENT || status != CM_ACCOUNT_TROUBLE)
+		return found;
+	/* The recorded backend may have it. */
+	*err = recorded;
+	return CM_ACCOUNT_TROUBLE;
 }
 
 bool cm_backends_note(const struct cm_config *config, const struct cm_address *address,
@@ -131,4 +133,43 @@ bool cm_backends_note(const struct cm_config *config, const struct cm_address *a
 	free(path);
 	free(directory);
 	return good;
+}
+
+/* Whether the account of a link is not here; it may have left a while ago. */
+static bool is_gone(const struct cm_config *config, const struct cm_address *address)
+{
+	struct stat st;
+	char *path;
+	bool gone;
+
+	if (asprintf(&path, "%s/%s/" CM_ACCOUNT_PASSWORD_FILE, config->mailboxes_dir,
+		     address->text) < 0)
+		return false;
+	gone = lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+	free(path);
+	return gone;
+}
+
+bool cm_backends_blocked(const struct cm_config *config, const struct cm_address *address)
+{
+	bool blocked = true;
+	struct stat st;
+	time_t age;
+	char *path;
+
+	if (config->backend_listen == NULL || config->backend_listen[0] == '\0')
+		return false;
+	path = map_path(config, address->text);
+	if (path == NULL)
+		return true;
+	if (lstat(path, &st) < 0) {
+		blocked = errno != ENOENT && errno != ENOTDIR;
+	} else {
+		age = time(NULL) - st.st_mtime;
+		/* A new account may have this address. */
+		if ((age >= CM_BACKENDS_LEFT || age < 0) && is_gone(config, address))
+			blocked = unlink(path) < 0;
+	}
+	free(path);
+	return blocked;
 }

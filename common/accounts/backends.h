@@ -6,8 +6,12 @@
  * backends (backend_list.h), and a new account goes to the first. To find an existing account, the
  * front asks the backends in the same order: nearly always the first one has it. With
  * backends_search all are asked before an address counts as new: an address on another backend must
- * not be given to a new user. An account that is being moved is recorded by a symbolic link in
- * mailboxes_dir whose target is the backend's address.
+ * not be given to a new user.
+ *
+ * Symbolic links in mailboxes_dir, named by address, record moved accounts. On a front the target
+ * is the backend to ask first. On a backend a link blocks the account: CM_BACKENDS_ARRIVING and the
+ * old backend while the account is copied here, the new backend while it leaves and for a while
+ * after it has left. So it does not matter which fronts know of the move.
  */
 #ifndef CM_BACKENDS_H
 #define CM_BACKENDS_H
@@ -23,23 +27,28 @@
 /* In mailboxes_dir: links named by address. */
 #define CM_BACKENDS_MAP_DIR "moved"
 
-/* Precedes the backend in such a link while the account is moved away from it: nobody may
-   change the account. */
-#define CM_BACKENDS_MOVING '-'
+/* Precedes the old backend in the link on the new one. */
+#define CM_BACKENDS_ARRIVING '-'
+
+/* A front may have asked a backend for an account that has left it since, and act on the answer
+   later. For this many seconds the old backend replies "try later". */
+#define CM_BACKENDS_LEFT 600
 
 /* True if this machine is a front. */
 bool cm_backends_used(const struct cm_config *config);
 
 /* CM_ACCOUNT_OK: host_r has it. CM_ACCOUNT_ABSENT: no backend has it; host_r is where to
    create it. CM_ACCOUNT_TROUBLE with err filled: a backend that might have it does not answer,
-   or it is being moved; in the second case host_r is its old backend, otherwise "". */
+   or it is being moved. */
 enum cm_account_status cm_backends_find(const struct cm_config *config,
 					const struct cm_address *address,
 					char host_r[CM_BACKEND_HOST_SIZE], struct cm_error *err);
 
-/* Records the backend of an account: an address, which may follow CM_BACKENDS_MOVING; NULL
-   removes the record. */
+/* On a front: records the backend of an account; NULL removes the record. */
 bool cm_backends_note(const struct cm_config *config, const struct cm_address *address,
 		      const char *host, struct cm_error *err);
+
+/* On a backend: true if a move blocks the account here, or if that cannot be determined. */
+bool cm_backends_blocked(const struct cm_config *config, const struct cm_address *address);
 
 #endif

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "file.h"
 #include "invitation_private.h"
 
@@ -152,16 +153,6 @@ static const char *next_use(DIR *stream)
 	return NULL;
 }
 
-static DIR *open_stream(int directory)
-{
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-
-	if (stream == NULL && fd >= 0)
-		close(fd);
-	return stream;
-}
-
 enum cm_invitation_status cm_invitation_check(const struct cm_config *config, const char *token,
 					      time_t now, struct cm_error *err)
 {
@@ -172,7 +163,7 @@ enum cm_invitation_status cm_invitation_check(const struct cm_config *config, co
 	status = open_invitation(config, token, now, &directory, err);
 	if (status != CM_INVITATION_OK)
 		return status;
-	stream = open_stream(directory);
+	stream = cm_directory_stream(cm_directory_open(directory, "."));
 	close(directory);
 	if (stream == NULL) {
 		cm_error_set_errno(err, "invitations: cannot be read");
@@ -225,11 +216,11 @@ static enum claim claim(int directory, const char *name, enum claim_kind kind, i
 	return CLAIMED;
 }
 
-/* Locks the first use of this kind: CLAIM_GONE if there are none left. The name is malloc'd. */
+/* Locks the first use of this kind: CLAIM_GONE if no use is left. The name is malloc'd. */
 static enum claim claim_first(int directory, enum claim_kind kind, char **name_r, int *fd_r)
 {
 	enum claim result = CLAIM_GONE, this;
-	DIR *stream = open_stream(directory);
+	DIR *stream = cm_directory_stream(cm_directory_open(directory, "."));
 	const char *name;
 
 	if (stream == NULL)

@@ -1,7 +1,6 @@
 /*
  * invitation_admin - create, list and revoke invitations
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "credentials.h"
+#include "directory.h"
 #include "file.h"
 #include "invitation.h"
 #include "invitation_private.h"
@@ -97,18 +97,14 @@ static bool make_content(int directory, unsigned int uses, time_t expires, const
 
 static bool remove_directory(int top, const char *name)
 {
-	int fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	DIR *stream = cm_directory_stream(cm_directory_open(top, name));
 	const struct dirent *entry;
 
-	if (stream == NULL) {
-		if (fd >= 0)
-			close(fd);
+	if (stream == NULL)
 		return false;
-	}
 	while ((entry = readdir(stream)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			(void)unlinkat(fd, entry->d_name, 0);
+		if (!cm_directory_is_dot(entry->d_name))
+			(void)unlinkat(dirfd(stream), entry->d_name, 0);
 	closedir(stream);
 	return unlinkat(top, name, AT_REMOVEDIR) == 0;
 }
@@ -174,16 +170,12 @@ static bool is_invitation(const char *name)
 /* Counts the uses that are left. */
 static bool count_uses(int directory, unsigned int *left_r)
 {
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	DIR *stream = cm_directory_stream(cm_directory_open(directory, "."));
 	const struct dirent *entry;
 
 	*left_r = 0;
-	if (stream == NULL) {
-		if (fd >= 0)
-			close(fd);
+	if (stream == NULL)
 		return false;
-	}
 	while ((entry = readdir(stream)) != NULL)
 		*left_r += strncmp(entry->d_name, CM_INVITATION_USE_PREFIX,
 				   strlen(CM_INVITATION_USE_PREFIX)) == 0;
@@ -224,16 +216,13 @@ static bool show_one(int top, const char *name, cm_invitation_show_fn *show, voi
    invitation. */
 static DIR *open_invitations(const struct cm_config *config, struct cm_error *err)
 {
-	int top = cm_invitation_open_top(config);
-	DIR *stream = top < 0 ? NULL : fdopendir(top);
+	DIR *stream = cm_directory_stream(cm_invitation_open_top(config));
 
 	err->text[0] = '\0';
-	if (stream != NULL || (top < 0 && errno == ENOENT))
-		return stream;
-	cm_error_set_errno(err, "%s/" CM_INVITATION_DIR ": cannot be read", config->mailboxes_dir);
-	if (top >= 0)
-		close(top);
-	return NULL;
+	if (stream == NULL && errno != ENOENT)
+		cm_error_set_errno(err, "%s/" CM_INVITATION_DIR ": cannot be read",
+				   config->mailboxes_dir);
+	return stream;
 }
 
 bool cm_invitation_each(const struct cm_config *config, cm_invitation_show_fn *show, void *context,
@@ -280,19 +269,15 @@ bool cm_invitation_clean(const struct cm_config *config, time_t before, struct c
 	return good;
 }
 
-/* The full name of an ID; false if there is none. */
+/* Finds the full name of an ID. Returns false if no invitation has this ID. */
 static bool find_name(int top, const char *id, char name[CM_INVITATION_NAME_LENGTH + 1])
 {
-	int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	DIR *stream = cm_directory_stream(cm_directory_open(top, "."));
 	const struct dirent *entry;
 	bool found = false;
 
-	if (stream == NULL) {
-		if (fd >= 0)
-			close(fd);
+	if (stream == NULL)
 		return false;
-	}
 	while (!found && (entry = readdir(stream)) != NULL) {
 		found = is_invitation(entry->d_name) &&
 			strncmp(entry->d_name, id, CM_INVITATION_ID_LENGTH) == 0;

@@ -104,9 +104,12 @@ static bool is_role(const struct cm_address *address)
 	return false;
 }
 
+/* Postfix refuses addresses with a hyphen at the start (allow_min_user), which many programs take
+   for an option. */
 bool cm_registration_name_valid(const struct cm_config *config, const struct cm_address *address)
 {
-	return !is_role(address) && address->local_length >= config->username_min_length &&
+	return !is_role(address) && address->text[0] != '-' &&
+	       address->local_length >= config->username_min_length &&
 	       address->local_length <= config->username_max_length &&
 	       strspn(address->text, "abcdefghijklmnopqrstuvwxyz0123456789._-") ==
 		   address->local_length;

@@ -39,6 +39,8 @@ static void test_names(void **state)
 	assert_name(state, PLENTY, "abcdefghi@relay.test", true);
 	assert_name(state, PLENTY, "ABCDEFGHI@relay.test", true);
 	assert_name(state, PLENTY, "a-b_c.123@relay.test", true);
+	assert_name(state, PLENTY, ".-_abc123@relay.test", true);
+	assert_name(state, PLENTY, "-abcdefgh@relay.test", false);
 	assert_name(state, PLENTY, "abcdefgh@relay.test", false);
 	assert_name(state, PLENTY, "abcdefghij@relay.test", false);
 	assert_name(state, PLENTY, "abcdefg+i@relay.test", false);
