@@ -12,6 +12,12 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#define DKIM_RSA_BITS_MIN 1024 /* RFC 8301 3.2 */
+#define DKIM_RSA_BITS_MAX 8192
+
+/* The longest accepted record: an RSA key of 8192 bits and some notes. */
+#define DKIM_RECORD_MAX 4096
+
 #define ED25519_KEY_SIZE       32
 #define ED25519_SIGNATURE_SIZE 64
 
@@ -100,7 +106,7 @@ static EVP_PKEY *read_key(const struct cm_tag_list *list, enum cm_dkim_algorithm
 			  const char **why_r)
 {
 	const struct cm_tag *tag = cm_tag_list_find(list, "p");
-	unsigned char bytes[CM_DKIM_RECORD_MAX];
+	unsigned char bytes[DKIM_RECORD_MAX];
 	EVP_PKEY *key = NULL;
 	size_t length;
 
@@ -118,8 +124,8 @@ static EVP_PKEY *read_key(const struct cm_tag_list *list, enum cm_dkim_algorithm
 			   ? NULL
 			   : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bytes, length);
 	key = read_rsa(bytes, length);
-	if (key != NULL && EVP_PKEY_get_bits(key) >= CM_DKIM_RSA_BITS_MIN &&
-	    EVP_PKEY_get_bits(key) <= CM_DKIM_RSA_BITS_MAX)
+	if (key != NULL && EVP_PKEY_get_bits(key) >= DKIM_RSA_BITS_MIN &&
+	    EVP_PKEY_get_bits(key) <= DKIM_RSA_BITS_MAX)
 		return key;
 	if (key != NULL)
 		*why_r = "the RSA key has too few or too many bits";
@@ -188,7 +194,7 @@ enum cm_dkim_answer cm_dkim_key_verify(const char *record, size_t length,
 	struct cm_tag_list list;
 	EVP_PKEY *key;
 
-	if (length > CM_DKIM_RECORD_MAX || !cm_tag_list_parse(record, length, &list)) {
+	if (length > DKIM_RECORD_MAX || !cm_tag_list_parse(record, length, &list)) {
 		*why_r = "the key record is malformed";
 		return answer;
 	}

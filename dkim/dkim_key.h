@@ -9,12 +9,6 @@
 
 #include "dkim_signature.h"
 
-#define CM_DKIM_RSA_BITS_MIN 1024 /* RFC 8301 3.2 */
-#define CM_DKIM_RSA_BITS_MAX 8192
-
-/* The longest accepted record: an RSA key of 8192 bits and some notes. */
-#define CM_DKIM_RECORD_MAX 4096
-
 enum cm_dkim_answer {
 	CM_DKIM_ANSWER_VALID,
 	CM_DKIM_ANSWER_INVALID,

@@ -25,9 +25,6 @@
 /* The longest name of a key record, RFC 1035 2.3.4 as text, and a NUL. */
 #define CM_DKIM_NAME_SIZE 254
 
-/* More names in h= make a signature unacceptable: each costs a pass over the header. */
-#define CM_DKIM_SIGNED_NAMES_MAX 256
-
 enum cm_dkim_algorithm {
 	CM_DKIM_RSA_SHA256,
 	CM_DKIM_ED25519_SHA256,

@@ -14,6 +14,8 @@
 #include "dkim_message.h"
 #include "line_limit.h"
 
+#define SIGNER_CREDENTIAL_PREFIX "dkim_"
+
 #define NAME "DKIM-Signature"
 
 /* Lines of the field are folded after this many bytes, if possible. */
@@ -68,9 +70,8 @@ static bool read_keys(struct cm_signer *signer, struct cm_error *err)
 	const char *credentials = getenv(CM_SIGNER_CREDENTIALS);
 
 	return cm_signing_keys_read(signer->directory, "", signer->selector, &signer->keys, err) ||
-	       (credentials != NULL &&
-		cm_signing_keys_read(credentials, CM_SIGNER_CREDENTIAL_PREFIX, signer->selector,
-				     &signer->keys, NULL));
+	       (credentials != NULL && cm_signing_keys_read(credentials, SIGNER_CREDENTIAL_PREFIX,
+							    signer->selector, &signer->keys, NULL));
 }
 
 struct cm_signer *cm_signer_new(const char *directory, const char *selector, const char *domain,

@@ -27,8 +27,7 @@ struct cm_signer;
 
 /* The place of the files from systemd's LoadCredential=dkim:DIRECTORY: below the directory in
    this variable, with this prefix. */
-#define CM_SIGNER_CREDENTIALS       "CREDENTIALS_DIRECTORY"
-#define CM_SIGNER_CREDENTIAL_PREFIX "dkim_"
+#define CM_SIGNER_CREDENTIALS "CREDENTIALS_DIRECTORY"
 
 /* Reads the keys as cm_signing_keys_read() does, from the directory or, if that is impossible, from
    systemd's credentials. NULL with err filled, about the directory, on failure. */

@@ -18,6 +18,10 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+/* RFC 8301 3.2: signers use at least 1024 bits, and verifiers need not accept more than 4096. */
+#define SIGNING_RSA_BITS_MIN 1024
+#define SIGNING_RSA_BITS_MAX 4096
+
 /* The secure heap and its smallest block. An RSA key of 4096 bits takes 4 KB of it. */
 #define SECURE_HEAP_BYTES 65536
 #define SECURE_HEAP_BLOCK 32
@@ -90,7 +94,7 @@ static const char *check_key(struct cm_signing_key *key)
 	case EVP_PKEY_RSA:
 		key->algorithm = CM_DKIM_RSA_SHA256;
 		bits = EVP_PKEY_get_bits(key->key);
-		if (bits < CM_SIGNING_RSA_BITS_MIN || bits > CM_SIGNING_RSA_BITS_MAX)
+		if (bits < SIGNING_RSA_BITS_MIN || bits > SIGNING_RSA_BITS_MAX)
 			return "an RSA key must have 1024 to 4096 bits";
 		return NULL;
 	default:

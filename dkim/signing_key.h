@@ -19,10 +19,6 @@
 
 #define CM_SIGNING_KEYS_MAX 2
 
-/* RFC 8301 3.2: signers use at least 1024 bits, and verifiers need not accept more than 4096. */
-#define CM_SIGNING_RSA_BITS_MIN 1024
-#define CM_SIGNING_RSA_BITS_MAX 4096
-
 /* Suffix of the Ed25519 key's selector, and so of its file. */
 #define CM_SIGNING_ED25519_SUFFIX "-ed25519"
 

@@ -44,7 +44,7 @@ bool cm_judge_waits(struct cm_judge *judge);
 /* The final verdict, always set. */
 void cm_judge_end(struct cm_judge *judge, struct cm_verdict *verdict_r);
 
-/* The verdict so far; its code is 0 while there is none. */
+/* The verdict so far; its code is 0 until a rule decides. */
 void cm_judge_verdict(const struct cm_judge *judge, struct cm_verdict *verdict_r);
 
 /* The result of DKIM verification, a sentence without addresses; "" if it did not run. */

@@ -67,24 +67,13 @@ static bool set_mode(const struct cm_option *option, const char *text, struct cm
 static int parse(struct program *program, int argc, char **argv)
 {
 	const struct cm_option options[] = {
-	    {.name = "socket",
-	     .letter = 's',
-	     .argument = "SOCKET",
-	     .help = "PATH, unix:PATH, inet:PORT@HOST or inet6:PORT@HOST\n(" DEFAULT_SOCKET ")",
-	     .set = cm_option_text,
-	     .value = &program->listener.socket},
-	    {.name = "group",
-	     .letter = 'g',
-	     .argument = "GROUP",
-	     .help = "group of the Unix socket",
-	     .set = cm_option_text,
-	     .value = &program->listener.group},
-	    {.name = "mode",
-	     .letter = 'm',
-	     .argument = "MODE",
-	     .help = "permissions of the Unix socket, octal (0660)",
-	     .set = set_mode,
-	     .value = &program->listener.mode},
+	    {"socket", 's', "SOCKET",
+	     "PATH, unix:PATH, inet:PORT@HOST or inet6:PORT@HOST\n(" DEFAULT_SOCKET ")",
+	     cm_option_text, &program->listener.socket, 0, 0},
+	    {"group", 'g', "GROUP", "group of the Unix socket", cm_option_text,
+	     &program->listener.group, 0, 0},
+	    {"mode", 'm', "MODE", "permissions of the Unix socket, octal (0660)", set_mode,
+	     &program->listener.mode, 0, 0},
 	    {.name = NULL},
 	};
 	int status;

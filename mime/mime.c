@@ -118,6 +118,15 @@ static bool start_part(struct cm_mime *mime, unsigned int index)
 	return true;
 }
 
+static bool is_padding(const char *text, size_t length)
+{
+	while (length > 0 && (*text == ' ' || *text == '\t')) {
+		text++;
+		length--;
+	}
+	return length == 0;
+}
+
 /* A line that starts with the boundary. */
 static bool boundary_line(struct cm_mime *mime, const char *line, size_t length)
 {
@@ -132,7 +141,7 @@ static bool boundary_line(struct cm_mime *mime, const char *line, size_t length)
 	/* RFC 2046 5.1.1: white space may have been added in transport. To some readers such a line
 	   is part of the text, if there is one, and so is all that follows. */
 	if (rest_length > 0 &&
-	    (mime->strict || mime->format->keep_text || strspn(rest, " \t") < rest_length))
+	    (mime->strict || mime->format->keep_text || !is_padding(rest, rest_length)))
 		return refuse(mime, "a line that only starts like a boundary");
 	switch (mime->state) {
 	case CM_MIME_PREAMBLE:

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
+#define PART_HEADERS_MAX       20
+#define PART_HEADERS_BYTES_MAX 8192 /* all of them */
+
 /* Texts that outgoing mail may contain in the clear besides structure: those of the MIME
    writers of Delta Chat, Thunderbird, Mutt, KMail, Evolution, GnuPG and other programs. */
 static const char *const descriptions[] = {
@@ -191,7 +194,7 @@ bool cm_part_header(struct cm_part *part, char *field, bool strict, struct cm_fi
 	const char *why;
 
 	part->header_bytes += strlen(field);
-	if (++part->headers > CM_PART_HEADERS_MAX || part->header_bytes > CM_PART_HEADERS_BYTES_MAX)
+	if (++part->headers > PART_HEADERS_MAX || part->header_bytes > PART_HEADERS_BYTES_MAX)
 		return cm_finding_set(finding, CM_REASON_MIME_BOUNDS, "too many headers in a part");
 	if (colon == NULL || !cm_header_name_valid(field, (size_t)(colon - field)))
 		return refuse(finding, "a malformed header in a part");

@@ -14,9 +14,7 @@
 #include "mime_value.h"
 #include "transfer.h"
 
-#define CM_PART_HEADERS_MAX       20
-#define CM_PART_HEADER_BYTES_MAX  2048 /* one field, folded lines joined */
-#define CM_PART_HEADERS_BYTES_MAX 8192 /* all of them */
+#define CM_PART_HEADER_BYTES_MAX 2048 /* one field, folded lines joined */
 
 struct cm_part {
 	char type[2 * CM_MIME_NAME_MAX + 2]; /* "" : no Content-Type so far */

@@ -3,6 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Comments may be nested (RFC 5322 3.2.2); deeper nesting is an attack. */
+#define COMMENT_DEPTH_MAX 8
+
 char cm_lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -36,7 +39,7 @@ static bool skip_comment(const char **at, enum cm_comments comments)
 			c += fold;
 			continue;
 		}
-		if (*c == '(' && ++depth > CM_COMMENT_DEPTH_MAX)
+		if (*c == '(' && ++depth > COMMENT_DEPTH_MAX)
 			return false;
 		if (*c == '\\')
 			c++;
@@ -128,6 +131,8 @@ size_t cm_message_id_length(const char *text)
 	for (; is_id(text[length]); length++) {
 		if (text[length] == '@' && at == NULL)
 			at = text + length;
+		if (text[length] == '=' && text[length + 1] == '?')
+			return 0;
 	}
 	if (text[length] != '>' || at == NULL || at == text + 1 || at == text + length - 1 ||
 	    length >= CM_MESSAGE_ID_MAX)

@@ -7,9 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Comments may be nested (RFC 5322 3.2.2); deeper nesting is an attack. */
-#define CM_COMMENT_DEPTH_MAX 8
-
 char cm_lower(char c);
 bool cm_is_alphanumeric(char c);
 
@@ -37,7 +34,8 @@ const char *cm_trim(const char *text, size_t *length);
 bool cm_text_is(const char *text, const char *expected);
 
 /* The bytes of an identifier "<left@right>" (RFC 5322 3.6.4) at the start of text, without
-   white space, comments and quoted strings; 0: other text, or more than CM_MESSAGE_ID_MAX. */
+   white space, comments, quoted strings and encoded words; 0: other text, or more than
+   CM_MESSAGE_ID_MAX. */
 #define CM_MESSAGE_ID_MAX 250
 size_t cm_message_id_length(const char *text);
 

@@ -2,6 +2,15 @@
 
 #include <string.h>
 
+/* RFC 9580 6.2.2 defines five keys; no program writes more than this. */
+#define ARMOR_HEADERS_MAX 16
+
+/* RFC 9580 6.3: the encoded lines of our own users' mail. */
+#define ARMOR_COLUMNS_MAX 76
+
+/* Characters of a malformed CRC-24 in incoming mail; a proper one has four. */
+#define ARMOR_CHECKSUM_MAX 16
+
 #define BEGIN_LINE "-----BEGIN PGP MESSAGE-----"
 #define END_LINE   "-----END PGP MESSAGE-----"
 
@@ -43,7 +52,7 @@ static bool header_line(struct cm_armor *armor, const char *line, size_t length)
 		return refuse(armor, "no empty line after the armor's begin line and headers");
 	if (armor->strict)
 		return refuse(armor, "armor headers in outgoing mail");
-	if (++armor->headers > CM_ARMOR_HEADERS_MAX)
+	if (++armor->headers > ARMOR_HEADERS_MAX)
 		return refuse(armor, "too many armor headers");
 	for (const char *c = line; c < colon; c++) {
 		bool letter = (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
@@ -76,13 +85,15 @@ static bool end_of_data(struct cm_armor *armor)
 static bool checksum_line(struct cm_armor *armor, const char *text, size_t length)
 {
 	struct cm_base64 base64;
-	unsigned char bytes[CM_BASE64_ROOM(CM_ARMOR_CHECKSUM_MAX)];
+	unsigned char bytes[CM_BASE64_ROOM(ARMOR_CHECKSUM_MAX)];
 
 	if (!end_of_data(armor))
 		return false;
 	cm_base64_init(&base64);
 	if (armor->strict && !cm_base64_decode(&base64, text, length, bytes, &length))
 		return refuse(armor, "an armor checksum that is not base64");
+	if (memchr(text, '\0', length) != NULL)
+		return refuse(armor, "a NUL in an armor checksum");
 	armor->checksum = true;
 	armor->state = CM_ARMOR_END;
 	return true;
@@ -93,7 +104,7 @@ static bool is_checksum(const struct cm_armor *armor, const char *line, size_t l
 {
 	if (line[0] != '=' || length == 5)
 		return line[0] == '=';
-	return !armor->strict && length <= 1 + CM_ARMOR_CHECKSUM_MAX &&
+	return !armor->strict && length <= 1 + ARMOR_CHECKSUM_MAX &&
 	       cm_base64_complete(&armor->base64);
 }
 
@@ -106,7 +117,7 @@ static bool data_line(struct cm_armor *armor, const char *line, size_t length)
 		return !armor->strict || refuse(armor, "an empty line within the armor");
 	if (is_checksum(armor, line, length))
 		return checksum_line(armor, line + 1, length - 1);
-	if (armor->strict && length > CM_ARMOR_COLUMNS_MAX)
+	if (armor->strict && length > ARMOR_COLUMNS_MAX)
 		return refuse(armor, "an armor line over 76 columns");
 	if (!cm_base64_decode(&armor->base64, line, length, bytes, &bytes_length))
 		return refuse(armor, "a byte in the armor that is not base64");

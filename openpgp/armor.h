@@ -18,13 +18,6 @@
 #include "lines.h"
 #include "packets.h"
 
-/* RFC 9580 6.2.2 defines five keys; no program writes more than this. */
-#define CM_ARMOR_HEADERS_MAX 16
-/* RFC 9580 6.3: the encoded lines of our own users' mail. */
-#define CM_ARMOR_COLUMNS_MAX 76
-/* Characters of a malformed CRC-24 in incoming mail; a proper one has four. */
-#define CM_ARMOR_CHECKSUM_MAX 16
-
 enum cm_armor_state {
 	CM_ARMOR_BEFORE,
 	CM_ARMOR_HEADERS,

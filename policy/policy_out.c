@@ -42,10 +42,12 @@ const struct cm_rules cm_rules_out = {
     .needs_dkim = never,
 };
 
+/* No account has an address beyond ASCII, and none leaves in a header. */
 static bool plain_sender(struct cm_message *message)
 {
-	return message->has_envelope || cm_message_refuse(message, CM_REASON_ENVELOPE_FROM,
-							  "MAIL FROM is not a plain address");
+	return (message->has_envelope && cm_address_is_ascii(&message->envelope)) ||
+	       cm_message_refuse(message, CM_REASON_ENVELOPE_FROM,
+				 "MAIL FROM is not a plain address");
 }
 
 static bool note_self(struct cm_message *message)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define DELIVERY_STATUS_MAX (16 * 1024) /* bytes */
+
 #define VALUE_MAX 998
 
 void cm_delivery_status_init(struct cm_delivery_status *status, struct cm_finding *finding)
@@ -123,7 +125,7 @@ bool cm_delivery_status_line(struct cm_delivery_status *status, const char *line
 	size_t trimmed = length;
 
 	status->bytes += length + 2;
-	if (status->bytes > CM_DELIVERY_STATUS_MAX)
+	if (status->bytes > DELIVERY_STATUS_MAX)
 		return cm_finding_set(status->finding, CM_REASON_MIME_BOUNDS,
 				      "a delivery status that is too long");
 	if (length > 0 && memchr(line, '\0', length) != NULL)

@@ -12,8 +12,6 @@
 
 #include "finding.h"
 
-#define CM_DELIVERY_STATUS_MAX (16 * 1024) /* bytes */
-
 struct cm_delivery_status {
 	size_t bytes;
 	unsigned int groups; /* complete ones */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define REPORT_TEXT_MAX 8192 /* bytes of the first part */
+
 enum {
 	PART_TEXT,
 	PART_STATUS,
@@ -56,7 +58,7 @@ static bool part_line(void *context, unsigned int index, const char *line, size_
 	if (index == PART_RETURNED)
 		return cm_returned_message_line(&report->returned, line, length);
 	report->text_bytes += length + 2;
-	return report->text_bytes <= CM_REPORT_TEXT_MAX ||
+	return report->text_bytes <= REPORT_TEXT_MAX ||
 	       cm_finding_set(report->finding, CM_REASON_MIME_BOUNDS, "a report with a long text");
 }
 

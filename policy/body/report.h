@@ -12,8 +12,6 @@
 #include "mime.h"
 #include "returned_message.h"
 
-#define CM_REPORT_TEXT_MAX 8192 /* bytes of the first part */
-
 struct cm_report {
 	size_t text_bytes;
 	struct cm_delivery_status status;

@@ -22,7 +22,7 @@ struct cm_secure_join {
 /* For cm_mime_init(), with a struct cm_secure_join as context. */
 extern const struct cm_mime_format cm_secure_join_format;
 
-/* The request in the header's value. NULL: there is none, or value is NULL. */
+/* The request in the header's value; NULL if value contains no request or is NULL. */
 const char *cm_secure_join_step(const char *value);
 
 /* step is the result of cm_secure_join_step(); finding is borrowed. */

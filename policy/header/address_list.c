@@ -61,7 +61,9 @@ static void end_of_element(struct element *element, cm_address_found_fn *found, 
 {
 	struct cm_address address;
 
-	if (!element->words && cm_address_parse_quoted(element->text, element->length, &address))
+	/* Without SMTPUTF8, only an ASCII address can be a recipient (RFC 6532 3). */
+	if (!element->words && cm_address_parse_quoted(element->text, element->length, &address) &&
+	    !cm_address_has_encoded_word(&address) && cm_address_is_ascii(&address))
 		found(context, element->text, element->length);
 	*element = (struct element){0};
 }

@@ -3,7 +3,8 @@
  * with the obsolete forms of 4.4)
  *
  * The field is rewritten from the result, so this reader is lenient: it skips display names,
- * comments, group names and everything else except addresses.
+ * comments, group names, addresses with an encoded word or beyond ASCII, and everything else except
+ * addresses.
  */
 #ifndef CM_ADDRESS_LIST_H
 #define CM_ADDRESS_LIST_H

@@ -121,7 +121,8 @@ static bool read_attribute(const char *text, size_t length, unsigned int *seen,
 	if (attribute == KEYDATA)
 		return write_key(writer, text, length);
 	if (attribute == ADDR
-		? !cm_address_parse(text, length, &address)
+		? !cm_address_parse(text, length, &address) ||
+		      cm_address_has_encoded_word(&address) || !cm_address_is_ascii(&address)
 		: !is_word(text, length, "mutual") && !is_word(text, length, "nopreference"))
 		return false;
 	write_attribute(writer, attribute, text, length);

@@ -11,8 +11,8 @@
 
 #include "outgoing_fields.h"
 
-/* One address; several; several, or Delta Chat's own empty group if there is none. Without
-   display names, comments and group names. */
+/* One address; several; several, or Delta Chat's own empty group instead of addresses.
+   Without display names, comments and group names. */
 cm_field_type_fn cm_field_address;
 cm_field_type_fn cm_field_addresses;
 cm_field_type_fn cm_field_recipients;

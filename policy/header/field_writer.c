@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Longest value in bytes: together with the field's name, it must fit into one packet of the
+   milter protocol (65,535 bytes). */
+#define WRITTEN_MAX 60000
+
 #define LINE_LENGTH 78
 #define FIRST_SIZE  256
 
@@ -26,7 +30,7 @@ static void append(struct cm_field_writer *writer, const char *text, size_t leng
 
 	if (writer->failed || writer->too_long)
 		return;
-	if (length > CM_WORD_MAX || length > CM_WRITTEN_MAX - writer->length) {
+	if (length > CM_WORD_MAX || length > WRITTEN_MAX - writer->length) {
 		writer->too_long = true;
 		return;
 	}

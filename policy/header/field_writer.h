@@ -12,9 +12,6 @@
 
 /* Longest word in bytes. */
 #define CM_WORD_MAX 900
-/* Longest value in bytes: together with the field's name, it must fit into one packet of the
-   milter protocol (65,535 bytes). */
-#define CM_WRITTEN_MAX 60000
 
 struct cm_field_writer {
 	char *text; /* NUL-terminated if length is not 0 */

@@ -113,6 +113,8 @@ const char *cm_from_parse(const char *value, struct cm_address *address_r)
 	} else if (!read_with_its_own_name(&at, address_r)) {
 		return NO_ADDRESS;
 	}
+	if (cm_address_has_encoded_word(address_r))
+		return NO_ADDRESS;
 	if (!skip_space(&at))
 		return misplaced;
 	return *at == '\0' ? NULL : "something after the address in From";

@@ -4,9 +4,9 @@
  *
  * It accepts `address`, `<address>`, `display name <address>` with a display name of atoms,
  * quoted strings, comments (bounces have one) and raw UTF-8, and `address <address>` if both are
- * the same. Groups, lists, routes and other addresses in a bare display name or in a comment are
- * refused. Only the address leaves (header_rewrite.h), so these forms are also accepted in
- * outgoing mail.
+ * the same. Groups, lists, routes, encoded words (RFC 2047) in the address, and other addresses in
+ * a bare display name or in a comment are refused. Only the address leaves (header_rewrite.h), so
+ * these forms are also accepted in outgoing mail.
  */
 #ifndef CM_FROM_HEADER_H
 #define CM_FROM_HEADER_H

@@ -6,6 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
+#define HEADERS_MAX       500
+#define HEADERS_BYTES_MAX (128 * 1024)
+
+/* Longest value of a deciding field, in bytes. */
+#define HEADER_DECIDING_MAX 4096
+
 /* The fields that decide how we or others read the message. RFC 5322 3.6 allows most of them
    once. We enforce that where a second one would matter; of each other field at most one
    leaves (header_rewrite.h). */
@@ -13,7 +19,7 @@ static const struct {
 	const char *name;
 	bool once;
 	bool printable; /* in incoming mail, too */
-	bool bounded;   /* by CM_HEADER_DECIDING_MAX */
+	bool bounded;   /* by HEADER_DECIDING_MAX */
 } deciding[] = {
     {"From", true, true, true},         {"MIME-Version", true, true, true},
     {"Content-Type", true, true, true}, {"Content-Transfer-Encoding", true, true, true},
@@ -129,7 +135,7 @@ bool cm_headers_add(struct cm_headers *headers, const char *name, const char *va
 	bool again;
 
 	headers->bytes += name_size + value_size + 1;
-	if (++headers->count > CM_HEADERS_MAX || headers->bytes > CM_HEADERS_BYTES_MAX)
+	if (++headers->count > HEADERS_MAX || headers->bytes > HEADERS_BYTES_MAX)
 		return cm_finding_set(finding, CM_REASON_MIME_BOUNDS,
 				      "too many headers or too large");
 	if (!append(headers, name, name_size, value, value_size))
@@ -144,20 +150,18 @@ bool cm_headers_add(struct cm_headers *headers, const char *name, const char *va
 	if (why != NULL)
 		cm_finding_set(&headers->ambiguous, CM_REASON_AMBIGUOUS_HEADER, why);
 	if (which < DECIDING_COUNT && deciding[which].bounded && !again &&
-	    value_size - 1 > CM_HEADER_DECIDING_MAX)
+	    value_size - 1 > HEADER_DECIDING_MAX)
 		return cm_finding_set(finding, CM_REASON_MIME_BOUNDS, "a header that is too long");
 	return true;
 }
 
-/* "1.0" with or without comments. */
-static bool is_mime_version(const char *value, bool strict)
+/* "1.0" with or without comments, which do not leave (outgoing_fields.c). */
+static bool is_mime_version(const char *value)
 {
-	enum cm_comments comments = strict ? CM_COMMENTS_NONE : CM_COMMENTS_ANY;
-
-	if (!cm_skip_cfws(&value, comments) || strncmp(value, "1.0", 3) != 0)
+	if (!cm_skip_cfws(&value, CM_COMMENTS_ANY) || strncmp(value, "1.0", 3) != 0)
 		return false;
 	value += 3;
-	return cm_skip_cfws(&value, comments) && *value == '\0';
+	return cm_skip_cfws(&value, CM_COMMENTS_ANY) && *value == '\0';
 }
 
 const char *cm_headers_check_mime(const struct cm_headers *headers, bool strict)
@@ -167,7 +171,7 @@ const char *cm_headers_check_mime(const struct cm_headers *headers, bool strict)
 
 	if (version == NULL && strict)
 		return "no MIME-Version header";
-	if (version != NULL && !is_mime_version(version, strict))
+	if (version != NULL && !is_mime_version(version))
 		return "a MIME-Version header that does not say 1.0";
 	if (encoding != NULL && !cm_text_is(encoding, "7bit") && !cm_text_is(encoding, "8bit") &&
 	    (strict || !cm_text_is(encoding, "binary")))

@@ -12,11 +12,6 @@
 
 #include "finding.h"
 
-#define CM_HEADERS_MAX       500
-#define CM_HEADERS_BYTES_MAX (128 * 1024)
-/* Longest value of a deciding field, in bytes. */
-#define CM_HEADER_DECIDING_MAX 4096
-
 struct cm_header_field {
 	struct cm_header_field *next;
 	const char *name, *value; /* in the form that policy.h describes */
@@ -40,12 +35,12 @@ void cm_headers_free(struct cm_headers *headers);
 bool cm_headers_add(struct cm_headers *headers, const char *name, const char *value, bool strict,
 		    struct cm_finding *finding);
 
-/* The value of the first field of this name, any case; NULL if there is none. Only the values
+/* The value of the first field of this name, any case; NULL without such a field. Only the values
    of fields listed in headers.c have been checked. */
 const char *cm_headers_get(const struct cm_headers *headers, const char *name);
 
 /* MIME-Version is 1.0 (RFC 2045 4) and the transfer encoding is one that a multipart may have
-   (6.4). NULL, or the fault. Incoming mail may lack MIME-Version or have comments in it. */
+   (6.4). NULL, or the fault. MIME-Version may have comments; incoming mail may lack it. */
 const char *cm_headers_check_mime(const struct cm_headers *headers, bool strict);
 
 #endif

@@ -12,15 +12,7 @@
 
 #include <string.h>
 
-static struct cm_config config = {
-    .mail_domain = "relay.test",
-    .mail_host = "relay.test",
-    .max_user_send_per_minute = 0,
-    .max_recipients = 3,
-    .blocked_senders_file = "",
-    .federation_allow_file = "",
-    .federation_deny_file = "",
-};
+static struct cm_config config;
 
 static const char *const recipients[] = {TEST_MAILBOX, "<nobody@relay.test>",
 					 "<\"bob\"@relay.test>", "<bob@[127.0.0.1]>"};
@@ -94,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum cm_direction direction;
 
 	if (policy == NULL) {
-		config.mailboxes_dir = (char *)test_mailboxes();
+		config = test_relay_config();
+		config.max_recipients = 3;
 		policy = cm_policy_new(&config, NULL);
 		dkim = cm_dkim_new("127.0.0.1@1", NULL);
 	}

@@ -11,15 +11,7 @@
 
 #include <string.h>
 
-static struct cm_config config = {
-    .mail_domain = "relay.test",
-    .mail_host = "relay.test",
-    .max_user_send_per_minute = 0,
-    .max_recipients = 1000,
-    .blocked_senders_file = "",
-    .federation_allow_file = "",
-    .federation_deny_file = "",
-};
+static struct cm_config config;
 
 static const char *incoming_sender;
 
@@ -55,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum cm_reason reason;
 
 	if (policy == NULL) {
-		config.mailboxes_dir = (char *)test_mailboxes();
+		config = test_relay_config();
 		policy = cm_policy_new(&config, NULL);
 	}
 	require(policy != NULL);

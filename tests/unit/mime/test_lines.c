@@ -3,24 +3,8 @@
  */
 #include "support.h"
 
+#include "decoded.h"
 #include "lines.h"
-
-/* The lines that were found, each followed by '|'. */
-struct decoded {
-	char text[4096];
-	size_t length;
-};
-
-static bool collect(void *context, const char *line, size_t length)
-{
-	struct decoded *decoded = context;
-
-	assert_true(decoded->length + length + 1 < sizeof(decoded->text));
-	memcpy(decoded->text + decoded->length, line, length);
-	decoded->length += length;
-	decoded->text[decoded->length++] = '|';
-	return true;
-}
 
 static void lines_end_at_lf_or_crlf(void **state)
 {
@@ -31,7 +15,7 @@ static void lines_end_at_lf_or_crlf(void **state)
 	(void)state;
 	for (size_t piece = 1; piece < sizeof(text); piece++) {
 		decoded.length = 0;
-		cm_lines_init(&lines, collect, &decoded);
+		cm_lines_init(&lines, decoded_add, &decoded);
 		for (size_t at = 0; at < strlen(text); at += piece) {
 			size_t rest = strlen(text) - at;
 
@@ -57,7 +41,7 @@ static void lines_are_bounded(void **state)
 			memset(text, 'a', length);
 			memcpy(text + length, "\r\n", 2);
 			decoded.length = 0;
-			cm_lines_init(&lines, collect, &decoded);
+			cm_lines_init(&lines, decoded_add, &decoded);
 			for (size_t at = 0; good && at < length + 2; at += piece) {
 				size_t rest = length + 2 - at;
 

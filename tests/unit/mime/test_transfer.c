@@ -3,26 +3,10 @@
  */
 #include "support.h"
 
+#include "decoded.h"
 #include "transfer.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
-
-/* The decoded text, with '|' after each line. */
-struct decoded {
-	char text[4096];
-	size_t length;
-};
-
-static bool collect(void *context, const char *line, size_t length)
-{
-	struct decoded *decoded = context;
-
-	assert_true(decoded->length + length + 1 < sizeof(decoded->text));
-	memcpy(decoded->text + decoded->length, line, length);
-	decoded->length += length;
-	decoded->text[decoded->length++] = '|';
-	return true;
-}
 
 static bool decode(enum cm_transfer_encoding encoding, bool strict, const char *text,
 		   struct decoded *decoded, struct cm_finding *finding)
@@ -32,7 +16,7 @@ static bool decode(enum cm_transfer_encoding encoding, bool strict, const char *
 
 	*finding = (struct cm_finding){.why = NULL};
 	decoded->length = 0;
-	cm_transfer_init(&transfer, encoding, strict, collect, decoded, finding);
+	cm_transfer_init(&transfer, encoding, strict, decoded_add, decoded, finding);
 	for (; *text != '\0'; text = *end != '\0' ? end + 1 : end) {
 		end = strchrnul(text, '\n');
 		if (!cm_transfer_line(&transfer, text, (size_t)(end - text)))

@@ -73,6 +73,22 @@ struct cm_verdict test_judge(struct cm_policy *policy, enum cm_direction directi
 	return verdict;
 }
 
+enum cm_reason test_reason(struct cm_policy *policy, enum cm_direction direction, const char *from,
+			   const char *const to[3], const char *text, enum cm_dkim_status dkim)
+{
+	struct test_delivery delivery = {.message = cm_message_begin(policy, direction, from),
+					 .piece = 100};
+	struct cm_verdict verdict;
+
+	assert_non_null(delivery.message);
+	for (size_t i = 0; i < 3 && to[i] != NULL; i++)
+		assert_true(cm_message_recipient(delivery.message, to[i]));
+	test_give(&delivery, text, strlen(text));
+	cm_message_end(delivery.message, dkim, &verdict);
+	cm_message_free(&delivery.message);
+	return verdict.reason;
+}
+
 /* The message in a file's form, with LF; \2 becomes NUL here, too. */
 static char *plain(const char *text, size_t *length_r)
 {

@@ -89,6 +89,11 @@ struct cm_verdict test_judge_bytes(struct cm_policy *policy, enum cm_direction d
 struct cm_verdict test_judge(struct cm_policy *policy, enum cm_direction direction, const char *to,
 			     const char *text);
 
+/* The reason for the verdict on a message to one to three recipients, which must be accepted, in
+   small pieces. */
+enum cm_reason test_reason(struct cm_policy *policy, enum cm_direction direction, const char *from,
+			   const char *const to[3], const char *text, enum cm_dkim_status dkim);
+
 /* Checks the message in CRLF and in LF form and in several piece sizes, which must make no
    difference; fails the test with the number if the verdict differs. */
 void test_expect(struct cm_policy *policy, enum cm_direction direction, const char *to,

@@ -15,15 +15,7 @@
 
 static struct cm_policy *policy;
 
-static struct cm_config config = {
-    .mail_domain = "relay.test",
-    .mail_host = "relay.test",
-    .max_user_send_per_minute = 0,
-    .max_recipients = 1000,
-    .blocked_senders_file = "",
-    .federation_allow_file = "",
-    .federation_deny_file = "",
-};
+static struct cm_config config;
 
 static const char before[] =
     "--abc\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"
@@ -133,7 +125,7 @@ static void little_heap_for_a_large_message_that_passes(void **state)
 static int setup(void **state)
 {
 	(void)state;
-	config.mailboxes_dir = (char *)test_mailboxes();
+	config = test_relay_config();
 	policy = cm_policy_new(&config, NULL);
 	return policy != NULL ? 0 : -1;
 }

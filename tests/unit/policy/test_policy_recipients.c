@@ -4,12 +4,29 @@
  */
 #include "policy_fixture.h"
 
+struct envelope {
+	const char *recipient[3];
+	enum cm_reason reason;
+};
+
+static void check_envelopes(struct cm_policy *policy, enum cm_direction direction, const char *text,
+			    const struct envelope *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		enum cm_reason reason = direction == CM_DIRECTION_IN
+					    ? test_reason(policy, direction, "<>",
+							  cases[i].recipient, text, CM_DKIM_VALID)
+					    : test_reason(policy, direction, ALICE,
+							  cases[i].recipient, text, CM_DKIM_NONE);
+
+		if (reason != cases[i].reason)
+			fail_msg("case %zu: %s", i, cm_reason_name(reason));
+	}
+}
+
 static void one_recipient_that_refuses_cleartext_is_enough(void **state)
 {
-	static const struct {
-		const char *recipient[3];
-		enum cm_reason reason;
-	} cases[] = {
+	static const struct envelope cases[] = {
 	    {{"<bob@relay.test>"}, CM_REASON_CLEARTEXT_ALLOWED},
 	    {{"<BOB@Relay.Test>"}, CM_REASON_CLEARTEXT_ALLOWED},
 	    {{"<nobody@relay.test>"}, CM_REASON_NOT_ENCRYPTED},
@@ -44,26 +61,12 @@ static void one_recipient_that_refuses_cleartext_is_enough(void **state)
 	static const char text[] = FROM_LINE "Subject: hi\n\nHello Bob\n";
 	struct fixture *fixture = *state;
 
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct test_delivery delivery = {.piece = 100};
-		struct cm_verdict verdict;
-
-		delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_IN, "<>");
-		for (size_t k = 0; k < 3 && cases[i].recipient[k] != NULL; k++)
-			assert_true(cm_message_recipient(delivery.message, cases[i].recipient[k]));
-		test_give(&delivery, text, strlen(text));
-		cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
-		assert_int_equal(verdict.reason, cases[i].reason);
-		cm_message_free(&delivery.message);
-	}
+	check_envelopes(fixture->policy, CM_DIRECTION_IN, text, cases, COUNT(cases));
 }
 
 static void one_recipient_must_exist(void **state)
 {
-	static const struct {
-		const char *recipient[3];
-		enum cm_reason reason;
-	} cases[] = {
+	static const struct envelope cases[] = {
 	    {{"<bob@relay.test>"}, CM_REASON_ENCRYPTED},
 	    {{"<carol@relay.test>"}, CM_REASON_ENCRYPTED},
 	    {{"<BOB+tag@Relay.Test>"}, CM_REASON_ENCRYPTED},
@@ -84,44 +87,16 @@ static void one_recipient_must_exist(void **state)
 
 	test_make_mailbox(fixture, "blocked@relay.test", "");
 	test_make_mailbox(fixture, "halfmade@relay.test", NULL);
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct test_delivery delivery = {.piece = 100};
-		struct cm_verdict verdict;
-
-		delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_IN, "<>");
-		for (size_t k = 0; k < 3 && cases[i].recipient[k] != NULL; k++)
-			assert_true(cm_message_recipient(delivery.message, cases[i].recipient[k]));
-		test_give(&delivery, text, strlen(text));
-		cm_message_end(delivery.message, CM_DKIM_VALID, &verdict);
-		assert_int_equal(verdict.reason, cases[i].reason);
-		cm_message_free(&delivery.message);
-	}
+	check_envelopes(fixture->policy, CM_DIRECTION_IN, text, cases, COUNT(cases));
 	free(text);
 }
-
-struct envelope {
-	const char *recipient[3];
-	enum cm_reason reason;
-};
 
 /* An encrypted message of Alice's, once with each envelope. */
 static void send_to(struct cm_policy *policy, const struct envelope *cases, size_t count)
 {
 	char *text = test_usual_message();
 
-	for (size_t i = 0; i < count; i++) {
-		struct test_delivery delivery = {.piece = 100};
-		struct cm_verdict verdict;
-
-		delivery.message = cm_message_begin(policy, CM_DIRECTION_OUT, ALICE);
-		for (size_t k = 0; k < 3 && cases[i].recipient[k] != NULL; k++)
-			assert_true(cm_message_recipient(delivery.message, cases[i].recipient[k]));
-		test_give(&delivery, text, strlen(text));
-		cm_message_end(delivery.message, CM_DKIM_NONE, &verdict);
-		if (verdict.reason != cases[i].reason)
-			fail_msg("case %zu: %s", i, cm_reason_name(verdict.reason));
-		cm_message_free(&delivery.message);
-	}
+	check_envelopes(policy, CM_DIRECTION_OUT, text, cases, count);
 	free(text);
 }
 
@@ -206,15 +181,11 @@ static void strangers_are_not_told_who_exists(void **state)
 {
 	struct fixture *fixture = *state;
 	char *text = test_usual_message();
-	struct test_delivery delivery = {.piece = 100};
-	struct cm_verdict verdict;
+	const char *const to[3] = {"<nobody@relay.test>"};
 
-	delivery.message = cm_message_begin(fixture->policy, CM_DIRECTION_IN, "<>");
-	assert_true(cm_message_recipient(delivery.message, "<nobody@relay.test>"));
-	test_give(&delivery, text, strlen(text));
-	cm_message_end(delivery.message, CM_DKIM_INVALID, &verdict);
-	assert_int_equal(verdict.reason, CM_REASON_INVALID_DKIM);
-	cm_message_free(&delivery.message);
+	assert_int_equal(
+	    test_reason(fixture->policy, CM_DIRECTION_IN, "<>", to, text, CM_DKIM_INVALID),
+	    CM_REASON_INVALID_DKIM);
 	free(text);
 }
 
