@@ -14,6 +14,8 @@ struct delivery {
 	struct delivery_message message;
 	char domain[ROUTE_DOMAIN_SIZE];
 	bool probe;
+	struct delivery **place; /* of a probe, among all probes */
+	delivery_result_fn *result;
 	delivery_done_fn *done;
 	void *context;
 	struct delivery *next; /* in the list of the finished */
@@ -25,8 +27,7 @@ struct delivery {
 	struct mx_addresses addresses;
 	struct post *post;
 	bool alone;       /* one request for each recipient */
-	size_t recipient; /* then: the current recipient */
-	struct delivery_result results[];
+	size_t recipient; /* the first recipient without a result */
 };
 
 int64_t delivery_now(void)
@@ -39,27 +40,19 @@ int64_t delivery_now(void)
 
 static void destroy(struct delivery *delivery)
 {
+	if (delivery->place != NULL && *delivery->place == delivery)
+		*delivery->place = NULL;
 	mx_cancel(&delivery->question);
 	post_cancel(&delivery->post);
 	free(delivery);
 }
 
-static void set_result(struct delivery *delivery, size_t number, int code, const char *text)
-{
-	struct delivery_result *result = &delivery->results[number];
-
-	result->code = code;
-	snprintf(result->text, sizeof(result->text), "%s", text);
-}
-
-/* Ends the delivery: recipients without a result get this one. The call-back comes from
+/* Ends the delivery: recipients without a result get this one. done() comes from
    delivery_finish(). */
 static void finish(struct delivery *delivery, int code, const char *text)
 {
-	for (size_t i = 0; i < delivery->message.recipient_count; i++) {
-		if (delivery->results[i].code == 0)
-			set_result(delivery, i, code, text);
-	}
+	for (; delivery->recipient < delivery->message.recipient_count; delivery->recipient++)
+		delivery->result(delivery->context, code, text);
 	delivery->finished = true;
 	delivery->next = delivery->world->finished;
 	delivery->world->finished = delivery;
@@ -114,7 +107,8 @@ static void conclude(struct delivery *delivery, int code, const char *text)
 		finish(delivery, code, text);
 		return;
 	}
-	set_result(delivery, delivery->recipient++, code, text);
+	delivery->result(delivery->context, code, text);
+	delivery->recipient++;
 	if (delivery->recipient < delivery->message.recipient_count)
 		start_post(delivery);
 	else
@@ -147,7 +141,7 @@ static void on_answer(void *context, const struct post_answer *answer)
 		/* Upstream's reply to other methods than POST. */
 		learn(delivery, answer->status == 405 ? ROUTE_HTTPS : ROUTE_SMTP);
 		finish(delivery, 0, "");
-	} else if (answer->status >= 200 && answer->status < 300) {
+	} else if (answer->status >= 200 && answer->status < 300 && answer->sent) {
 		learn(delivery, ROUTE_HTTPS);
 		conclude(delivery, 250, "2.0.0 Accepted over HTTPS");
 	} else if (answer->status == 400) {
@@ -156,6 +150,9 @@ static void on_answer(void *context, const struct post_answer *answer)
 		conclude(delivery, 552, "5.3.4 The message is too large for the peer");
 	} else if (answer->status == 0 && !answer->sent && !delivery->alone) {
 		next_host(delivery);
+	} else if (answer->kept && answer->sent) {
+		/* The peer may have ended it while the request was on its way. */
+		finish(delivery, 451, "4.4.2 The connection ended before the peer replied");
 	} else {
 		leave_to_smtp(delivery);
 	}
@@ -177,7 +174,8 @@ static void start_post(struct delivery *delivery)
 	};
 	const struct post_message posted = {
 	    .sender = message->sender,
-	    .recipients = message->recipients + (delivery->alone ? delivery->recipient : 0),
+	    .recipients =
+		delivery->alone ? message->recipients + delivery->recipient : message->recipients,
 	    .recipient_count = delivery->alone ? 1 : message->recipient_count,
 	    .spool = message->spool,
 	};
@@ -237,8 +235,7 @@ static void on_hosts(void *context, const struct mx_hosts *hosts)
 
 static struct delivery *begin(struct delivery_world *world, const struct delivery_message *message)
 {
-	struct delivery *delivery =
-	    calloc(1, sizeof(*delivery) + message->recipient_count * sizeof(delivery->results[0]));
+	struct delivery *delivery = calloc(1, sizeof(*delivery));
 
 	if (delivery == NULL)
 		return NULL;
@@ -276,26 +273,45 @@ static void find_hosts(struct delivery *delivery)
 }
 
 struct delivery *delivery_start(struct delivery_world *world,
-				const struct delivery_message *message, delivery_done_fn *done,
-				void *context)
+				const struct delivery_message *message, delivery_result_fn *result,
+				delivery_done_fn *done, void *context)
 {
 	struct delivery *delivery = begin(world, message);
 
 	if (delivery == NULL)
 		return NULL;
+	delivery->result = result;
 	delivery->done = done;
 	delivery->context = context;
 	find_hosts(delivery);
 	return delivery;
 }
 
+/* A finished one is destroyed by delivery_finish(). */
+static void end_probe(struct delivery *delivery)
+{
+	if (delivery != NULL && !delivery->finished)
+		destroy(delivery);
+}
+
+void delivery_end_probes(struct delivery_world *world)
+{
+	for (size_t i = 0; i < DELIVERY_PROBES_MAX; i++)
+		end_probe(world->probes[i]);
+}
+
 void delivery_probe(struct delivery_world *world, const char *domain)
 {
 	const struct delivery_message message = {.domain = domain};
+	struct delivery **place = &world->probes[world->next_probe % DELIVERY_PROBES_MAX];
 	struct delivery *delivery = begin(world, &message);
 
 	if (delivery == NULL)
 		return;
+	end_probe(*place);
+	*place = delivery;
+	world->next_probe++;
+	delivery->place = place;
 	delivery->probe = true;
 	learn(delivery, ROUTE_PROBING);
 	find_hosts(delivery);
@@ -308,7 +324,7 @@ void delivery_finish(struct delivery_world *world)
 
 		world->finished = delivery->next;
 		if (delivery->done != NULL)
-			delivery->done(delivery->context, delivery->results);
+			delivery->done(delivery->context);
 		destroy(delivery);
 	}
 }

@@ -12,9 +12,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Maximum number of sessions; further connections wait. Postfix's process limit is lower. */
+#define LMTP_SESSIONS_MAX   600
+#define LMTP_RECIPIENTS_MAX 1000
+
 #define INPUT_SIZE 16384
 /* RFC 5321 4.5.3.1.4 requires 512; parameters of extensions make it longer. */
 #define LINE_MAX_BYTES 2000
+/* No command is read while a client has so many bytes of replies to read. */
+#define OUTPUT_MAX 65536
 
 enum state {
 	STATE_COMMAND,
@@ -207,16 +213,42 @@ static void on_command(struct session *session, char *line)
 	}
 }
 
+static void write_output(struct session *session)
+{
+	ssize_t written;
+
+	if (session->output_length == 0)
+		return;
+	written = send(session->connection.watch.fd, session->output, session->output_length,
+		       MSG_NOSIGNAL);
+	if (written < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			session->closing = true;
+		return;
+	}
+	session->output_length -= (size_t)written;
+	memmove(session->output, session->output + written, session->output_length);
+}
+
+/* Sent at once: what Postfix has read it does not deliver again if this program is killed. */
+static void on_result(void *context, int code, const char *text)
+{
+	struct session *session = context;
+
+	reply(session, "%d %s", code, text);
+	write_output(session);
+	if (session->output_length > 0)
+		session->connection.watch.events |= POLLOUT;
+}
+
 static void go_on(struct session *session);
 
-static void on_delivered(void *context, const struct delivery_result *results)
+static void on_delivered(void *context)
 {
 	struct session *session = context;
 
 	session->delivery = NULL;
 	session->server->busy--;
-	for (size_t i = 0; i < session->recipient_count; i++)
-		reply(session, "%d %s", results[i].code, results[i].text);
 	reset(session);
 	go_on(session);
 }
@@ -243,8 +275,8 @@ static void end_data(struct session *session)
 		return;
 	}
 	if (!session->failed)
-		session->delivery =
-		    delivery_start(session->server->world, &message, on_delivered, session);
+		session->delivery = delivery_start(session->server->world, &message, on_result,
+						   on_delivered, session);
 	if (session->delivery == NULL) {
 		reply_to_all(session, "451 4.3.1 The message cannot be stored now");
 		return;
@@ -332,31 +364,13 @@ static size_t on_line(struct session *session, char *data, size_t length)
 	return used;
 }
 
-static void write_output(struct session *session)
-{
-	ssize_t written;
-
-	if (session->output_length == 0)
-		return;
-	written = send(session->connection.watch.fd, session->output, session->output_length,
-		       MSG_NOSIGNAL);
-	if (written < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			session->closing = true;
-		return;
-	}
-	session->output_length -= (size_t)written;
-	memmove(session->output, session->output + written, session->output_length);
-}
-
-/* Processes the input as far as possible, sends, and chooses the next events. May free the
-   session. */
-static void go_on(struct session *session)
+/* Processes the input as far as possible. True if the client has to read replies first. */
+static bool process_input(struct session *session)
 {
 	size_t used = 0, step = 1;
 
 	while (used < session->input_length && step > 0 && session->state != STATE_WAIT &&
-	       !session->closing) {
+	       session->output_length < OUTPUT_MAX && !session->closing) {
 		char *data = session->input + used;
 		size_t length = session->input_length - used;
 
@@ -366,7 +380,18 @@ static void go_on(struct session *session)
 	}
 	session->input_length -= used;
 	memmove(session->input, session->input + used, session->input_length);
-	write_output(session);
+	return session->output_length >= OUTPUT_MAX;
+}
+
+/* Processes the input, sends, and chooses the next events. May free the session. */
+static void go_on(struct session *session)
+{
+	bool full;
+
+	do {
+		full = process_input(session);
+		write_output(session);
+	} while (full && session->output_length < OUTPUT_MAX && !session->closing);
 	if (session->closing) {
 		destroy(session);
 		return;

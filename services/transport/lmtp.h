@@ -11,10 +11,6 @@
 
 #include "delivery.h"
 
-/* Maximum number of sessions; further connections wait. Postfix's process limit is lower. */
-#define LMTP_SESSIONS_MAX   600
-#define LMTP_RECIPIENTS_MAX 1000
-
 struct lmtp_server;
 
 /* max_message_bytes: a larger message is refused with 552. listener: taken over. NULL if out

@@ -164,6 +164,7 @@ static void close_all(struct program *program)
 {
 	lmtp_server_free(&program->lmtp);
 	socketmap_server_free(&program->socketmap);
+	delivery_end_probes(&program->world);
 	delivery_finish(&program->world);
 	mx_free(&program->world.mx);
 	loop_free(&program->world.loop);
@@ -208,12 +209,9 @@ int main(int argc, char **argv)
 {
 	struct program program = {.directory = DEFAULT_DIRECTORY};
 	const struct cm_option options[] = {
-	    {.name = "socket-directory",
-	     .letter = 's',
-	     .argument = "DIRECTORY",
-	     .help = "directory of the sockets for Postfix\n(" DEFAULT_DIRECTORY ")",
-	     .set = cm_option_path,
-	     .value = &program.directory},
+	    {"socket-directory", 's', "DIRECTORY",
+	     "directory of the sockets for Postfix\n(" DEFAULT_DIRECTORY ")", cm_option_path,
+	     &program.directory, 0, 0},
 	    {.name = NULL},
 	};
 	struct cm_daemon daemon = {

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Maximum of bytes of a reply that are read. */
+#define POST_ANSWER_MAX 1024
+
 /* Seconds. A peer may take as long for the end of a message as in SMTP (RFC 5321 4.5.3.2.6), but
    filtermail gives up after 60, and so do our peers. */
 #define CONNECT_TIMEOUT 10L
@@ -21,6 +24,7 @@ struct post {
 	struct curl_slist *headers, *resolve;
 	const struct spool *spool;
 	size_t offset;
+	bool interrupted; /* libcurl has begun to post again */
 	post_done_fn *done;
 	void *context;
 	size_t length;
@@ -49,13 +53,22 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 	return (size_t)length;
 }
 
-/* libcurl sends again on another connection if a kept one turns out to be dead. */
+/* True if the peer may have received the whole message. */
+static bool is_sent(const struct post *post)
+{
+	return post->spool != NULL && post->offset >= post->spool->length;
+}
+
+/* If a kept connection ends without a reply, libcurl posts again on another one. The peer may
+   have accepted a message that it received completely: then it would get two. */
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
 	struct post *post = context;
 
-	if (origin != SEEK_SET)
-		return CURL_SEEKFUNC_CANTSEEK;
+	if (origin != SEEK_SET || is_sent(post)) {
+		post->interrupted = true;
+		return CURL_SEEKFUNC_FAIL;
+	}
 	post->offset = (size_t)offset;
 	return CURL_SEEKFUNC_OK;
 }
@@ -204,15 +217,19 @@ void post_cancel(struct post **post)
 	*post = NULL;
 }
 
-static void end(struct post *post)
+static void end(struct post *post, CURLcode result)
 {
 	struct post_answer answer = {.text = post->answer};
 	post_done_fn *done = post->done;
 	void *context = post->context;
+	long connections = 0;
 
 	curl_easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &answer.status);
-	answer.sent = answer.status == 0 && post->spool != NULL && post->offset > 0 &&
-		      post->offset >= post->spool->length;
+	curl_easy_getinfo(post->easy, CURLINFO_NUM_CONNECTS, &connections);
+	answer.sent = is_sent(post);
+	/* libcurl counts new connections: the one for a second request, too. */
+	answer.kept = answer.status == 0 && connections == (post->interrupted ? 1 : 0) &&
+		      result != CURLE_OPERATION_TIMEDOUT;
 	done(context, &answer);
 	destroy(post);
 }
@@ -227,6 +244,6 @@ void post_finish(struct loop *loop)
 
 		if (message->msg == CURLMSG_DONE &&
 		    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &post) == CURLE_OK)
-			end(post);
+			end(post, message->data.result);
 	}
 }

@@ -16,12 +16,10 @@
 #include "mx.h"
 #include "spool.h"
 
-/* Maximum of bytes of a reply that are read. */
-#define POST_ANSWER_MAX 1024
-
 struct post_answer {
 	long status;      /* of HTTP; 0: no reply */
-	bool sent;        /* no reply, but the peer may have received the whole message */
+	bool sent;        /* the peer may have received the whole message */
+	bool kept;        /* no reply: a connection of an earlier request has ended */
 	const char *text; /* the body's beginning, NUL-terminated, any bytes */
 };
 

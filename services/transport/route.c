@@ -47,7 +47,7 @@ void route_table_free(struct route_table **table)
 	*table = NULL;
 }
 
-/* FNV-1a. An attacker who fills a bucket only evicts eight domains. */
+/* FNV-1a. An attacker who fills a bucket evicts only eight domains. */
 static unsigned int bucket_of(const char *domain)
 {
 	uint32_t hash = 2166136261U;
@@ -81,6 +81,17 @@ enum route route_find(const struct route_table *table, const char *domain, int64
 	return ROUTE_UNKNOWN;
 }
 
+/* True if the first entry is the better one to replace. Any client of Postfix can name domains, but
+   few of them accept mail over HTTPS. */
+static bool is_lesser(const struct entry *one, const struct entry *other)
+{
+	bool https = one->route == ROUTE_HTTPS;
+
+	if (https != (other->route == ROUTE_HTTPS))
+		return !https;
+	return one->learned < other->learned;
+}
+
 void route_learn(struct route_table *table, const char *domain, enum route route, int64_t now)
 {
 	struct entry *bucket = table->entries[bucket_of(domain)], *place = bucket;
@@ -92,7 +103,7 @@ void route_learn(struct route_table *table, const char *domain, enum route route
 			place = &bucket[i];
 			break;
 		}
-		if (bucket[i].learned < place->learned)
+		if (is_lesser(&bucket[i], place))
 			place = &bucket[i];
 	}
 	strcpy(place->domain, domain);

@@ -21,8 +21,8 @@ enum route {
 	ROUTE_SMTP,
 };
 
-/* Copies an address's domain in lower case. False if there is none, or if it is invalid as a
-   domain, an address literal, or a file name. */
+/* Copies an address's domain in lower case. Returns false if the address has no domain, or if
+   the domain is invalid as a domain, an address literal, or a file name. */
 bool route_read_domain(const char *address, char domain[ROUTE_DOMAIN_SIZE]);
 
 struct route_table;

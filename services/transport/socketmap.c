@@ -3,6 +3,7 @@
 #include "connections.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 #define REQUEST_MAX     1000
 #define SESSIONS_MAX    64
 #define PATH_MAX_LENGTH 400
+/* Any client of Postfix can name domains, and each link costs an inode. */
+#define LINKS_MAX 10000
 
 struct session {
 	struct connection connection; /* first: see destroy() */
@@ -29,6 +32,7 @@ struct socketmap_server {
 	struct delivery_world *world;
 	struct connections connections;
 	char *directory, *lmtp_socket;
+	size_t links;
 	enum cm_outbound outbound;
 	struct cm_federation *federation;
 	struct cm_stats *stats;
@@ -64,16 +68,37 @@ static bool choose_https(struct socketmap_server *server, const char *domain)
 	return route == ROUTE_HTTPS;
 }
 
+/* Counts the links, or removes them: if Postfix is about to use one, the message waits for its
+   next attempt. */
+static void walk_links(struct socketmap_server *server, bool remove)
+{
+	DIR *directory = opendir(server->directory);
+	const struct dirent *entry;
+
+	if (directory == NULL)
+		return;
+	server->links = 0;
+	while ((entry = readdir(directory)) != NULL) {
+		if (!remove || unlinkat(dirfd(directory), entry->d_name, 0) != 0)
+			server->links++;
+	}
+	closedir(directory);
+}
+
 /* A link to the LMTP socket with the domain's name. */
 static bool answer_https(struct session *session, const char *domain)
 {
-	const struct socketmap_server *server = session->server;
+	struct socketmap_server *server = session->server;
 	char path[PATH_MAX_LENGTH], text[PATH_MAX_LENGTH + 32];
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", server->directory, domain) >=
 	    sizeof(path))
 		return answer(session, "NOTFOUND ");
-	if (symlink(server->lmtp_socket, path) != 0 && errno != EEXIST)
+	if (server->links >= LINKS_MAX)
+		walk_links(server, true);
+	if (symlink(server->lmtp_socket, path) == 0)
+		server->links++;
+	else if (errno != EEXIST)
 		return answer(session, "TEMP cannot create a link to the socket");
 	snprintf(text, sizeof(text), "OK chatmail:unix:%s", path);
 	return answer(session, text);
@@ -184,14 +209,16 @@ struct socketmap_server *socketmap_server_new(struct delivery_world *world, int 
 	server->stats = options->stats;
 	server->directory = strdup(options->directory);
 	server->lmtp_socket = strdup(options->lmtp_socket);
-	if (mkdir(options->directory, 0755) != 0 && errno != EEXIST)
+	if (mkdir(options->directory, 0755) != 0 && errno != EEXIST) {
 		cm_error_set_errno(err, "%s: cannot be created", options->directory);
-	else if (server->directory == NULL || server->lmtp_socket == NULL ||
-		 !connections_listen(&server->connections, world->loop, listener, SESSIONS_MAX,
-				     begin_session, server))
+	} else if (server->directory == NULL || server->lmtp_socket == NULL ||
+		   !connections_listen(&server->connections, world->loop, listener, SESSIONS_MAX,
+				       begin_session, server)) {
 		cm_error_set(err, "out of memory");
-	else
+	} else {
+		walk_links(server, false);
 		return server;
+	}
 	free(server->directory);
 	free(server->lmtp_socket);
 	free(server);

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Bytes that are kept in memory. */
+#define SPOOL_MEMORY_MAX 65536
+
 void spool_init(struct spool *spool)
 {
 	*spool = (struct spool){.fd = -1};

@@ -11,9 +11,6 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Bytes that are kept in memory. */
-#define SPOOL_MEMORY_MAX 65536
-
 struct spool {
 	char *memory;
 	int fd; /* -1: all bytes are in memory */

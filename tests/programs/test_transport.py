@@ -1,136 +1,18 @@
 """chatmail-transport; the tests play Postfix over its sockets, with real HTTPS peers."""
 
-import os
-import pwd
+import contextlib
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from support.mxdeliv_world import REDIRECTS, World
+from support.mxdeliv_world import REDIRECTS
 from support.network import network_of
+from support.transport import BODY, Lmtp, Transport, has_ended
 from support.wait import eventually
 
-SOURCE = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resolve()
-PROGRAM = BUILD / "services" / "transport" / "chatmail-transport"
-USER = pwd.getpwuid(os.getuid()).pw_name
-BODY = b"From: a@relay.test\r\nTo: b@good.test\r\n\r\ntext\r\n..stuffed\r\n"
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory, authority):
-    if os.getuid() != 0:
-        pytest.skip("a network namespace needs root")
-    world = World(tmp_path_factory.mktemp("world"), authority).start()
-    yield world
-    world.stop()
-
-
-class Transport:
-    def __init__(self, directory, world, authority, outbound, **keys):
-        keys = {"outbound": outbound, "outbound_private": "true", "run_dir": directory,
-                "max_message_size": "2000000", **keys}  # fmt: skip
-        self.run_dir = directory / "run"
-        self.run_dir.mkdir()
-        self.ini = directory / "chatmail.ini"
-        self.log = directory / "log"
-        self.ini.write_text(
-            "[params]\nmail_domain = relay.test\nresolver = 127.0.0.1\n"
-            + "".join(f"{key} = {value}\n" for key, value in keys.items())
-        )
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [*world.prefix, PROGRAM, "-f", "-c", self.ini, "-u", USER, "-s", self.run_dir],
-                stderr=log,
-                env={**os.environ, "SSL_CERT_FILE": str(authority.certificate)},
-            )
-        self.socket = self.run_dir / "transport.sock"
-        self.map = self.run_dir / "transport-map.sock"
-        # The socket's name exists before the program listens.
-        eventually(lambda: "ready\n" in self.log.read_text() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.log.read_text()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def ask(self, address):
-        """The map's reply to Postfix about the address."""
-        return ask(self.map, address)
-
-    def send(self, recipients, body=BODY, sender="a@relay.test"):
-        with Lmtp(self.socket) as lmtp:
-            return lmtp.send(recipients, body, sender)
-
-
-def ask(path, address):
-    request = f"transport {address}".encode()
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(60)
-        client.connect(str(path))
-        client.sendall(b"%d:%s," % (len(request), request))
-        size = b""
-        while not size.endswith(b":"):
-            size += client.recv(1)
-        answer = b""
-        while len(answer) < int(size[:-1]) + 1:
-            answer += client.recv(1000)
-    return answer[:-1].decode()
-
-
-def has_ended(client):
-    """True if the program closed the connection without a reply."""
-    try:
-        return client.recv(100) == b""
-    except ConnectionResetError:
-        return True
-
-
-class Lmtp:
-    def __init__(self, path):
-        self.client = socket.socket(socket.AF_UNIX)
-        self.client.settimeout(120)
-        self.client.connect(str(path))
-        self.stream = self.client.makefile("rb")
-        assert self.reply().startswith("220 ")
-        self.command("LHLO mx.relay.test")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.client.close()
-
-    def reply(self):
-        line = self.stream.readline().decode()
-        while line[3:4] == "-":
-            line = self.stream.readline().decode()
-        return line.rstrip("\r\n")
-
-    def command(self, text):
-        self.client.sendall(text.encode() + b"\r\n")
-        return self.reply()
-
-    def send(self, recipients, body=BODY, sender="a@relay.test"):
-        """The reply to each recipient, by address."""
-        assert self.command(f"MAIL FROM:<{sender}> BODY=8BITMIME").startswith("250 ")
-        replies = {address: self.command(f"RCPT TO:<{address}>") for address in recipients}
-        taken = [address for address, reply in replies.items() if reply.startswith("250 ")]
-        assert self.command("DATA").startswith("354 ")
-        self.client.sendall(body + b".\r\n")
-        return replies | {address: self.reply() for address in taken}
-
-
-@pytest.fixture
-def transport(tmp_path, world, authority):
-    one = Transport(tmp_path, world, authority, "auto")
-    yield one
-    if one.process.poll() is None:
-        assert one.stop() == 0
 
 
 def sent_since(world, count):
@@ -144,11 +26,20 @@ def test_a_message_is_posted_unchanged(transport, world):
     assert request == {
         "host": "mx.good.test",
         "path": "/mxdeliv",
+        "source": "127.0.0.1",
         "from": "a@relay.test",
         "to": ["b@good.test", "c@Good.Test"],
         "length": len(BODY),
         "body": BODY.decode(),
     }
+
+
+@pytest.mark.parametrize("peer, source", [("both", "127.0.0.1"), ("six", "::1")])
+def test_ipv4_is_preferred(transport, world, peer, source):
+    before = len(world.requests())
+    for _ in range(3):
+        assert transport.send([f"b@{peer}.test"])[f"b@{peer}.test"].startswith("250 ")
+    assert {entry["source"] for entry in sent_since(world, before)} == {source}
 
 
 def test_a_bounce_has_no_sender(transport, world):
@@ -237,6 +128,22 @@ def test_one_unknown_recipient_does_not_affect_the_others(transport, world):
         ["absent@picky.test"],
         ["c@picky.test"],
     ]
+
+
+def test_sessions_over_the_limit_wait(transport, world):
+    """Postfix's queue holds what the program cannot take now; nobody gets an error."""
+    with contextlib.ExitStack() as stack:
+        sessions = [stack.enter_context(Lmtp(transport.socket)) for _ in range(600)]
+        late = stack.enter_context(socket.socket(socket.AF_UNIX))
+        late.connect(str(transport.socket))
+        late.settimeout(1)
+        with pytest.raises(TimeoutError):
+            late.recv(100)
+        [reply] = sessions[1].send(["b@good.test"]).values()
+        assert reply.startswith("250 ")
+        sessions[0].command("QUIT")
+        late.settimeout(120)
+        assert late.recv(100).startswith(b"220 ")
 
 
 def test_a_recipient_of_another_domain_is_deferred(transport):

@@ -53,6 +53,43 @@ def test_a_message_leaves_over_https(stages, world):
         friend = relay.registered()
         assert relay.send(sender, friend.address, encrypted(sender.address, friend.address))[0] == 250
         relay.messages(friend)
+        # Other mail waits for the program in the queue.
+        assert relay.send(sender, "d@good.test", encrypted(sender.address, "d@good.test"))[0] == 250
+        eventually(lambda: [message["queue_name"] for message in relay.queue()] == ["deferred"])
+        relay.start_service("transport")
+
+        def delivered():
+            relay.inside("postqueue", "-f")
+            return ["d@good.test"] in [request["to"] for request in world.requests()]
+
+        eventually(delivered, timeout=60, interval=1)
+
+
+def test_a_kill_before_the_reply_doubles_the_message_once(stages, world):
+    """Postfix cannot know that the peer has accepted the message."""
+    with relay_with(stages, "https") as relay:
+        sender = relay.registered()
+        to = "absent@released.test"
+
+        def posted():
+            return [request for request in world.requests() if request["to"] == [to]]
+
+        assert relay.send(sender, to, encrypted(sender.address, to))[0] == 250
+        eventually(lambda: len(posted()) == 1)
+        (pid,) = relay.inside("pgrep", "-x", "chatmail-transp").stdout.split()
+        relay.inside("kill", "-9", pid)
+        eventually(lambda: [message["queue_name"] for message in relay.queue()] == ["deferred"])
+        (world.directory / "released").touch()
+        relay.restart_service("transport")
+
+        def delivered():
+            relay.inside("postqueue", "-f")
+            return relay.queue() == []
+
+        eventually(delivered, timeout=60, interval=1)
+        first, second = posted()
+        assert first["body"] == second["body"]
+        assert relay.fetch(sender) == []
 
 
 def test_an_unknown_domain_is_probed(stages, world):
