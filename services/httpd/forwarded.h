@@ -11,7 +11,7 @@
 #include "registration_limits.h"
 
 /* The client's address: the last element of field, the last X-Forwarded-For of the request
-   (NULL if there is none). The proxy wrote that one; earlier ones come from its client. peer
+   (NULL without one). The proxy wrote that one; earlier ones come from its client. peer
    is the other end of the connection: only a proxy of this machine (a Unix socket, loopback)
    is trusted. If a proxy forwards no address, every client counts as 127.0.0.1, so that the
    limits apply. */

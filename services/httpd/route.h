@@ -26,7 +26,7 @@ struct cm_httpd_context {
 #define CM_HTTPD_VALUE_MAX 128
 
 struct cm_httpd_request {
-	const char *body; /* not NUL-terminated; NULL if there is none */
+	const char *body; /* not NUL-terminated; NULL without a body */
 	size_t body_length;
 	/* The client: the address that a proxy on this machine forwards, otherwise the peer. */
 	struct cm_source source;

@@ -3,7 +3,6 @@
  */
 #include "queue_dir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,6 +10,8 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "directory.h"
 
 /* Upstream's suffix of files that are still being written. */
 #define UPSTREAM_TMP_SUFFIX ".tmp"
@@ -149,12 +150,7 @@ unsigned int queue_dir_events(struct queue_dir *dir,
 
 static DIR *open_stream(const struct queue_dir *dir)
 {
-	const int fd = openat(dir->directory, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-
-	if (stream == NULL && fd >= 0)
-		close(fd);
-	return stream;
+	return cm_directory_stream(cm_directory_open(dir->directory, "."));
 }
 
 /* The next name that may be an entry, or NULL. */

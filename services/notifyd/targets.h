@@ -110,7 +110,7 @@ void targets_expire(struct targets *targets, time_t before,
 
 size_t targets_length(const struct targets *targets);
 
-/* Earliest arrival of all entries, 0 if there is none. Walks all targets. */
+/* Earliest arrival of all entries; 0 without entries. Walks all targets. */
 time_t targets_oldest(const struct targets *targets);
 
 #endif

@@ -74,6 +74,34 @@ def test_gone_removes_the_token_from_the_account(notifyd, backend):
     assert notifyd.counted()["dead tokens"] == 2
 
 
+@pytest.mark.parametrize("linked", [".", "metadata.json", "metadata.json.lock"])
+def test_no_symbolic_link_is_followed(notifyd, backend, tmp_path, linked):
+    """In place of a mailbox's directory or of a file in it."""
+    backend.answer = lambda token: 410
+    now = int(time.time())
+    outside = metadata(notifyd, "someone@relay.test", {"openpgp:dead": now}).parent
+    outside = outside.rename(tmp_path / "outside")
+    (outside / "metadata.json.lock").touch()
+    place = notifyd.mailboxes / "someone@relay.test"
+    if linked != ".":
+        place.mkdir()
+        (place / "password").write_text("{PLAIN}x")
+        place /= linked
+    place.symlink_to(outside / linked)
+
+    def content():
+        return {path.name: (path.read_bytes(), path.stat().st_ino) for path in outside.iterdir()}
+
+    before = content()
+    other = metadata(notifyd, "another@relay.test", {"openpgp:dead2": now})
+    notifyd.add("openpgp:dead")
+    notifyd.add("openpgp:dead2", address="another@relay.test")
+    notifyd.wait_until_empty()
+    assert notifyd.stop() == 0
+    assert json.loads(other.read_text())["devicetoken"] == {}
+    assert content() == before
+
+
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 400, 401, 404, 413, 429, 500, 502, 503])
 def test_any_other_status_is_retried_later(notifyd, backend, status):
     backend.answer = lambda token: (status, {"Location": "/elsewhere"})
