@@ -67,7 +67,7 @@ const struct cm_config *cm_relay_config(void)
 	return relay_config;
 }
 
-struct cm_stats *cm_relay_stats(void)
+static struct cm_stats *stats(void)
 {
 	struct cm_error err;
 
@@ -77,6 +77,11 @@ struct cm_stats *cm_relay_stats(void)
 	if (relay_stats == NULL)
 		e_warning(cm_relay_event(), "statistics: %s", err.text);
 	return relay_stats;
+}
+
+void cm_relay_count(enum cm_stat counter, uint64_t amount)
+{
+	cm_stats_add(stats(), counter, amount);
 }
 
 struct cm_limits *cm_relay_limits(void)

@@ -26,8 +26,8 @@ struct event *cm_relay_event(void);
    which is logged. Owned by this module. */
 const struct cm_config *cm_relay_config(void);
 
-/* NULL: nothing is counted. */
-struct cm_stats *cm_relay_stats(void);
+/* Counts nothing if the statistics cannot be opened, which is logged. */
+void cm_relay_count(enum cm_stat counter, uint64_t amount);
 
 /* NULL if the rates of new accounts cannot be kept, which is logged. */
 struct cm_limits *cm_relay_limits(void);

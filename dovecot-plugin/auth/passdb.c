@@ -69,7 +69,7 @@ static enum passdb_result fail(struct auth_request *request, const char *reason)
 static enum passdb_result trouble(const struct cm_error *err, enum cm_stat counter)
 {
 	e_error(cm_relay_event(), "%s", err->text);
-	cm_stats_add(cm_relay_stats(), counter, 1);
+	cm_relay_count(counter, 1);
 	return PASSDB_RESULT_INTERNAL_FAILURE;
 }
 
@@ -77,7 +77,7 @@ static enum passdb_result trouble(const struct cm_error *err, enum cm_stat count
 static enum passdb_result refuse(enum cm_registration why, struct auth_request *request)
 {
 	log_refusal(why, request);
-	cm_stats_add(cm_relay_stats(), cm_registration_stat(why), 1);
+	cm_relay_count(cm_registration_stat(why), 1);
 	if (why >= CM_REGISTRATION_REFUSED_LOAD && cm_is_smtp(request))
 		return PASSDB_RESULT_INTERNAL_FAILURE;
 	return fail(request, cm_registration_sentence(why));
@@ -158,13 +158,13 @@ static enum cm_account_status verify_hash(const struct cm_config *config,
 		*result_r = trouble(&err, CM_STAT_LOGIN_TROUBLE);
 		break;
 	case 0:
-		cm_stats_add(cm_relay_stats(), CM_STAT_LOGIN_WRONG_PASSWORD, 1);
+		cm_relay_count(CM_STAT_LOGIN_WRONG_PASSWORD, 1);
 		*result_r = PASSDB_RESULT_PASSWORD_MISMATCH;
 		break;
 	default:
 		if (remember_login(config, address) == CM_ACCOUNT_ABSENT)
 			return CM_ACCOUNT_ABSENT;
-		cm_stats_add(cm_relay_stats(), CM_STAT_LOGINS, 1);
+		cm_relay_count(CM_STAT_LOGINS, 1);
 		*result_r = PASSDB_RESULT_OK;
 		break;
 	}
@@ -189,7 +189,7 @@ static enum cm_account_status verify_existing(const struct cm_config *config,
 		free(hash);
 		break;
 	case CM_ACCOUNT_BLOCKED:
-		cm_stats_add(cm_relay_stats(), CM_STAT_LOGIN_BLOCKED, 1);
+		cm_relay_count(CM_STAT_LOGIN_BLOCKED, 1);
 		*result_r = PASSDB_RESULT_USER_DISABLED;
 		break;
 	case CM_ACCOUNT_TROUBLE:
@@ -221,13 +221,12 @@ static enum passdb_result register_account(const struct cm_config *config,
 		return refuse(allowed, request);
 	status = create_account(config, address, password, &err);
 	if (status == CM_ACCOUNT_OK) {
-		cm_stats_add(cm_relay_stats(), CM_STAT_REGISTRATIONS, 1);
-		cm_stats_add(cm_relay_stats(),
-			     cm_registration_is_automatic(password)
-				 ? CM_STAT_REGISTRATIONS_AUTOMATIC
-				 : CM_STAT_REGISTRATIONS_CHOSEN,
-			     1);
-		cm_stats_add(cm_relay_stats(), CM_STAT_LOGINS, 1);
+		cm_relay_count(CM_STAT_REGISTRATIONS, 1);
+		cm_relay_count(cm_registration_is_automatic(password)
+				   ? CM_STAT_REGISTRATIONS_AUTOMATIC
+				   : CM_STAT_REGISTRATIONS_CHOSEN,
+			       1);
+		cm_relay_count(CM_STAT_LOGINS, 1);
 		e_info(cm_relay_event(), "new account %s", cm_log_address(address->text));
 		return PASSDB_RESULT_OK;
 	}
@@ -259,10 +258,10 @@ static enum passdb_result try_password(const struct cm_address *address, const c
 
 	switch (cm_backend_login(host, address->text, password, text, &err)) {
 	case CM_BACKEND_LOGIN_OK:
-		cm_stats_add(cm_relay_stats(), CM_STAT_LOGINS, 1);
+		cm_relay_count(CM_STAT_LOGINS, 1);
 		return PASSDB_RESULT_OK;
 	case CM_BACKEND_LOGIN_REFUSED:
-		cm_stats_add(cm_relay_stats(), CM_STAT_LOGIN_WRONG_PASSWORD, 1);
+		cm_relay_count(CM_STAT_LOGIN_WRONG_PASSWORD, 1);
 		return fail(request, t_strdup(text));
 	default:
 		return trouble(&err, CM_STAT_LOGIN_TROUBLE);
@@ -289,7 +288,7 @@ static enum passdb_result log_in_at_backend(const struct cm_config *config,
 			return trouble(&err, CM_STAT_REGISTRATION_TROUBLE);
 		if (allowed != CM_REGISTRATION_ALLOWED)
 			return refuse(allowed, request);
-		cm_stats_add(cm_relay_stats(), CM_STAT_REGISTRATIONS, 1);
+		cm_relay_count(CM_STAT_REGISTRATIONS, 1);
 	} else if (status != CM_ACCOUNT_OK) {
 		return trouble(&err, CM_STAT_LOGIN_TROUBLE);
 	}
@@ -338,6 +337,8 @@ static enum passdb_result log_in(struct auth_request *request, const char *passw
 		auth_request_set_field(request, "user", address.text, NULL);
 	if (cm_backends_used(config))
 		return log_in_at_backend(config, &address, request, password);
+	if (cm_backends_blocked(config, &address))
+		return PASSDB_RESULT_INTERNAL_FAILURE;
 	if (verify_existing(config, &address, password, &result) == CM_ACCOUNT_ABSENT)
 		result = register_account(config, &address, request, password);
 	return result;

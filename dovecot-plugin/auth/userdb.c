@@ -11,6 +11,7 @@
 
 #include "account.h"
 #include "authdb.h"
+#include "backends.h"
 #include "compat/compat.h"
 #include "first_worker.h"
 #include "relay.h"
@@ -88,8 +89,13 @@ static enum userdb_result find(struct auth_request *request)
 
 	if (config == NULL)
 		return USERDB_RESULT_INTERNAL_FAILURE;
-	if (cm_relay_address(config, request->fields.user, &address))
+	if (cm_relay_address(config, request->fields.user, &address)) {
+		/* dsync moves it. */
+		if (null_strcmp(CM_AUTH_PROTOCOL(request), "doveadm") != 0 &&
+		    cm_backends_blocked(config, &address))
+			return USERDB_RESULT_INTERNAL_FAILURE;
 		status = cm_account_lookup(config, &address, &err);
+	}
 	if (status == CM_ACCOUNT_OK)
 		return found(request, config, &address);
 	if (status == CM_ACCOUNT_TROUBLE) {

@@ -142,7 +142,7 @@ static void close_descriptor(struct idle_mailbox *idle)
 	idle->fd = -1;
 }
 
-/* Another descriptor of Dovecot's inotify instance; -1 if there is none. */
+/* Another descriptor of Dovecot's inotify instance; -1 without an instance. */
 static int share_inotify(void)
 {
 	DIR *directory = opendir("/proc/self/fd");

@@ -10,9 +10,14 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#define APPVERSIONS_FILE "appversions.json"
+
+/* A larger file is an error, because each client requests it. */
+#define APPVERSIONS_MAX (64 * 1024)
+
 static const char *const paths[] = {
-    CM_SYSCONFDIR "/chatmail/" CM_APPVERSIONS_FILE,
-    CM_DATADIR "/" CM_APPVERSIONS_FILE,
+    CM_SYSCONFDIR "/chatmail/" APPVERSIONS_FILE,
+    CM_DATADIR "/" APPVERSIONS_FILE,
 };
 
 static bool compact(const char *path, const char *text, size_t length, char **text_r,
@@ -40,7 +45,7 @@ bool cm_appversions_read(char **text_r, struct cm_error *err)
 
 	*text_r = NULL;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		if (cm_file_read(AT_FDCWD, paths[i], CM_APPVERSIONS_MAX, &text, &length)) {
+		if (cm_file_read(AT_FDCWD, paths[i], APPVERSIONS_MAX, &text, &length)) {
 			good = compact(paths[i], text, length, text_r, err);
 			free(text);
 			return good;

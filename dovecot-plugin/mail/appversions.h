@@ -11,11 +11,6 @@
 
 #include "error.h"
 
-#define CM_APPVERSIONS_FILE "appversions.json"
-
-/* A larger file is an error, because each client requests it. */
-#define CM_APPVERSIONS_MAX (64 * 1024)
-
 /* The first of the files that exists, as JSON without white space: malloc'd; NULL if there is
    none. False with err filled if it cannot be read or is not a JSON object. */
 bool cm_appversions_read(char **text_r, struct cm_error *err);

@@ -8,10 +8,10 @@
 #include "mail-storage-private.h"
 
 #include "account.h"
+#include "directory.h"
 #include "plugin.h"
 #include "relay.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +34,7 @@ static unsigned int count_folders(const char *path, unsigned int max)
 		return 0;
 	while (count < max && (entry = readdir(directory)) != NULL)
 		if (entry->d_name[0] == '.' && entry->d_type == DT_DIR &&
-		    strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		    !cm_directory_is_dot(entry->d_name))
 			count++;
 	closedir(directory);
 	return count;

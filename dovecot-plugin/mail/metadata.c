@@ -135,7 +135,7 @@ static int set_token(struct mailbox_transaction_context *t, const char *key ATTR
 		e_error(cm_user_event(t->box->storage->user), "push tokens: %s", err.text);
 		return refuse(t, MAIL_ERROR_TEMP, "The device token cannot be stored now");
 	}
-	cm_stats_add(cm_relay_stats(), CM_STAT_TOKENS_SET, 1);
+	cm_relay_count(CM_STAT_TOKENS_SET, 1);
 	return 0;
 }
 

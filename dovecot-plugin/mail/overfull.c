@@ -11,6 +11,7 @@
 #include "mail-user.h"
 
 #include "account.h"
+#include "directory.h"
 #include "maildir_trim.h"
 #include "plugin.h"
 #include "relay.h"
@@ -77,8 +78,8 @@ static void trim(const struct cm_config *config, struct event *event, int fd)
 	bool ok = cm_maildir_trim(&order, &result, &err);
 
 	if (result.messages > 0) {
-		cm_stats_add(cm_relay_stats(), CM_STAT_EXPIRE_QUOTA_MESSAGES, result.messages);
-		cm_stats_add(cm_relay_stats(), CM_STAT_EXPIRE_BYTES, result.bytes);
+		cm_relay_count(CM_STAT_EXPIRE_QUOTA_MESSAGES, result.messages);
+		cm_relay_count(CM_STAT_EXPIRE_BYTES, result.bytes);
 		e_info(event, "delivery: a mailbox over twice its quota was trimmed");
 		ok = cm_maildir_recount(fd, ok ? &err : NULL) && ok;
 	}

@@ -37,6 +37,7 @@ static void mailbox_allocated(struct mailbox *box)
 {
 	cm_disk_quota_mailbox_allocated(box);
 	cm_folders_mailbox_allocated(box);
+	cm_moved_mailbox_allocated(box);
 }
 
 static const struct mail_storage_hooks hooks = {

@@ -21,6 +21,9 @@ void cm_disk_quota_mailbox_allocated(struct mailbox *box);
 /* folders.c: limits the number of folders of an account */
 void cm_folders_mailbox_allocated(struct mailbox *box);
 
+/* moved.c: nothing changes in a mailbox that a move to another backend blocks */
+void cm_moved_mailbox_allocated(struct mailbox *box);
+
 /* overfull.c: trims an overfull mailbox before mail is delivered to this user */
 void cm_overfull_trim(struct mail_user *user);
 

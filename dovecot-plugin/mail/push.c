@@ -81,7 +81,7 @@ static void queue_tokens(const struct cm_config *config, struct event *event,
 			e_error(event, "push: %s", err.text);
 			return;
 		}
-		cm_stats_add(cm_relay_stats(), CM_STAT_PUSH_QUEUED, 1);
+		cm_relay_count(CM_STAT_PUSH_QUEUED, 1);
 	}
 }
 
