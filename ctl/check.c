@@ -18,6 +18,7 @@
 #include "command.h"
 #include "config.h"
 #include "error.h"
+#include "json_print.h"
 #include "judge.h"
 #include "options.h"
 
@@ -105,31 +106,16 @@ static bool add_recipient(const struct cm_option *option, const char *text, stru
 static int parse_options(int argc, char **argv, struct job *job)
 {
 	const struct cm_option options[] = {
-	    {.name = "direction",
-	     .letter = 'd',
-	     .argument = "in|out",
-	     .help = "in: from another server, with DKIM verification; out: from a user",
-	     .set = set_direction,
-	     .value = job},
-	    {.name = "from",
-	     .letter = 'f',
-	     .argument = "ADDR",
-	     .help = "envelope sender; \"<>\" is the null sender of bounces",
-	     .set = cm_option_text,
-	     .value = &job->from},
-	    {.name = "to",
-	     .letter = 't',
-	     .argument = "ADDR",
-	     .help = "envelope recipient; may be repeated",
-	     .set = add_recipient,
-	     .value = job},
+	    {"direction", 'd', "in|out",
+	     "in: from another server, with DKIM verification; out: from a user", set_direction,
+	     job, 0, 0},
+	    {"from", 'f', "ADDR", "envelope sender; \"<>\" is the null sender of bounces",
+	     cm_option_text, &job->from, 0, 0},
+	    {"to", 't', "ADDR", "envelope recipient; may be repeated", add_recipient, job, 0, 0},
 	    CM_OPTION_CONFIG(&job->ini),
-	    {.name = "verbose",
-	     .letter = 'v',
-	     .help = "also print the structure of the message and what was found",
-	     .set = cm_option_switch,
-	     .value = &job->verbose},
-	    {.name = "json", .help = "print JSON", .set = cm_option_switch, .value = &job->json},
+	    {"verbose", 'v', NULL, "also print the structure of the message and what was found",
+	     cm_option_switch, &job->verbose, 0, 0},
+	    CM_OPTION_JSON(&job->json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -254,7 +240,7 @@ static bool prepare(struct job *job)
 {
 	struct cm_error err;
 
-	job->config = cm_config_load(job->ini, cm_command_warn, "chatmailctl check", &err);
+	job->config = cm_command_read_config("chatmailctl check", job->ini, &err);
 	if (job->config == NULL)
 		goto failed;
 	job->policy = cm_policy_new(job->config, &err);
@@ -340,13 +326,7 @@ static int print_json(const struct job *job, const struct cm_verdict *verdict, b
 		json_decref(object);
 		object = NULL;
 	}
-	if (object == NULL || json_dumpf(object, stdout, JSON_INDENT(2)) != 0) {
-		json_decref(object);
-		return CM_EXIT_TROUBLE;
-	}
-	putchar('\n');
-	json_decref(object);
-	return exit_status(verdict);
+	return cm_json_print(object, NULL) ? exit_status(verdict) : CM_EXIT_TROUBLE;
 }
 
 static int print_verdict(const struct job *job, const struct cm_verdict *verdict)

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "options.h"
 
@@ -68,9 +70,38 @@ int cm_command_fail(const char *program, const struct cm_error *err)
 	return CM_EXIT_TROUBLE;
 }
 
-void cm_command_warn(const char *text, void *context)
+void cm_command_warn(const char *program, const char *text)
 {
-	fprintf(stderr, "%s: warning: %s\n", (const char *)context, text);
+	fprintf(stderr, "%s: warning: %s\n", program, text);
+}
+
+static void warn(const char *text, void *context)
+{
+	cm_command_warn(context, text);
+}
+
+struct cm_config *cm_command_read_config(const char *program, const char *path,
+					 struct cm_error *err)
+{
+	return cm_config_load(path, program != NULL ? warn : NULL, (void *)program, err);
+}
+
+struct cm_config *cm_command_read_config_text(const char *program, const char *text, size_t length,
+					      struct cm_error *err)
+{
+	struct cm_config *config = NULL;
+	char path[64];
+	int fd = memfd_create("chatmail.ini", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, length) != (ssize_t)length) {
+		cm_error_set_errno(err, "chatmail.ini: out of memory");
+	} else {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		config = cm_command_read_config(program, path, err);
+	}
+	if (fd >= 0)
+		close(fd);
+	return config;
 }
 
 bool cm_command_set_root(const struct cm_option *option, const char *text, struct cm_error *err)

@@ -34,11 +34,37 @@ int cm_command_run(const struct cm_command *table, const char *summary, int argc
 /* Prints "PROGRAM: ERROR" on standard error and returns CM_EXIT_TROUBLE. */
 int cm_command_fail(const char *program, const struct cm_error *err);
 
-/* Prints "PROGRAM: warning: TEXT" on standard error; context is the program's name. */
-cm_config_warning_fn cm_command_warn;
+/* Prints "PROGRAM: warning: TEXT" on standard error. */
+void cm_command_warn(const char *program, const char *text);
+
+/* Reads the configuration, and prints its warnings unless program is NULL. NULL with err filled. */
+struct cm_config *cm_command_read_config(const char *program, const char *path,
+					 struct cm_error *err);
+
+/* The same for a configuration that has no file yet. */
+struct cm_config *cm_command_read_config_text(const char *program, const char *text, size_t length,
+					      struct cm_error *err);
 
 /* The value of --root, a const char *: "" for "/". */
 cm_option_fn cm_command_set_root;
+
+/* Options that several subcommands have. */
+#define CM_OPTION_JSON(on)                                                                         \
+	{                                                                                          \
+		"json", 0, NULL, "print JSON", cm_option_switch, (on), 0, 0                        \
+	}
+#define CM_OPTION_YES(on)                                                                          \
+	{                                                                                          \
+		"yes", 'y', NULL, "do not ask", cm_option_switch, (on), 0, 0                       \
+	}
+#define CM_OPTION_ROOT(path)                                                                       \
+	{                                                                                          \
+		"root", 0, "DIR", "work below DIR instead of /", cm_command_set_root, (path), 0, 0 \
+	}
+#define CM_OPTION_TEMPLATES(path)                                                                  \
+	{                                                                                          \
+		"templates", 0, "DIR", "read the templates from DIR", cm_option_text, (path), 0, 0 \
+	}
 
 cm_command_fn cm_command_backup;
 cm_command_fn cm_command_certificate;

@@ -10,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Longest output that is kept; the rest is read and dropped. */
+#define PROCESS_OUTPUT_MAX 4194304
+
 extern char **environ;
 
 static int spawn(const char *const *argv, int output, bool errors, pid_t *pid_r)
@@ -41,7 +44,7 @@ static int spawn(const char *const *argv, int output, bool errors, pid_t *pid_r)
 	return error;
 }
 
-/* Reads to the end; drops output beyond CM_PROCESS_OUTPUT_MAX, because the writer must not
+/* Reads to the end; drops output beyond PROCESS_OUTPUT_MAX, because the writer must not
    block. */
 static bool collect(int fd, struct cm_process_result *result)
 {
@@ -57,7 +60,7 @@ static bool collect(int fd, struct cm_process_result *result)
 			continue;
 		if (got < 0)
 			break;
-		if (total + (size_t)got <= CM_PROCESS_OUTPUT_MAX)
+		if (total + (size_t)got <= PROCESS_OUTPUT_MAX)
 			total += fwrite(buffer, 1, (size_t)got, stream);
 	}
 	return (fclose(stream) == 0) && got == 0;

@@ -11,9 +11,6 @@
 
 #include "error.h"
 
-/* Longest output that is kept; the rest is read and dropped. */
-#define CM_PROCESS_OUTPUT_MAX 4194304
-
 /* Exit status when the program does not exist, as in the shell. */
 #define CM_PROCESS_NOT_FOUND 127
 

@@ -1,5 +1,7 @@
 #include "archive_option.h"
 
+#include <string.h>
+
 bool cm_archive_option_recipient(const struct cm_option *option, const char *text,
 				 struct cm_error *err)
 {
@@ -11,4 +13,13 @@ bool cm_archive_option_recipient(const struct cm_option *option, const char *tex
 	}
 	target->recipients[target->recipient_count++] = text;
 	return true;
+}
+
+int cm_archive_option_path(struct cm_archive_target *target, const char *path, bool json,
+			   const char *program)
+{
+	target->path = path;
+	if (json && strcmp(path, "-") == 0)
+		return cm_options_complain(program, "--json, or - for the archive, but not both");
+	return -1;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "archive_filter.h"
+#include "progress.h"
 
 #define BUFFER_SIZE 131072
 
@@ -213,7 +214,7 @@ static bool read_about(struct cm_archive_reader *reader, struct cm_error *err)
 }
 
 /* The last entry must have the digest and counts of all entries before it. */
-static enum cm_archive_result read_end(struct cm_archive_reader *reader, struct cm_error *err)
+static bool read_end(struct cm_archive_reader *reader, struct cm_error *err)
 {
 	struct cm_archive_totals *totals = &reader->digest.totals;
 	const struct cm_archive_totals seen = *totals;
@@ -226,7 +227,7 @@ static enum cm_archive_result read_end(struct cm_archive_reader *reader, struct 
 	cm_archive_digest_end(&reader->digest, sha256);
 	json = read_json(reader, err);
 	if (json == NULL)
-		return CM_ARCHIVE_TROUBLE;
+		return false;
 	good = json_unpack(json, "{s:I, s:I, s:I, s:s}", "entries", &entries, "accounts", &accounts,
 			   "messages", &messages, "sha256", &expected) == 0 &&
 	       strcmp(expected, sha256) == 0 && (uint64_t)entries == seen.entries;
@@ -234,43 +235,46 @@ static enum cm_archive_result read_end(struct cm_archive_reader *reader, struct 
 	*totals = seen;
 	totals->accounts = (uint64_t)accounts;
 	totals->messages = (uint64_t)messages;
-	if (good)
-		return CM_ARCHIVE_END;
-	cm_error_set(err, "%s: damaged: the digest at the end does not match", reader->path);
-	return CM_ARCHIVE_TROUBLE;
+	if (!good)
+		cm_error_set(err, "%s: damaged: the digest at the end does not match",
+			     reader->path);
+	return good;
 }
 
-static enum cm_archive_result read_entry(struct cm_archive_reader *reader,
-					 struct cm_archive_entry *entry_r, struct cm_error *err)
+static bool read_entry(struct cm_archive_reader *reader, struct cm_archive_entry *entry_r,
+		       struct cm_error *err)
 {
 	struct archive_entry *entry;
 	int result;
 
 	if (!skip(reader, err))
-		return CM_ARCHIVE_TROUBLE;
+		return false;
 	result = archive_read_next_header(reader->archive, &entry);
 	if (result == ARCHIVE_EOF) {
 		cm_error_set(err, "%s: incomplete: the end is missing", reader->path);
-		return CM_ARCHIVE_TROUBLE;
+		return false;
 	}
-	if (result != ARCHIVE_OK && result != ARCHIVE_WARN) {
-		(void)fail(reader, err);
-		return CM_ARCHIVE_TROUBLE;
-	}
-	return take_entry(reader, entry, entry_r, err) ? CM_ARCHIVE_ENTRY : CM_ARCHIVE_TROUBLE;
+	if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
+		return fail(reader, err);
+	return take_entry(reader, entry, entry_r, err);
 }
 
-enum cm_archive_result cm_archive_next(struct cm_archive_reader *reader,
-				       struct cm_archive_entry *entry_r, struct cm_error *err)
+bool cm_archive_each(struct cm_archive_reader *reader, cm_archive_entry_fn *visit, void *context,
+		     struct cm_error *err)
 {
-	enum cm_archive_result result = read_entry(reader, entry_r, err);
+	struct cm_archive_entry entry;
+	struct cm_progress progress;
+	bool good = true;
 
-	if (result != CM_ARCHIVE_ENTRY)
-		return result;
-	if (strcmp(entry_r->name, CM_ARCHIVE_LAST) == 0)
-		return read_end(reader, err);
-	cm_archive_digest_entry(&reader->digest, entry_r->name, entry_r->size);
-	return result;
+	cm_progress_begin(&progress, "files", 0);
+	while (good && (good = read_entry(reader, &entry, err)) &&
+	       strcmp(entry.name, CM_ARCHIVE_LAST) != 0) {
+		cm_archive_digest_entry(&reader->digest, entry.name, entry.size);
+		cm_progress_update(&progress, reader->digest.totals.entries);
+		good = visit(&entry, context);
+	}
+	cm_progress_end(&progress);
+	return good && read_end(reader, err);
 }
 
 bool cm_archive_copy(struct cm_archive_reader *reader, int fd, struct cm_error *err)
@@ -339,7 +343,7 @@ struct cm_archive_reader *cm_archive_open(const char *path, const char *identity
 	reader->path = path;
 	reader->input = reader->fd = -1;
 	if (open_input(reader, identity, err) && open_archive(reader, err) &&
-	    read_entry(reader, &entry, err) == CM_ARCHIVE_ENTRY) {
+	    read_entry(reader, &entry, err)) {
 		cm_archive_digest_entry(&reader->digest, entry.name, entry.size);
 		if (read_about(reader, err))
 			return reader;

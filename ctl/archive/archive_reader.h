@@ -35,12 +35,6 @@ struct cm_archive_about {
 	time_t created;
 };
 
-enum cm_archive_result {
-	CM_ARCHIVE_ENTRY,
-	CM_ARCHIVE_END, /* and all counts match the last entry */
-	CM_ARCHIVE_TROUBLE,
-};
-
 /* Opens a file ("-": standard input), which may be encrypted (see archive_filter.h), and reads
    its first entry. NULL with err filled. */
 struct cm_archive_reader *cm_archive_open(const char *path, const char *identity,
@@ -49,10 +43,13 @@ void cm_archive_close(struct cm_archive_reader **reader);
 
 const struct cm_archive_about *cm_archive_about(const struct cm_archive_reader *reader);
 
-/* The next entry, valid until the next call. Unread content of the previous entry is skipped.
-   CM_ARCHIVE_TROUBLE with err filled. */
-enum cm_archive_result cm_archive_next(struct cm_archive_reader *reader,
-				       struct cm_archive_entry *entry_r, struct cm_error *err);
+/* The entry is valid during the call. False, with the err of cm_archive_each() filled, ends it. */
+typedef bool cm_archive_entry_fn(const struct cm_archive_entry *entry, void *context);
+
+/* Calls visit for each entry, and shows the progress. Content that visit does not read is skipped.
+   False with err filled, also if the counts do not match the last entry. */
+bool cm_archive_each(struct cm_archive_reader *reader, cm_archive_entry_fn *visit, void *context,
+		     struct cm_error *err);
 
 /* Writes the content of the entry to a file. */
 bool cm_archive_copy(struct cm_archive_reader *reader, int fd, struct cm_error *err);

@@ -1,6 +1,5 @@
 #include "mailbox_pack.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <search.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "directory.h"
 #include "file.h"
 #include "mailbox_names.h"
 #include "maildir_walk.h"
@@ -76,22 +76,19 @@ static int compare(const void *a, const void *b)
 static bool list_names(struct packing *packing, int parent_fd, const char *name,
 		       struct names *names_r)
 {
-	int fd = cm_directory_open(parent_fd, name);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	DIR *directory = cm_directory_stream(cm_directory_open(parent_fd, name));
 	const struct dirent *entry;
 	bool good = true;
 
 	*names_r = (struct names){0};
 	if (directory == NULL) {
-		if (fd >= 0)
-			close(fd);
 		if (errno == ENOENT)
 			return true;
 		cm_error_set_errno(packing->err, "cannot read a directory");
 		return false;
 	}
 	while (good && (errno = 0, entry = readdir(directory)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (!cm_directory_is_dot(entry->d_name))
 			good = add_name(names_r, entry->d_name);
 	if (good && errno != 0)
 		cm_error_set_errno(packing->err, "cannot read a directory");

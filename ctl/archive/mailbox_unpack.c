@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "directory.h"
 #include "file.h"
 #include "mailbox_names.h"
 #include "maildir_walk.h"

@@ -17,8 +17,10 @@
 #include "account.h"
 #include "archive_option.h"
 #include "command.h"
+#include "directory.h"
 #include "file.h"
 #include "invitation.h"
+#include "json_print.h"
 #include "mailbox_pack.h"
 #include "maildir_walk.h"
 #include "options.h"
@@ -42,7 +44,7 @@ static int parse_options(int argc, char **argv, struct job *job)
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&job->config_path),
 	    CM_OPTION_ENCRYPT(&job->target),
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    CM_OPTION_JSON(&job->json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -60,10 +62,7 @@ static int parse_options(int argc, char **argv, struct job *job)
 
 	if (status >= 0)
 		return status;
-	job->target.path = words[0];
-	if (job->json && strcmp(words[0], "-") == 0)
-		return cm_options_complain(PROGRAM, "--json, or - for the archive, but not both");
-	return status;
+	return cm_archive_option_path(&job->target, words[0], job->json, PROGRAM);
 }
 
 /* --- Files beside the mailboxes ------------------------------------------------------------- */
@@ -132,12 +131,9 @@ static int pack_tree(struct job *job, int mailboxes_fd, const char *name)
 static bool is_account(int mailboxes_fd, const char *name)
 {
 	struct cm_address address;
-	char path[300];
-	struct stat st;
 
-	snprintf(path, sizeof(path), "%.255s/" CM_ACCOUNT_PASSWORD_FILE, name);
 	return cm_address_parse(name, strlen(name), &address) && strcmp(address.text, name) == 0 &&
-	       fstatat(mailboxes_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	       cm_account_has_password(mailboxes_fd, name);
 }
 
 static bool count_accounts(struct cm_mailboxes *mailboxes, uint64_t *count_r, struct cm_error *err)
@@ -191,14 +187,11 @@ static void print_result(const struct job *job, const struct cm_archive_totals *
 			 const char *sha256)
 {
 	if (job->json) {
-		json_t *json =
-		    json_pack("{s:I, s:I, s:I, s:s}", "accounts", (json_int_t)totals->accounts,
-			      "messages", (json_int_t)totals->messages, "bytes",
-			      (json_int_t)totals->bytes, "sha256", sha256);
-
-		json_dumpf(json, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(json);
+		(void)cm_json_print(json_pack("{s:I, s:I, s:I, s:s}", "accounts",
+					      (json_int_t)totals->accounts, "messages",
+					      (json_int_t)totals->messages, "bytes",
+					      (json_int_t)totals->bytes, "sha256", sha256),
+				    NULL);
 	} else if (strcmp(job->target.path, "-") != 0) {
 		printf("%" PRIu64 " accounts, %" PRIu64 " messages, %" PRIu64 " bytes\n",
 		       totals->accounts, totals->messages, totals->bytes);
@@ -230,7 +223,7 @@ int cm_command_backup(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	job.config = cm_config_load(job.config_path, cm_command_warn, PROGRAM, &job.err);
+	job.config = cm_command_read_config(PROGRAM, job.config_path, &job.err);
 	status = job.config != NULL ? run(&job) : cm_command_fail(PROGRAM, &job.err);
 	cm_config_free(&job.config);
 	return status;

@@ -10,7 +10,6 @@
  * mailboxes are in a separate directory (mailbox_unpack.h), and the few other files in memory;
  * chatmail.ini comes last, because no service starts without it.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,20 +18,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "account.h"
+#include "archive_option.h"
 #include "archive_reader.h"
 #include "command.h"
+#include "directory.h"
 #include "file.h"
 #include "invitation.h"
+#include "json_print.h"
 #include "mailbox_unpack.h"
-#include "maildir_walk.h"
 #include "options.h"
 #include "owner.h"
-#include "progress.h"
 #include "push_queue.h"
 #include "relay_files.h"
 #include "restore_files.h"
@@ -76,14 +75,12 @@ static bool add_allowed(const struct cm_option *option, const char *text, struct
 static int parse_options(int argc, char **argv, struct job *job)
 {
 	const struct cm_option options[] = {
-	    {"root", 0, "DIR", "work below DIR instead of /", cm_command_set_root, &job->root, 0,
-	     0},
-	    {"identity", 0, "FILE", "the key of an archive encrypted with age", cm_option_text,
-	     &job->identity, 0, 0},
+	    CM_OPTION_ROOT(&job->root),
+	    CM_OPTION_IDENTITY(&job->identity),
 	    {"verify", 0, NULL, "read the whole archive and write nothing", cm_option_switch,
 	     &job->verify, 0, 0},
 	    {"allow", 0, "DIR", "accept keys of the archive below DIR", add_allowed, job, 0, 0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    CM_OPTION_JSON(&job->json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -111,26 +108,16 @@ static bool out_of_memory(struct job *job)
 
 /* --- Before the first mailbox --------------------------------------------------------------- */
 
-/* Reads the archive's chatmail.ini, which has no name yet. */
+/* Reads the archive's chatmail.ini. */
 static bool load_config(struct job *job)
 {
 	const struct cm_restore_file *ini = cm_restore_files_find(&job->files, CM_RELAY_INI);
-	char path[64];
-	int fd;
 
 	if (ini == NULL) {
 		cm_error_set(&job->err, "the archive has no chatmail.ini");
 		return false;
 	}
-	fd = memfd_create("chatmail.ini", MFD_CLOEXEC);
-	if (fd < 0 || write(fd, ini->data, ini->length) != (ssize_t)ini->length) {
-		cm_error_set_errno(&job->err, "chatmail.ini: out of memory");
-	} else {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		job->config = cm_config_load(path, NULL, NULL, &job->err);
-	}
-	if (fd >= 0)
-		close(fd);
+	job->config = cm_command_read_config_text(NULL, ini->data, ini->length, &job->err);
 	return job->config != NULL;
 }
 
@@ -167,21 +154,17 @@ static bool make_mailboxes_dir(struct job *job)
 /* Running programs may have created their own, empty directories. */
 static bool is_empty(int mailboxes_fd)
 {
-	int fd = cm_directory_open(mailboxes_fd, ".");
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	DIR *directory = cm_directory_stream(cm_directory_open(mailboxes_fd, "."));
 	const struct dirent *entry;
 	bool empty = directory != NULL;
 
 	while (empty && (entry = readdir(directory)) != NULL)
-		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-			strcmp(entry->d_name, STAGE) == 0 ||
+		empty = cm_directory_is_dot(entry->d_name) || strcmp(entry->d_name, STAGE) == 0 ||
 			strcmp(entry->d_name, CM_INVITATION_DIR) == 0 ||
 			strcmp(entry->d_name, CM_PUSH_QUEUE_DIR) == 0 ||
 			strcmp(entry->d_name, CM_ACCOUNT_TRASH_DIR) == 0;
 	if (directory != NULL)
 		closedir(directory);
-	else if (fd >= 0)
-		close(fd);
 	return empty;
 }
 
@@ -256,8 +239,10 @@ static bool take_relay_file(struct job *job, const struct cm_archive_entry *entr
 	return false;
 }
 
-static bool take_entry(struct job *job, const struct cm_archive_entry *entry)
+static bool take_entry(const struct cm_archive_entry *entry, void *context)
 {
+	struct job *job = context;
+
 	if (strncmp(entry->name, CM_ARCHIVE_MAIL, strlen(CM_ARCHIVE_MAIL)) == 0)
 		return take_mail(job, entry);
 	if (strncmp(entry->name, CM_ARCHIVE_RELAY, strlen(CM_ARCHIVE_RELAY)) == 0 &&
@@ -267,42 +252,14 @@ static bool take_entry(struct job *job, const struct cm_archive_entry *entry)
 	return false;
 }
 
-static bool read_entries(struct job *job)
-{
-	enum cm_archive_result result;
-	struct cm_archive_entry entry;
-	struct cm_progress progress;
-	bool good = true;
-
-	cm_progress_begin(&progress, "files", 0);
-	while (good) {
-		result = cm_archive_next(job->reader, &entry, &job->err);
-		if (result != CM_ARCHIVE_ENTRY)
-			break;
-		cm_progress_update(&progress, cm_archive_read_totals(job->reader)->entries);
-		good = take_entry(job, &entry);
-	}
-	cm_progress_end(&progress);
-	return good && result == CM_ARCHIVE_END && prepare(job);
-}
-
 /* --- The end -------------------------------------------------------------------------------- */
-
-static bool has_password(int stage_fd, const char *name)
-{
-	char path[300];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%.255s/" CM_ACCOUNT_PASSWORD_FILE, name);
-	return fstatat(stage_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
 
 /* Skips an account that was being deleted during the backup. */
 static bool place_mailbox(struct job *job, const char *name)
 {
 	bool account = strchr(name, '@') != NULL;
 
-	if (account && !has_password(cm_mailbox_unpack_fd(job->unpack), name)) {
+	if (account && !cm_account_has_password(cm_mailbox_unpack_fd(job->unpack), name)) {
 		job->incomplete++;
 		return true;
 	}
@@ -316,20 +273,18 @@ static bool place_mailbox(struct job *job, const char *name)
 
 static bool place_mailboxes(struct job *job)
 {
-	int fd = cm_directory_open(cm_mailbox_unpack_fd(job->unpack), ".");
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	DIR *directory =
+	    cm_directory_stream(cm_directory_open(cm_mailbox_unpack_fd(job->unpack), "."));
 	const struct dirent *entry;
 	bool good = directory != NULL && cm_mailbox_unpack_sync(job->unpack, &job->err);
 
 	if (directory == NULL)
 		cm_error_set_errno(&job->err, STAGE " in mailboxes_dir: cannot be read");
 	while (good && (entry = readdir(directory)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (!cm_directory_is_dot(entry->d_name))
 			good = place_mailbox(job, entry->d_name);
 	if (directory != NULL)
 		closedir(directory);
-	else if (fd >= 0)
-		close(fd);
 	return good && (fsync(job->mailboxes_fd) == 0 || errno == EINVAL);
 }
 
@@ -342,7 +297,7 @@ static bool finish(struct job *job)
 	return good && cm_restore_files_write(&job->files, &job->err);
 }
 
-static int print_result(const struct job *job)
+static int print_result(struct job *job)
 {
 	const struct cm_archive_totals *totals = cm_archive_read_totals(job->reader);
 	uint64_t accounts = job->verify ? totals->accounts : job->accounts;
@@ -363,10 +318,7 @@ static int print_result(const struct job *job)
 			 (json_int_t)cm_archive_about(job->reader)->created, "accounts",
 			 (json_int_t)accounts, "messages", (json_int_t)totals->messages, "bytes",
 			 (json_int_t)totals->bytes);
-	json_dumpf(json, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(json);
-	return CM_EXIT_OK;
+	return cm_json_print(json, &job->err) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
 }
 
 static int run(struct job *job)
@@ -380,7 +332,8 @@ static int run(struct job *job)
 			     job->path);
 		return CM_EXIT_TROUBLE;
 	}
-	if (!read_entries(job) || (!job->verify && !finish(job)))
+	if (!cm_archive_each(job->reader, take_entry, job, &job->err) || !prepare(job) ||
+	    (!job->verify && !finish(job)))
 		return CM_EXIT_TROUBLE;
 	return print_result(job);
 }

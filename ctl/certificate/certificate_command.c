@@ -154,7 +154,7 @@ static int run_command(int argc, char **argv, const char *summary, bool deploy)
 		return status;
 	if (words[0] != NULL && words[1] == NULL)
 		return cm_options_complain(argv[0], "%s: the key is missing", words[0]);
-	config = cm_config_load(path, cm_command_warn, argv[0], &err);
+	config = cm_command_read_config(argv[0], path, &err);
 	if (config == NULL)
 		return cm_command_fail(argv[0], &err);
 	const struct cm_tls_files files = {

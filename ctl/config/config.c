@@ -76,16 +76,14 @@ static int run(struct cm_job *job, const struct subcommand *subcommand, int argc
 	struct cm_option options[CM_OPTIONS_MAX + 1] = {
 	    {"config", 'c', "INI", "configuration file (" CM_CONFIG_DEFAULT_PATH " below DIR)",
 	     cm_option_path, &job->ini, 0, 0},
-	    {"root", 0, "DIR", "work below DIR instead of /", cm_command_set_root, &job->root, 0,
-	     0},
+	    CM_OPTION_ROOT(&job->root),
 	    {"set", 0, "NAME=VALUE", "override a setting of the site (see show --settings)",
 	     add_word, &job->overrides, 0, 0},
 	    {"dovecot", 0, "VERSION",
 	     "render for this version of Dovecot, such as 2.4 (the installed one)", cm_option_text,
 	     &job->dovecot, 0, 0},
-	    {"templates", 0, "DIR", "read the templates from DIR", cm_option_text, &job->templates,
-	     0, 0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    CM_OPTION_TEMPLATES(&job->templates),
+	    CM_OPTION_JSON(&job->json),
 	};
 	struct cm_command_line line = subcommand->line;
 	const struct cm_option *own = subcommand->own;
@@ -248,8 +246,7 @@ static bool prepare(struct cm_job *job, enum needs needs)
 		cm_error_set(job->err, "out of memory");
 		return false;
 	}
-	job->config = cm_config_load(ini != NULL ? ini : job->ini, cm_command_warn,
-				     (void *)job->program, job->err);
+	job->config = cm_command_read_config(job->program, ini != NULL ? ini : job->ini, job->err);
 	free(ini);
 	if (job->config == NULL)
 		return false;

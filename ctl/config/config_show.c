@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "job.h"
+#include "json_print.h"
 
 bool cm_job_add_member(const struct cm_job *job, json_t *object, const char *name,
 		       const char *value)
@@ -19,11 +20,10 @@ bool cm_job_add_member(const struct cm_job *job, json_t *object, const char *nam
 
 int cm_job_finish_json(json_t *object, bool good, int good_status)
 {
-	if (good && object != NULL) {
-		good = json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
-		putchar('\n');
-	}
-	json_decref(object);
+	if (good && object != NULL)
+		good = cm_json_print(object, NULL);
+	else
+		json_decref(object);
 	return good ? good_status : CM_EXIT_TROUBLE;
 }
 

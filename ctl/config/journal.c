@@ -11,6 +11,9 @@
 #include "file.h"
 #include "merge.h"
 
+/* Entries kept for rollback. */
+#define JOURNAL_KEPT 10
+
 /* The contents in an entry: directory and member. */
 static const struct {
 	const char *name;
@@ -252,8 +255,8 @@ static bool archive(const struct cm_state *state, const char *commit, struct cm_
 		(void)mkdir(history, 0700);
 		snprintf(name, sizeof(name), "history/%06u", number);
 		good = move(state, "commit", name, err);
-		if (number > CM_JOURNAL_KEPT &&
-		    asprintf(&old, "%s/%06u", history, number - CM_JOURNAL_KEPT) >= 0)
+		if (number > JOURNAL_KEPT &&
+		    asprintf(&old, "%s/%06u", history, number - JOURNAL_KEPT) >= 0)
 			cm_state_remove_tree(old);
 	}
 	free(old);

@@ -19,9 +19,6 @@
 #include "error.h"
 #include "state.h"
 
-/* Entries kept for rollback. */
-#define CM_JOURNAL_KEPT 10
-
 /* The new text of a file that could not be merged. */
 #define CM_JOURNAL_NEW ".chatmail-new"
 

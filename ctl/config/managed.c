@@ -1,6 +1,5 @@
 #include "managed.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "file.h"
 
 bool cm_managed_read(const char *path, struct cm_managed *content_r, struct cm_owner *owner_r,
@@ -150,15 +150,11 @@ void cm_managed_free(struct cm_managed *content)
 void cm_managed_clean(const char *path)
 {
 	const char *name;
-	int fd = open_parent(path, false, &name);
-	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *directory = cm_directory_stream(open_parent(path, false, &name));
 	struct dirent *entry;
 
-	if (directory == NULL) {
-		if (fd >= 0)
-			close(fd);
+	if (directory == NULL)
 		return;
-	}
 	while ((entry = readdir(directory)) != NULL) {
 		const char *random = entry->d_name + sizeof(CM_MANAGED_TEMPORARY) - 1;
 

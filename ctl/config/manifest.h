@@ -22,9 +22,6 @@
 #include "error.h"
 #include "managed.h"
 
-/* The file that holds the operator's additions to FILE. */
-#define CM_MANIFEST_LOCAL ".local"
-
 struct cm_manifest_row {
 	const char *template, *destination; /* the destination is absolute */
 	bool once;

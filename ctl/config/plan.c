@@ -7,6 +7,9 @@
 #include "journal.h"
 #include "merge.h"
 
+/* The copy of a file that existed before the first `apply`. */
+#define PLAN_OLD ".chatmail-old"
+
 static bool copy(struct cm_job *job, const struct cm_managed *from, struct cm_managed *to)
 {
 	cm_managed_free(to);
@@ -69,7 +72,7 @@ static bool keep_old(struct cm_job *job, struct cm_changes *changes, size_t inde
 	char *path;
 	bool good;
 
-	if (asprintf(&path, "%s" CM_PLAN_OLD, changes->list[index].path) < 0)
+	if (asprintf(&path, "%s" PLAN_OLD, changes->list[index].path) < 0)
 		path = NULL;
 	old = path != NULL ? cm_changes_add(changes, path) : NULL;
 	free(path);

@@ -6,7 +6,7 @@
 
 #include "shared_secret.h"
 
-/* Servers interpret '#', '$', quotes and blanks in different ways. */
+/* Servers interpret '#', '$', quotes and blanks in different ways, and coturn skips a first '='. */
 #define SECRET_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=._-"
 
 #define TURN    "turn_secret"
@@ -26,8 +26,10 @@ static char *read_secret(const char *root, const char *key, const char *file, st
 		return NULL;
 	}
 	secret = cm_shared_secret_read(key, path, err);
-	if (secret != NULL && secret[strspn(secret, SECRET_BYTES)] != '\0') {
-		cm_error_set(err, "%s: %s: must be of letters, digits and +/=._-", key, path);
+	if (secret != NULL && (secret[0] == '=' || secret[strspn(secret, SECRET_BYTES)] != '\0')) {
+		cm_error_set(
+		    err, "%s: %s: must be of letters, digits and +/=._-, without = at the start",
+		    key, path);
 		cm_shared_secret_free(secret);
 		secret = NULL;
 	}

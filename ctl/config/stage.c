@@ -1,6 +1,5 @@
 #include "stage.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "certificate.h"
+#include "directory.h"
 #include "process.h"
 
 #define CANNOT_SAY 77
@@ -102,7 +102,7 @@ static void link_neighbours(const struct stage *stage, const char *path)
 		return;
 	directory = opendir(real);
 	while (directory != NULL && (entry = readdir(directory)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		if (cm_directory_is_dot(entry->d_name))
 			continue;
 		if (asprintf(&from, "%s/%s", real, entry->d_name) < 0)
 			break;
@@ -171,7 +171,7 @@ static void refuse(struct stage *stage, const char *server, const char *output)
 }
 
 /* The program that checks the files of a template; templates of several versions may share one:
-   dovecot-2.4/dovecot.conf has dovecot/check. NULL if there is none. */
+   dovecot-2.4/dovecot.conf has dovecot/check. NULL if the template has no check. */
 static char *find_check(const struct stage *stage, const char *server)
 {
 	size_t length = strlen(server);

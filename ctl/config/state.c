@@ -1,6 +1,5 @@
 #include "state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "file.h"
 #include "managed.h"
 
@@ -153,7 +153,7 @@ static bool walk(const char *directory, size_t skip, cm_state_visit_fn *visit, v
 		struct stat st;
 		char *path;
 
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		if (cm_directory_is_dot(entry->d_name) ||
 		    strncmp(entry->d_name, CM_MANAGED_TEMPORARY, strlen(CM_MANAGED_TEMPORARY)) == 0)
 			continue;
 		path = join(err, directory, "/", entry->d_name);

@@ -44,7 +44,7 @@ typedef bool cm_state_visit_fn(const char *path, void *context);
 bool cm_state_each_base(const struct cm_state *state, cm_state_visit_fn *visit, void *context,
 			struct cm_error *err);
 
-/* The newest change in history/, 0 if there is none. */
+/* The newest change in history/; 0 if the history is empty. */
 unsigned int cm_state_newest(const struct cm_state *state);
 
 /* rm -rf */

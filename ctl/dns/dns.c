@@ -13,6 +13,7 @@
 #include "command.h"
 #include "config_value.h"
 #include "file.h"
+#include "json_print.h"
 #include "options.h"
 #include "settings.h"
 #include "template.h"
@@ -89,9 +90,8 @@ static int parse_options(int argc, char **argv, struct job *job)
 	     set_server, &job->server, 0, 0},
 	    {"table", 0, NULL, "print a table for web forms instead of a zone file",
 	     cm_option_switch, &job->table, 0, 0},
-	    {"templates", 0, "DIR", "read the templates from DIR", cm_option_text, &job->templates,
-	     0, 0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    CM_OPTION_TEMPLATES(&job->templates),
+	    CM_OPTION_JSON(&job->json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -145,8 +145,8 @@ static bool prepare(struct job *job)
 	bool good = job->ini != NULL || below_root(job, CM_CONFIG_DEFAULT_PATH, &ini);
 
 	if (good)
-		job->config = cm_config_load(job->ini != NULL ? job->ini : ini, cm_command_warn,
-					     PROGRAM, &job->err);
+		job->config =
+		    cm_command_read_config(PROGRAM, job->ini != NULL ? job->ini : ini, &job->err);
 	free(ini);
 	if (job->config == NULL)
 		return false;
@@ -176,11 +176,7 @@ static int print(struct job *job)
 				      "AAAA records, or use --address\n",
 			      stderr);
 		if (job->json) {
-			json_t *list = cm_zone_json(&zone);
-
-			json_dumpf(list, stdout, JSON_INDENT(2));
-			putchar('\n');
-			json_decref(list);
+			(void)cm_json_print(cm_zone_json(&zone), &job->err);
 		} else if (job->table) {
 			cm_zone_print_table(&zone, stdout);
 		} else {
@@ -223,11 +219,8 @@ static int report(const struct job *job, const struct cm_findings *findings)
 		if (finding->fix != NULL)
 			printf("         %s\n", finding->fix);
 	}
-	if (list != NULL) {
-		json_dumpf(list, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(list);
-	}
+	if (list != NULL)
+		(void)cm_json_print(list, NULL);
 	return status;
 }
 

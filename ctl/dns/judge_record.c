@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* The value of a tag in "a=1; b=2", without its blanks; malloc'd, NULL if there is none. */
+/* The value of a tag in "a=1; b=2", without its blanks: malloc'd, NULL if text has no such tag. */
 static char *tag_value(const char *text, const char *tag)
 {
 	while (*text != '\0') {

@@ -59,7 +59,7 @@ bool cm_servers_find(struct cm_servers *servers_r, const char *domain, const cha
 void cm_servers_free(struct cm_servers *servers);
 
 /* The host in the domain's only MX record, if it is not the domain and has one of the
-   addresses (or any, if there are none): malloc'd, NULL otherwise. */
+   addresses (without addresses, any host): malloc'd, NULL otherwise. */
 char *cm_verify_find_host(const struct cm_servers *servers, const char *domain,
 			  char *const *addresses);
 

@@ -17,6 +17,9 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+/* Seconds for one conversation. A server delays the reply to a wrong password. */
+#define DIALOGUE_SECONDS 20
+
 /* Only a hostile server sends a longer reply. */
 #define REPLY_LINES_MAX 64
 
@@ -51,7 +54,7 @@ static bool wait_for(struct cm_dialogue *dialogue, short events, struct cm_error
 	while (result < 0 && errno == EINTR);
 	if (result > 0)
 		return true;
-	cm_error_set(err, "no reply for %d seconds", CM_DIALOGUE_SECONDS);
+	cm_error_set(err, "no reply for %d seconds", DIALOGUE_SECONDS);
 	return false;
 }
 
@@ -67,7 +70,7 @@ static struct cm_dialogue *connect_to(const struct sockaddr *address, socklen_t 
 		return NULL;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &dialogue->deadline);
-	dialogue->deadline.tv_sec += CM_DIALOGUE_SECONDS;
+	dialogue->deadline.tv_sec += DIALOGUE_SECONDS;
 	dialogue->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (dialogue->fd >= 0 && connect(dialogue->fd, address, size) < 0) {
 		if (errno != EINPROGRESS)

@@ -17,9 +17,6 @@
 /* Maximum length of a line, with its NUL; the rest of a longer line is dropped. */
 #define CM_DIALOGUE_LINE 1024
 
-/* Seconds for one conversation. A server delays the reply to a wrong password. */
-#define CM_DIALOGUE_SECONDS 20
-
 struct cm_dialogue;
 
 /* Connects. host is an IP address. NULL with err filled: "cannot connect to ...: why". */

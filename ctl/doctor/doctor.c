@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "backends.h"
+
 /* Each examination, in the order in which its lines are shown. */
 enum when {
 	FIRST,    /* alone, because it starts children */
@@ -18,45 +20,84 @@ enum when {
 	LAST,     /* alone, because it looks at processes that the others have started */
 };
 
+/* Of a relay of several machines. */
+enum place {
+	EVERYWHERE,
+	NOT_ON_BACKENDS,
+	NOT_ON_FRONTS,
+};
+
 static const struct examination {
 	enum cm_subject subject;
 	enum when when;
 	bool quick; /* makes no connections */
 	cm_examine_fn *run;
+	enum place place;
 } examinations[] = {
-    {CM_SUBJECT_PROGRAMS, FIRST, true, cm_examine_programs},
-    {CM_SUBJECT_PROGRAMS, FIRST, false, cm_examine_configuration},
-    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_smtp},
-    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_submission},
-    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_smtps},
-    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_imap},
-    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_imaps},
-    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_https},
-    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_https_imap},
-    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_https_smtp},
-    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_http},
-    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_accounts},
-    {CM_SUBJECT_MAIL, TOGETHER, false, cm_examine_milter},
-    {CM_SUBJECT_MAIL, TOGETHER, false, cm_examine_delivery},
-    {CM_SUBJECT_MAIL, LAST, false, cm_examine_dovecot},
-    {CM_SUBJECT_MAIL, LAST, true, cm_examine_queue},
-    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_notifications},
-    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_expiry},
-    {CM_SUBJECT_MACHINE, FIRST, true, cm_examine_certificate},
-    {CM_SUBJECT_MACHINE, FIRST, true, cm_examine_machine},
-    {CM_SUBJECT_DNS, TOGETHER, false, cm_examine_dns},
-    {CM_SUBJECT_OUTSIDE, TOGETHER, false, cm_examine_push},
-    {CM_SUBJECT_OUTSIDE, TOGETHER, false, cm_examine_turn},
-    {CM_SUBJECT_OUTSIDE, TOGETHER, false, cm_examine_iroh},
+    {CM_SUBJECT_PROGRAMS, FIRST, true, cm_examine_programs, EVERYWHERE},
+    {CM_SUBJECT_PROGRAMS, FIRST, false, cm_examine_configuration, EVERYWHERE},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_smtp, NOT_ON_BACKENDS},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_submission, NOT_ON_BACKENDS},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_smtps, NOT_ON_BACKENDS},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_imap, EVERYWHERE},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_imaps, EVERYWHERE},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_https, NOT_ON_BACKENDS},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_https_imap, NOT_ON_BACKENDS},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_https_smtp, NOT_ON_BACKENDS},
+    {CM_SUBJECT_PORTS, TOGETHER, false, cm_examine_http, NOT_ON_BACKENDS},
+    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_accounts, EVERYWHERE},
+    {CM_SUBJECT_MAIL, TOGETHER, false, cm_examine_milter, NOT_ON_BACKENDS},
+    {CM_SUBJECT_MAIL, TOGETHER, false, cm_examine_delivery, EVERYWHERE},
+    {CM_SUBJECT_MAIL, TOGETHER, false, cm_examine_backends, EVERYWHERE},
+    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_moves, NOT_ON_FRONTS},
+    {CM_SUBJECT_MAIL, LAST, false, cm_examine_dovecot, EVERYWHERE},
+    {CM_SUBJECT_MAIL, LAST, true, cm_examine_queue, NOT_ON_BACKENDS},
+    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_notifications, NOT_ON_FRONTS},
+    {CM_SUBJECT_MAIL, FIRST, true, cm_examine_expiry, NOT_ON_FRONTS},
+    {CM_SUBJECT_MACHINE, FIRST, true, cm_examine_certificate, EVERYWHERE},
+    {CM_SUBJECT_MACHINE, FIRST, true, cm_examine_machine, EVERYWHERE},
+    {CM_SUBJECT_DNS, TOGETHER, false, cm_examine_dns, NOT_ON_BACKENDS},
+    {CM_SUBJECT_OUTSIDE, TOGETHER, false, cm_examine_push, NOT_ON_FRONTS},
+    {CM_SUBJECT_OUTSIDE, TOGETHER, false, cm_examine_turn, NOT_ON_BACKENDS},
+    {CM_SUBJECT_OUTSIDE, TOGETHER, false, cm_examine_iroh, NOT_ON_BACKENDS},
 };
 
 #define EXAMINATIONS (sizeof(examinations) / sizeof(examinations[0]))
+
+static bool is_for(const struct examination *examination, const struct cm_doctor *doctor)
+{
+	if (doctor->quick && !examination->quick)
+		return false;
+	if (doctor->only != 0 && (doctor->only & 1U << examination->subject) == 0)
+		return false;
+	if (examination->place == NOT_ON_BACKENDS)
+		return doctor->config->backend_listen[0] == '\0';
+	return examination->place != NOT_ON_FRONTS || !cm_backends_used(doctor->config);
+}
 
 static const char *const titles[CM_SUBJECT_COUNT] = {
     [CM_SUBJECT_PROGRAMS] = "Programs", [CM_SUBJECT_PORTS] = "Ports",
     [CM_SUBJECT_MAIL] = "Mail",         [CM_SUBJECT_MACHINE] = "Machine",
     [CM_SUBJECT_DNS] = "Names",         [CM_SUBJECT_OUTSIDE] = "Other services",
 };
+
+/* The words of --only. */
+static const char *const names[CM_SUBJECT_COUNT] = {
+    [CM_SUBJECT_PROGRAMS] = "programs", [CM_SUBJECT_PORTS] = "ports",
+    [CM_SUBJECT_MAIL] = "mail",         [CM_SUBJECT_MACHINE] = "machine",
+    [CM_SUBJECT_DNS] = "names",         [CM_SUBJECT_OUTSIDE] = "services",
+};
+
+bool cm_doctor_find_subject(const char *name, enum cm_subject *subject_r)
+{
+	for (size_t i = 0; i < CM_SUBJECT_COUNT; i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*subject_r = (enum cm_subject)i;
+			return true;
+		}
+	}
+	return false;
+}
 
 struct task {
 	const struct cm_doctor *doctor;
@@ -158,7 +199,7 @@ bool cm_doctor_examine(struct cm_doctor *doctor, struct cm_checks subjects[CM_SU
 	doctor->has_pair = cm_tls_pair_read(doctor->config, &doctor->pair, err);
 	for (size_t i = 0; tasks != NULL && i < EXAMINATIONS; i++) {
 		tasks[i].doctor = doctor;
-		if (!doctor->quick || examinations[i].quick)
+		if (is_for(&examinations[i], doctor))
 			tasks[i].examination = &examinations[i];
 	}
 	if (tasks != NULL) {

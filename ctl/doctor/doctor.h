@@ -24,7 +24,11 @@ enum cm_subject {
 	CM_SUBJECT_COUNT,
 };
 
-/* Examines everything; the lists belong to the caller. False with err filled if out of memory. */
+/* False if no subject has this name: programs ports mail machine names services. */
+bool cm_doctor_find_subject(const char *name, enum cm_subject *subject_r);
+
+/* Examines everything, or the subjects of doctor->only. The lists belong to the caller. False with
+   err filled if out of memory. */
 bool cm_doctor_examine(struct cm_doctor *doctor, struct cm_checks subjects[CM_SUBJECT_COUNT],
 		       struct cm_error *err);
 

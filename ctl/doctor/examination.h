@@ -20,6 +20,7 @@ struct cm_doctor {
 	const char *templates;
 	const char *const *addresses; /* the relay's public ones; empty: this machine's */
 	bool quick;                   /* make no connections */
+	unsigned int only;            /* one bit for each enum cm_subject to examine; 0: all */
 
 	/* Filled by cm_doctor_examine(). */
 	char address[64]; /* where clients connect */
@@ -44,8 +45,10 @@ cm_examine_fn cm_examine_http;
 cm_examine_fn cm_examine_milter;
 cm_examine_fn cm_examine_dovecot;
 cm_examine_fn cm_examine_delivery;
+cm_examine_fn cm_examine_backends;
 cm_examine_fn cm_examine_accounts;
 cm_examine_fn cm_examine_queue;
+cm_examine_fn cm_examine_moves;
 cm_examine_fn cm_examine_notifications;
 cm_examine_fn cm_examine_expiry;
 cm_examine_fn cm_examine_certificate;

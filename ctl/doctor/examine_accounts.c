@@ -102,6 +102,18 @@ static void remedy_of_trouble(const struct cm_doctor *doctor, const struct verdi
 				config->run_dir);
 }
 
+static const char *remedy_of_refusal(enum cm_registration registration)
+{
+	switch (registration) {
+	case CM_REGISTRATION_REFUSED_LOAD:
+		return "wait until the load falls, or raise max_load_1m";
+	case CM_REGISTRATION_REFUSED_RATE:
+		return "wait, or raise the rates of new accounts";
+	default:
+		return "free space, or lower the limit";
+	}
+}
+
 static void report(const struct cm_doctor *doctor, const struct verdict *verdict,
 		   struct cm_checks *checks)
 {
@@ -117,7 +129,7 @@ static void report(const struct cm_doctor *doctor, const struct verdict *verdict
 	} else if (verdict->registration >= CM_REGISTRATION_REFUSED_LOAD) {
 		check =
 		    cm_checks_add(checks, key, title, CM_HEALTH_FAULT, "closed: %s", verdict->why);
-		cm_check_remedy(check, "free space, or lower the limit in %s",
+		cm_check_remedy(check, "%s in %s", remedy_of_refusal(verdict->registration),
 				doctor->config->path);
 	} else {
 		cm_checks_add(checks, key, title, CM_HEALTH_OFF, "%s: %s",

@@ -3,6 +3,7 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,29 +138,33 @@ static bool has_mapped(const char *pid, const char *part, bool *deleted_r)
 	return found;
 }
 
-static bool is_auth(const char *pid)
+/* Sets denied_r if the process hides its program. */
+static bool is_auth(const char *pid, bool *denied_r)
 {
 	char path[64], target[512];
 	ssize_t length;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/exe", pid);
 	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
+	if (length < 0) {
+		*denied_r = *denied_r || errno == EACCES;
 		return false;
+	}
 	target[length] = '\0';
 	return strstr(target, "/dovecot/auth") != NULL;
 }
 
-/* Sets whether the driver is loaded in Dovecot's auth processes. False if no such process runs. */
-static bool find_driver(bool *loaded_r, bool *deleted_r)
+/* Sets whether the driver is loaded in Dovecot's auth processes. False if no such process is
+   visible; denied_r: there may be one. */
+static bool find_driver(bool *loaded_r, bool *deleted_r, bool *denied_r)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 	bool found = false;
 
-	*loaded_r = *deleted_r = false;
+	*loaded_r = *deleted_r = *denied_r = false;
 	while (proc != NULL && (entry = readdir(proc)) != NULL) {
-		if (!isdigit((unsigned char)entry->d_name[0]) || !is_auth(entry->d_name))
+		if (!isdigit((unsigned char)entry->d_name[0]) || !is_auth(entry->d_name, denied_r))
 			continue;
 		found = true;
 		*loaded_r = has_mapped(entry->d_name, "authdb_chatmail", deleted_r) || *loaded_r;
@@ -197,20 +202,23 @@ static bool plugins_fit(struct cm_checks *checks)
 
 void cm_examine_dovecot(const struct cm_doctor *doctor, struct cm_checks *checks)
 {
-	bool loaded, deleted;
+	bool found, loaded, deleted, denied;
 	struct cm_check *check;
 
 	(void)doctor;
 	if (!plugins_fit(checks))
 		return;
-	if (!find_driver(&loaded, &deleted)) {
-		/* Only root can see the files of other users' processes. */
-		check = cm_checks_add(checks, "plugins", "plugins",
-				      geteuid() == 0 ? CM_HEALTH_FAULT : CM_HEALTH_WARNING,
-				      geteuid() == 0
-					  ? "no process of Dovecot authenticates"
-					  : "only root can see which modules Dovecot has loaded");
+	found = find_driver(&loaded, &deleted, &denied);
+	if (!found && !denied) {
+		check = cm_checks_add(checks, "plugins", "plugins", CM_HEALTH_FAULT,
+				      "no process of Dovecot authenticates");
 		cm_remedy_service(check, "restart", "dovecot");
+	} else if (!found && geteuid() == 0) {
+		cm_checks_add(checks, "plugins", "plugins", CM_HEALTH_OFF,
+			      "only with CAP_SYS_PTRACE can root see what Dovecot has loaded");
+	} else if (!found) {
+		cm_checks_add(checks, "plugins", "plugins", CM_HEALTH_WARNING,
+			      "only root can see which modules Dovecot has loaded");
 	} else if (!loaded) {
 		check = cm_checks_add(checks, "plugins", "plugins", CM_HEALTH_FAULT,
 				      "the running Dovecot has not loaded the chatmail driver");

@@ -1,6 +1,5 @@
 #include "status_gather.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,6 +8,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "backends.h"
+#include "directory.h"
 #include "push_queue.h"
 #include "registration.h"
 #include "tls_pair.h"
@@ -71,6 +72,30 @@ static const struct {
     {"coturn", why_no_turn}, {"iroh-relay", why_no_iroh},
 };
 
+/* On a relay of several machines: the reason why this one lacks a program. */
+static const char *why_elsewhere(const struct cm_config *config, const char *key)
+{
+	static const char *const of_fronts[] = {"postfix",   "milter", "httpd",     "nginx",
+						"transport", "coturn", "iroh-relay"};
+
+	if (cm_backends_used(config) && strcmp(key, "notifyd") == 0)
+		return "the backends run it";
+	if (config->backend_listen[0] == '\0')
+		return NULL;
+	for (size_t i = 0; i < sizeof(of_fronts) / sizeof(of_fronts[0]); i++)
+		if (strcmp(key, of_fronts[i]) == 0)
+			return "the front runs it";
+	return NULL;
+}
+
+static void turn_off(struct cm_program *program, const char *why)
+{
+	if (program->state != CM_PROGRAM_STOPPED || why == NULL)
+		return;
+	program->why = why;
+	program->state = CM_PROGRAM_OFF;
+}
+
 static void find_programs(struct cm_status *status)
 {
 	memcpy(status->programs, programs, sizeof(programs));
@@ -78,14 +103,10 @@ static void find_programs(struct cm_status *status)
 	for (size_t i = 0; i < CM_STATUS_PROGRAMS; i++) {
 		struct cm_program *program = &status->programs[i];
 
-		for (size_t j = 0; j < sizeof(optional) / sizeof(optional[0]); j++) {
-			if (program->state != CM_PROGRAM_STOPPED ||
-			    strcmp(program->key, optional[j].key) != 0)
-				continue;
-			program->why = optional[j].why_not(status->config);
-			if (program->why != NULL)
-				program->state = CM_PROGRAM_OFF;
-		}
+		turn_off(program, why_elsewhere(status->config, program->key));
+		for (size_t j = 0; j < sizeof(optional) / sizeof(optional[0]); j++)
+			if (strcmp(program->key, optional[j].key) == 0)
+				turn_off(program, optional[j].why_not(status->config));
 	}
 }
 
@@ -138,16 +159,14 @@ static void measure_disk(struct cm_status *status)
    dir. False if a part could not be read. */
 static bool count_entries(int dir, unsigned int depth, uint64_t *count)
 {
-	DIR *stream = fdopendir(dir);
+	DIR *stream = cm_directory_stream(dir);
 	struct dirent *entry;
 	bool good = true;
 	struct stat st;
 	int child;
 
-	if (stream == NULL) {
-		close(dir);
+	if (stream == NULL)
 		return false;
-	}
 	while ((entry = readdir(stream)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
@@ -157,8 +176,7 @@ static bool count_entries(int dir, unsigned int depth, uint64_t *count)
 		if (!S_ISDIR(st.st_mode)) {
 			++*count;
 		} else if (depth < QUEUE_DEPTH_MAX) {
-			child = openat(dirfd(stream), entry->d_name,
-				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			child = cm_directory_open(dirfd(stream), entry->d_name);
 			good = child >= 0 && count_entries(child, depth + 1, count) && good;
 		}
 	}

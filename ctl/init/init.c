@@ -6,7 +6,7 @@
  *	chatmailctl init [--root DIR] [--json] DOMAIN|ADDRESS
  *
  * Keys and directories come first, and existing ones are kept, so a killed run can be repeated;
- * chatmail.ini comes last, and only if there is none.
+ * chatmail.ini comes last, and never replaces an existing one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +25,7 @@
 #include "command.h"
 #include "config_value.h"
 #include "file.h"
+#include "json_print.h"
 #include "options.h"
 #include "secrets.h"
 #include "settings.h"
@@ -57,11 +57,9 @@ struct job {
 static int parse_options(int argc, char **argv, struct job *job, char ***words_r)
 {
 	const struct cm_option options[] = {
-	    {"root", 0, "DIR", "work below DIR instead of /", cm_command_set_root, &job->root, 0,
-	     0},
-	    {"templates", 0, "DIR", "read the templates from DIR", cm_option_text, &job->templates,
-	     0, 0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    CM_OPTION_ROOT(&job->root),
+	    CM_OPTION_TEMPLATES(&job->templates),
+	    CM_OPTION_JSON(&job->json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -144,21 +142,9 @@ static char *render_ini(struct job *job)
 	return result;
 }
 
-/* Reads the new configuration, which has no name yet. */
 static bool load(struct job *job, const char *ini)
 {
-	char path[64];
-	int fd = memfd_create("chatmail.ini", MFD_CLOEXEC);
-
-	if (fd < 0 || write(fd, ini, strlen(ini)) != (ssize_t)strlen(ini)) {
-		cm_error_set_errno(&job->err, "chatmail.ini: out of memory");
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	job->config = cm_config_load(path, cm_command_warn, PROGRAM, &job->err);
-	close(fd);
+	job->config = cm_command_read_config_text(PROGRAM, ini, strlen(ini), &job->err);
 	if (job->config != NULL)
 		job->settings = cm_settings_init(job->config, job->root, &job->err);
 	return job->settings != NULL;
@@ -362,16 +348,11 @@ static int print_steps(const struct job *job)
 	return status;
 }
 
-static int print_json(const struct job *job)
+static int print_json(struct job *job)
 {
 	json_t *object = json_pack("{s:s, s:O}", "domain", job->domain, "files", job->made);
-	int status = object != NULL ? CM_EXIT_OK : CM_EXIT_TROUBLE;
 
-	if (object != NULL)
-		json_dumpf(object, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(object);
-	return status;
+	return cm_json_print(object, &job->err) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
 }
 
 static void find_owner(struct job *job)

@@ -18,7 +18,9 @@
 
 #include "command.h"
 #include "config_value.h"
+#include "json_print.h"
 #include "options.h"
+#include "registration.h"
 #include "utf8.h"
 
 #define COUNT_MAX    1000
@@ -111,8 +113,7 @@ static int run(struct job *job, const struct cm_command_line *line, int argc, ch
 
 	if (status >= 0)
 		return status;
-	job->config =
-	    cm_config_load(job->config_path, cm_command_warn, (void *)job->program, &job->err);
+	job->config = cm_command_read_config(job->program, job->config_path, &job->err);
 	status = job->config != NULL ? work(job) : fail(job);
 	cm_config_free(&job->config);
 	return status;
@@ -140,8 +141,20 @@ static bool print_batch(const struct job *job, const struct cm_invitation_batch 
 	return cm_invite_print(batch);
 }
 
+static void warn_unless_invite(const struct job *job)
+{
+	const char *problem = NULL;
+
+	if (cm_registration_is_closed(job->config))
+		problem = "registration is closed, so invitations create no accounts";
+	else if (job->config->registration == CM_REGISTRATION_OPEN)
+		problem = "registration is open, so invitations are not needed";
+	if (problem != NULL)
+		fprintf(stderr, "%s: warning: %s: %s\n", job->program, job->config->path, problem);
+}
+
 /* Prints the invitations that were created before a failure: otherwise they would be lost. */
-static int make(struct job *job)
+static int make_all(struct job *job)
 {
 	struct cm_new_invitation *made = calloc(job->count, sizeof(*made));
 	struct cm_invitation_batch batch = {
@@ -167,16 +180,21 @@ static int make(struct job *job)
 		cm_error_set(&job->err, "cannot print the links");
 		good = false;
 	}
-	if (good && job->config->registration != CM_REGISTRATION_INVITE)
-		fprintf(
-		    stderr,
-		    "%s: warning: %s: registration is not invite, so invitations are not needed\n",
-		    job->program, job->config->path);
+	if (good)
+		warn_unless_invite(job);
 	if (made != NULL)
 		explicit_bzero(made, job->count * sizeof(*made));
 	free(made);
 	free((char *)batch.url);
 	return good ? CM_EXIT_OK : fail(job);
+}
+
+static int make(struct job *job)
+{
+	if (!job->json || !job->sheet)
+		return make_all(job);
+	cm_error_set(&job->err, "--json and --sheet: only one of them can be given");
+	return fail(job);
 }
 
 struct listing {
@@ -201,7 +219,7 @@ static bool add_entry(json_t *list, const struct cm_invitation *invitation)
 static bool show_entry(const struct cm_invitation *invitation, void *context)
 {
 	struct listing *listing = context;
-	char expires[CM_INVITE_TIME_SIZE];
+	char expires[CM_INVITE_TIME_SIZE], left[32];
 
 	if (listing->id != NULL && strcmp(listing->id, invitation->id) != 0)
 		return true;
@@ -211,8 +229,9 @@ static bool show_entry(const struct cm_invitation *invitation, void *context)
 	}
 	cm_invite_time(invitation->expires, expires);
 	if (!listing->found)
-		printf("%-12s  %11s  %-20s  %s\n", "ID", "LEFT", "EXPIRES", "NOTE");
-	printf("%s  %5u of %u  %-20s  %s\n", invitation->id, invitation->left, invitation->uses,
+		printf("%-12s  %14s  %-20s  %s\n", "ID", "LEFT", "EXPIRES", "NOTE");
+	snprintf(left, sizeof(left), "%u of %u", invitation->left, invitation->uses);
+	printf("%s  %14s  %-20s  %s\n", invitation->id, left,
 	       invitation->expires != 0 && invitation->expires <= time(NULL) ? "expired" : expires,
 	       invitation->note);
 	listing->found = true;
@@ -228,13 +247,8 @@ static int print_list(struct job *job, const char *id)
 		cm_error_set(&job->err, "invitation %s: does not exist", id);
 		good = false;
 	}
-	if (good && listing.list != NULL) {
-		json_t *object = json_pack("{s:O}", "invitations", listing.list);
-
-		(void)json_dumpf(object, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(object);
-	}
+	if (good && listing.list != NULL)
+		(void)cm_json_print(json_pack("{s:O}", "invitations", listing.list), &job->err);
 	json_decref(listing.list);
 	return good ? CM_EXIT_OK : fail(job);
 }
@@ -288,7 +302,7 @@ static int create(int argc, char **argv)
 	     &job.url, 0, 0},
 	    {"sheet", 0, NULL, "print a page of cards to cut out, as HTML", cm_option_switch,
 	     &job.sheet, 0, 0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job.json, 0, 0},
+	    CM_OPTION_JSON(&job.json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -308,7 +322,7 @@ static int print(int argc, char **argv, const char *operand, const char *summary
 	struct job job = JOB(argv[0]);
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&job.config_path),
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job.json, 0, 0},
+	    CM_OPTION_JSON(&job.json),
 	    {.name = NULL},
 	};
 	char synopsis[64];

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "html.h"
+#include "json_print.h"
 #include "qr.h"
 
 void cm_invite_time(time_t when, char text[CM_INVITE_TIME_SIZE])
@@ -119,9 +120,8 @@ bool cm_invite_print_json(const struct cm_invitation_batch *batch)
 		good = link != NULL && json_array_append_new(list, entry) == 0;
 		free(link);
 	}
-	good = good && json_dumpf(object, stdout, JSON_INDENT(2)) == 0;
 	if (good)
-		putchar('\n');
+		return cm_json_print(object, NULL);
 	json_decref(object);
-	return good;
+	return false;
 }

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "command.h"
+#include "json_print.h"
 #include "log_hide.h"
 #include "log_line.h"
 #include "log_option.h"
@@ -77,19 +78,14 @@ static bool is_wanted(struct job *job, const struct cm_log_line *line)
 
 /* --- Printing ------------------------------------------------------------------------------- */
 
-static bool print_json(const struct cm_log_line *line, const char *text)
+static bool print_json(struct job *job, const struct cm_log_line *line, const char *text)
 {
 	static const char *const levels[] = {"info", "warning", "error"};
 	json_t *json = json_pack("{s:I, s:s, s:I, s:s, s:s}", "time", (json_int_t)line->time,
 				 "program", line->program, "pid", (json_int_t)line->pid, "level",
 				 levels[line->level], "text", text);
 
-	if (json == NULL)
-		return false;
-	json_dumpf(json, stdout, JSON_COMPACT);
-	putchar('\n');
-	json_decref(json);
-	return true;
+	return cm_json_print_line(json, &job->err);
 }
 
 static void print_text(const struct cm_log_line *line, const char *text)
@@ -111,7 +107,7 @@ static bool print_line(struct job *job, const struct cm_log_line *line)
 	bool good = text != NULL;
 
 	if (good && job->json)
-		good = print_json(line, text);
+		good = print_json(job, line, text);
 	else if (good)
 		print_text(line, text);
 	free(text);

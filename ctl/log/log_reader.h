@@ -17,8 +17,8 @@ struct cm_log_reader {
 	char line[CM_LOG_LINE_MAX + 1];
 };
 
-/* The next line without its newline, valid until the next call; NULL if there is none yet. With
-   last, a line without a newline counts. */
+/* The next line without its newline, valid until the next call; NULL if no line is complete yet.
+   With last, a line without a newline counts. */
 char *cm_log_reader_next(struct cm_log_reader *reader, bool last);
 
 #endif

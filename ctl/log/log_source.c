@@ -5,6 +5,8 @@
 
 #include "log_file.h"
 
+#define LOG_SOURCES_MAX 8
+
 struct source {
 	struct cm_log_file *file;
 	enum cm_log_next state; /* LINE: line is the next one */
@@ -12,7 +14,7 @@ struct source {
 };
 
 struct cm_log_sources {
-	struct source list[CM_LOG_SOURCES_MAX];
+	struct source list[LOG_SOURCES_MAX];
 	size_t count;
 };
 

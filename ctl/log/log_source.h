@@ -11,8 +11,6 @@
 #include "error.h"
 #include "log_line.h"
 
-#define CM_LOG_SOURCES_MAX 8
-
 enum cm_log_next {
 	CM_LOG_NEXT_LINE,
 	CM_LOG_NEXT_NONE, /* no line now; only when following */

@@ -23,9 +23,12 @@
 #include "config.h"
 #include "confirm.h"
 #include "file.h"
+#include "json_print.h"
 #include "options.h"
 #include "process.h"
 #include "upstream.h"
+
+#define MIGRATE_PROGRAM "chatmailctl migrate"
 
 #define STATE_MAX 1048576
 
@@ -38,12 +41,12 @@ static int parse_options(int argc, char **argv, struct cm_migration *job)
 	     &job->dry_run, 0, 0},
 	    {"root", 0, "DIR", "work below DIR instead of /, and stop no service",
 	     cm_command_set_root, &job->root, 0, 0},
-	    {"yes", 'y', NULL, "do not ask", cm_option_switch, &job->yes, 0, 0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job->json, 0, 0},
+	    CM_OPTION_YES(&job->yes),
+	    CM_OPTION_JSON(&job->json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
-	    .program = CM_MIGRATE_PROGRAM,
+	    .program = MIGRATE_PROGRAM,
 	    .synopsis = "[OPTION]...",
 	    .summary = "Migrates a machine from chatmail/relay's cmdeploy to this relay: stops its "
 		       "services, saves\nits configuration, and keeps chatmail.ini, accounts and "
@@ -275,15 +278,12 @@ static void print_forth(const struct cm_migration *job, const json_t *notes)
 	free(apt);
 }
 
-static int print_json(const struct cm_migration *job, json_t *notes)
+static int print_json(struct cm_migration *job, json_t *notes)
 {
 	json_t *json = json_pack("{s:O, s:O, s:b}", "state", job->state, "notes", notes, "dry_run",
 				 job->dry_run);
 
-	json_dumpf(json, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(json);
-	return CM_EXIT_OK;
+	return cm_json_print(json, &job->err) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
 }
 
 static int forth(struct cm_migration *job)
@@ -363,14 +363,13 @@ static void enable_theirs(const struct cm_migration *job)
 	}
 }
 
-static void print_back(const struct cm_migration *job)
+static void print_back(struct cm_migration *job)
 {
 	const char *unit;
 	json_t *was;
 
 	if (job->json) {
-		json_dumpf(job->state, stdout, JSON_INDENT(2));
-		putchar('\n');
+		(void)cm_json_print(json_incref(job->state), &job->err);
 		return;
 	}
 	print_list(job->dry_run ? "Would put back:" : "Put back:",
@@ -429,7 +428,7 @@ int cm_command_migrate(int argc, char **argv)
 		return status;
 	status = job.back ? back(&job) : forth(&job);
 	if (status != CM_EXIT_OK)
-		(void)cm_command_fail(CM_MIGRATE_PROGRAM, &job.err);
+		(void)cm_command_fail(MIGRATE_PROGRAM, &job.err);
 	json_decref(job.state);
 	return status;
 }

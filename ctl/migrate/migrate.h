@@ -13,7 +13,6 @@
 
 #include "error.h"
 
-#define CM_MIGRATE_PROGRAM   "chatmailctl migrate"
 #define CM_MIGRATE_DIRECTORY "/var/lib/chatmail/upstream"
 
 struct cm_migration {

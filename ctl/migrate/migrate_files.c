@@ -1,7 +1,6 @@
 /*
  * migrate_files - files that migrate saves, changes and restores
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "directory.h"
 #include "file.h"
 #include "migrate.h"
 #include "process.h"
@@ -124,15 +124,11 @@ bool cm_migrate_put_back(struct cm_migration *job, const char *path)
 /* Removes the remains of a killed run. */
 static void remove_temporaries(int directory)
 {
-	int copy = dup(directory);
-	DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
+	DIR *stream = cm_directory_stream(cm_directory_open(directory, "."));
 	struct dirent *entry;
 
-	if (stream == NULL) {
-		if (copy >= 0)
-			close(copy);
+	if (stream == NULL)
 		return;
-	}
 	while ((entry = readdir(stream)) != NULL) {
 		if (strncmp(entry->d_name, WRITTEN, strlen(WRITTEN)) == 0)
 			(void)unlinkat(directory, entry->d_name, 0);

@@ -1,6 +1,5 @@
 #include "upstream.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +12,7 @@
 
 #include "account.h"
 #include "config.h"
+#include "directory.h"
 #include "file.h"
 #include "maildir_walk.h"
 #include "process.h"

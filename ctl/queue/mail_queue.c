@@ -8,18 +8,21 @@
 
 #include "redact.h"
 
+/* The longest name of a destination: a domain or an address literal. */
+#define DESTINATION_MAX 255
+
 bool cm_destination_is_valid(const char *name)
 {
 	size_t length = strlen(name);
 
-	return length > 0 && length <= CM_DESTINATION_MAX &&
+	return length > 0 && length <= DESTINATION_MAX &&
 	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			    "0123456789.-_:[]") == length;
 }
 
 /* The domain of an address in lower case. An address without one is local: "localhost". Users
    choose the names, and operators read them in terminals and copy them to shells. */
-static void destination_of(const char *address, char name_r[CM_DESTINATION_MAX + 1])
+static void destination_of(const char *address, char name_r[DESTINATION_MAX + 1])
 {
 	const char *at = strrchr(address, '@');
 	const char *name = at != NULL ? at + 1 : "localhost";
@@ -61,10 +64,13 @@ static bool visit_message(json_t *message, cm_queued_fn *visit, void *context)
 	return true;
 }
 
-/* postqueue prints errors on standard error, not as JSON. */
+/* postqueue prints errors on standard error, not as JSON. Lines of main.cf.local may override
+   earlier ones, which is not an error. */
 static void note_failure(char *line, struct cm_error *err)
 {
 	line[strcspn(line, "\n")] = '\0';
+	if (strstr(line, "overriding earlier entry") != NULL)
+		return;
 	if (err->text[0] == '\0' && line[0] != '\0')
 		cm_error_set(err, "%.300s", line);
 }
@@ -126,7 +132,7 @@ static struct cm_destination *find(struct cm_mail_queue *queue, const char *name
 static bool count(const struct cm_queued *queued, void *context)
 {
 	struct cm_mail_queue *queue = context;
-	char name[CM_DESTINATION_MAX + 1];
+	char name[DESTINATION_MAX + 1];
 	struct cm_destination *destination;
 
 	if (queued->first) {

@@ -14,9 +14,6 @@
 
 #include "error.h"
 
-/* The longest name of a destination: a domain or an address literal. */
-#define CM_DESTINATION_MAX 255
-
 /* Replaces all names that cannot be a domain. */
 #define CM_DESTINATION_MALFORMED "(malformed)"
 

@@ -20,6 +20,7 @@
 
 #include "command.h"
 #include "confirm.h"
+#include "json_print.h"
 #include "mail_queue.h"
 #include "options.h"
 #include "process.h"
@@ -75,7 +76,7 @@ static void print_queue(const struct cm_mail_queue *queue)
 	}
 }
 
-static bool print_json(const struct cm_mail_queue *queue)
+static bool print_json(const struct cm_mail_queue *queue, struct cm_error *err)
 {
 	json_t *list = json_array(), *json;
 
@@ -93,12 +94,7 @@ static bool print_json(const struct cm_mail_queue *queue)
 	json = json_pack("{s:I, s:I, s:I, s:o}", "active", (json_int_t)queue->active, "deferred",
 			 (json_int_t)queue->deferred, "hold", (json_int_t)queue->hold,
 			 "destinations", list);
-	if (json == NULL)
-		return false;
-	json_dumpf(json, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(json);
-	return true;
+	return cm_json_print(json, err);
 }
 
 static int list(int argc, char **argv)
@@ -106,7 +102,7 @@ static int list(int argc, char **argv)
 	struct job job = {.program = argv[0]};
 	bool json = false, good;
 	const struct cm_option options[] = {
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &json, 0, 0},
+	    CM_OPTION_JSON(&json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -122,12 +118,10 @@ static int list(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	good = cm_mail_queue_read(&queue, &job.err);
-	if (good && !json) {
+	if (good && json)
+		good = print_json(&queue, &job.err);
+	else if (good)
 		print_queue(&queue);
-	} else if (good && !print_json(&queue)) {
-		cm_error_set(&job.err, "out of memory");
-		good = false;
-	}
 	cm_mail_queue_free(&queue);
 	return end(&job, good);
 }
@@ -383,7 +377,7 @@ static int discard(int argc, char **argv)
 	    CM_OPTION_CONFIG(&config_path),
 	    {"for", 0, "DAYS", "also exchange no mail with them for this time, like 7d", set_days,
 	     &days, 1, DAYS_MAX},
-	    {"yes", 'y', NULL, "do not ask", cm_option_switch, &yes, 0, 0},
+	    CM_OPTION_YES(&yes),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -399,7 +393,7 @@ static int discard(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (days > 0) {
-		config = cm_config_load(config_path, cm_command_warn, argv[0], &job.err);
+		config = cm_command_read_config(argv[0], config_path, &job.err);
 		good = config != NULL;
 		deny_file = good ? config->federation_deny_file : NULL;
 		if (good && deny_file[0] == '\0') {

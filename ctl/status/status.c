@@ -4,8 +4,8 @@
  * SYNOPSIS
  *
  *	chatmailctl status [-c INI] [--json | --html FILE] [--watch SECONDS] [--quick]
- *	                   [--address IP]... [--set NAME=VALUE]... [--dovecot VERSION]
- *	                   [--templates DIR] [--queue-directory DIR]
+ *	                   [--only SUBJECT]... [--address IP]... [--set NAME=VALUE]...
+ *	                   [--dovecot VERSION] [--templates DIR] [--queue-directory DIR]
  */
 #include "status.h"
 
@@ -16,6 +16,7 @@
 #include "command.h"
 #include "config_value.h"
 #include "doctor.h"
+#include "json_print.h"
 #include "options.h"
 #include "output_file.h"
 #include "zone.h"
@@ -28,6 +29,7 @@ struct options {
 	const char *addresses[CM_ZONE_ADDRESSES_MAX];
 	const char *overrides[OVERRIDES_MAX + 1];
 	unsigned int watch; /* seconds; 0: once */
+	unsigned int only;  /* as in struct cm_doctor */
 	bool json, quick;
 };
 
@@ -69,26 +71,40 @@ static bool add_address(const struct cm_option *option, const char *text, struct
 	return false;
 }
 
+static bool add_subject(const struct cm_option *option, const char *text, struct cm_error *err)
+{
+	enum cm_subject subject;
+
+	if (!cm_doctor_find_subject(text, &subject)) {
+		cm_error_set(err, "must be programs, ports, mail, machine, names or services");
+		return false;
+	}
+	*(unsigned int *)option->value |= 1U << subject;
+	return true;
+}
+
 /* Returns -1 to continue, otherwise the exit status. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
 	const struct cm_option table[] = {
 	    CM_OPTION_CONFIG(&options->config_path),
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &options->json, 0, 0},
+	    CM_OPTION_JSON(&options->json),
 	    {"html", 0, "FILE", "write a page for browsers to FILE", cm_option_path, &options->html,
 	     0, 0},
 	    {"watch", 0, "SECONDS", "repeat every SECONDS, until interrupted", cm_option_number,
 	     &options->watch, 1, 86400},
 	    {"quick", 0, NULL, "connect to no server and query no DNS server", cm_option_switch,
 	     &options->quick, 0, 0},
+	    {"only", 0, "SUBJECT",
+	     "examine only programs, ports, mail, machine, names or services; may be repeated",
+	     add_subject, &options->only, 0, 0},
 	    {"address", 0, "IP", "the relay's public address; may be repeated (this machine's)",
 	     add_address, options->addresses, 0, 0},
 	    {"set", 0, "NAME=VALUE", "the --set of \"chatmailctl config apply\"; may be repeated",
 	     add_override, options->overrides, 0, 0},
 	    {"dovecot", 0, "VERSION", "the --dovecot of \"chatmailctl config apply\"",
 	     cm_option_text, &options->dovecot, 0, 0},
-	    {"templates", 0, "DIR", "read the templates from DIR", cm_option_text,
-	     &options->templates, 0, 0},
+	    CM_OPTION_TEMPLATES(&options->templates),
 	    {"queue-directory", 0, "DIR", "Postfix's queue (/var/spool/postfix)", cm_option_path,
 	     &options->queue_directory, 0, 0},
 	    {.name = NULL},
@@ -137,10 +153,10 @@ static bool examine(struct run *run, struct cm_error *err)
 	    .templates = options->templates,
 	    .addresses = options->addresses,
 	    .quick = options->quick,
+	    .only = options->only,
 	};
 
-	run->config =
-	    cm_config_load(options->config_path, cm_command_warn, (void *)run->program, err);
+	run->config = cm_command_read_config(run->program, options->config_path, err);
 	if (run->config == NULL ||
 	    !cm_status_gather(&run->status, run->config, options->queue_directory, err))
 		return false;
@@ -178,15 +194,8 @@ static bool write_html(const struct run *run, struct cm_error *err)
 static bool print_json(const struct run *run, struct cm_error *err)
 {
 	json_t *json = cm_status_json(&run->status, run->subjects);
-	bool good =
-	    json != NULL &&
-	    json_dumpf(json, stdout, run->options->watch > 0 ? JSON_COMPACT : JSON_INDENT(2)) == 0;
 
-	putchar('\n');
-	json_decref(json);
-	if (!good)
-		cm_error_set(err, "out of memory");
-	return good;
+	return run->options->watch > 0 ? cm_json_print_line(json, err) : cm_json_print(json, err);
 }
 
 static bool print(const struct run *run, struct cm_error *err)

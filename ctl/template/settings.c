@@ -13,12 +13,10 @@
 
 #include "backends.h"
 #include "config_value.h"
+#include "distribution.h"
 #include "format.h"
 #include "memory.h"
 #include "utf8.h"
-
-#define DEBIAN_OPENDKIM_CONF "/etc/opendkim.conf"
-#define ALPINE_OPENDKIM_CONF "/etc/opendkim/opendkim.conf"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS  "0123456789"
@@ -38,10 +36,10 @@ enum shape {
 };
 
 /* Clients that are active at the same time on the smallest machine. */
-#define IMAP_PROCESSES_MIN 100
+#define IMAP_PROCESSES_MIN 60
 
 /* The number for a machine with 2 GB of memory. */
-#define IMAP_PROCESSES_PLENTY 500
+#define IMAP_PROCESSES_PLENTY 300
 
 /* Settings that a machine or a test may override; none of them affects the policy. */
 static const struct site {
@@ -78,7 +76,7 @@ static const struct site {
     {"nginx_access_log", LOG, "/var/log/nginx/access.log", "nginx's access log, or off"},
     {"relayhost", NEXT_HOP, "", "Postfix's relayhost; empty: each domain's MX"},
     {"smtp_tls_security_level", WORD, "verify", "TLS security level towards other relays"},
-    {"opendkim_conf", PATH, DEBIAN_OPENDKIM_CONF, "OpenDKIM's configuration file"},
+    {"opendkim_conf", PATH, "", "OpenDKIM's configuration file"},
     {"dovecot_log", MAYBE_PATH, "", "Dovecot's log file; empty: syslog"},
     {"postfix_log", MAYBE_PATH, "", "Postfix's log file; empty: syslog"},
     {"imap_hibernate_timeout", DURATION, "", "idle time after which an IMAP session hibernates"},
@@ -96,6 +94,7 @@ enum derived {
 	COMPRESSES_MAIL,
 	MAX_MESSAGE_BYTES,
 	QUOTA_TARGET_MB,
+	SMTP_CONNECTIONS,
 	SMTP_CONNECTIONS_PER_CLIENT,
 	LMTP_DELIVERIES,
 	DOVECOT_CLIENT_LIMIT,
@@ -122,6 +121,7 @@ static const char *const derived_names[DERIVED_COUNT] = {
     [COMPRESSES_MAIL] = "compresses_mail",
     [MAX_MESSAGE_BYTES] = "max_message_bytes",
     [QUOTA_TARGET_MB] = "quota_target_mb",
+    [SMTP_CONNECTIONS] = "smtp_connections",
     [SMTP_CONNECTIONS_PER_CLIENT] = "smtp_connections_per_client",
     [LMTP_DELIVERIES] = "lmtp_deliveries",
     [DOVECOT_CLIENT_LIMIT] = "dovecot_client_limit",
@@ -147,30 +147,14 @@ struct cm_settings {
 };
 
 static bool fill_keys(struct cm_settings *settings, const struct cm_config *config);
-static bool fill_derived(struct cm_settings *settings, const struct cm_config *config);
+static bool fill_derived(struct cm_settings *settings, const struct cm_config *config,
+			 const char *root);
 static char *postfix_hostname(const struct cm_config *config);
 static char *web_url(const struct cm_config *config);
 static char *imap_hibernate_timeout(void);
 static char *security_expires(void);
 static char *quota_target(const struct cm_config *config);
 static char *regexp_of(const char *text);
-/* The path of this distribution's OpenDKIM configuration. Alpine's package installs a file
-   there; a machine without either file is identified by other files. */
-static char *find_opendkim_conf(const char *root)
-{
-	static const char *const signs[] = {"/etc/opendkim/opendkim.conf", "/etc/alpine-release"};
-	const char *found = DEBIAN_OPENDKIM_CONF;
-
-	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-		char *path = cm_format("%s%s", root, signs[i]);
-
-		if (path != NULL && access(path, F_OK) == 0)
-			found = ALPINE_OPENDKIM_CONF;
-		free(path);
-	}
-	return strdup(found);
-}
-
 struct cm_settings *cm_settings_init(const struct cm_config *config, const char *root,
 				     struct cm_error *err)
 {
@@ -179,7 +163,7 @@ struct cm_settings *cm_settings_init(const struct cm_config *config, const char 
 
 	for (size_t i = 0; good && i < SITE_COUNT; i++) {
 		if (strcmp(site[i].name, "opendkim_conf") == 0)
-			settings->site[i] = find_opendkim_conf(root);
+			settings->site[i] = cm_distribution_opendkim_conf(root);
 		else if (strcmp(site[i].name, "web_url") == 0)
 			settings->site[i] = web_url(config);
 		else if (strcmp(site[i].name, "imap_hibernate_timeout") == 0)
@@ -188,7 +172,7 @@ struct cm_settings *cm_settings_init(const struct cm_config *config, const char 
 			settings->site[i] = strdup(site[i].default_text);
 		good = settings->site[i] != NULL;
 	}
-	if (!good || !fill_keys(settings, config) || !fill_derived(settings, config)) {
+	if (!good || !fill_keys(settings, config) || !fill_derived(settings, config, root)) {
 		cm_error_set(err, "out of memory");
 		cm_settings_deinit(&settings);
 	}
@@ -365,12 +349,12 @@ static bool opendkim_signs(const struct cm_config *config)
 	return config->dkim_signing == CM_DKIM_SIGNING_OPENDKIM && !config->mail_domain_is_ip;
 }
 
-/* An imap process needs up to 2 MB of its own, and half of the memory is reserved for other
-   processes, so that the kernel never kills one of them, or the login process that serves
-   hundreds of clients. */
+/* An imap process needs up to 2.2 MB of its own, and two thirds of the memory are reserved for the
+   kernel and other processes, so that the kernel never kills one of them, or the login process that
+   serves hundreds of clients. */
 static uint64_t imap_processes_that_fit(void)
 {
-	uint64_t fit = cm_memory_total() / (4 * 1024 * 1024);
+	uint64_t fit = cm_memory_total() / (6 * 1024 * 1024);
 
 	return fit < IMAP_PROCESSES_MIN ? IMAP_PROCESSES_MIN : fit;
 }
@@ -405,9 +389,11 @@ static char *imap_hibernate_timeout(void)
 	return cm_format("%s", imap_processes_that_fit() < IMAP_PROCESSES_PLENTY ? "5s" : "30s");
 }
 
-static bool fill_derived(struct cm_settings *settings, const struct cm_config *config)
+static bool fill_derived(struct cm_settings *settings, const struct cm_config *config,
+			 const char *root)
 {
 	char **derived = settings->derived;
+	unsigned int smtp_connections = cm_distribution_smtp_connections(root, config);
 
 	derived[POSTFIX_HOSTNAME] = postfix_hostname(config);
 	derived[MAIL_DOMAIN_IS_IP] = cm_format("%s", config->mail_domain_is_ip ? "true" : "false");
@@ -416,7 +402,8 @@ static bool fill_derived(struct cm_settings *settings, const struct cm_config *c
 	    cm_format("%s", config->mail_compress != CM_MAIL_COMPRESS_OFF ? "true" : "false");
 	derived[MAX_MESSAGE_BYTES] = cm_format("%" PRIu64, config->max_message_size);
 	derived[QUOTA_TARGET_MB] = quota_target(config);
-	derived[SMTP_CONNECTIONS_PER_CLIENT] = cm_format("%u", config->max_smtp_connections / 5);
+	derived[SMTP_CONNECTIONS] = cm_format("%u", smtp_connections);
+	derived[SMTP_CONNECTIONS_PER_CLIENT] = cm_format("%u", smtp_connections / 5);
 	derived[LMTP_DELIVERIES] = lmtp_deliveries();
 	/* Some of Dovecot's processes have a connection for each session; 20000 is upstream's
 	   value. */

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Deepest nesting of %if. */
+#define TEMPLATE_DEPTH 8
+
 /* Longest name of a setting. */
 #define NAME_MAX_LENGTH 63
 
@@ -26,7 +29,7 @@ struct rendering {
 	cm_template_value_fn *value;
 	void *context;
 	FILE *output;
-	struct branch branches[CM_TEMPLATE_DEPTH];
+	struct branch branches[TEMPLATE_DEPTH];
 	size_t depth;
 	struct cm_error *err;
 };
@@ -124,9 +127,9 @@ static bool open_branch(struct rendering *rendering, const char *name, size_t le
 	struct branch *branch;
 	const char *value;
 
-	if (rendering->depth == CM_TEMPLATE_DEPTH) {
+	if (rendering->depth == TEMPLATE_DEPTH) {
 		cm_error_set(rendering->err, "%s:%u: %%if nested deeper than %d", rendering->file,
-			     rendering->line, CM_TEMPLATE_DEPTH);
+			     rendering->line, TEMPLATE_DEPTH);
 		return false;
 	}
 	value = look_up(rendering, name + negated, length - negated);

@@ -17,9 +17,6 @@
 
 #include "error.h"
 
-/* Deepest nesting of %if. */
-#define CM_TEMPLATE_DEPTH 8
-
 /* The value of a setting, or NULL if the name does not exist. Valid until the end of the
    rendering. */
 typedef const char *cm_template_value_fn(const char *name, void *context);

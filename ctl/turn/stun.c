@@ -9,6 +9,8 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#define STUN_ID_SIZE 12
+
 #define HEADER_SIZE    20
 #define COOKIE         0x2112a442
 #define COOKIE_OFFSET  4
@@ -42,7 +44,7 @@ bool cm_stun_begin(struct cm_stun_message *message, enum cm_stun_type type)
 	put16(message->data, type);
 	memcpy(message->data + COOKIE_OFFSET, &cookie, sizeof(cookie));
 	message->length = HEADER_SIZE;
-	return RAND_bytes(message->data + ID_OFFSET, CM_STUN_ID_SIZE) == 1;
+	return RAND_bytes(message->data + ID_OFFSET, STUN_ID_SIZE) == 1;
 }
 
 void cm_stun_add(struct cm_stun_message *message, enum cm_stun_attribute type, const void *value,
@@ -117,7 +119,7 @@ bool cm_stun_answers(const struct cm_stun_message *message, const struct cm_stun
 	return message->length >= HEADER_SIZE && message->length <= CM_STUN_MAX &&
 	       get16(message->data + 2) + HEADER_SIZE == message->length &&
 	       memcmp(message->data + COOKIE_OFFSET, request->data + COOKIE_OFFSET,
-		      ID_OFFSET - COOKIE_OFFSET + CM_STUN_ID_SIZE) == 0;
+		      ID_OFFSET - COOKIE_OFFSET + STUN_ID_SIZE) == 0;
 }
 
 unsigned int cm_stun_type(const struct cm_stun_message *message)

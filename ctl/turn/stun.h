@@ -14,7 +14,6 @@
 /* No message that we write or read is longer. */
 #define CM_STUN_MAX 1500
 
-#define CM_STUN_ID_SIZE  12
 #define CM_STUN_KEY_SIZE 16
 
 enum cm_stun_type {

@@ -16,8 +16,9 @@
 #include "command.h"
 #include "confirm.h"
 #include "credentials.h"
+#include "directory.h"
 #include "file.h"
-#include "maildir_walk.h"
+#include "json_print.h"
 #include "options.h"
 #include "tree_remove.h"
 #include "user.h"
@@ -89,9 +90,8 @@ static int change_blocked(int argc, char **argv, bool blocked, const char *summa
 
 	if (status >= 0)
 		return status;
-	status = CM_EXIT_TROUBLE;
-	if (cm_user_begin(&job))
-		status = for_each(&job, words, set_blocked, blocked);
+	status =
+	    cm_user_begin(&job) ? for_each(&job, words, set_blocked, blocked) : CM_EXIT_TROUBLE;
 	return cm_user_end(&job, status);
 }
 
@@ -131,22 +131,15 @@ static char *read_password(struct cm_user_job *job)
 	return password;
 }
 
-static bool print_password(struct cm_user_job *job, const struct cm_address *address,
+static void print_password(struct cm_user_job *job, const struct cm_address *address,
 			   const char *password)
 {
-	json_t *object;
-
-	if (!job->json) {
+	if (job->json)
+		(void)cm_json_print(
+		    json_pack("{s:s, s:s}", "address", address->text, "password", password),
+		    &job->err);
+	else
 		puts(password);
-		return true;
-	}
-	object = json_pack("{s:s, s:s}", "address", address->text, "password", password);
-	if (object == NULL)
-		return false;
-	json_dumpf(object, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(object);
-	return true;
 }
 
 static void wipe(char *text)
@@ -176,7 +169,7 @@ static int set_password(struct cm_user_job *job, const char *word, bool invent, 
 	if (status == CM_ACCOUNT_OK && !keep_sessions)
 		cm_user_end_sessions(job, &address);
 	if (status == CM_ACCOUNT_OK && invent)
-		(void)print_password(job, &address, password);
+		print_password(job, &address, password);
 	wipe(password);
 	wipe(hash);
 	return status == CM_ACCOUNT_OK ? CM_EXIT_OK : cm_user_account_error(job, &address, status);
@@ -211,9 +204,8 @@ int cm_user_password(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	status = CM_EXIT_TROUBLE;
-	if (cm_user_begin(&job))
-		status = set_password(&job, words[0], invent, keep_sessions);
+	status = cm_user_begin(&job) ? set_password(&job, words[0], invent, keep_sessions)
+				     : CM_EXIT_TROUBLE;
 	return cm_user_end(&job, status);
 }
 
@@ -347,10 +339,8 @@ static int delete_all(struct deletion *deletion, char **words)
 	}
 	/* Remains of a killed run of expiry are left to the next one. */
 	(void)unlinkat(deletion->mailboxes, CM_ACCOUNT_TRASH_DIR, AT_REMOVEDIR);
-	if (job->json) {
-		json_dumpf(deletion->deleted, stdout, JSON_INDENT(2));
-		putchar('\n');
-	}
+	if (job->json)
+		(void)cm_json_print(json_incref(deletion->deleted), &job->err);
 	job->err.text[0] = '\0';
 	return worst;
 }
@@ -373,8 +363,8 @@ static int parse_delete(int argc, char **argv, struct deletion *deletion, char *
 {
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&deletion->job.config_path),
-	    {"yes", 'y', NULL, "do not ask", cm_option_switch, &deletion->yes, 0, 0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &deletion->job.json, 0, 0},
+	    CM_OPTION_YES(&deletion->yes),
+	    CM_OPTION_JSON(&deletion->job.json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "command.h"
 #include "owner.h"
@@ -11,8 +12,7 @@
 
 bool cm_user_begin(struct cm_user_job *job)
 {
-	job->config =
-	    cm_config_load(job->config_path, cm_command_warn, (void *)job->program, &job->err);
+	job->config = cm_command_read_config(job->program, job->config_path, &job->err);
 	return job->config != NULL && cm_owner_become(job->config->mailboxes_dir, &job->err);
 }
 
@@ -84,7 +84,10 @@ static bool kick(const struct cm_address *address, bool force, struct cm_process
 #define NO_SESSIONS 68 /* EX_NOHOST */
 #define NOT_RUNNING 75 /* EX_TEMPFAIL */
 
-void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address *address)
+/* Seconds until a login that was checked before a change has its session. */
+#define LATE_SESSIONS 1
+
+static void end_sessions(const struct cm_user_job *job, const struct cm_address *address)
 {
 	struct cm_process_result result = {0};
 	struct cm_error err;
@@ -104,4 +107,13 @@ void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address
 		fprintf(stderr, "%s: warning: its sessions stay open: %s", job->program,
 			result.output);
 	free(result.output);
+}
+
+void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address *address)
+{
+	const struct timespec pause = {.tv_sec = LATE_SESSIONS};
+
+	end_sessions(job, address);
+	nanosleep(&pause, NULL);
+	end_sessions(job, address);
 }

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "directory.h"
+#include "json_print.h"
 #include "maildir_walk.h"
 #include "options.h"
 #include "progress.h"
@@ -145,7 +147,7 @@ static bool gather(struct listing *listing)
 		}
 		if (err.text[0] != '\0') {
 			cm_progress_end(&progress);
-			cm_command_warn(err.text, (void *)job->program);
+			cm_command_warn(job->program, err.text);
 			listing->incomplete = true;
 		}
 	}
@@ -179,25 +181,13 @@ static json_t *entry_json(const struct entry *entry, bool sizes)
 	return object;
 }
 
-static bool dump(json_t *json, struct cm_error *err)
-{
-	bool good = json != NULL && json_dumpf(json, stdout, JSON_INDENT(2)) == 0;
-
-	if (good)
-		putchar('\n');
-	else
-		cm_error_set(err, "out of memory");
-	json_decref(json);
-	return good;
-}
-
 static bool print_list_json(struct listing *listing)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; list != NULL && i < listing->count; i++)
 		json_array_append_new(list, entry_json(&listing->entries[i], listing->sizes));
-	return dump(list, &listing->job.err);
+	return cm_json_print(list, &listing->job.err);
 }
 
 static void print_list(const struct listing *listing)
@@ -234,7 +224,7 @@ int cm_user_list(int argc, char **argv)
 	     cm_option_number, &listing.unused, 1, 36500},
 	    {"sizes", 0, NULL, "count messages and bytes, too", cm_option_switch, &listing.sizes, 0,
 	     0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &listing.job.json, 0, 0},
+	    CM_OPTION_JSON(&listing.job.json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -295,7 +285,7 @@ static bool show_json(struct cm_user_job *job, const struct details *details)
 		json_object_set_new(object, "push_tokens",
 				    json_integer((json_int_t)details->tokens));
 	}
-	return dump(object, &job->err);
+	return cm_json_print(object, &job->err);
 }
 
 static void show_text(const struct cm_user_job *job, const struct details *details)
@@ -344,7 +334,7 @@ int cm_user_show(int argc, char **argv)
 	struct cm_user_job job = {.program = argv[0], .config_path = CM_CONFIG_DEFAULT_PATH};
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&job.config_path),
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job.json, 0, 0},
+	    CM_OPTION_JSON(&job.json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -360,8 +350,6 @@ int cm_user_show(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	status = CM_EXIT_TROUBLE;
-	if (cm_user_begin(&job))
-		status = show(&job, words[0]);
+	status = cm_user_begin(&job) ? show(&job, words[0]) : CM_EXIT_TROUBLE;
 	return cm_user_end(&job, status);
 }

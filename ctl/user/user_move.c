@@ -5,218 +5,28 @@
  *
  *	chatmailctl user move [OPTION]... ADDRESS BACKEND
  *
- * Runs on a front and works on the backends by ssh. Most of the mail is copied while the account
- * is in use. Then the front refuses logins and holds mail back, the sessions end, and the rest is
- * copied, with the password and the other files of the account. After that the front uses the new
- * backend. Deliveries to the old one may still be in progress, so the old mailbox is copied once
- * more when all of them have ended, and then deleted. An interrupted move can be repeated.
+ * Runs on a front and works on the backends by ssh. The new copy is blocked until it is complete
+ * (see backends.h). Most of the mail is copied while the account is in use. Then the old copy is
+ * blocked, the sessions end, and the rest is copied, with the password and the other files of the
+ * account. When the fronts have recorded the new backend, the new copy is released, and the old one
+ * is deleted. At each moment at most one copy can be used, whatever a front knows. An interrupted
+ * move can be repeated.
  */
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "backend_client.h"
-#include "backends.h"
 #include "command.h"
-#include "deliveries.h"
+#include "move_copy.h"
 #include "options.h"
 #include "owner.h"
-#include "process.h"
 #include "user.h"
-#include "user_job.h"
-
-/* Words of --rsh. */
-#define RSH_WORDS_MAX 32
-
-/* Maximum number of runs of dsync, which must be repeated if the mailbox changes meanwhile. */
-#define DSYNC_ATTEMPTS 5
-#define DSYNC_AGAIN    2
 
 /* Bytes without a meaning for a shell. */
 #define ADDRESS_BYTES "abcdefghijklmnopqrstuvwxyz0123456789.-_@[]:+="
 
-struct move {
-	struct cm_user_job job;
-	const char *rsh;
-	struct cm_address address;
-	char from[CM_BACKEND_HOST_SIZE], to[CM_BACKEND_HOST_SIZE];
-};
-
-static bool note(struct move *move, const char *host)
-{
-	bool good = cm_owner_become(move->job.config->mailboxes_dir, &move->job.err) &&
-		    cm_backends_note(move->job.config, &move->address, host, &move->job.err);
-
-	cm_owner_return();
-	return good;
-}
-
-/* --- On a backend --------------------------------------------------------------------------- */
-
-/* Runs a shell command on a host, with input as its standard input unless that is NULL. */
-static bool remote(struct move *move, const char *host, const char *input, const char *command,
-		   struct cm_process_result *result_r)
-{
-	const char *argv[RSH_WORDS_MAX + 8] = {"sh", "-c", "file=$1; shift; exec \"$@\" <\"$file\"",
-					       "sh", input != NULL ? input : "/dev/null"};
-	char *words = strdup(move->rsh), *rest;
-	size_t count = 5;
-	bool good = words != NULL;
-
-	for (char *word = good ? strtok_r(words, " ", &rest) : NULL;
-	     word != NULL && count < RSH_WORDS_MAX; word = strtok_r(NULL, " ", &rest))
-		argv[count++] = word;
-	argv[count++] = host;
-	argv[count++] = command;
-	if (good)
-		good = cm_process_run(argv, false, result_r, &move->job.err);
-	else
-		cm_error_set(&move->job.err, "out of memory");
-	free(words);
-	return good;
-}
-
-/* The same for a command from a format, whose output is ignored. Returns the exit status,
-   or -1 with err filled. */
-static int remote_status(struct move *move, const char *host, const char *input, const char *format,
-			 ...) __attribute__((format(printf, 4, 5)));
-
-static int remote_status(struct move *move, const char *host, const char *input, const char *format,
-			 ...)
-{
-	struct cm_process_result result = {0};
-	va_list arguments;
-	char *command;
-	int status = -1, length;
-
-	va_start(arguments, format);
-	length = vasprintf(&command, format, arguments);
-	va_end(arguments);
-	if (length < 0) {
-		cm_error_set(&move->job.err, "out of memory");
-		return -1;
-	}
-	if (remote(move, host, input, command, &result))
-		status = result.status;
-	free(result.output);
-	free(command);
-	return status;
-}
-
-static bool failed(struct move *move, const char *host, const char *what, int status)
-{
-	if (status >= 0)
-		cm_error_set(&move->job.err, "backend %s: %s: failed with exit status %d", host,
-			     what, status);
-	return false;
-}
-
-/* dsync copies the mail from the old backend; with merge, only new mail. */
-static bool copy_mail(struct move *move, bool merge)
-{
-	bool ipv6 = strchr(move->from, ':') != NULL;
-	int status = DSYNC_AGAIN;
-
-	for (int i = 0; i < DSYNC_ATTEMPTS && status == DSYNC_AGAIN; i++)
-		status =
-		    remote_status(move, move->to, NULL, "doveadm %s -R -u '%s' 'tcp:%s%s%s:%d'",
-				  merge ? "sync -1" : "backup", move->address.text, ipv6 ? "[" : "",
-				  move->from, ipv6 ? "]" : "", CM_BACKEND_DSYNC_PORT);
-	return status == 0 || failed(move, move->to, "doveadm", status);
-}
-
-/* Writes the output to a file below mailboxes_dir. Returns its path, malloc'd; NULL with err
-   filled. */
-static char *keep(struct move *move, const struct cm_process_result *result)
-{
-	char *path;
-	ssize_t written = -1;
-	int fd;
-
-	if (asprintf(&path, "%s/" CM_BACKENDS_MAP_DIR "/.transfer-XXXXXX",
-		     move->job.config->mailboxes_dir) < 0) {
-		cm_error_set(&move->job.err, "out of memory");
-		return NULL;
-	}
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0) {
-		written = write(fd, result->output, result->length);
-		close(fd);
-	}
-	if (written == (ssize_t)result->length)
-		return path;
-	cm_error_set_errno(&move->job.err, "%s: cannot be written", path);
-	if (fd >= 0)
-		unlink(path);
-	free(path);
-	return NULL;
-}
-
-/* Copies password, flags and push tokens, with their times. */
-static bool copy_files(struct move *move)
-{
-	const char *directory = move->job.config->mailboxes_dir, *address = move->address.text;
-	struct cm_process_result result = {0};
-	char *command, *path = NULL;
-	int status = -1;
-
-	if (asprintf(&command,
-		     "cd '%s/%s' && tar -cf - $(ls -d " CM_ACCOUNT_PASSWORD_FILE
-		     " " CM_ACCOUNT_ENFORCE_FILE " " CM_ACCOUNT_BLOCKED_FILE
-		     " " CM_ACCOUNT_METADATA_FILE " 2>/dev/null)",
-		     directory, address) < 0) {
-		cm_error_set(&move->job.err, "out of memory");
-		return false;
-	}
-	if (remote(move, move->from, NULL, command, &result)) {
-		if (result.status == 0)
-			path = keep(move, &result);
-		else
-			(void)failed(move, move->from, "tar", result.status);
-	}
-	if (path != NULL) {
-		status = remote_status(move, move->to, path,
-				       "umask 077 && mkdir -p '%s/%s' && cd '%s/%s' && "
-				       "tar -xpf - && chown -R vmail:vmail .",
-				       directory, address, directory, address);
-		unlink(path);
-		if (status != 0)
-			(void)failed(move, move->to, "tar", status);
-	}
-	if (result.output != NULL)
-		explicit_bzero(result.output, result.length);
-	free(result.output);
-	free(command);
-	free(path);
-	return status == 0;
-}
-
-/* --- The steps ------------------------------------------------------------------------------ */
-
-/* From here on logins are refused. */
-static bool hand_over(struct move *move)
-{
-	char moving[CM_BACKEND_HOST_SIZE + 1];
-	struct cm_error err;
-
-	snprintf(moving, sizeof(moving), "%c%s", CM_BACKENDS_MOVING, move->from);
-	if (!note(move, moving))
-		return false;
-	(void)remote_status(move, move->from, NULL, "doveadm kick '%s'", move->address.text);
-	if (copy_mail(move, false) && copy_files(move) && note(move, move->to))
-		return true;
-	/* Restores the old state; the next run finds and completes the copy. */
-	err = move->job.err;
-	(void)note(move, move->from);
-	move->job.err = err;
-	return false;
-}
-
-static bool ranks_first(const struct move *move)
+static bool ranks_first(const struct cm_move *move)
 {
 	char(*hosts)[CM_BACKEND_HOST_SIZE] = calloc(CM_BACKENDS_MAX, sizeof(*hosts));
 	int best = -1;
@@ -229,60 +39,128 @@ static bool ranks_first(const struct move *move)
 	return first;
 }
 
-static bool clean_up(struct move *move)
+/* The next address of a list; false at its end. */
+static bool next_host(const char **list, char host_r[CM_BACKEND_HOST_SIZE])
 {
-	int status;
+	size_t length;
 
-	if (!cm_deliveries_wait(move->job.config->mail_domain, &move->job.err) ||
-	    !copy_mail(move, true))
-		return false;
-	status = remote_status(move, move->from, NULL, "chatmailctl user delete --yes '%s'",
-			       move->address.text);
-	if (status != 0)
-		return failed(move, move->from, "chatmailctl user delete", status);
-	/* If the hash selects this backend, no record is needed. */
-	return !ranks_first(move) || note(move, NULL);
+	*list += strspn(*list, " \t,-");
+	length = strcspn(*list, " \t,");
+	snprintf(host_r, CM_BACKEND_HOST_SIZE, "%.*s", (int)length, *list);
+	*list += length;
+	return length > 0;
 }
 
-static bool run_move(struct move *move)
+static bool note(struct cm_move *move, const char *host)
 {
-	/* There will be two copies: this one counts. */
-	return note(move, move->from) && copy_files(move) && copy_mail(move, false) &&
-	       hand_over(move) && clean_up(move);
+	bool good = cm_owner_become(move->job.config->mailboxes_dir, &move->job.err) &&
+		    cm_backends_note(move->job.config, &move->address, host, &move->job.err);
+
+	cm_owner_return();
+	return good;
 }
 
-/* Another backend that has the account, too: the remains of a move that was interrupted at its
-   end. */
-static bool find_remains(struct move *move)
+/* Records the new backend on each front; if the hash selects it, no record is needed. */
+static bool record(struct cm_move *move)
 {
-	const char *list = move->job.config->backends;
+	const char *target = ranks_first(move) ? NULL : move->to;
+	const char *fronts = move->job.config->fronts;
+	char front[CM_BACKEND_HOST_SIZE];
+	bool good = note(move, target);
+
+	while (good && next_host(&fronts, front))
+		good = cm_move_link(move, front, target);
+	return good;
+}
+
+/* From here on the account cannot be used, until it is released on its new backend. */
+static bool hand_over(struct cm_move *move)
+{
 	struct cm_error err;
 
-	while (*(list += strspn(list, " \t,-")) != '\0') {
-		size_t length = strcspn(list, " \t,");
-
-		snprintf(move->from, sizeof(move->from), "%.*s", (int)length, list);
-		if (strcmp(move->from, move->to) != 0 &&
-		    cm_backend_has(move->from, move->address.text, &err) == CM_ACCOUNT_OK)
-			return true;
-		list += length;
-	}
+	if (cm_move_block(move) && cm_move_mail(move) && cm_move_files(move) && record(move))
+		return cm_move_link(move, move->to, NULL);
+	/* Restores the old state; the next run finds and completes the copy. */
+	err = move->job.err;
+	(void)cm_move_link(move, move->from, NULL);
+	move->job.err = err;
 	return false;
 }
+
+static bool run_move(struct cm_move *move)
+{
+	char arriving[CM_BACKEND_HOST_SIZE + 1];
+
+	snprintf(arriving, sizeof(arriving), "%c%s", CM_BACKENDS_ARRIVING, move->from);
+	return note(move, move->from) && cm_move_link(move, move->to, arriving) &&
+	       cm_move_files(move) && cm_move_mail(move) && hand_over(move) &&
+	       cm_move_delete(move, move->from);
+}
+
+/* --- After an interrupted run --------------------------------------------------------------- */
+
+/* Finds the copy that counts: the only one that is not blocked, otherwise the one that was left.
+   False if no backend has either, or if a backend cannot be asked: then err is filled. */
+static bool find_source(struct cm_move *move)
+{
+	const char *list = move->job.config->backends;
+	char host[CM_BACKEND_HOST_SIZE];
+	enum cm_move_copy copy, best = CM_MOVE_NO_COPY;
+
+	while (next_host(&list, host)) {
+		if (!cm_move_look(move, host, &copy))
+			return false;
+		if (copy > best && copy != CM_MOVE_ARRIVING) {
+			best = copy;
+			memcpy(move->from, host, sizeof(host));
+		}
+	}
+	return best != CM_MOVE_NO_COPY;
+}
+
+static bool delete_blocked_copies(struct cm_move *move)
+{
+	const char *list = move->job.config->backends;
+	char host[CM_BACKEND_HOST_SIZE];
+	enum cm_move_copy copy;
+
+	while (next_host(&list, host)) {
+		if (strcmp(host, move->to) == 0)
+			continue;
+		if (!cm_move_look(move, host, &copy))
+			return false;
+		if ((copy == CM_MOVE_ARRIVING || copy == CM_MOVE_LEAVING) &&
+		    !cm_move_delete(move, host))
+			return false;
+	}
+	return true;
+}
+
+static bool resume(struct cm_move *move)
+{
+	bool good = find_source(move);
+
+	if (good && strcmp(move->from, move->to) != 0)
+		good = run_move(move);
+	else if (good)
+		good = record(move) && cm_move_link(move, move->to, NULL);
+	return good && delete_blocked_copies(move);
+}
+
+/* -------------------------------------------------------------------------------------------- */
 
 static bool knows_backend(const struct cm_config *config, const char *host)
 {
-	const char *found = strstr(config->backends, host);
-	size_t length = strlen(host);
+	const char *list = config->backends;
+	char known[CM_BACKEND_HOST_SIZE];
 
-	for (; found != NULL; found = strstr(found + 1, host))
-		if ((found == config->backends || strchr(" \t,-", found[-1]) != NULL) &&
-		    (found[length] == '\0' || strchr(" \t,", found[length]) != NULL))
+	while (next_host(&list, known))
+		if (strcmp(known, host) == 0)
 			return true;
 	return false;
 }
 
-static int move_account(struct move *move, const char *word, const char *backend)
+static int move_account(struct cm_move *move, const char *word, const char *backend)
 {
 	enum cm_account_status status;
 	struct cm_error *err = &move->job.err;
@@ -300,22 +178,17 @@ static int move_account(struct move *move, const char *word, const char *backend
 	}
 	snprintf(move->to, sizeof(move->to), "%s", backend);
 	status = cm_backends_find(move->job.config, &move->address, move->from, err);
-	/* After a killed run the account is still on its old backend. */
-	if (status == CM_ACCOUNT_TROUBLE && move->from[0] != '\0')
+	if (status == CM_ACCOUNT_OK && strcmp(move->from, move->to) != 0)
 		return run_move(move) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
-	if (status != CM_ACCOUNT_OK)
-		return cm_user_account_error(&move->job, &move->address, status);
-	if (strcmp(move->from, move->to) != 0)
-		return run_move(move) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
-	if (find_remains(move))
-		return clean_up(move) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
-	return CM_EXIT_OK;
+	if (status == CM_ACCOUNT_OK || status == CM_ACCOUNT_TROUBLE)
+		return resume(move) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
+	return cm_user_account_error(&move->job, &move->address, status);
 }
 
 int cm_user_move(int argc, char **argv)
 {
-	struct move move = {.job = {.program = argv[0], .config_path = CM_CONFIG_DEFAULT_PATH},
-			    .rsh = "ssh"};
+	struct cm_move move = {.job = {.program = argv[0], .config_path = CM_CONFIG_DEFAULT_PATH},
+			       .rsh = "ssh"};
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&move.job.config_path),
 	    {"rsh", 0, "COMMAND", "reach backends by COMMAND HOST instead of ssh", cm_option_text,
@@ -337,8 +210,7 @@ int cm_user_move(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	status = CM_EXIT_TROUBLE;
-	move.job.config = cm_config_load(move.job.config_path, cm_command_warn,
-					 (void *)move.job.program, &move.job.err);
+	move.job.config = cm_command_read_config(argv[0], move.job.config_path, &move.job.err);
 	if (move.job.config != NULL && !cm_backends_used(move.job.config))
 		cm_error_set(&move.job.err, "%s: backends is empty: this is not a front",
 			     move.job.config_path);

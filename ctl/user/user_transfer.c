@@ -8,38 +8,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive_option.h"
 #include "archive_reader.h"
 #include "command.h"
+#include "directory.h"
+#include "json_print.h"
 #include "mailbox_pack.h"
 #include "mailbox_unpack.h"
-#include "maildir_walk.h"
 #include "options.h"
 #include "owner.h"
-#include "progress.h"
 #include "user.h"
 #include "user_job.h"
 
 /* In mailboxes_dir, for the account in it. */
 #define STAGE ".importing"
 
-static void print_transfer(const struct cm_user_job *job, const char *address, uint64_t messages,
+static void print_transfer(struct cm_user_job *job, const char *address, uint64_t messages,
 			   uint64_t bytes)
 {
-	json_t *json;
-
-	if (!job->json) {
+	if (job->json)
+		(void)cm_json_print(json_pack("{s:s, s:I, s:I}", "address", address, "messages",
+					      (json_int_t)messages, "bytes", (json_int_t)bytes),
+				    &job->err);
+	else
 		printf("%s: %" PRIu64 " messages, %" PRIu64 " bytes\n", address, messages, bytes);
-		return;
-	}
-	json = json_pack("{s:s, s:I, s:I}", "address", address, "messages", (json_int_t)messages,
-			 "bytes", (json_int_t)bytes);
-	json_dumpf(json, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(json);
 }
 
 /* --- export --------------------------------------------------------------------------------- */
@@ -102,7 +96,7 @@ int cm_user_export(int argc, char **argv)
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&job.config_path),
 	    CM_OPTION_ENCRYPT(&target),
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &job.json, 0, 0},
+	    CM_OPTION_JSON(&job.json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -119,12 +113,10 @@ int cm_user_export(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	target.path = words[1];
-	if (job.json && strcmp(target.path, "-") == 0)
-		return cm_options_complain(argv[0], "--json, or - for the archive, but not both");
-	status = CM_EXIT_TROUBLE;
-	if (cm_user_begin(&job))
-		status = export(&job, &target, words[0]);
+	status = cm_archive_option_path(&target, words[1], job.json, argv[0]);
+	if (status >= 0)
+		return status;
+	status = cm_user_begin(&job) ? export(&job, &target, words[0]) : CM_EXIT_TROUBLE;
 	return cm_user_end(&job, status);
 }
 
@@ -183,8 +175,9 @@ static int is_wanted(struct import *import, const char *path)
 	return -1;
 }
 
-static bool take_entry(struct import *import, const struct cm_archive_entry *entry)
+static bool take_entry(const struct cm_archive_entry *entry, void *context)
 {
+	struct import *import = context;
 	const char *path = entry->name + strlen(CM_ARCHIVE_MAIL);
 	char target[CM_ARCHIVE_NAME_MAX + CM_ADDRESS_MAX + 2];
 	int wanted;
@@ -202,37 +195,15 @@ static bool take_entry(struct import *import, const struct cm_archive_entry *ent
 				       &import->job.err);
 }
 
-static bool read_entries(struct import *import)
-{
-	struct cm_error *err = &import->job.err;
-	enum cm_archive_result result;
-	struct cm_archive_entry entry;
-	struct cm_progress progress;
-
-	cm_progress_begin(&progress, "files", 0);
-	while ((result = cm_archive_next(import->reader, &entry, err)) == CM_ARCHIVE_ENTRY) {
-		cm_progress_update(&progress, cm_archive_read_totals(import->reader)->entries);
-		if (!take_entry(import, &entry)) {
-			result = CM_ARCHIVE_TROUBLE;
-			break;
-		}
-	}
-	cm_progress_end(&progress);
-	return result == CM_ARCHIVE_END;
-}
-
 static int place(struct import *import)
 {
 	struct cm_user_job *job = &import->job;
-	char path[CM_ADDRESS_MAX + 16];
-	struct stat st;
 
 	if (import->source[0] == '\0') {
 		cm_error_set(&job->err, "%s: does not contain the account", import->path);
 		return CM_EXIT_NO;
 	}
-	snprintf(path, sizeof(path), "%s/" CM_ACCOUNT_PASSWORD_FILE, import->address.text);
-	if (fstatat(cm_mailbox_unpack_fd(import->unpack), path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (!cm_account_has_password(cm_mailbox_unpack_fd(import->unpack), import->address.text)) {
 		cm_error_set(&job->err, "%s: %s contains no password", import->path,
 			     import->source);
 		return CM_EXIT_NO;
@@ -262,7 +233,8 @@ static int run(struct import *import)
 	if (import->mailboxes < 0)
 		return CM_EXIT_TROUBLE;
 	import->unpack = cm_mailbox_unpack_begin(import->mailboxes, STAGE, &job->err);
-	if (import->unpack == NULL || !read_entries(import))
+	if (import->unpack == NULL ||
+	    !cm_archive_each(import->reader, take_entry, import, &job->err))
 		return CM_EXIT_TROUBLE;
 	return place(import);
 }
@@ -279,9 +251,8 @@ int cm_user_import(int argc, char **argv)
 	     cm_option_text, &import.account, 0, 0},
 	    {"as", 0, "ADDRESS", "the address of the new account", cm_option_text, &import.as, 0,
 	     0},
-	    {"identity", 0, "FILE", "the key of an archive encrypted with age", cm_option_text,
-	     &import.identity, 0, 0},
-	    {"json", 0, NULL, "print JSON", cm_option_switch, &import.job.json, 0, 0},
+	    CM_OPTION_IDENTITY(&import.identity),
+	    CM_OPTION_JSON(&import.job.json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {

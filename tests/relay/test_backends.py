@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.cluster import Cluster
 from support.messages import encrypted
 from support.network import network_of
 from support.relay import Account, trusting
@@ -16,13 +15,12 @@ from support.wait import eventually
 
 ACCOUNTS = 200
 
+pytestmark = pytest.mark.usefixtures("at_the_front")
+
 
 @pytest.fixture(scope="module")
-def cluster(stages, tmp_path_factory):
-    made = Cluster(stages, tmp_path_factory.mktemp("cluster"), 3)
-    made.start()
-    yield made
-    made.stop()
+def cluster(make_cluster):
+    return make_cluster(3).start()
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +31,6 @@ def accounts(cluster):
             cluster.front.registered(name=f"user{number:05d}", password=f"password{number:05d}")
             for number in range(ACCOUNTS)
         ]
-
-
-@pytest.fixture(autouse=True)
-def at_the_front(cluster):
-    """Clients can reach only the front."""
-    with network_of(cluster.hosts[0].process.pid):
-        yield
 
 
 def of_backend(cluster, accounts, address):

@@ -7,21 +7,14 @@ import socket
 import subprocess
 
 import pytest
+from support.manual import block
 from support.ports import free_ports
-from support.relay import SOURCE, transact, trusting
+from support.relay import transact, trusting
 from support.wait import eventually
 from test_web import Imap, smtp
 
-MANUAL = (SOURCE / "docs/manual.md").read_text()
 FRONT = "127.0.0.2"  # the address where the relay listens for the front machine
 PUBLIC = {25: "smtp", 587: "submission", 465: "smtps", 143: "imap", 993: "imaps", 443: "https", 80: "http"}
-
-
-def snippet(beginning):
-    """The manual's code block that begins with this text."""
-    blocks = re.findall(r"^```\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
-    [found] = [block for block in blocks if block.startswith(beginning)]
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +32,7 @@ class Front:
     def __init__(self, relay, kind, directory):
         self.relay = relay
         self.ports = dict(zip(PUBLIC, free_ports(len(PUBLIC))))
-        text = snippet("defaults\n" if kind == "haproxy" else "stream {\n")
+        text = block("defaults\n" if kind == "haproxy" else "stream {\n")
         for public, port in self.ports.items():
             text = text.replace(f":::{public} v4v6", f"127.0.0.1:{port}")
             text = text.replace(f"[::]:{public} ipv6only=off", f"127.0.0.1:{port}")
@@ -173,7 +166,7 @@ def caddy(make_relay, tmp_path_factory):
         ini={"web_listen": f"127.0.0.1:{web}", "mxdeliv_listen": f"127.0.0.1:{mxdeliv}", "max_new_accounts_per_ip_per_hour": "3"},
         without=["nginx", "dovecot", "notifyd", "opendkim", "transport"],
     )  # fmt: skip
-    text = snippet("relay.example, ")
+    text = block("relay.example, ")
     names, rest = text.split(" {\n", 1)
     names = ", ".join(f"https://{name.replace('example', 'test')}:{port}" for name in names.split(", "))
     rest = rest.replace("127.0.0.1:8090", f"127.0.0.1:{web}").replace("127.0.0.1:8091", f"127.0.0.1:{mxdeliv}")

@@ -1,46 +1,60 @@
-"""A relay of several machines: a front and its backends, each in its own network."""
+"""A relay of several machines: fronts and their backends, each in its own network."""
 
 from support.namespace import OwnRelay
 from support.wire import Host, Switch
 
-FRONT = "10.0.0.1"
+FRONTS = ("10.0.0.1", "10.0.0.2")
 SECRET = "/etc/chatmail-backends.secret"
 
 
 class Cluster:
-    """ini: keys for every machine; front_ini: further keys for the front."""
+    """ini: keys for every machine; front_ini: further keys for the fronts."""
 
-    def __init__(self, stages, directory, count, ini=None, front_ini=None):
+    def __init__(self, stages, directory, count, ini=None, front_ini=None, fronts=1):
         self.stages = stages
         self.etc = directory / "etc"
         self.etc.mkdir()
         (self.etc / SECRET.removeprefix("/etc/")).write_text("0123456789abcdef\n")
         self.ini = ini or {}
-        self.hosts = [Host(f"{FRONT}/24")]
+        self.hosts = [Host(f"{address}/24") for address in FRONTS[:fronts]]
         self.backends = {}
-        Switch(self.hosts[0], [])
+        self.cables = {}
+        Switch(self.hosts[0], self.hosts[1:])
+        self.fronts = FRONTS[:fronts]
         for _ in range(count):
             self.add_backend()
-        self.front = OwnRelay(
-            stages,
-            self.hosts[0],
-            ini={"backends": " ".join(self.backends), "backend_secret_file": SECRET, **self.ini,
-                 **(front_ini or {})},
+        self.front_relays = [
+            self.make_front(host, address, front_ini or {}) for host, address in zip(self.hosts, self.fronts)
+        ]
+        self.front = self.front_relays[0]
+
+    def make_front(self, host, address, ini):
+        relay = OwnRelay(
+            self.stages,
+            host,
+            ini={
+                "backends": " ".join(self.backends),
+                "fronts": " ".join(front for front in self.fronts if front != address),
+                "backend_secret_file": SECRET,
+                **self.ini,
+                **ini,
+            },
             without=["notifyd"],
-        )  # fmt: skip
-        self.front.settings["listen"] = ""
-        self.front.etc = self.etc
+        )
+        relay.settings["listen"] = ""
+        relay.etc = self.etc
+        return relay
 
     def add_backend(self):
         """Adds a machine that the front does not know yet."""
         address = f"10.0.0.{11 + len(self.backends)}"
         host = Host(f"{address}/24")
-        Switch.plug(self.hosts[0], host)
+        self.cables[address] = Switch.plug(self.hosts[0], host)
         self.hosts.append(host)
         relay = OwnRelay(
             self.stages,
             host,
-            ini={"backend_listen": address, "fronts": FRONT, "backend_secret_file": SECRET, **self.ini},
+            ini={"backend_listen": address, "fronts": " ".join(self.fronts), "backend_secret_file": SECRET, **self.ini},
             without=["postfix", "milter", "nginx", "httpd"],
         )
         relay.settings["listen"] = ""
@@ -49,23 +63,31 @@ class Cluster:
         return address
 
     def start(self):
-        for relay in (*self.backends.values(), self.front):
+        for relay in (*self.backends.values(), *self.front_relays):
             relay.start()
         return self
 
     def stop(self):
-        for relay in (self.front, *self.backends.values()):
+        for relay in (*self.front_relays, *self.backends.values()):
             relay.stop()
         for host in self.hosts:
             host.stop()
 
-    def set_backends(self, backends):
+    def unplug(self, address):
+        """Packets to it are lost, as to a host without power."""
+        self.hosts[0].run("ip", "link", "set", self.cables[address], "down")
+
+    def plug(self, address):
+        self.hosts[0].run("ip", "link", "set", self.cables[address], "up")
+
+    def set_backends(self, backends, search=True):
         """Does the work of an operator who changes the list."""
-        self.front.ini["backends"] = " ".join(backends)
-        self.front.write_ini()
-        self.front.inside("doveadm", "reload", dovecot=True)
-        self.front.restart_service("milter")
-        self.front.restart_service("httpd")
+        for front in self.front_relays:
+            front.ini.update(backends=" ".join(backends), backends_search=str(search).lower())
+            front.write_ini()
+            front.inside("doveadm", "reload", dovecot=True)
+            front.restart_service("milter")
+            front.restart_service("httpd")
 
     def places(self):
         """{address of an account: the backends that store it}"""
