@@ -70,11 +70,12 @@ class Box:
         (local / "addgroup").write_text('#!/bin/bash\n[ "$1" = -S ] && exec groupadd -r "$2"\n')
         (local / "adduser").write_text(
             "#!/bin/bash\n"
-            'while getopts SDHh:s:G:g: option; do case $option in\n'
-            'h) home=$OPTARG ;; s) shell=$OPTARG ;; G) group=$OPTARG ;; esac; done\n'
-            'exec useradd -r -M -d "$home" -s "$shell" -g "$group" "${@:OPTIND:1}"\n'
+            'while getopts SDHh:s:G:g:u: option; do case $option in\n'
+            'h) home=$OPTARG ;; s) shell=$OPTARG ;; G) group=$OPTARG ;; u) uid=$OPTARG ;; esac; done\n'
+            'exec useradd -r -M -d "$home" -s "$shell" -g "$group" ${uid:+-u "$uid"} "${@:OPTIND:1}"\n'
         )
-        for name in ("addgroup", "adduser"):
+        (local / "deluser").write_text('#!/bin/bash\nexec userdel "$1"\n')
+        for name in ("addgroup", "adduser", "deluser"):
             (local / name).chmod(0o755)
         for state in ("daemons", "exclusive", "failed", "hotplugged", "inactive", "options",
                       "scheduled", "snapshot", "started", "starting", "stopped", "stopping",

@@ -19,6 +19,7 @@ FILES = {
         "usr/lib/chatmail/dovecot/ABI/auth/libauthdb_chatmail.so",
         "usr/lib/chatmail/dovecot/ABI/lib30_chatmail_plugin.so",
         "usr/lib/chatmail/dovecot/ABI/lib31_imap_chatmail_plugin.so",
+        "usr/lib/chatmail/dovecot/source-id",
         "usr/sbin/chatmail-dovecot-modules",
         "usr/share/chatmail/appversions.json",
     },
@@ -53,6 +54,24 @@ FILES = {
         )
     },
 }
+# The package of aports for each library that we link. gmime-dev depends on glib; musl contains crypt.
+LIBRARIES = {
+    "libarchive": "libarchive-dev",
+    "libcrypto": "openssl-dev",
+    "libcurl": "curl-dev",
+    "libglib-2.0": "gmime-dev",
+    "libgmime-3.0": "gmime-dev",
+    "libgobject-2.0": "gmime-dev",
+    "libidn2": "libidn2-dev",
+    "libjansson": "jansson-dev",
+    "libmicrohttpd": "libmicrohttpd-dev",
+    "libmilter": "libmilter-dev",
+    "libqrencode": "libqrencode-dev",
+    "libseccomp": "libseccomp-dev",
+    "libssl": "openssl-dev",
+    "libunbound": "unbound-dev",
+}
+LIBC = {"ld-linux-x86-64", "ld-linux-aarch64", "libc", "libcrypt"}
 # Expected files whose number grows with the tree, by directory.
 FOLDERS = {
     "chatmail-services": "usr/share/chatmail/monitoring/",
@@ -116,6 +135,47 @@ def test_no_version_of_dovecot_is_held_back(packages):
     for info in packages.glob("*.info"):
         for word in information(packages, info.stem)["depends"].split():
             assert not re.match(r"dovecot[a-z-]*[=<>~]", word), info.stem
+
+
+def test_an_upgrade_of_dovecot_can_build_the_plugins(packages):
+    """apk installs the sources with the relay, and all that the build needs besides meson's own
+    dependencies."""
+    rebuild = information(packages, "chatmail-dovecot-rebuild")
+    [version] = re.findall(r"chatmail-relay=(\S+)", rebuild["install_if"])
+    assert {
+        f"chatmail-dovecot={version}", "dovecot-dev", "gcc", "jansson-dev", "meson", "musl-dev", "openssl-dev",
+    } == set(rebuild["depends"].split())  # fmt: skip
+
+
+def libraries(tree):
+    """The libraries that the programs and modules of a tree need, without versions."""
+    found = set()
+    for path in tree.rglob("*"):
+        if path.is_symlink() or not path.is_file() or path.open("rb").read(4) != b"\x7fELF":
+            continue
+        dynamic = subprocess.run(["readelf", "-d", path], check=True, capture_output=True, text=True)
+        found |= set(re.findall(r"NEEDED.*\[(.*?)\.so", dynamic.stdout))
+    return found
+
+
+def test_every_library_is_in_makedepends(packages):
+    """And each package is needed. Nothing links against Dovecot. The C library's package lacks
+    linux/landlock.h."""
+    makedepends = set(re.search(r'^makedepends="(.*?)"', TEXT, re.M | re.S).group(1).split())
+    needed = set().union(*(libraries(tree) for tree in packages.iterdir() if tree.is_dir()))
+    owners = {LIBRARIES[name] for name in needed - LIBC}
+    assert makedepends == owners | {"dovecot-dev", "linux-headers", "meson"}
+
+
+def test_every_program_requests_a_large_stack_for_its_threads(packages):
+    """musl gives them 128 KiB otherwise. Parsing MIME and a DNS query need more."""
+    programs = [*packages.glob("*/usr/sbin/*"), *packages.glob("*/usr/bin/*")]
+    programs = [path for path in programs if path.open("rb").read(4) == b"\x7fELF"]
+    assert len(programs) >= 6
+    for path in programs:
+        headers = subprocess.run(["readelf", "-lW", path], check=True, capture_output=True, text=True)
+        [size] = re.findall(r"GNU_STACK(?:\s+0x[0-9a-f]+){4}\s+(0x[0-9a-f]+)", headers.stdout)
+        assert int(size, 16) == 1 << 20, path.name
 
 
 def test_version_is_that_of_the_tree():

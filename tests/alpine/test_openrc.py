@@ -10,6 +10,7 @@ from support.wait import eventually
 
 DOMAIN = "relay.test"
 SERVICES = ("chatmail-milter", "chatmail-notifyd", "chatmail-httpd", "chatmail-transport")
+SERVERS = ("dovecot", "nginx", "postfix")
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,14 @@ def installed(box, packages):
     return box
 
 
+def add_servers(box):
+    """Alpine's services of the servers are not here."""
+    for name in SERVERS:
+        script = box.root / "etc/init.d" / name
+        script.write_text("#!/sbin/openrc-run\nstart() { :; }\nstop() { :; }\n")
+        script.chmod(0o755)
+
+
 def stat(box, path):
     return box.run("stat", "-c", "%U %G %a", path).stdout.strip()
 
@@ -47,6 +56,18 @@ def child(box, service):
     """The PID of the process that supervise-daemon supervises, or None."""
     found = box.run("pgrep", "-u", "vmail", "-x", service[:15], check=False).stdout.split()
     return int(found[0]) if found else None
+
+
+def test_postfix_s_user_vmail_gets_its_own_group(box):
+    """Alpine's postfix may be installed first, and puts the user into the group postdrop."""
+    box.run("groupadd", "-f", "-r", "postdrop")
+    box.run("useradd", "-r", "-M", "-d", "/var/mail/domains", "-g", "postdrop", "vmail")
+    uid = box.run("id", "-u", "vmail").stdout
+    for _ in range(2):
+        box.script("chatmail-common.pre-install")
+        assert box.run("id", "-u", "vmail").stdout == uid
+        assert box.run("id", "-Gn", "vmail").stdout == "vmail\n"
+        assert ":/home/vmail:" in box.run("getent", "passwd", "vmail").stdout
 
 
 def test_installation_makes_the_user_and_directories(installed):
@@ -94,13 +115,32 @@ def test_the_milter_has_a_key_that_vmail_may_not_read(installed):
     assert stat(installed, key) == "root root 600"
     log = installed.root / "tmp/milter.log"
     confd = installed.root / "etc/conf.d/chatmail-milter"
-    confd.write_text(confd.read_text() + 'error_logger=\nerror_log="/tmp/milter.log"\n')
+    before = confd.read_text()
+    confd.write_text(before + 'error_logger=\nerror_log="/tmp/milter.log"\n')
     installed.run("rc-service", "--nodeps", "chatmail-milter", "start")
     eventually(lambda: log.exists() and "listening on" in log.read_text(), 60)
     assert "DKIM key" not in log.read_text()
     socket = "/var/spool/postfix/chatmail/milter.sock"
     assert stat(installed, socket) == "vmail postfix 660"
     installed.run("rc-service", "--nodeps", "chatmail-milter", "stop")
+    confd.write_text(before)
+
+
+def test_the_milter_waits_for_resolv_conf(installed):
+    """libunbound needs the file, and musl works without: it may appear long after the boot."""
+    log = installed.root / "tmp/milter-waits.log"
+    confd = installed.root / "etc/conf.d/chatmail-milter"
+    before = confd.read_text()
+    confd.write_text(before + f'error_logger=\nerror_log="/tmp/{log.name}"\nrespawn_delay=1\n')
+    resolv_conf = installed.root / "etc/resolv.conf"
+    resolv_conf.unlink()
+    installed.run("rc-service", "--nodeps", "chatmail-milter", "start")
+    missing = "/etc/resolv.conf: cannot be read"
+    eventually(lambda: log.exists() and log.read_text().count(missing) >= 12, 120)
+    resolv_conf.write_text("nameserver 127.0.0.1\n")
+    eventually(lambda: "listening on" in log.read_text(), 60)
+    installed.run("rc-service", "--nodeps", "chatmail-milter", "stop")
+    confd.write_text(before)
 
 
 def test_sockets_have_the_groups_of_postfix_and_the_web_server(installed):
@@ -109,14 +149,10 @@ def test_sockets_have_the_groups_of_postfix_and_the_web_server(installed):
 
 
 def test_the_relay_is_one_service(installed):
-    """Starting it starts the services that it needs. Alpine's services of Postfix and Dovecot are
-    not here."""
-    for name in ("dovecot", "postfix"):
-        script = installed.root / "etc/init.d" / name
-        script.write_text("#!/sbin/openrc-run\nstart() { :; }\nstop() { :; }\n")
-        script.chmod(0o755)
+    """Starting it starts the services that it needs, even if no runlevel contains them."""
+    add_servers(installed)
     installed.run("rc-service", "chatmail-relay", "start")
-    for service in (*SERVICES, "dovecot", "postfix"):
+    for service in (*SERVICES, *SERVERS):
         assert "started" in status(installed, service)
     for service in SERVICES:
         eventually(lambda: child(installed, service), 60, message=f"{service} does not run")

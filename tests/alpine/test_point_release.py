@@ -79,6 +79,8 @@ def test_an_upgrade_is_followed_and_users_log_in(packaged, tmp_path, name):
         alice, bob = relay.registered(), relay.registered()
         assert relay.send(alice, bob.address, encrypted(alice.address, bob.address))[0] == 250
         assert len(relay.messages(bob)) == 1
+        log = relay.log("dovecot")
+        assert "Error:" not in log and "Panic:" not in log, log
 
 
 def test_a_dovecot_without_plugins_is_reported(packaged, tmp_path):
@@ -98,18 +100,55 @@ def test_a_dovecot_without_plugins_is_reported(packaged, tmp_path):
     )  # fmt: skip
 
 
-def test_plugins_are_built_on_the_machine(box, packages):
-    """The package's trigger builds the plugins if there are none for Dovecot's ABI and the sources
-    are installed."""
+@pytest.fixture
+def rebuilding(box, packages):
+    """The box without the package's plugins but with their sources; and the ABI of its Dovecot."""
     box.install(packages, "chatmail-common", "chatmail-dovecot", "chatmail-dovecot-rebuild")
-    [abi] = (path.name for path in (packages / "chatmail-dovecot/usr/lib/chatmail/dovecot").iterdir())
+    [abi] = (path.name for path in (packages / "chatmail-dovecot/usr/lib/chatmail/dovecot").glob("*ABI*"))
     box.run("rm", "-r", f"/usr/lib/chatmail/dovecot/{abi}")
+    box.run("rm", "-rf", "/usr/lib/chatmail/dovecot/built")
+    return box, abi
+
+
+def test_plugins_are_built_on_the_machine(rebuilding):
+    """The package's trigger builds the plugins if the package has none for Dovecot's ABI, and the
+    sources are installed."""
+    box, abi = rebuilding
     box.run("chatmail-dovecot-modules", "select")
     assert box.run("chatmail-dovecot-modules", "check").stdout == f"Dovecot {abi}, plugins {abi}\n"
     modules = box.root / "usr/lib/dovecot/modules"
     for plugin in ("lib30_chatmail_plugin.so", "auth/libauthdb_chatmail.so"):
         assert os.readlink(modules / plugin).endswith(f"chatmail/dovecot/current/{plugin}")
         box.run("readlink", "-e", f"/usr/lib/dovecot/modules/{plugin}")
+
+
+def test_plugins_of_an_older_package_are_built_again(rebuilding, packages):
+    """Otherwise a dovecot.conf of the newer package could name a driver that they lack, and nobody
+    could log in."""
+    box, abi = rebuilding
+    kit = box.root / "usr/share/chatmail/dovecot-source"
+    modules = box.root / "usr/lib/chatmail/dovecot"
+    driver = box.root / "usr/lib/dovecot/modules/auth/libauthdb_chatmail.so"
+    last = kit / "dovecot-plugin/auth/last.c"
+    last.write_text(last.read_text().replace("chatmail-last", "chatmail-past"))
+    for place in (kit, modules):
+        (place / "source-id").write_text("older\n")
+    box.run("chatmail-dovecot-modules", "select")
+    older = modules / "built" / abi / "auth/libauthdb_chatmail.so"
+    assert b"chatmail-past" in older.read_bytes()
+
+    subprocess.run(["cp", "-a", f"{packages / 'chatmail-dovecot'}/usr/lib/chatmail/dovecot/source-id", modules], check=True)
+    early = box.run("chatmail-dovecot-modules", "select", check=False)
+    assert early.returncode == 1
+    assert "chatmail-dovecot-rebuild is of another version" in early.stdout
+    assert box.run("chatmail-dovecot-modules", "check", check=False).returncode == 1
+    assert b"chatmail-past" in older.read_bytes(), "users can still log in"
+
+    subprocess.run(["cp", "-a", f"{packages / 'chatmail-dovecot-rebuild'}/.", box.root], check=True)
+    box.script("chatmail-dovecot.trigger")
+    assert b"chatmail-last" in older.read_bytes()
+    box.run("chatmail-dovecot-modules", "check")
+    box.run("test", "-e", f"/{driver.relative_to(box.root)}")
 
 
 @pytest.mark.parametrize("arguments", [[], ["other"], ["select", "more"], ["--root"]])

@@ -17,16 +17,24 @@ tar -xzf "$source"
 for file in meson.build packaging/openrc/chatmail-milter.initd tests/unit/meson.build; do
 	[ -f "$pkgname-$pkgver/$file" ]
 done
-[ -f "$PACKAGER_PRIVKEY" ] || [ -f "$HOME/.abuild/key.rsa" ]
+# As abuild's functions.sh does.
+: ${ABUILD_USERDIR:=$HOME/.abuild}
+: ${ABUILD_USERCONF:=$ABUILD_USERDIR/abuild.conf}
+[ ! -f "$ABUILD_USERCONF" ] || . "$ABUILD_USERCONF"
 repository=$REPODEST/$(basename "$(dirname "$PWD")")/x86_64
 mkdir -p "$repository"
+cp "$PACKAGER_PRIVKEY" "$repository/signed"
+# As `apk index` does.
+case ${APK:-apk} in *" --keys-dir "*) keys=${APK##* --keys-dir } ;; *) keys=/etc/apk/keys ;; esac
+[ -f "$keys/${PACKAGER_PRIVKEY##*/}.pub" ] || { echo "UNTRUSTED signature" && exit 1; }
 echo "$pkgver" >"$repository/version"
 """
 KEYGEN = r"""#!/bin/sh
-mkdir -p "$HOME/.abuild"
-echo private >"$HOME/.abuild/key.rsa"
-echo public >"$HOME/.abuild/key.rsa.pub"
-echo 'PACKAGER_PRIVKEY="$HOME/.abuild/key.rsa"' >>"$HOME/.abuild/abuild.conf"
+: ${ABUILD_USERDIR:=$HOME/.abuild}
+mkdir -p "$ABUILD_USERDIR"
+echo private >"$ABUILD_USERDIR/key.rsa"
+echo public >"$ABUILD_USERDIR/key.rsa.pub"
+echo "PACKAGER_PRIVKEY=\"$ABUILD_USERDIR/key.rsa\"" >>"$ABUILD_USERDIR/abuild.conf"
 """
 
 
@@ -59,11 +67,33 @@ def test_repository_signed_with_the_users_key(build, tmp_path):
     assert f"{tmp_path}/out/chatmail" in done.stdout
 
 
-def test_repository_signed_with_the_callers_key(build, tmp_path):
+def user_key(directory):
+    """A key that abuild-keygen created before."""
+    directory.mkdir(parents=True)
+    (directory / "old.rsa").write_text("old private\n")
+    (directory / "old.rsa.pub").write_text("old\n")
+    (directory / "abuild.conf").write_text(f'PACKAGER_PRIVKEY="{directory}/old.rsa"\n')
+
+
+@pytest.mark.parametrize("place", [".abuild", ".config/abuild"])
+def test_repository_signed_with_the_key_that_the_user_has(build, tmp_path, place):
+    """abuild 3.18 keeps it below ~/.config."""
+    user_key(tmp_path / place)
+    done = build()
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "out/chatmail/x86_64/signed").read_text() == "old private\n"
+    assert (tmp_path / "out/old.rsa.pub").read_text() == "old\n"
+
+
+@pytest.mark.parametrize("place", [None, ".abuild", ".config/abuild"])
+def test_repository_signed_with_the_callers_key(build, tmp_path, place):
+    if place is not None:
+        user_key(tmp_path / place)
     (tmp_path / "mine.rsa").write_text("private\n")
     (tmp_path / "mine.rsa.pub").write_text("mine\n")
     done = build("--key", tmp_path / "mine.rsa")
     assert done.returncode == 0, done.stdout
+    assert (tmp_path / "out/chatmail/x86_64/signed").read_text() == "private\n"
     assert (tmp_path / "out/mine.rsa.pub").read_text() == "mine\n"
 
 

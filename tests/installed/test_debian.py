@@ -1,20 +1,19 @@
 """From apt-get install to a running relay, and later reboot, upgrade and removal."""
 
-import imaplib
 import json
 import os
 import re
 import shutil
 import smtplib
-import socket
-import ssl
 import subprocess
 import time
 
 import pytest
 
 from support.deltachat import Core
-from support.messages import cleartext, encrypted
+from support.manual import five_commands
+from support.messages import cleartext
+from support.real_ports import a_message_arrives, can_connect, login, messages, send, submission
 from support.relay import SOURCE, Account
 from support.wait import eventually
 
@@ -34,52 +33,10 @@ PACKAGES = (
 )
 
 
-def tls():
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def login(account):
-    client = imaplib.IMAP4_SSL("127.0.0.1", 993, ssl_context=tls(), timeout=60)
-    client.login(account.address, account.password)
-    return client
-
-
-def messages(account):
-    client = login(account)
-    client.select("INBOX")
-    numbers = client.search(None, "ALL")[1][0].split()
-    found = [client.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in numbers]
-    client.logout()
-    return found
-
-
-def send(sender, recipient, message):
-    with smtplib.SMTP_SSL("127.0.0.1", 465, context=tls(), timeout=60) as client:
-        client.login(sender.address, sender.password)
-        return client.sendmail(sender.address, [recipient.address], message)
-
-
-def a_message_arrives(sender, recipient):
-    before = len(messages(recipient))
-    send(sender, recipient, encrypted(sender.address, recipient.address))
-    eventually(lambda: len(messages(recipient)) == before + 1, 60, message="nothing arrived")
-
-
 def everything_runs(machine):
     for unit in RUNNING:
         eventually(lambda: machine.is_active(unit), 60, message=f"{unit} does not run")
     eventually(lambda: can_connect(465) and can_connect(993), 60, message="the ports are closed")
-
-
-def can_connect(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 10).close()
-    except OSError:
-        return False
-    return True
 
 
 def mailbox(machine, account):
@@ -99,14 +56,6 @@ def failed_units(machine):
     return machine.output("systemctl", "--failed", "--plain", "--no-legend")
 
 
-def manual_commands(heading):
-    """The commands of the last code block below the manual's heading, which must be five."""
-    text = (SOURCE / "docs/manual.md").read_text().split(f"### {heading}\n")[1].split("\n### ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.M | re.S)
-    [commands] = [block.splitlines() for block in blocks if block.count("\n") == 5]
-    return [command.replace("relay.example", DOMAIN) for command in commands]
-
-
 class Installed:
     """The machine with the interface that support.deltachat expects of a relay."""
 
@@ -121,7 +70,7 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def five():
-    return manual_commands("Debian packages")
+    return [command.replace("relay.example", DOMAIN) for command in five_commands("Debian packages")]
 
 
 def shell(machine, command):
@@ -199,7 +148,7 @@ def test_delta_chat_talks_through_it(machine, tmp_path, five, capsys):
 
 def test_cleartext_is_refused(machine):
     with pytest.raises(smtplib.SMTPDataError, match="Encryption Needed"):
-        send(ALICE, BOB, cleartext(ALICE.address, BOB.address))
+        send(ALICE, BOB.address, cleartext(ALICE.address, BOB.address))
 
 
 @pytest.mark.parametrize("unit", SERVICES)
@@ -280,6 +229,79 @@ def test_access_of_a_compromised_service(machine, unit):
     journal = machine.journal(f"{unit}.service")
     assert "ermission denied" not in journal
     assert "is not restricted" not in journal and "are not restricted" not in journal
+
+
+def processes(machine):
+    """Those of the servers: name, PID, and the lines of /proc/PID/status."""
+    script = """cd /proc; for pid in [0-9]*; do
+        grep -q -E '/(postfix@?.*|dovecot|nginx)[.]service' $pid/cgroup 2>/dev/null || continue
+        printf '%s\\t%s\\t' $pid "$(tr '\\0' ' ' <$pid/cmdline)"; tr '\\n\\t' ';  ' <$pid/status; echo
+    done"""
+    for line in machine.output("sh", "-c", script).splitlines():
+        pid, command, status = line.split("\t")
+        fields = dict(re.findall(r"(\w+): *([^;]*)", status))
+        words = re.sub(r" \[.*", "", command).split()
+        if words[0] in ("nginx:", "dovecot/auth"):
+            name = command.split(" /")[0].split(" [")[0].strip()
+        else:
+            name = words[0] if words[0].startswith("dovecot/") else os.path.basename(words[0])
+        yield name, pid, fields
+
+
+def reach(machine, pid, fields):
+    """What a process can access with its numbers in its mount namespace: the cells of the manual."""
+    account = f"/home/vmail/mail/{DOMAIN}/{BOB.address}"
+    secrets = {
+        "the DKIM key": "/etc/dkimkeys/opendkim.private",
+        "the certificate's key": setting(machine, "tls_key"),
+        "the TURN secret": "/etc/chatmail-turn.secret",
+    }
+    uid, gid = fields["Uid"].split()[1], fields["Gid"].split()[1]
+    groups = ",".join(fields["Groups"].split()) or gid
+
+    def can(test, path):
+        command = ["nsenter", "-t", pid, "-m", "setpriv", "--reuid", uid, "--regid", gid, "--groups", groups]
+        return machine.run(*command, "test", test, path, check=False).returncode == 0
+
+    assert machine.path(account + "/password").exists()
+    mail = can("-r", account + "/password") or can("-w", account)
+    queue = can("-r", "/var/spool/postfix/active") or can("-w", "/var/spool/postfix/incoming")
+    keys = [name for name, path in secrets.items() if can("-r", path)]
+    if uid != "0":
+        for place in ("/etc", "/etc/chatmail.ini", "/etc/postfix/main.cf", "/usr/sbin", setting(machine, "www_root")):
+            assert not can("-w", place), place
+    secret = "all" if len(keys) == len(secrets) else ", ".join(keys) or "none"
+    return "all" if mail else "none", "all" if queue else "none", secret
+
+
+def test_access_of_the_servers_processes(machine):
+    """The second table in the manual, with a client of each kind connected."""
+    section = (SOURCE / "docs/manual.md").read_text().split("## What a broken-in program can reach\n")[1]
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", section.split("\n## ")[0], re.M)
+    # Versions of Dovecot may differ in the user of a process.
+    table = {}
+    for names, user, *cells in rows:
+        for name in re.findall(r"`([^`]+)`", names):
+            table.setdefault(name, []).append((user.split(",")[0], *cells))
+    a_message_arrives(ALICE, BOB)
+    client = login(BOB)
+    smtp = submission(ALICE)
+    seen = {}
+    for name, pid, fields in processes(machine):
+        number = fields["Uid"].split()[1]
+        user = machine.output("id", "-nu", number)
+        if name not in seen:
+            seen[name] = (user, *reach(machine, pid, fields))
+        assert seen[name][0] == user, name
+        if number != "0":
+            assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0, name
+    client.logout()
+    smtp.quit()
+    for name, (user, *cells) in seen.items():
+        assert name in table, f"{name} is not in the manual's table"
+        assert (f"`{user}`", *cells) in table[name], (name, user, cells)
+    wanted = {"master", "smtpd", "qmgr", "dovecot", "dovecot/auth", "dovecot/auth -w", "dovecot/imap"}
+    assert wanted | {"dovecot/imap-login", "nginx: master process", "nginx: worker process"} <= set(seen)
 
 
 def rebuilt(machine, suite, name, version, change):

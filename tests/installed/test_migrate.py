@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from support.real_ports import a_message_arrives, login
 from support.relay import SOURCE, Account
 from support.wait import eventually
 
-from test_debian import DOMAIN, a_message_arrives, everything_runs, login, shell, update
+from test_debian import DOMAIN, everything_runs, shell, update
 
 VERSION = "1:2.3.21+dfsg1-3"
 ALICE, BOB = Account(DOMAIN), Account(DOMAIN)
