@@ -186,20 +186,12 @@ static void measure_size(struct cm_policy *policy, const char *name, size_t size
 
 int main(void)
 {
-	struct cm_config config = {
-	    .mail_domain = "relay.test",
-	    .mail_host = "relay.test",
-	    .mailboxes_dir = (char *)test_mailboxes(),
-	    .max_user_send_per_minute = 100000000,
-	    .max_user_send_burst_size = 100000000,
-	    .max_recipients = 1000,
-	    .blocked_senders_file = "",
-	    .federation_allow_file = "",
-	    .federation_deny_file = "",
-	};
+	struct cm_config config = test_relay_config();
 	struct cm_error err = {""};
-	struct cm_policy *policy = cm_policy_new(&config, &err);
+	struct cm_policy *policy;
 
+	config.max_user_send_per_minute = config.max_user_send_burst_size = 100000000;
+	policy = cm_policy_new(&config, &err);
 	if (policy == NULL)
 		die(err.text);
 	puts("CPU time of one core; MB are 10^6 bytes of the whole message.");

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,21 @@ def private_relay(version, **options):
     with tempfile.TemporaryDirectory(prefix="chatmail-bench-") as directory:
         with Relay(Stages(directory, Dovecot(version)), **options) as relay:
             yield relay
+
+
+def change(relay, settings):
+    """Applies settings to a running relay: postfix:NAME=VALUE (main.cf) or dovecot:TEXT
+    (dovecot.conf)."""
+    for setting in settings:
+        server, _, text = setting.partition(":")
+        if server == "postfix":
+            relay.inside("postconf", "-e", text)
+        elif server == "dovecot":
+            with open(relay.path("/etc/dovecot/dovecot.conf"), "a") as conf:
+                conf.write(f"{text}\n")
+        else:
+            sys.exit(f"{setting}: neither postfix: nor dovecot:")
+        relay.restart_service(server)
 
 
 def percentile(values, percent):

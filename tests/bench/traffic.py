@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import contextlib
+import itertools
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from support.messages import encrypted
 from support.relay import transact
 
 TICKS = 100
+ACCOUNTS = 50
 
 
 def cpu(relay):
@@ -51,19 +53,27 @@ class Outgoing:
 
 
 class Incoming:
+    """Mail from a peer for ACCOUNTS accounts in turn, whose mailboxes stay as small as real ones."""
+
     name = "in"
+    domain = "peer.example"  # OpenDKIM's libunbound asks nobody about .test
 
     def __init__(self, relay, dns, key=None):
         self.relay, self.key = relay, key or RsaKey()
-        dns.txt("bench._domainkey.peer.test", record(self.key))
-        self.sender, self.recipient = "bob@peer.test", None
+        dns.txt(f"bench._domainkey.{self.domain}", record(self.key))
+        self.sender, self.accounts = f"bob@{self.domain}", None
 
     def connect(self):
         return self.relay.peer()
 
     def message(self, size):
-        self.recipient = self.relay.registered().address
-        return sign(encrypted(self.sender, self.recipient, size=size), self.key, "bench")
+        addresses = [self.relay.registered().address for _ in range(ACCOUNTS)]
+        self.accounts = itertools.cycle(addresses)
+        return sign(encrypted(self.sender, addresses[0], size=size), self.key, "bench", self.domain)
+
+    @property
+    def recipient(self):
+        return next(self.accounts)
 
 
 def send(client, way, message):
@@ -74,26 +84,31 @@ def send(client, way, message):
     return time.monotonic() - start
 
 
-def unpaced(relay, way, message, count, connections):
-    """(messages a second, CPU milliseconds a message by process name)"""
+def batch(relay, way, message, count, connections, rate=None):
+    """(messages a second, CPU milliseconds a message by process name), without the logins. Sends as
+    fast as the connections can, or at most `rate` messages a second."""
     left = iter(range(count))
     lock = threading.Lock()
 
-    def work():
-        with way.connect() as client:
-            while True:
-                with lock:
-                    if next(left, None) is None:
-                        return
-                send(client, way, message)
+    def work(client):
+        while True:
+            with lock:
+                number = next(left, None)
+            if number is None:
+                return
+            if rate is not None:
+                time.sleep(max(0, start + number / rate - time.monotonic()))
+            send(client, way, message)
 
-    relay.settle()
-    before, start = cpu(relay), time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(connections) as pool:
-        for client in [pool.submit(work) for _ in range(connections)]:
-            client.result()
-    relay.settle()
-    took = time.monotonic() - start
-    spent = cpu(relay)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(way.connect()) for _ in range(connections)]
+        relay.settle()
+        before, start = cpu(relay), time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+            for done in [pool.submit(work, client) for client in clients]:
+                done.result()
+        relay.settle()
+        took = time.monotonic() - start
+        spent = cpu(relay)
     spent.subtract(before)
     return count / took, {name: seconds * 1000 / count for name, seconds in spent.items()}
