@@ -1,66 +1,19 @@
 """The man pages and the manual agree with the programs."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build/plain")).resolve()
-MAN = SOURCE / "docs/man"
+from support.help import BUILD, MAN, PROGRAMS, SOURCE, help_of, subcommands
+
 PAGES = sorted(MAN.iterdir())
-PROGRAMS = {
-    "chatmailctl": "ctl/chatmailctl",
-    "chatmail-expire": "services/expire/chatmail-expire",
-    "chatmail-httpd": "services/httpd/chatmail-httpd",
-    "chatmail-milter": "milter/chatmail-milter",
-    "chatmail-notifyd": "services/notifyd/chatmail-notifyd",
-    "chatmail-transport": "services/transport/chatmail-transport",
-}
-
-
-def rendered(page):
-    """The page as a reader sees it, without overstrikes."""
-    result = subprocess.run(
-        ["mandoc", "-T", "utf8", "-O", "width=200", page], capture_output=True, text=True, check=True
-    )
-    return re.sub(".\b", "", result.stdout)
-
-
-def help_of(*command):
-    result = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=30)
-    assert result.returncode == 0, command
-    return result.stdout
 
 
 def long_options(text):
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
-
-
-def subcommands(help_text):
-    """The words at the start of the lines that list commands."""
-    return re.findall(r"^  ([a-z-]+)  +\S", help_text, re.MULTILINE) if "COMMAND" in help_text else []
-
-
-def commands():
-    """Each program, and each command of chatmailctl with a page: (page, words to run)."""
-    for name, path in PROGRAMS.items():
-        page = next((p for p in PAGES if p.stem == name), None)
-        yield pytest.param(page, [BUILD / path], id=name)
-    listed = subcommands(help_of(BUILD / PROGRAMS["chatmailctl"]))
-    listed.remove("expire")  # which runs the installed chatmail-expire
-    for command in listed:
-        page = MAN / f"chatmailctl-{command}.1"
-        if not page.exists():
-            page = MAN / "chatmailctl.1"
-        words = [BUILD / PROGRAMS["chatmailctl"], command]
-        yield pytest.param(page, words, id=f"chatmailctl {command}")
-        for verb in subcommands(help_of(*words)):
-            yield pytest.param(page, [*words, verb], id=f"chatmailctl {command} {verb}")
 
 
 @pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
@@ -83,27 +36,6 @@ def test_every_page_is_installed():
     assert {f"man/{page.name}" for page in PAGES} == set(
         re.findall(r"'(man/[^']+)'", (SOURCE / "docs/meson.build").read_text())
     )
-
-
-@pytest.mark.parametrize("page, command", commands())
-def test_every_option_is_explained(page, command):
-    assert page is not None, "there is no man page"
-    options = long_options(help_of(*command))
-    assert options
-    if page.stem != command[0].name:
-        options -= {"--help", "--version"}
-    missing = options - long_options(rendered(page))
-    assert not missing
-
-
-@pytest.mark.parametrize("page", [p for p in PAGES if p.suffix in (".1", ".8")], ids=lambda p: p.name)
-def test_every_option_of_the_page_exists(page):
-    known = set()
-    for parameter in commands():
-        if parameter.values[0] == page:
-            known |= long_options(help_of(*parameter.values[1]))
-    known |= {"--help", "--version", "--config"}
-    assert long_options(rendered(page)) <= known
 
 
 # chatmail.ini(5)
@@ -221,6 +153,14 @@ def test_every_log_line_is_explained(heading):
     assert not {line for line in lines if line != "…" and squeezed(line) not in map(squeezed, explained)}
 
 
+def test_diagnostics_are_lines_of_the_log():
+    page = (MAN / "chatmail-notifyd.8").read_text().partition(".Sh DIAGNOSTICS\n")[2].partition("\n.Sh ")[0]
+    lines = re.findall(r"^\.It (.*)$", page, re.MULTILINE)
+    assert lines
+    logged = {squeezed(line) for line in formats("services/notifyd", "cm_log")}
+    assert {squeezed(line.replace("...", "…")) for line in lines} <= logged
+
+
 def squeezed(line):
     """"…%s%s" and "…" look the same to a reader."""
     return re.sub(r"[…\s]*…[…\s]*", "…", line)
@@ -281,3 +221,49 @@ def test_each_line_of_a_code_block_is_one_command():
     commands = r"(?<!['\"`&|;] )(?<!-y )\bchatmailctl (?:config|user|backup|restore|migrate|status|report|init) "
     assert lines
     assert not [line for line in lines if len(re.findall(commands, line)) > 1]
+
+
+def test_the_manual_lists_each_program():
+    assert set(PROGRAMS) - {"chatmailctl"} <= first_cells(manual_sections()["What runs"])
+
+
+def test_the_manual_lists_each_path_of_a_program():
+    """The paths that nginx passes on; those about accounts also in the example for another server."""
+    template = (SOURCE / "packaging/config/nginx/nginx.conf").read_text()
+    locations = re.findall(r"^\t\tlocation (?:= )?(/\S+) \{\n(.*?)^\t\t\}", template, re.MULTILINE | re.DOTALL)
+    passed = {path for path, block in locations if "proxy_pass" in block}
+    assert passed
+    sections = manual_sections()
+    assert passed <= first_cells(sections["Port 443 and the web"])
+    other_server = sections["Another web server"]
+    accounts = {path for path, block in locations if "http://chatmail_" in block}
+    assert "/new" in accounts and accounts <= set(re.findall(r"(?<= )/[\w./-]+(?=\s)", other_server))
+
+
+def completed(*words):
+    """What bash offers after these words of a command line, the last of them unfinished."""
+    script = (
+        f"PATH={BUILD}/ctl:$PATH; . {SOURCE}/packaging/completion/chatmailctl.bash;"
+        ' COMP_WORDS=("$@") COMP_CWORD=$(($# - 1));'
+        " _chatmailctl && printf '%s\\n' \"${COMPREPLY[@]}\""
+    )
+    result = subprocess.run(
+        ["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert result.stderr == ""
+    return set(result.stdout.split())
+
+
+def test_completion_offers_what_the_help_lists():
+    program = BUILD / PROGRAMS["chatmailctl"]
+    listed = subcommands(help_of(program))
+    assert "config" in listed and completed("chatmailctl", "") == set(listed)
+    listed.remove("expire")
+    for command in listed:
+        below = subcommands(help_of(program, command))
+        if below:
+            assert completed("chatmailctl", command, "") == set(below)
+        for words in [[command, word] for word in below] or [[command]]:
+            wanted = long_options(help_of(program, *words))
+            assert "--help" in wanted
+            assert completed("chatmailctl", *words, "--") == wanted, words

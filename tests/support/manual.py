@@ -1,0 +1,22 @@
+"""The code blocks of the manual, which the tests run."""
+
+import re
+
+from support.relay import SOURCE
+
+TEXT = (SOURCE / "docs/manual.md").read_text()
+
+
+def block(beginning):
+    """The code block that begins with this text."""
+    blocks = re.findall(r"^```\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    [found] = [block for block in blocks if block.startswith(beginning)]
+    return found
+
+
+def five_commands(heading):
+    """The commands of the one code block with five lines below a heading."""
+    section = TEXT.split(f"### {heading}\n")[1].split("\n### ")[0]
+    blocks = re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    [commands] = [block.splitlines() for block in blocks if block.count("\n") == 5]
+    return commands
