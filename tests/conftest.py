@@ -4,6 +4,7 @@ A session has one shared relay (`relay`) with its own DNS server (`dns`); a test
 chatmail.ini, or stops services, makes a relay with `make_relay`."""
 
 import os
+import signal
 
 import pytest
 
@@ -14,6 +15,11 @@ def pytest_addoption(parser):
         default=os.environ.get("CHATMAIL_DOVECOT"),
         help="the Dovecot that private relays run (default: the installed one)",
     )
+
+
+def pytest_configure():
+    # A shell ignores it for what it runs in the background; programs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config):
@@ -47,6 +53,32 @@ def relay(stages, dns):
 
     with Relay(stages, ini={"resolver": dns.resolver}) as instance:
         yield instance
+
+
+@pytest.fixture(scope="module")
+def make_cluster(stages, tmp_path_factory):
+    """Makes a Cluster that has not started yet: make_cluster(COUNT OF BACKENDS, ini={...}). All of them
+    stop at the end of the module."""
+    from support.cluster import Cluster
+
+    clusters = []
+
+    def make(count, **options):
+        clusters.append(Cluster(stages, tmp_path_factory.mktemp("cluster"), count, **options))
+        return clusters[-1]
+
+    yield make
+    for instance in clusters:
+        instance.stop()
+
+
+@pytest.fixture
+def at_the_front(cluster):
+    """The test's own clients reach only the front of the module's cluster."""
+    from support.network import network_of
+
+    with network_of(cluster.hosts[0].process.pid):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,18 @@
 """Certificates by ACME clients: the webroot on port 80, the deploy hook, and strict TLS with the
 result."""
 
-import shlex
+import re
 import socket
 import ssl
 
 import pytest
+from support.manual import TEXT, block
 from support.pebble import CERTBOT, Pebble
 from support.wait import eventually
 
 DOMAIN = "relay.test"
 NAMES = (DOMAIN, f"www.{DOMAIN}", f"mta-sts.{DOMAIN}", f"autoconfig.{DOMAIN}")
-WEBROOT = "/var/lib/chatmail/acme"
 OTHERS = ["milter", "notifyd", "opendkim", "transport", "httpd"]
-DEPLOYED = "chatmailctl certificate deployed"
 
 
 class Site:
@@ -25,9 +24,8 @@ class Site:
         bundle.write_text(bundle.read_text() + pebble.authority.certificate.read_text())
         self.strict = ssl.create_default_context(cadata=pebble.root())
 
-    def run(self, command, **environment):
-        words = [f"{name}={value}" for name, value in environment.items()]
-        done = self.relay.inside("env", *words, *shlex.split(command), check=False)
+    def run(self, command):
+        done = self.relay.inside(*command.split(), check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -95,63 +93,68 @@ def issued(site, first, again):
     assert "warning" not in site.run("chatmailctl certificate check")
 
 
+# The manual's commands, unchanged: these functions add what names the test authority, and answer the
+# questions that certbot asks. MORE has further options.
+FUNCTIONS = """
+certbot() {{
+    env REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt {certbot} $MORE "$@" --server {url} \\
+        --work-dir /run/certbot --non-interactive --register-unsafely-without-email --agree-tos
+}}
+lego() {{ command lego --server {url} "$@"; }}
+uacme() {{ command uacme --acme-url {url} $MORE "$@"; }}
+"""
+CLIENTS = dict(zip(("certbot", "lego", "uacme"), block("certbot certonly ").split("\n\n")))
+
+
+def run(site, commands, certbot="certbot", more=""):
+    """Runs commands of the manual with the names of the test."""
+    functions = FUNCTIONS.format(url=site.pebble.directory_url, certbot=certbot)
+    commands = commands.replace("relay.example", DOMAIN).replace("192.0.2.1", site.host)
+    done = site.relay.inside("env", f"MORE={more}", "sh", "-e", "-c", functions + commands, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
 def test_certbot_gets_a_certificate(site):
-    certbot = f"certbot --server {site.pebble.directory_url} --work-dir /run/certbot --non-interactive"
-    names = " ".join(f"-d {name}" for name in NAMES)
-    hook = f"--deploy-hook '{DEPLOYED} $RENEWED_LINEAGE/fullchain.pem $RENEWED_LINEAGE/privkey.pem'"
-
-    def run(arguments):
-        return site.run(f"{certbot} {arguments}", REQUESTS_CA_BUNDLE="/etc/ssl/certs/ca-certificates.crt")
-
-    issued(
-        site,
-        lambda: run(f"certonly --webroot -w {WEBROOT} {names} --register-unsafely-without-email --agree-tos {hook}"),
-        lambda: run("renew --force-renewal --no-random-sleep-on-renew"),
-    )
+    renew = "command certbot renew --work-dir /run/certbot --force-renewal --no-random-sleep-on-renew"
+    trust = "REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt"
+    issued(site, lambda: run(site, CLIENTS["certbot"]), lambda: run(site, f"export {trust}; {renew}"))
     # The servers may read certbot's own files: the hook copies nothing then.
     live = f"/etc/letsencrypt/live/{DOMAIN}"
     site.relay.ini["tls_external_cert_and_key"] = f"{live}/fullchain.pem {live}/privkey.pem"
     site.relay.write_ini()
-    assert "reloaded nginx" in site.run(f"{DEPLOYED} {live}/fullchain.pem {live}/privkey.pem")
+    assert "reloaded nginx" in site.run(f"chatmailctl certificate deployed {live}/fullchain.pem {live}/privkey.pem")
     assert site.relay.path(f"{live}/privkey.pem").is_symlink()
 
 
 def test_lego_gets_a_certificate(site):
-    names = " ".join(f"--domains {name}" for name in NAMES)
-    lego = f"lego --server {site.pebble.directory_url} --path /etc/lego --email admin@{DOMAIN} --accept-tos"
-    lego += f" --http --http.webroot {WEBROOT} {names}"
-    hook = f"hook='{DEPLOYED} /etc/lego/certificates/{DOMAIN}.crt /etc/lego/certificates/{DOMAIN}.key'"
-    issued(
-        site,
-        lambda: site.run(f"{lego} run --run-{hook}"),
-        lambda: site.run(f"{lego} renew --days 1000 --no-random-sleep --renew-{hook}"),
-    )
-
-
-def issue_by_uacme(site, *names, more=""):
-    uacme = f"uacme --acme-url {site.pebble.directory_url} --confdir /etc/uacme --hook /usr/share/uacme/uacme.sh"
-    if not site.relay.path("/etc/uacme").exists():
-        site.run(f"{uacme} --yes new")
-    site.run(f"{uacme} {more} issue {' '.join(names)}", UACME_CHALLENGE_PATH=f"{WEBROOT}/.well-known/acme-challenge")
-    return site.run(f"{DEPLOYED} /etc/uacme/{names[0]}/cert.pem /etc/uacme/private/{names[0]}/key.pem")
+    """The manual says how the last command becomes that of the renewal."""
+    [(before, after)] = re.findall(r"for lego replace\s`(run [^`]+)` by `(renew [^`]+)`", TEXT)
+    renew = CLIENTS["lego"].replace(before, after.replace("renew ", "renew --days 1000 --no-random-sleep "))
+    assert "renew --days" in renew
+    issued(site, lambda: run(site, CLIENTS["lego"]), lambda: run(site, renew))
 
 
 def test_uacme_gets_a_certificate(site):
-    issued(site, lambda: issue_by_uacme(site, *NAMES), lambda: issue_by_uacme(site, *NAMES, more="--force"))
-
-
-def certbot_for_address(site):
-    hook = f"--deploy-hook '{DEPLOYED} $RENEWED_LINEAGE/fullchain.pem $RENEWED_LINEAGE/privkey.pem'"
-    site.run(
-        f"{CERTBOT} --server {site.pebble.directory_url} --work-dir /run/certbot --non-interactive"
-        f" certonly --webroot -w {WEBROOT} --ip-address {site.host} --preferred-profile shortlived"
-        f" --register-unsafely-without-email --agree-tos {hook}",
-        REQUESTS_CA_BUNDLE="/etc/ssl/certs/ca-certificates.crt",
+    """Its last command is also that of the renewal."""
+    export, _, last = re.split(r"\n(?=\w)", CLIENTS["uacme"])
+    issued(
+        site,
+        lambda: run(site, CLIENTS["uacme"]),
+        lambda: run(site, f"{export}\n{last}", more="--force"),
     )
 
 
+def certbot_for_address(site):
+    command = block("tls_external_cert_and_key = ").partition("\n\n")[2]
+    assert command.startswith("certbot ")
+    run(site, command, certbot=CERTBOT)
+
+
 def uacme_for_address(site):
-    issue_by_uacme(site, site.host)
+    run(site, re.sub(r"(?<=issue )relay\.example [^&]*", f"{site.host} ", CLIENTS["uacme"]).replace(
+        "/relay.example/", f"/{site.host}/"
+    ))  # fmt: skip
 
 
 @pytest.mark.parametrize("client, days", [(certbot_for_address, {6}), (uacme_for_address, {6, 90})])

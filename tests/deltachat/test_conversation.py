@@ -1,24 +1,8 @@
 """Two real clients register, exchange keys and talk."""
 
-import pytest
-
 from support.deltachat import READ_BY_RECIPIENT, noise_image
 from support.messages import values
 from support.wait import eventually
-
-
-@pytest.fixture(scope="module")
-def pair(core, relay):
-    """Two clients that register at the same time, each by IMAP and SMTP at the same time."""
-    return core.clients(relay, 2)
-
-
-@pytest.fixture(scope="module")
-def chats(pair):
-    """Both ends of the chat that begins when Bob scans Alice's QR code."""
-    alice, bob = pair
-    of_bob, of_alice = bob.join(alice)
-    return of_alice, of_bob
 
 
 def test_first_login_created_the_accounts(relay, pair):
@@ -90,6 +74,25 @@ def test_stored_message_is_encrypted_and_compressed(relay, pair, chats):
     assert b"multipart/encrypted" in stored
     bob.account.start_io()
     bob.wait_for_texts(chats[1], ["for Bob only"])
+
+
+def test_a_doubled_message_is_shown_once(relay, pair, chats):
+    """Servers may deliver a message twice, if one of them dies between accepting and confirming it."""
+    alice, bob = pair
+    bob.account.stop_io()
+    eventually(lambda: not relay.fetch(bob.login), message="the mailbox did not become empty")
+    chats[0].send_text("once")
+    [stored] = relay.messages(bob.login)
+    client = relay.imap(bob.login)
+    assert client.append("INBOX", None, None, stored)[0] == "OK"
+    client.logout()
+    assert len(relay.messages(bob.login, 2)) == 2
+    chats[0].send_text("and then")
+    relay.messages(bob.login, 3)
+    bob.account.start_io()
+    bob.wait_for_texts(chats[1], ["once", "and then"])
+    eventually(lambda: not relay.fetch(bob.login), message="the client did not read all messages")
+    assert [s.text for s in bob.received(chats[1])].count("once") == 1
 
 
 def test_group_with_a_third_member(core, relay, pair, chats):

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import json
 import re
 import signal
 import subprocess
@@ -46,8 +47,6 @@ class Demo:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
-                # As in a terminal, even if the parent of the tests ignores SIGINT.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                 # A restrictive umask, as some administrators have.
                 umask=0o077,
             )
@@ -140,6 +139,16 @@ def test_the_link_works_and_the_demo_leaves_nothing(core, start_demo):
     account.add_transport_from_qr(client.getresponse().headers["Location"])
     assert account.is_configured()
     client.close()
+
+    command = demo.printed(r"^packaging/private-relay exec \S+ chatmailctl status --quick$").group()
+    status = subprocess.run(command.split(), cwd=SOURCE, capture_output=True, text=True)
+    assert (status.returncode in (0, 1), status.stderr) == (True, "")
+    done = subprocess.run([*command.split(), "--json"], cwd=SOURCE, capture_output=True, text=True)
+    checks = json.loads(done.stdout)["checks"]
+    # Many machines have the kernel's default of inotify instances.
+    faults = {check["check"] for check in checks if check["health"] == "fault"} - {"inotify"}
+    assert checks and not faults, done.stdout
+    assert re.search(r"^  created +2\b", status.stdout, re.M), status.stdout
 
     demo.process.send_signal(signal.SIGINT)
     demo.printed("Ending the relay")

@@ -6,18 +6,11 @@ import json
 import re
 
 import pytest
-from support.namespace import Network, OwnCore, OwnRelay
+from support.namespace import OwnCore, OwnRelay
 from support.network import network_of
 from support.relay import trusting
 
 ADDRESS = "127.0.0.1"
-
-
-@pytest.fixture(scope="module")
-def network():
-    running = Network()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,11 @@ import json
 
 import pytest
 from deltachat_rpc_client import JsonRpcError
-from support.namespace import Network, OwnCore, OwnRelay
+from support.namespace import OwnCore, OwnRelay
 from support.wait import eventually
 
 DOMAIN = "_relay.test"
 NAMES = (DOMAIN, f"autoconfig.{DOMAIN}", f"www.{DOMAIN}")
-
-
-@pytest.fixture(scope="module")
-def network():
-    running = Network()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

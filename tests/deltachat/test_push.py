@@ -13,18 +13,6 @@ def relay(make_relay):
         yield relay
 
 
-@pytest.fixture(scope="module")
-def pair(core, relay):
-    return core.clients(relay, 2)
-
-
-@pytest.fixture(scope="module")
-def chats(pair):
-    alice, bob = pair
-    of_bob, of_alice = bob.join(alice)
-    return of_alice, of_bob
-
-
 def wait_until_idle(relay):
     relay.settle()
     eventually(lambda: not queue(relay), message="the queue did not become empty")

@@ -2,17 +2,13 @@
 
 import pytest
 
-from support.cluster import Cluster
 from support.deltachat import Client, noise_image
 from support.namespace import OwnCore
 
 
 @pytest.fixture(scope="module")
-def cluster(stages, tmp_path_factory):
-    made = Cluster(stages, tmp_path_factory.mktemp("cluster"), 2)
-    made.start()
-    yield made
-    made.stop()
+def cluster(make_cluster):
+    return make_cluster(2).start()
 
 
 def test_conversation_between_backends(cluster, tmp_path):

@@ -1,5 +1,6 @@
 """Fixtures of the tests that run one of our programs."""
 
+import os
 import signal
 
 import pytest
@@ -86,3 +87,26 @@ def daemon(stopped):
     """A started chatmail-milter."""
     with stopped as instance:
         yield instance
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory, authority):
+    """Peers that accept mail over HTTPS."""
+    from support.mxdeliv_world import World
+
+    if os.getuid() != 0:
+        pytest.skip("a network namespace needs root")
+    world = World(tmp_path_factory.mktemp("world"), authority).start()
+    yield world
+    world.stop()
+
+
+@pytest.fixture
+def transport(tmp_path, world, authority):
+    """A started chatmail-transport beside these peers."""
+    from support.transport import Transport
+
+    one = Transport(tmp_path, world, authority, "auto")
+    yield one
+    if one.process.poll() is None:
+        assert one.stop() == 0

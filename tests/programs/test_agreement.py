@@ -42,6 +42,6 @@ def test_limits_of_trimming_agree(template):
     """The first warning is above the level to which a mailbox is trimmed, and below the clients'
     80 %."""
     first, *more = warnings(template.read_text())
-    assert defined("common/mailboxes/maildir_trim.h", "CM_MAILDIR_TRIM_PERCENT") < first < 80
+    assert defined("common/mailboxes/maildir_trim.c", "MAILDIR_TRIM_PERCENT") < first < 80
     assert [first, *more] == warnings(TEMPLATES[0].read_text())
     assert sorted(more) == more and more[-1] == 100 * lmtp_factor(template.read_text())

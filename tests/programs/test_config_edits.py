@@ -7,7 +7,7 @@ import stat
 import subprocess
 
 import pytest
-from support.config import STATE, Machine
+from support.config import BUILD, STATE, Machine
 
 MAIN = "/etc/postfix/main.cf"
 
@@ -190,6 +190,21 @@ def test_errors_of_the_servers_checks_stop_apply(machine, template, old, new, se
     machine.apply("--no-check")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a module directory of its own")
+@pytest.mark.parametrize("driver", ["chatmail-last", "chatmail-past"])
+def test_a_driver_that_the_plugins_lack_stops_apply(machine, tmp_path, driver):
+    """Older plugins would end Dovecot's auth process."""
+    plugin = (BUILD / "dovecot-plugin/libauthdb_chatmail.so").read_bytes()
+    (tmp_path / "auth").mkdir()
+    (tmp_path / "auth/libauthdb_chatmail.so").write_bytes(plugin.replace(b"chatmail-last", driver.encode()))
+    mount = f'mount --bind {tmp_path}/auth /usr/lib/dovecot/modules/auth && exec "$@"'
+    machine.wrapper = ("unshare", "--mount", "sh", "-c", mount, "sh")
+    if driver == "chatmail-last":
+        machine.apply()
+    else:
+        assert "has no driver chatmail-last" in machine.apply(status=2).stderr
+
+
 def test_missing_certificate_does_not_stop_apply(machine):
     """The first certificate may need the web server, whose configuration is in the same apply."""
     machine.write_ini(tls_external_cert_and_key="/etc/ssl/nothing.pem /etc/ssl/nothing.key")
@@ -285,6 +300,22 @@ def test_alpine(machine):
     machine.apply()
     assert machine.path("/etc/opendkim/opendkim.conf").exists()
     assert not machine.path("/etc/opendkim.conf").exists()
+
+
+@pytest.mark.parametrize("alpine, wanted, front, allowed", [
+    (False, 1000, "", 1000), (True, 1000, "", 190), (True, 1000, "10.0.0.1", 118), (True, 20, "", 20)])
+def test_connections_to_the_milter(machine, alpine, wanted, front, allowed):
+    """Alpine's libmilter uses select(2), and ends if it has more than 1,024 descriptors."""
+    if alpine:
+        machine.path("/etc/alpine-release").write_text("3.24.0\n")
+    fronts = {"front_listen": front, "front_network": "10.0.0.2"} if front else {}
+    machine.write_ini(max_smtp_connections=wanted, **fronts)
+    machine.apply("--no-check")
+    lines = machine.path("/etc/postfix/master.cf").read_text().splitlines()
+    services = [line.split()[6] for line in lines if line.endswith(" smtpd")]
+    assert set(services) == {str(allowed)}
+    if alpine:
+        assert len(services) * allowed <= 950
 
 
 def test_without_diffutils(machine, tmp_path):

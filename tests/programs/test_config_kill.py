@@ -180,7 +180,7 @@ def change_templates(machine, chance, version):
     set_version(machine, version)
     dovecot = f"dovecot-{machine.dovecot}/dovecot.conf"
     for name in ("postfix/main.cf", "postfix/master.cf", "nginx/nginx.conf", "opendkim/opendkim.conf",
-                 dovecot, "cron/chatmail"):  # fmt: skip
+                 "coturn/turnserver.conf", "iroh/iroh-relay.toml", dovecot, "cron/chatmail"):  # fmt: skip
         template = machine.templates / name
         lines = template.read_text().splitlines(keepends=True)
         comments = [n for n, line in enumerate(lines) if line.startswith("# ") and n > 0]
@@ -231,8 +231,13 @@ def resolve(operator, report, version):
 def test_random_edits_releases_and_kills(machine, tmp_path, seed):
     chance = random.Random(seed)
     machine.dovecot = ("2.3", "2.4")[seed % 2]
+    secret = machine.path("/etc/turn.secret")
+    secret.write_text("0123456789abcdef" * 2 + "\n")
+    secret.chmod(0o600)
+    machine.write_ini(turn_secret_file="/etc/turn.secret", turn_host="192.0.2.1")
     operator = Operator(machine, chance)
     set_version(machine, 0)
+    assert {"turnserver.conf", "iroh-relay.toml"} <= {path.name for path in machine.managed()}
     total = steps(machine, tmp_path)
     for version in range(1, 6):
         for _ in range(chance.randrange(4)):

@@ -3,6 +3,8 @@ unchanged."""
 
 import os
 import random
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -15,6 +17,24 @@ BYTES = "abcXYZ019._+@=~:-/" + "$#;{}\"'\\`%<>|&*?!()[]^, \t" + "äß日"
 def read(command):
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     return done.stdout.rstrip("\n")
+
+
+def nginx_certificate(machine):
+    """The path that nginx reports that it cannot open."""
+    config = machine.path("/etc/nginx/nginx.conf")
+    copy = config.with_name("here.conf")
+    copy.write_text(config.read_text().replace(" /etc/nginx/chatmail", f" {config.parent}/chatmail"))
+    done = subprocess.run(["nginx", "-t", "-c", copy], capture_output=True, text=True, env=ENVIRONMENT)
+    return re.findall(r'cannot load certificate "(.*?)": BIO_new_file', done.stderr)
+
+
+def ask_opendkim(table, key, fields):
+    """What OpenDKIM finds in one of its tables."""
+    done = subprocess.run(
+        ["opendkim", "-Q", "-x", "/dev/null"],
+        input=f"{table}\n{key}/{fields}\n", capture_output=True, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    return re.findall(r"^(?:> )*'(.*)'$", done.stdout, re.M)
 
 
 def values(machine):
@@ -49,6 +69,47 @@ def test_paths_with_unusual_bytes(tmp_path, seed):
         accepted += 1
         for server, found in values(machine).items():
             assert found == " ".join(paths).split(), server
+        assert nginx_certificate(machine) == " ".join(paths).split()[:1]
+    assert accepted > 2
+
+
+@pytest.mark.skipif(shutil.which("opendkim", path=ENVIRONMENT["PATH"]) is None, reason="no OpenDKIM")
+@pytest.mark.parametrize("seed", range(2))
+def test_dkim_keys_with_unusual_bytes(tmp_path, seed):
+    chance = random.Random(seed)
+    machine = Machine(tmp_path)
+    accepted = 0
+    for _ in range(20):
+        directory = chance.choice(["/srv/keys", random_path(chance), "/a" + chance.choice(BYTES) + "b"])
+        selector = chance.choice(["s1", "s1" + chance.choice(BYTES) + "x"])
+        machine.write_ini(dkim_keys_dir=directory, dkim_selector=selector)
+        if machine.config("apply", "--no-check").returncode != 0:
+            continue
+        accepted += 1
+        [name] = ask_opendkim(f"refile:{machine.path('/etc/dkimkeys/SigningTable')}", "x@relay.test", 1)
+        assert name == f"{selector.strip()}._domainkey.relay.test"
+        assert ask_opendkim(f"file:{machine.path('/etc/dkimkeys/KeyTable')}", name, 3) == [
+            "relay.test", selector.strip(), f"{directory.strip()}/{selector.strip()}.private",
+        ]  # fmt: skip
+    assert accepted > 2
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_names_with_unusual_bytes(tmp_path, seed):
+    chance = random.Random(seed)
+    machine = Machine(tmp_path)
+    accepted = 0
+    for _ in range(20):
+        label = "".join(chance.choice("abcXYZ019-_") for _ in range(chance.randrange(1, 9)))
+        odd = chance.randrange(len(label) + 1)
+        domain = chance.choice([label, label[:odd] + chance.choice(BYTES) + label[odd:]]) + ".test"
+        machine.write_ini(mail_domain=domain)
+        if machine.config("apply", "--no-check").returncode != 0:
+            continue
+        accepted += 1
+        for name in ("myhostname", "myorigin", "mydestination"):
+            found = read(["postconf", "-c", machine.path("/etc/postfix"), "-xh", name])
+            assert found == domain.strip().lower(), name
     assert accepted > 2
 
 
@@ -62,6 +123,20 @@ def test_bytes_with_a_meaning_for_servers(tmp_path, byte):
         machine.write_ini(**{key: value})
         assert machine.config("apply").returncode == 2
     assert not machine.path("/etc/postfix").exists()
+
+
+@pytest.mark.parametrize("byte", " \t$#;{}\"'\\`%<")
+def test_bytes_with_a_meaning_for_nginx(tmp_path, byte):
+    """tests/relay/test_web*.py show that nginx reads paths of all other bytes as they are."""
+    machine = Machine(tmp_path)
+    for key, start in [
+        ("www_folder", "/srv/"),
+        ("web_listen", "unix:/run/"),
+        ("mxdeliv_listen", "unix:/run/"),
+    ]:
+        machine.write_ini(**{key: f"{start}a{byte}b"})
+        assert machine.config("apply").returncode == 2, key
+    assert not machine.path("/etc/nginx").exists()
 
 
 @pytest.mark.parametrize("path", ["/", "//", "/.", "/..", "/srv/..", "/srv/./mail", "srv"])

@@ -183,6 +183,13 @@ def test_becomes_an_ordinary_user(daemon):
     daemon.pid_file.unlink()
 
 
+def test_no_core_is_dumped(daemon):
+    result = daemon.run("-c", daemon.ini, "-p", daemon.pid_file)
+    assert result.returncode == 0, result.stderr
+    limits = Path(f"/proc/{daemon.pid_file.read_text().strip()}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE), limits
+
+
 def test_the_sandbox_is_closed(daemon):
     """The kernel reports the limits of the running program, which runs as an ordinary user as
     services do. tests/unit/common/daemon/test_sandbox.c shows what the limits prevent."""

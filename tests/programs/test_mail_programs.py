@@ -21,17 +21,8 @@ def folded(data):
     return base64.encodebytes(data).decode().rstrip("\n")
 
 
-# Shape: (outward too, header fields, body). BOUNDARY, ARMOR and, in base64, VERSION64 and ARMOR64 are
-# replaced.
-SHAPES = {
-    "thunderbird": (True, f"""\
-User-Agent: Mozilla Thunderbird
-Content-Language: en-US
-Content-Type: multipart/encrypted;
- protocol="application/pgp-encrypted";
- boundary="BOUNDARY"
-""", """\
-This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)
+# The body that Thunderbird and Mailvelope write.
+NAMED_PARTS = """\
 --BOUNDARY
 Content-Type: application/pgp-encrypted
 Content-Description: PGP/MIME version identification
@@ -46,7 +37,42 @@ Content-Disposition: inline; filename="encrypted.asc"
 ARMOR
 
 --BOUNDARY--
-"""),
+"""
+
+# The parts as Exchange names and encodes them.
+EXCHANGE_PARTS = """\
+--BOUNDARY
+Content-Type: application/pgp-encrypted; name="ATT00001.dat"
+Content-Description: ATT00001.dat
+Content-Disposition: attachment; filename="ATT00001.dat"; size=11;
+\tcreation-date="Thu, 26 Nov 2026 04:00:00 GMT";
+\tmodification-date="Thu, 26 Nov 2026 04:00:00 GMT"
+Content-ID: <0123456789ABCDEF@prod.outlook.com>
+Content-Transfer-Encoding: base64
+
+VERSION64
+
+--BOUNDARY
+Content-Type: application/octet-stream; name="ATT00002.asc"
+Content-Description: ATT00002.asc
+Content-Disposition: attachment; filename="ATT00002.asc"; size=700
+Content-Transfer-Encoding: base64
+
+ARMOR64
+
+--BOUNDARY--
+"""
+
+# Shape: (outward too, header fields, body). BOUNDARY, ARMOR and, in base64, VERSION64 and ARMOR64 are
+# replaced.
+SHAPES = {
+    "thunderbird": (True, f"""\
+User-Agent: Mozilla Thunderbird
+Content-Language: en-US
+Content-Type: multipart/encrypted;
+ protocol="application/pgp-encrypted";
+ boundary="BOUNDARY"
+""", "This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)\n" + NAMED_PARTS),
     "k9": (True, """\
 User-Agent: K-9 Mail for Android
 Content-Type: multipart/encrypted; boundary="BOUNDARY";
@@ -129,24 +155,37 @@ ARMOR
 
 --BOUNDARY--
 """),
-    "mailvelope": (True, f"""\
-Content-Type: {TYPE}; boundary="BOUNDARY"
+    "apple mail": (True, f"""\
+Content-Type: multipart/encrypted;
+\tboundary="BOUNDARY";
+\tprotocol="application/pgp-encrypted"
+Mime-Version: 1.0 (Mac OS X Mail 16.0 \\(3731.700.6\\))
+X-Mailer: Apple Mail (2.3731.700.6)
 """, """\
+This is an OpenPGP/MIME encrypted message (RFC 2440 and 3156)
 --BOUNDARY
+Content-Transfer-Encoding: 7bit
+Content-Disposition: attachment
 Content-Type: application/pgp-encrypted
-Content-Description: PGP/MIME version identification
+Content-Description: PGP/MIME Versions Identification
 
 Version: 1
 
 --BOUNDARY
-Content-Type: application/octet-stream; name="encrypted.asc"
+Content-Transfer-Encoding: 7bit
+Content-Disposition: inline;
+\tfilename=encrypted.asc
+Content-Type: application/octet-stream;
+\tname=encrypted.asc
 Content-Description: OpenPGP encrypted message
-Content-Disposition: inline; filename="encrypted.asc"
 
 ARMOR
 
 --BOUNDARY--
 """),
+    "mailvelope": (True, f"""\
+Content-Type: {TYPE}; boundary="BOUNDARY"
+""", NAMED_PARTS),
     "flowcrypt": (True, f"""\
 Openpgp: id=0123456789ABCDEF0123456789ABCDEF01234567
 Content-Type: {TYPE}; boundary="BOUNDARY"
@@ -170,28 +209,23 @@ ARMOR64
 X-MS-Has-Attach: yes
 Content-Type: {TYPE};
 \tboundary="BOUNDARY"
+""", EXCHANGE_PARTS),
+}  # fmt: skip
+
+# What Exchange makes of multipart/encrypted on some ways through it. Nothing but the names of the parts
+# says that it is encrypted, so it passes neither way, as at upstream's relays.
+REWRITTEN = {
+    "exchange, rewritten": (False, """\
+X-MS-Has-Attach: yes
+Content-Type: multipart/mixed;
+\tboundary="BOUNDARY"
 """, """\
 --BOUNDARY
-Content-Type: application/pgp-encrypted; name="ATT00001.dat"
-Content-Description: ATT00001.dat
-Content-Disposition: attachment; filename="ATT00001.dat"; size=11;
-\tcreation-date="Thu, 26 Nov 2026 04:00:00 GMT";
-\tmodification-date="Thu, 26 Nov 2026 04:00:00 GMT"
-Content-ID: <0123456789ABCDEF@prod.outlook.com>
-Content-Transfer-Encoding: base64
+Content-Type: text/plain; charset="us-ascii"
+Content-Transfer-Encoding: quoted-printable
 
-VERSION64
 
---BOUNDARY
-Content-Type: application/octet-stream; name="ATT00002.asc"
-Content-Description: ATT00002.asc
-Content-Disposition: attachment; filename="ATT00002.asc"; size=700
-Content-Transfer-Encoding: base64
-
-ARMOR64
-
---BOUNDARY--
-"""),
+""" + EXCHANGE_PARTS),
 }  # fmt: skip
 
 # As each program makes them up.
@@ -201,22 +235,25 @@ BOUNDARIES = {
     "mutt": "jq0ap7NbKX2Kqbes",
     "kmail": "nextPart2231455.irdbgypaU6",
     "kmail of KDE 3": "nextPart1234567.AbCdEfGhIj",
+    "apple mail": "Apple-Mail=_0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9",
     "mailvelope": "l0e2hq6d7k3cm3u",
     "flowcrypt": "----sinikael-?=_1-17325900000000.123456789",
     "exchange": "_003_AM0PR0123456789AM0PR01MB1234eurprd_",
+    "exchange, rewritten": "_004_AM0PR0123456789AM0PR01MB1234eurprd_",
 }
 
 
 def message(sender, shape, armor):
-    _, fields, body = SHAPES[shape]
+    _, fields, body = (SHAPES | REWRITTEN)[shape]
     armor = armor.replace(b"\r\n", b"\n").strip(b"\n")
+    if "Mime-Version: " not in fields:
+        fields = "MIME-Version: 1.0\n" + fields
     text = f"""\
 From: <{sender}>
 To: <bob@relay.test>
 Subject: ...
 Date: Thu, 26 Nov 2026 04:00:00 +0000
 Message-ID: <0123@peer.test>
-MIME-Version: 1.0
 {fields}
 {body}"""
     for name, value in (
@@ -276,6 +313,14 @@ def test_those_without_text_pass_outward(judge, armors, shape):
         if SHAPES[shape][0] and not has_text(armor):
             assert verdict == "accept encrypted", (name, explanation)
         else:
+            assert verdict.startswith("523 "), (name, explanation)
+
+
+@pytest.mark.parametrize("shape", REWRITTEN)
+def test_what_is_no_longer_multipart_encrypted_passes_neither_way(judge, armors, shape):
+    for name, armor in armors.items():
+        for direction, sender in (("in", IN), ("out", OUT)):
+            verdict, explanation = judge(direction, sender, message(sender, shape, armor))
             assert verdict.startswith("523 "), (name, explanation)
 
 

@@ -2,6 +2,7 @@
 refuses."""
 
 import json
+import random
 import re
 import shutil
 import signal
@@ -244,6 +245,23 @@ def test_a_thousand_requests_at_once(make_web):
     assert set(made) == web.accounts()
 
 
+@pytest.mark.parametrize("mode", ["open", "invite"])
+def test_no_name_is_given_twice(make_web, mode):
+    """There are 36 names of one character, so that most attempts find one that exists."""
+    web = make_web(registration=mode, username_min_length=1, username_max_length=1)
+    query = "?" + web.invite("--uses", "200")[0]["token"] if mode == "invite" else ""
+    answers = [web.post(f"/new{query}") for _ in range(80)]
+    assert {answer.status for answer in answers} == {200, 503}
+    passwords = {answer.json["email"]: answer.json["password"] for answer in answers if answer.status == 200}
+    assert len(passwords) == [answer.status for answer in answers].count(200) > 18
+    assert set(passwords) == web.accounts()
+    for address, password in passwords.items():
+        assert verify(password, (web.mailboxes / address / "password").read_text())
+    if mode == "invite":
+        [invitation] = web.invitations().values()
+        assert invitation["left"] == 200 - len(passwords)
+
+
 # Invitations
 
 
@@ -275,6 +293,36 @@ def test_lists_for_people_and_for_programs(make_web):
     for command in ("show", "revoke"):
         absent = web.ctl("invite", command, "-c", web.ini_file, "0123456789ab", check=False)
         assert absent.returncode != 0 and "invitation 0123456789ab: does not exist" in absent.stderr
+
+
+def test_columns_of_the_list(make_web):
+    web = make_web(registration="invite")
+    web.invite("--uses", "10000", "--note", "Ann")
+    web.invite("--expires", "never", "--note", "Tom")
+    head, *rows = web.ctl("invite", "list", "-c", web.ini_file).stdout.splitlines()
+    assert len(rows) == 2
+    for row in rows:
+        assert re.fullmatch(r"[0-9a-f]{12} +(1 of 1|10000 of 10000)  (never|\d{4}-\d\d-\d\d .*?) +(Ann|Tom)", row)
+        assert row.index(" of ") < head.index("LEFT") + len("LEFT") == head.index("EXPIRES") - 2
+        assert row[head.index("EXPIRES") - 3] in "01" and row[head.index("EXPIRES")] in "n2"
+        assert row[head.index("NOTE"):] in ("Ann", "Tom")
+
+
+@pytest.mark.parametrize("mode, warning", [
+    ("invite", None), ("open", "registration is open, so invitations are not needed"),
+    ("closed", "registration is closed, so invitations create no accounts"),
+])  # fmt: skip
+def test_warning_about_useless_invitations(make_web, mode, warning):
+    web = make_web(registration=mode)
+    output = web.ctl("invite", "create", "-c", web.ini_file).stderr
+    assert (f"warning: {web.ini_file}: {warning}" in output) if warning else output == ""
+
+
+def test_a_sheet_is_not_json(make_web):
+    web = make_web(registration="invite")
+    refused = web.ctl("invite", "create", "-c", web.ini_file, "--json", "--sheet", check=False)
+    assert refused.returncode == 2 and "only one of them" in refused.stderr
+    assert web.invitations() == {}
 
 
 def test_the_token_is_stored_nowhere(make_web):
@@ -376,21 +424,50 @@ def test_hostile_requests_create_no_account(web, name):
     assert web.post().status == 200
 
 
-def test_smuggled_request_creates_no_second_account(web):
-    """A server that reads the length and a server that reads the chunks must not see two
-    requests."""
-    web.raw(
-        b"POST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"0\r\n\r\nPOST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
-    )
-    assert len(web.accounts()) <= 1
+NEW = b"POST /new HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+AMBIGUOUS = {
+    "none": b"Content-Length: 0\r\n\r\n",
+    "both lengths": b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two lengths": b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(NEW),
+    "two lengths, the larger first": b"Content-Length: %d\r\nContent-Length: 0\r\n\r\n" % len(NEW),
+    "blank before the colon": b"Content-Length : 0\r\n\r\n",
+    "bare CR": b"X: y\rContent-Length: %d\r\n\r\n" % len(NEW),
+    "NUL": b"X: \0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_a_connection_carries_one_request(web, name):
+    """Whatever libmicrohttpd takes for the end of the first request, the second is never read."""
+    answer = web.raw(b"POST /new HTTP/1.1\r\nHost: a\r\n" + AMBIGUOUS[name] + NEW)
+    created = answer.startswith(b"HTTP/1.1 200 ")
+    assert created or answer == b"" or re.match(rb"HTTP/1\.1 4\d\d ", answer), answer
+    assert created or name != "none"
+    assert answer.count(b'"email"') == len(web.accounts()) == created
+
+
+INVALID_LENGTHS = {
+    "signed": b"Content-Length: +0\r\n\r\n",
+    "hexadecimal": b"Content-Length: 0x0\r\n\r\n",
+    "empty": b"X: y\r\n Content-Length: 0\r\nContent-Length: \r\n\r\n",
+    "odd coding": b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "two codings": b"Transfer-Encoding:\tchunked, identity\r\n\r\n0\r\n\r\n",
+    "too long chunk": b"Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n",
+}
+
+
+@pytest.mark.parametrize("name", INVALID_LENGTHS)
+def test_invalid_lengths_are_refused(web, name):
+    answer = web.raw(b"POST /new HTTP/1.1\r\nHost: a\r\n" + INVALID_LENGTHS[name] + NEW)
+    assert answer == b"" or re.match(rb"HTTP/1\.1 [45]\d\d ", answer), answer
+    assert not web.accounts()
 
 
 def test_guessed_tokens_are_refused(make_web):
     web = make_web(registration="invite")
     web.invite("--count", "3")
     with ThreadPoolExecutor(20) as pool:
-        tokens = [TOKEN[i % 26:] + TOKEN[:i % 26] for i in range(2000)]
+        tokens = {"".join(random.choices("abcdefghijkmnpqrstuvwxyz23456789", k=26)) for _ in range(2000)}
         assert {answer.status for answer in pool.map(lambda t: web.post(f"/new?{t}"), tokens)} == {403}
     # The guesses make neither the log nor the disk grow.
     assert web.log.count("no new account") <= 3

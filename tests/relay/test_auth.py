@@ -82,6 +82,7 @@ def test_case_of_the_address_does_not_matter(relay):
         "../abcdef@relay.test",
         "abcd/fghi@relay.test",
         "webmaster@relay.test",
+        "-abcdefgh@relay.test",
     ],
 )
 def test_invalid_names_are_refused(relay, address):

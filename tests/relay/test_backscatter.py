@@ -21,17 +21,14 @@ def peer(dns):
 
 @pytest.fixture
 def bob(relay):
-    """An account that refuses cleartext."""
-    account = relay.registered()
-    (relay.mailbox(account) / "enforceE2EEincoming").touch()
-    return account
+    return relay.registered()
 
 
 @pytest.fixture
 def carol(relay):
     """An account that accepts cleartext."""
     account = relay.registered()
-    (relay.mailbox(account) / "enforceE2EEincoming").unlink(missing_ok=True)
+    relay.accept_cleartext(account)
     return account
 
 
@@ -125,7 +122,7 @@ def test_a_bounce_has_no_body(stuck, peer):
     """Cleartext that its recipient accepts and only Dovecot refuses: the bounce must not return
     the signed sender's own text in our name."""
     relay, carol = stuck, stuck.registered()
-    (relay.mailbox(carol) / "enforceE2EEincoming").unlink(missing_ok=True)
+    relay.accept_cleartext(carol)
     message = peer.sign(cleartext(peer.address(), carol.address, extra=[f"X-Note: {SECRET}"]))
     body = message.split(b"\r\n\r\n", 1)[1]
     relay.stop_service("dovecot")

@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from support.imap import get_metadata, set_metadata
 from support.messages import encrypted
 from support.wait import eventually
 
@@ -50,17 +51,14 @@ def uids(relay, account):
 
 def set_token(relay, account, token=TOKEN):
     client = relay.imap(account)
-    client.xatom("SETMETADATA", "INBOX", f'(/private/devicetoken "{token}")')
+    assert set_metadata(client, "INBOX", "/private/devicetoken", token)[0] == "OK"
     client.logout()
 
 
 def get_token(relay, account):
     client = relay.imap(account)
     try:
-        client.untagged_responses.clear()
-        imaplib.Commands.setdefault("GETMETADATA", ("AUTH", "SELECTED"))
-        client._simple_command("GETMETADATA", "INBOX", "/private/devicetoken")
-        return str(client.untagged_responses)
+        return get_metadata(client, "INBOX", ["/private/devicetoken"])["/private/devicetoken"]
     finally:
         client.logout()
 
@@ -314,8 +312,8 @@ def test_account_moves_to_another_relay(source, accounts, relay):
 
 def test_one_account_of_a_backup(source, accounts):
     alice = accounts[2]
-    ctl(source, "backup", "/home/all.tar")
     before = uids(source, alice)
+    ctl(source, "backup", "/home/all.tar")
     ctl(source, "user", "delete", "--yes", alice.address)
     several = ctl(source, "user", "import", "/home/all.tar", check=False)
     assert several.returncode == 2 and "--account" in several.stderr

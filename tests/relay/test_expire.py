@@ -3,6 +3,7 @@ and mail that it keeps during delivery and reading."""
 
 import json
 import os
+import random
 import re
 import threading
 import time
@@ -222,3 +223,44 @@ def test_deliveries_and_logins_during_runs(small):
         assert len(small.messages(user, each)) == each
         assert quota(small, user) == (kilobytes(files(small, user)), each)
     assert not any(small.mailbox(account).exists() for account in idle)
+
+
+def test_logins_in_the_moment_of_expiry(small):
+    """The account of a client that got in is never deleted, and neither is a message that it saw."""
+    users = [small.registered() for _ in range(16)]
+    sessions, failures = [], []
+
+    def old(user):
+        mailbox = small.mailbox(user)
+        small.deliver("x@peer.test", user.address, encrypted("x@peer.test", user.address))
+        os.utime(mailbox / "password", (time.time() - 91 * DAY,) * 2)
+
+    def log_in(user):
+        try:
+            time.sleep(random.random())
+            client = small.imap(user)
+            _, [count] = client.select("INBOX")
+            sessions.append((user, int(count)))
+            client.logout()
+        except BaseException as error:
+            failures.append((user, error))
+
+    deleted = kept = 0
+    for _ in range(3):
+        sessions.clear()
+        for user in users:
+            old(user)
+        threads = [threading.Thread(target=log_in, args=(user,)) for user in users]
+        for thread in threads:
+            thread.start()
+        # Some of them log in before the first run, and some after it.
+        time.sleep(0.5)
+        while any(thread.is_alive() for thread in threads):
+            deleted += expire(small)["accounts_deleted"]
+        assert failures == [] and len(sessions) == len(users)
+        for user, count in sessions:
+            assert (small.mailbox(user) / "password").exists(), user.address
+            assert len(small.fetch(user)) == count
+            kept += count
+    # Neither side always comes first.
+    assert deleted > 0 and kept > 0

@@ -23,6 +23,13 @@ def deliver(relay, account):
     assert relay.deliver(SENDER, account.address, encrypted(SENDER, account.address)) == {}
 
 
+def each_message_is_reported(relay, account, idle, messages, timeout=30):
+    """To a client whose mailbox was empty."""
+    for count in range(1, messages + 1):
+        deliver(relay, account)
+        assert idle.exists(timeout) == count
+
+
 @pytest.fixture(scope="module")
 def sleepy(make_relay):
     """A relay whose clients hibernate after a second."""
@@ -49,9 +56,7 @@ def test_idle_notifies_of_mail(relay):
     account = relay.registered()
     client = relay.imap(account, select=True)
     with Idle(client) as idle:
-        for count in range(1, 6):
-            deliver(relay, account)
-            assert idle.exists() == count
+        each_message_is_reported(relay, account, idle, 5)
     assert len(client.search(None, "ALL")[1][0].split()) == 5
     client.logout()
 
@@ -60,9 +65,7 @@ def test_instant_idle_can_be_disabled(stock):
     account = stock.registered()
     client = stock.imap(account, select=True)
     with Idle(client) as idle:
-        for count in range(1, 4):
-            deliver(stock, account)
-            assert idle.exists() == count
+        each_message_is_reported(stock, account, idle, 3)
         # Dovecot's own instances at most, and none besides.
         assert inotify_instances(stock, "imap") <= 1
     client.logout()
@@ -115,18 +118,29 @@ def imap_processes(relay):
     return set(relay.inside("pgrep", "-f", "^dovecot/imap( |$)", check=False).stdout.split())
 
 
+def imap_process(relay, account):
+    """The process of the account's only session, which has the mailbox's index open."""
+    (process,) = (
+        process for process in imap_processes(relay) if account.address in open_files(relay, process)
+    )
+    return process
+
+
+def open_files(relay, process):
+    """Nothing, if the process has ended meanwhile."""
+    return relay.inside("ls", "-l", f"/proc/{process}/fd", check=False).stdout
+
+
 def test_the_end_of_idle_is_not_delayed(relay):
     """Closing an inotify instance takes the kernel some 10 ms, so all sessions share one."""
-    before = imap_processes(relay)
     account = relay.registered()
     client = relay.imap(account, select=True)
-    (process,) = imap_processes(relay) - before
+    process = imap_process(relay, account)
     for count in range(1, 11):
         with Idle(client) as idle:
             deliver(relay, account)
             assert idle.exists() == count
-        listing = relay.inside("ls", "-l", f"/proc/{process}/fd").stdout
-        assert listing.count("inotify") == 2, "one is Dovecot's own"
+        assert open_files(relay, process).count("inotify") == 2, "one is Dovecot's own"
     client.logout()
 
 
@@ -222,15 +236,15 @@ def test_unseen_mail_before_hibernation(sleepy):
     """The process wakes up to two events: new mail, and the end of the time before hibernation."""
     account = sleepy.registered()
     client = sleepy.imap(account, select=True)
-    processes = imap_processes(sleepy)
+    process = imap_process(sleepy, account)
     before = sleeping(sleepy)
     with Idle(client) as idle:
-        sleepy.inside("kill", "-STOP", *processes)
+        sleepy.inside("kill", "-STOP", process)
         try:
             deliver(sleepy, account)
             time.sleep(1.5)
         finally:
-            sleepy.inside("kill", "-CONT", *processes)
+            sleepy.inside("kill", "-CONT", process)
         assert idle.exists() == 1
         eventually(lambda: sleeping(sleepy) > before, message="the client did not hibernate")
     client.logout()
@@ -294,16 +308,14 @@ def limit_inotify_instances(relay, count):
 def test_one_inotify_instance_is_enough(short_of_inotify):
     relay = short_of_inotify
     account = relay.registered()
-    before = imap_processes(relay)
+    # They wait for clients, and have their instances; some may end by themselves.
+    relay.inside("kill", *imap_processes(relay), check=False)
     client = relay.imap(account, select=True)
-    (process,) = imap_processes(relay) - before
+    process = imap_process(relay, account)
     limit_inotify_instances(relay, 1)
     with Idle(client) as idle:
-        for count in range(1, 4):
-            deliver(relay, account)
-            assert idle.exists(timeout=25) == count
-        listing = relay.inside("ls", "-l", f"/proc/{process}/fd").stdout
-        assert listing.count("inotify") == 2
+        each_message_is_reported(relay, account, idle, 3, timeout=25)
+        assert open_files(relay, process).count("inotify") == 2
     client.logout()
 
 

@@ -131,7 +131,6 @@ def test_missing_key_is_refused(relay, dns, bob):
 
 
 def test_signed_cleartext_is_refused_by_default(relay, peer, bob):
-    (relay.mailbox(bob) / "enforceE2EEincoming").touch()
     code, text = receive(relay, peer.sign(cleartext(peer.address(), bob.address)), bob)
     assert (code, "Invalid Unencrypted Mail" in text) == (523, True), text
     assert_not_delivered(relay, bob)
@@ -140,7 +139,7 @@ def test_signed_cleartext_is_refused_by_default(relay, peer, bob):
 
 
 def test_signed_cleartext_is_delivered_to_accounts_that_accept_it(relay, peer, bob):
-    (relay.mailbox(bob) / "enforceE2EEincoming").unlink(missing_ok=True)
+    relay.accept_cleartext(bob)
     message = peer.sign(cleartext(peer.address(), bob.address, subject="In the clear"))
     assert receive(relay, message, bob)[0] == 250
     [stored] = relay.messages(bob)
@@ -148,14 +147,12 @@ def test_signed_cleartext_is_delivered_to_accounts_that_accept_it(relay, peer, b
 
 
 def test_secure_join_from_a_peer(relay, peer, bob):
-    (relay.mailbox(bob) / "enforceE2EEincoming").touch()
     message = peer.sign(secure_join(peer.address(), bob.address))
     assert receive(relay, message, bob)[0] == 250
     relay.messages(bob)
 
 
 def test_bounce_from_a_peer(relay, peer, bob):
-    (relay.mailbox(bob) / "enforceE2EEincoming").touch()
     daemon = peer.address("mailer-daemon")
     message = peer.sign(bounce(bob.address, "<1@localhost>", daemon))
     assert receive(relay, message, bob, sender="")[0] == 250
@@ -167,7 +164,6 @@ def test_bounce_from_a_peer(relay, peer, bob):
 
 def test_advertisement_disguised_as_a_bounce(relay, peer, bob):
     """A stranger with a domain and a key writes under the name of a mail system."""
-    (relay.mailbox(bob) / "enforceE2EEincoming").touch()
     daemon = peer.address("mailer-daemon")
     plain = bounce(bob.address, "<1@localhost>", daemon)
     name = f'From: "Your bank" <{daemon}>'.encode()

@@ -10,6 +10,7 @@ import socket
 
 import pytest
 
+from support.imap import set_metadata
 from support.messages import bounce, cleartext, encrypted, secure_join
 from support.peer import Peer
 from support.relay import trusting
@@ -62,7 +63,6 @@ def busy(make_relay, dns):
     """A relay that processed all these messages and requests."""
     relay = make_relay(ini={"outbound": "https", "username_max_length": "20"})
     alice, bob = relay.registered(), relay.registered(password=word("password"))
-    relay.mailbox(bob).joinpath("enforceE2EEincoming").touch()
     peer = Peer(dns, "words.test")
     submit(relay, alice, bob)
     receive(relay, peer, alice, bob)
@@ -114,8 +114,8 @@ def log_in(relay, bob):
     with pytest.raises(imaplib.IMAP4.error):
         relay.imap(relay.account(password=word("x")[:3]))
     client = relay.imap(bob, select=True)
-    client.xatom("SETMETADATA", "INBOX", f'(/private/devicetoken "{word("token")}")')
-    client.xatom("SETMETADATA", "INBOX", f'(/private/{word("entry")} "x")')
+    set_metadata(client, "INBOX", "/private/devicetoken", word("token"))
+    set_metadata(client, "INBOX", f"/private/{word('entry')}", "x")
     client.xatom("ID", f'("name" "{word("client name")}")')
     client.append("INBOX", None, None, cleartext("a@b.test", "c@d.test", word("appended")))
     client.search(None, "TEXT", word("search"))

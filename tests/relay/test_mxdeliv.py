@@ -19,9 +19,7 @@ def peer(dns):
 
 @pytest.fixture
 def bob(relay):
-    account = relay.registered()
-    (relay.mailbox(account) / "enforceE2EEincoming").touch()
-    return account
+    return relay.registered()
 
 
 def post(relay, message, sender, recipients, method="POST", headers=()):

@@ -36,6 +36,21 @@ def send(relay, *recipients):
     return sender
 
 
+def test_a_line_of_the_operators_overrides_ours(relay):
+    """postqueue warns of it, and lists the queue."""
+    main = relay.path("/etc/postfix/main.cf")
+    text = main.read_text()
+    assert "\nmaximal_queue_lifetime = " in text
+    main.write_text(text + "\nmaximal_queue_lifetime = 3d\n")
+    try:
+        assert "overriding" in relay.inside("postqueue", "-j").stderr
+        assert queue(relay, "list").stdout == "active 0, deferred 0, on hold 0\n"
+        status = relay.inside("chatmailctl", "status", "--quick", "--only", "mail", check=False).stdout
+        assert "active 0, deferred 0, on hold 0" in status
+    finally:
+        main.write_text(text)
+
+
 def test_a_queue_in_use(relay):
     assert queue(relay, "list").stdout == "active 0, deferred 0, on hold 0\n"
     assert waiting(relay) == ({}, {"active": 0, "deferred": 0, "hold": 0, "destinations": []})

@@ -113,6 +113,25 @@ def test_a_full_mailbox_accepts_fresh_mail(small):
     assert len(old_messages(small, account)) == 50
 
 
+def test_clients_see_more_than_the_limit(small):
+    """GETQUOTA and GETQUOTAROOT show what is there, not the limit at most (RFC 9208 4.2.1)."""
+    account = new_account(small)
+    fill(small, account, 90, 209_000, age_days=0)
+    client = small.imap(account)
+    _, (roots, _) = client.getquotaroot("INBOX")
+    root = re.fullmatch(rb'(?:"INBOX"|INBOX) "(.+)"', roots[0]).group(1)
+    stored = [path.stat().st_size for path in small.mailbox(account).glob("*/*,S=*")]
+    assert len(stored) == 91 and 1.7 < sum(stored) / (10 * MEGABYTE) < 1.9
+    _, [quota] = client.getquota(f'"{root.decode()}"')
+    used, limit, count, _ = map(
+        int, re.search(rb"STORAGE (\d+) (\d+) MESSAGE (\d+) (\d+)", quota).groups()
+    )
+    assert (limit, count) == (10240, 91)
+    assert abs(used - sum(stored) / 1024) < 2
+    assert usage(small, account) == (used * 1024, 10 * MEGABYTE)
+    client.logout()
+
+
 def test_the_last_message_may_be_a_large_one(small):
     """The message begins below the limit; the next one does not."""
     account = new_account(small)

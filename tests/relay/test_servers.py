@@ -1,6 +1,7 @@
 """What the servers offer before login, as the templates configure them."""
 
 import imaplib
+import re
 import smtplib
 import socket
 import ssl
@@ -8,8 +9,10 @@ import ssl
 import pytest
 
 from support.messages import encrypted
-from support.relay import trusting
+from support.relay import SOURCE, transact, trusting
 from support.wait import eventually
+
+UNIT = "packaging/systemd/dovecot.service.d/chatmail.conf"
 
 
 def negotiated(relay, port, maximum):
@@ -82,6 +85,36 @@ def test_a_delivered_message_is_on_the_disk(relay):
     it."""
     listing = relay.inside("doveconf", "-f", "protocol=lmtp", "mail_fsync", dovecot=True)
     assert listing.stdout.split() == ["mail_fsync", "=", "optimized"]
+
+
+def test_a_delivery_logs_no_error(relay):
+    alice, bob = relay.registered(), relay.registered()
+    before = len(relay.log("dovecot"))
+    for recipient in (bob, alice):
+        code, text = relay.send(alice, recipient.address, encrypted(alice.address, recipient.address))
+        assert code == 250, text
+        relay.messages(recipient)
+    log = relay.log("dovecot")[before:]
+    assert "lmtp" in log
+    assert not re.search(r"\b(Error|Warning|Panic|Fatal):", log), log
+
+
+def test_mail_waits_for_dovecot(make_relay):
+    relay = make_relay(without=["notifyd", "httpd", "nginx"])
+    alice = relay.registered()
+    relay.stop_service("dovecot")
+    with relay.peer() as client:
+        sender = "somebody@[127.0.0.1]"
+        code, text = transact(client, sender, alice.address, encrypted(sender, alice.address))
+    assert code == 250, text
+    eventually(lambda: [entry["queue_name"] for entry in relay.queue()] == ["deferred"])
+    for name in ("queue_run_delay", "minimal_backoff_time"):
+        assert relay.inside("postconf", "-h", name).stdout == "60s\n"
+    relay.start_service("dovecot")
+    # As the services that start Dovecot do.
+    [flush] = re.findall(r"^ExecStartPost=-(.+)", (SOURCE / UNIT).read_text(), re.M)
+    relay.inside(*flush.split())
+    relay.messages(alice)
 
 
 def test_idle_clients_get_a_keepalive_in_time(relay):

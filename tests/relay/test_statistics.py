@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from support.imap import set_metadata
 from support.messages import cleartext, encrypted
 from support.ports import free_ports
 from support.relay import trusting
@@ -158,7 +159,7 @@ def test_automatic_accounts_refused(counting):
 def test_messages_and_notifications(counting):
     sender, recipient = counting.registered(), counting.registered()
     client = counting.imap(recipient, select=True)
-    client.xatom("SETMETADATA", 'INBOX (/private/devicetoken "token-of-a-test")')
+    assert set_metadata(client, "INBOX", "/private/devicetoken", "token-of-a-test")[0] == "OK"
     client.logout()
     before = metrics(counting)
     message = encrypted(sender.address, recipient.address)

@@ -37,6 +37,19 @@ def test_a_lookup_creates_no_account(relay):
     assert not relay.mailbox(unknown).exists()
 
 
+CONNECT = (
+    "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect('/run/dovecot/auth-userdb');"
+    "print(s.recv(100))"
+)
+
+
+def test_no_other_local_user_can_ask_who_exists(relay):
+    ask = ["python3", "-c", CONNECT]
+    assert "VERSION" in relay.inside(*ask).stdout
+    done = relay.inside("setpriv", "--reuid", "nobody", "--clear-groups", *ask, check=False)
+    assert done.returncode != 0 and "PermissionError" in done.stderr
+
+
 def test_unknown_user(relay):
     unknown = relay.account()
     refused = relay.deliver("a@peer.test", unknown.address, encrypted("a@peer.test", unknown.address))

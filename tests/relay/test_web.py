@@ -1,4 +1,5 @@
-"""nginx in front of the relay: one port 443, the client's real address, /new and the pages."""
+"""nginx in front of the relay: one port 443, the client's real address, /new. test_web_pages.py
+tests the pages."""
 
 import http.client
 import imaplib
@@ -9,12 +10,13 @@ import socket
 import ssl
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
-from xml.etree import ElementTree
 
 import pytest
 from support.relay import trusting
 from support.wait import eventually
+
+# Every byte that chatmail.ini accepts in these paths and that is rare in one.
+ODD = "|&*?!()[]^,@=~+>._-ß日"
 
 
 @pytest.fixture(scope="module")
@@ -157,16 +159,25 @@ def test_logs_contain_no_client_address_by_default(quiet):
         assert "127.0.4.9" not in quiet.log(name)
 
 
-def first_logins(relay, source, count):
+def first_logins(relay, source, count, **options):
     made = 0
     for _ in range(count):
         account = relay.account()
         try:
-            Imap(tls(relay, source, "imap")).login(account.address, account.password)
+            Imap(tls(relay, source, "imap", **options)).login(account.address, account.password)
             made += 1
         except imaplib.IMAP4.error:
             pass
     return made
+
+
+def first_login_by_smtp(relay, source):
+    account = relay.account()
+    client = smtp(tls(relay, source, port="smtps_port"))
+    try:
+        return client.login(account.address, account.password)[0] == 235
+    except smtplib.SMTPAuthenticationError:
+        return False
 
 
 def test_each_client_has_its_own_limit_of_first_logins(web):
@@ -178,6 +189,21 @@ def test_web_and_logins_share_a_limit(web):
     assert [new(web, "127.0.6.1")[0] for _ in range(5)] == [200, 200, 200, 429, 429]
     assert first_logins(web, "127.0.6.1", 2) == 0
     assert new(web, "127.0.6.2")[0] == 200
+
+
+def test_clients_of_a_local_proxy_share_a_limit(web):
+    """As those of an onion service, on all ports together, unless it passes on their addresses."""
+    ways = [
+        lambda: first_logins(web, "127.0.0.1", 1, port="imaps_port") == 1,
+        lambda: first_login_by_smtp(web, "127.0.0.1"),
+        lambda: new(web, "127.0.0.1")[0] == 200,
+    ]
+    assert [way() for way in ways] == [True] * 3
+    assert [way() for way in ways] == [False] * 3
+    for number in range(1, 5):
+        passed = f"PROXY TCP4 192.0.2.{number} 192.0.2.10 1000 993\r\n".encode()
+        assert first_logins(web, "127.0.0.1", 1, port="imaps_proxy_port", first=passed) == 1
+    assert [way() for way in ways] == [False] * 3
 
 
 @pytest.mark.parametrize("field", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP"])
@@ -293,165 +319,18 @@ def test_port_80(quiet):
     assert answer.headers["Location"] == quiet.settings["web_url"] + "/invite?x=y"
 
 
-# Pages
-
-LANGUAGES = ["en", "de", "es", "fr", "ru", "fa"]
-
-
-@pytest.fixture(scope="module")
-def pages(make_relay):
-    """An operator who publishes a name and a start page of their own."""
-    relay = make_relay(ini={
-        "privacy_postal": "Example <e.V.>, Street 1",
-        "privacy_mail": "privacy@relay.test",
-        "privacy_pdo": "Data & Co",
-        "privacy_supervisor": "The Authority",
-    })  # fmt: skip
-    return relay
-
-
-@pytest.mark.parametrize("header, language", [
-    ("", "en"), ("de", "de"), ("de-CH,fr;q=0.5", "de"), ("fa-IR", "fa"), ("ru,en", "ru"), ("xx", "en"), ("FR", "fr"),
-    ("sv,de;q=0.8,en;q=0.5", "de"), ("sv-SE, xx;q=0.9, ru-RU;q=0.8", "ru"), ("en-GB,de", "en"), ("defoo,fr", "fr"),
-    ("x," * 5000 + "es", "es"),
-    ("de;q=0.5,fr;q=0.9", "fr"), ("de;q=0.1,es;q=0.15,fa;q=0.05", "de"), ("en;q=0.8, ru", "ru"),
-    ("fa;q=0.001,de;q=0", "fa"), ("de;q=0,fr", "fr"), ("de;q=0.000, es;q=0.0", "en"), ("de; q=0.3 ,FA ; Q = 0.4", "fa"),
-    ("fr;q=1.000,de", "fr"), ("de;q=2,es;q=x,fr;q=0.1", "fr"), ("*,ru;q=0.2", "ru"), ("en;q=0", "en"),
-    ("de-DE,de;q=0.9,en-US;q=0.8,en;q=0.7", "de"), ("de;q=0" + "," * 7000 + "fr;q=0.5", "fr"),
-])
-def test_language_by_header(pages, header, language):
-    for path in ("/", "/privacy", "/invite"):
-        answer = request(pages, "GET", path, {"Accept-Language": header})
-        assert answer.status == 200
-        assert f'<html lang="{language}"' in answer.text
-        assert "Accept-Language" in answer.headers.get_all("Vary")
-    answer = request(pages, "GET", "/nothing/here", {"Accept-Language": header})
-    assert answer.status == 404
-    assert f'<html lang="{language}"' in answer.text
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_pages_of_each_language(pages, language):
-    for name in ("", "privacy", "invite"):
-        answer = request(pages, "GET", f"/{language}/{name}", {"Accept-Language": "xx"})
-        assert answer.status == 200
-        assert len(answer.text.encode()) < 50_000
-        assert f'<html lang="{language}" dir="{"rtl" if language == "fa" else "ltr"}">' in answer.text
-        for other in LANGUAGES:
-            assert f'href="/{other}/{name}"' in answer.text
-        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self';")
-        assert "{{" not in answer.text and "<e.V.>" not in answer.text
-    privacy = request(pages, "GET", f"/{language}/privacy").text
-    for words in ("Example &lt;e.V.&gt;, Street 1", "privacy@relay.test", "Data &amp; Co", "The Authority"):
-        assert words in privacy
-
-
-def prose(text):
-    """What a reader reads, without markup, style, addresses and the operator's own texts."""
-    return re.sub(r"<bdi>.*?</bdi>|<svg.*?</svg>|<head>.*?</head>|<[^>]*>|relay\.test", "", text, flags=re.DOTALL).replace("\xa0", " ")
-
-
-def test_numbers_in_the_readers_digits(pages):
-    """delete_mails_after and the like: Persian readers expect other digits."""
-    english = [prose(request(pages, "GET", f"/en/{name}").text) for name in ("", "privacy")]
-    persian = [prose(request(pages, "GET", f"/fa/{name}").text) for name in ("", "privacy")]
-    assert "20 days" in english[0] and "500 MB" in english[0]
-    assert "۲۰ روز" in persian[0] and "۵۰۰ مگابایت" in persian[0] and "۹۰ روز" in persian[1]
-    for text in persian:
-        assert not re.findall("[0-9]", text)
-
-
-def test_pages_load_nothing_from_other_sites(pages):
-    for path in ("/", "/privacy", "/invite"):
-        text = request(pages, "GET", path).text
-        assert not re.findall(r'(?:src|action|<link[^>]* href)="(?!/)[^"]*"', text)
-    for path, kind in (("/style.css", "text/css"), ("/invite.js", "application/javascript"), ("/icon.svg", "image/svg+xml")):
-        answer = request(pages, "GET", path)
-        assert answer.status == 200
-        assert answer.headers["Content-Type"].split(";")[0] == kind
-
-
-def test_the_button_links_to_new(pages):
-    text = request(pages, "GET", "/").text
-    assert f'href="dcaccount:{pages.settings["web_url"]}/new"' in text
-
-
-@pytest.mark.parametrize("mode", ["invite", "closed"])
-def test_without_open_registration_there_is_no_button(make_relay, mode):
-    others = ["postfix", "dovecot", "opendkim", "milter", "notifyd"]
-    relay = make_relay(ini={"registration": mode}, without=others)
-    text = request(relay, "GET", "/").text
-    assert "dcaccount:" not in text and "<svg" not in text
-    assert ("invitation" if mode == "invite" else "new accounts") in text
-
-
-def test_operators_own_pages(make_relay):
-    others = ["postfix", "dovecot", "opendkim", "milter", "notifyd"]
-    relay = make_relay(ini={"www_folder": "/etc/own-pages"}, without=others)
-    folder = relay.path("/etc/own-pages")
-    folder.mkdir()
-    (folder / "index.html").write_text("<h1>Mine</h1>")
-    (folder / "rules.html").write_text("Be kind")
-    assert request(relay, "GET", "/").text == "<h1>Mine</h1>"
-    assert request(relay, "GET", "/rules").text == "Be kind"
-    assert "Welcome to" in request(relay, "GET", "/en/").text
-    assert request(relay, "GET", "/privacy", {"Accept-Language": "de"}).status == 200
-    assert request(relay, "GET", "/nothing").status == 404
-
-
-def test_qr_of_an_invitation(pages):
-    token = "abcdefghijkmnpqrstuvwxyz23"
-    answer = request(pages, "POST", "/invite/qr", {"Host": f"relay.test:{pages.ports['https_port']}"}, body=token)
-    assert answer.status == 200
-    assert answer.headers["Content-Type"].split(";")[0] == "image/svg+xml"
-    assert answer.text.startswith("<svg ")
-    for wrong in ("", "x", token.upper(), token + "\n", token[:-1] + "\0", "a" * 60):
-        assert request(pages, "POST", "/invite/qr", body=wrong).status == 400
-    assert token not in pages.log("nginx-access") + pages.log("httpd")
-
-
-# Files that clients and other relays look up
-
-
-@pytest.mark.parametrize("path", ["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"])
-@pytest.mark.parametrize("host", ["relay.test", "autoconfig.relay.test"])
-def test_autoconfig(pages, host, path):
-    answer = request(pages, "GET", f"{path}?emailaddress=a@relay.test", {"Host": host})
-    assert answer.status == 200
-    assert answer.headers["Content-Type"].split(";")[0] in ("application/xml", "text/xml")
-    provider = ElementTree.fromstring(answer.text).find("emailProvider")
-    assert provider.find("domain").text == "relay.test"
-
-    def servers(kind):
-        return [
-            (server.find("hostname").text, int(server.find("port").text), server.find("socketType").text)
-            for server in provider.findall(kind)
-        ]
-
-    assert servers("incomingServer") == [
-        ("relay.test", pages.ports["imaps_port"], "SSL"),
-        ("relay.test", pages.ports["imap_port"], "STARTTLS"),
-        ("relay.test", pages.ports["https_port"], "SSL"),
-    ]
-    assert servers("outgoingServer") == [
-        ("relay.test", pages.ports["smtps_port"], "SSL"),
-        ("relay.test", pages.ports["submission_port"], "STARTTLS"),
-        ("relay.test", pages.ports["https_port"], "SSL"),
-    ]
-    assert {name.text for name in provider.iter("username")} == {"%EMAILADDRESS%"}
-
-
-def test_text_files(pages):
-    policy = request(pages, "GET", "/.well-known/mta-sts.txt", {"Host": "mta-sts.relay.test"})
-    assert policy.headers["Content-Type"].split(";")[0] == "text/plain"
-    assert policy.text == "version: STSv1\nmode: enforce\nmx: relay.test\nmax_age: 2419200\n"
-    contact = request(pages, "GET", "/.well-known/security.txt").text
-    assert "Contact: mailto:privacy@relay.test\n" in contact
-    [expires] = re.findall(r"Expires: (\S+)Z", contact)
-    ahead = datetime.fromisoformat(expires) - datetime.now(timezone.utc).replace(tzinfo=None)
-    assert timedelta(days=100) < ahead < timedelta(days=370)
-    assert "Disallow: /invite" in request(pages, "GET", "/robots.txt").text
+def test_sockets_with_unusual_names(make_relay):
+    """nginx and chatmail-httpd read the same paths."""
+    ini = {
+        "web_listen": f"unix:/run/chatmail-web/a{ODD}b.sock",
+        "mxdeliv_listen": f"unix:/run/chatmail-web/c{ODD}d.sock",
+    }
+    relay = make_relay(ini=ini, without=["dovecot", "opendkim", "notifyd"])
+    assert new(relay)[0] == 200
+    for path in ini.values():
+        assert relay.path(path.removeprefix("unix:")).is_socket()
+    headers = {"Mail-From": "a@peer.test", "Mail-To": "nobody@relay.test"}
+    assert request(relay, "POST", "/mxdeliv", headers, body=b"").status not in (404, 502, 503)
 
 
 # Certificates

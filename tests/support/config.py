@@ -18,6 +18,7 @@ class Machine:
     def __init__(self, directory, env=None):
         self.env = {**os.environ, **(env or {})}
         self.dovecot = "2.3"
+        self.wrapper = ()  # the words before a command
         self.root = directory / "root"
         self.templates = directory / "templates"
         shutil.copytree(TEMPLATES, self.templates)
@@ -38,7 +39,7 @@ class Machine:
 
     def config(self, verb, *arguments, env=None):
         return subprocess.run(
-            [PROGRAM, "config", verb, "--root", self.root, "--templates", self.templates]
+            [*self.wrapper, PROGRAM, "config", verb, "--root", self.root, "--templates", self.templates]
             + ["--dovecot", self.dovecot, *arguments],
             capture_output=True,
             text=True,

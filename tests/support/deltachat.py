@@ -37,8 +37,8 @@ def dclogin(relay, account):
 class Core:
     """One process with any number of clients."""
 
-    def __init__(self, directory):
-        self.rpc = Rpc(accounts_dir=str(directory), rpc_server_path=str(SERVER))
+    def __init__(self, directory, server=SERVER):
+        self.rpc = Rpc(accounts_dir=str(directory), rpc_server_path=str(server))
 
     def __enter__(self):
         self.rpc.start()
@@ -117,7 +117,7 @@ class Client:
             found = {snapshot.text: snapshot for snapshot in self.received(chat)}
             return all(text in found for text in texts) and [found[text] for text in texts]
 
-        return eventually(all_there, 120, message="messages did not arrive")
+        return eventually(all_there, 120 + 3 * len(texts), message="messages did not arrive")
 
     def wait_for_file(self, chat, name):
         """The message with this file, when it is completely downloaded."""

@@ -140,6 +140,12 @@ def memory_limit(world):
         yield
 
 
+@fault("accounts", "closed: max_load_1m", "wait until the load falls, or raise max_load_1m in /etc/chatmail.ini")
+def load_limit(world):
+    with edited(world.relay, "/etc/chatmail.ini", ("max_load_1m = 10000", "max_load_1m = 0.001")):
+        yield
+
+
 def debian_postfix(relay):
     """Postfix as Debian's package configures it, if the operator answered its question wrongly."""
     main = f"myhostname = {DOMAIN}\nmydestination = {DOMAIN}\ncompatibility_level = 3.6\n"
@@ -237,7 +243,7 @@ def dovecot_without_the_driver(world):
         ],
     }
     path = "/etc/dovecot/dovecot.conf"
-    with edited(world.relay, path, *changes[world.relay.stages.dovecot.series]):
+    with edited(world.relay, path, *changes.get(world.relay.stages.dovecot.series, changes["2.4"])):
         world.relay.restart_service("dovecot")
         yield
     world.relay.restart_service("dovecot")

@@ -72,7 +72,7 @@ class DoctorRelay(OwnRelay):
     def status(self, *options):
         """(exit status, {check: finding}) of `chatmailctl status`."""
         done = self.run_status("--json", *options)
-        assert done.returncode in (0, 1), done.stderr
+        assert done.returncode in (0, 1), (done.returncode, done.stderr)
         checks = {}
         for check in json.loads(done.stdout)["checks"]:
             checks.setdefault(check["check"], check)

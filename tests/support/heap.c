@@ -15,6 +15,7 @@ static _Atomic long in_use, peak;
 
 static void *(*real_malloc)(size_t);
 static void *(*real_realloc)(void *, size_t);
+static void *(*real_aligned_alloc)(size_t, size_t);
 static void (*real_free)(void *);
 
 /* dlsym() itself may allocate before it has returned the real functions. */
@@ -30,6 +31,7 @@ static void find_real(void)
 	looking = true;
 	*(void **)&real_malloc = dlsym(RTLD_NEXT, "malloc");
 	*(void **)&real_realloc = dlsym(RTLD_NEXT, "realloc");
+	*(void **)&real_aligned_alloc = dlsym(RTLD_NEXT, "aligned_alloc");
 	*(void **)&real_free = dlsym(RTLD_NEXT, "free");
 }
 
@@ -90,6 +92,14 @@ void *calloc(size_t number, size_t size)
 		find_real();
 	memory = real_malloc != NULL ? taken(real_malloc(total)) : early_memory(total);
 	return memory != NULL ? memset(memory, 0, total) : NULL;
+}
+
+/* musl's fails if malloc() is replaced and this is not; GLib ends the program then. */
+void *aligned_alloc(size_t alignment, size_t size)
+{
+	if (real_aligned_alloc == NULL)
+		find_real();
+	return taken(real_aligned_alloc(alignment, size));
 }
 
 void *realloc(void *memory, size_t size)

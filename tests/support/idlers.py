@@ -3,11 +3,21 @@
 import asyncio
 import contextlib
 import random
+import sys
+from pathlib import Path
 
 from support.relay import trusting
 
 # Seconds that Delta Chat waits for an answer.
 PATIENCE = 60
+
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+
+
+def require_inotify(clients):
+    """Ends the program on a kernel where so many clients could not hibernate."""
+    if int(INOTIFY.read_text()) < 3 * clients:
+        sys.exit(f"{INOTIFY}: less than 3 instances a client: raise it as 60-chatmail.conf does")
 
 
 class Idler:

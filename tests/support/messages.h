@@ -30,7 +30,7 @@ char *test_armored(const unsigned char *data, size_t length, const struct test_a
    alice@relay.test. */
 char *test_encrypted_message(const char *armor);
 
-/* A copy of text with the first `old` replaced. Aborts if there is none. */
+/* A copy of text with the first `old` replaced. Aborts if text does not contain it. */
 char *test_replaced(const char *text, const char *old, const char *new);
 
 /* A copy with CRLF for LF. \2 becomes NUL, so the length is returned as well. */

