@@ -32,41 +32,63 @@
 
 /* --- block, unblock ------------------------------------------------------------------------- */
 
-static int set_blocked(struct cm_user_job *job, const char *word, bool blocked)
+static int set_blocked(struct cm_user_job *job, const char *word, bool blocked,
+		       struct cm_address *address_r)
 {
-	struct cm_address address;
 	enum cm_account_status status;
 
-	if (!cm_user_address(job, word, &address))
+	if (!cm_user_address(job, word, address_r))
 		return CM_EXIT_TROUBLE;
-	status = cm_account_lookup(job->config, &address, &job->err);
+	status = cm_account_lookup(job->config, address_r, &job->err);
 	if (status == CM_ACCOUNT_OK || status == CM_ACCOUNT_BLOCKED)
-		status = cm_account_set_blocked(job->config, &address, blocked, &job->err);
+		status = cm_account_set_blocked(job->config, address_r, blocked, &job->err);
 	if (status != CM_ACCOUNT_OK)
-		return cm_user_account_error(job, &address, status);
-	if (blocked)
-		cm_user_end_sessions(job, &address);
-	else if (cm_account_lookup(job->config, &address, &job->err) == CM_ACCOUNT_BLOCKED)
+		return cm_user_account_error(job, address_r, status);
+	if (!blocked && cm_account_lookup(job->config, address_r, &job->err) == CM_ACCOUNT_BLOCKED)
 		fprintf(stderr, "%s: warning: %s: the password is empty: set one\n", job->program,
-			address.text);
+			address_r->text);
 	return CM_EXIT_OK;
 }
 
-/* Processes all addresses; returns the worst exit status. */
-static int for_each(struct cm_user_job *job, char **words,
-		    int (*change)(struct cm_user_job *job, const char *word, bool flag), bool flag)
+/* Reports job->err if status is a failure. Returns the worse of both statuses. */
+static int worse(struct cm_user_job *job, int status, int worst)
+{
+	if (status != CM_EXIT_OK)
+		(void)cm_command_fail(job->program, &job->err);
+	return status > worst ? status : worst;
+}
+
+/* Accounts that a command has changed; the caller frees them. */
+struct accounts {
+	struct cm_address *addresses;
+	size_t count;
+};
+
+/* Blocks or unblocks each account, and ends the sessions of all that it blocked. Returns the worst
+   exit status. */
+static int set_all_blocked(struct cm_user_job *job, char **words, bool blocked,
+			   struct accounts *accounts_r)
 {
 	int worst = CM_EXIT_OK;
+	size_t count = 0;
 
-	for (; *words != NULL; words++) {
-		int status = change(job, *words, flag);
-
-		if (status != CM_EXIT_OK)
-			(void)cm_command_fail(job->program, &job->err);
-		if (status > worst)
-			worst = status;
+	while (words[count] != NULL)
+		count++;
+	accounts_r->count = 0;
+	accounts_r->addresses = calloc(count, sizeof(*accounts_r->addresses));
+	if (accounts_r->addresses == NULL) {
+		cm_error_set(&job->err, "out of memory");
+		return worse(job, CM_EXIT_TROUBLE, worst);
 	}
-	job->err.text[0] = '\0';
+	for (; *words != NULL; words++) {
+		int status =
+		    set_blocked(job, *words, blocked, &accounts_r->addresses[accounts_r->count]);
+
+		accounts_r->count += status == CM_EXIT_OK;
+		worst = worse(job, status, worst);
+	}
+	if (blocked && accounts_r->count > 0)
+		cm_user_end_sessions(job, accounts_r->addresses, accounts_r->count);
 	return worst;
 }
 
@@ -85,13 +107,17 @@ static int change_blocked(int argc, char **argv, bool blocked, const char *summa
 	    .arguments_min = 1,
 	    .arguments_max = INT32_MAX,
 	};
+	struct accounts accounts;
 	char **words;
 	int status = cm_options_parse(&line, argc, argv, &words);
 
 	if (status >= 0)
 		return status;
-	status =
-	    cm_user_begin(&job) ? for_each(&job, words, set_blocked, blocked) : CM_EXIT_TROUBLE;
+	if (!cm_user_begin(&job))
+		return cm_user_end(&job, CM_EXIT_TROUBLE);
+	status = set_all_blocked(&job, words, blocked, &accounts);
+	free(accounts.addresses);
+	job.err.text[0] = '\0';
 	return cm_user_end(&job, status);
 }
 
@@ -167,7 +193,7 @@ static int set_password(struct cm_user_job *job, const char *word, bool invent, 
 	if (hash != NULL)
 		status = cm_account_set_password(job->config, &address, hash, &job->err);
 	if (status == CM_ACCOUNT_OK && !keep_sessions)
-		cm_user_end_sessions(job, &address);
+		cm_user_end_sessions(job, &address, 1);
 	if (status == CM_ACCOUNT_OK && invent)
 		print_password(job, &address, password);
 	wipe(password);
@@ -269,27 +295,23 @@ static bool remove_mailbox(struct deletion *deletion, const char *name, bool onl
 	return good && cm_tree_remove(deletion->trash, name, false, tree, err);
 }
 
-/* Blocks the account first: from then on no login succeeds and no delivery begins. */
-static int delete_one(struct deletion *deletion, const char *word, struct cm_address *address_r)
+static int delete_one(struct deletion *deletion, const struct cm_address *address)
 {
 	struct cm_user_job *job = &deletion->job;
-	enum cm_account_status status;
+	enum cm_account_status status = cm_account_lookup(job->config, address, &job->err);
 	struct cm_tree tree = {0};
 	json_t *entry;
 
-	if (!cm_user_address(job, word, address_r))
-		return CM_EXIT_TROUBLE;
-	status = cm_account_lookup(job->config, address_r, &job->err);
-	if (status == CM_ACCOUNT_OK || status == CM_ACCOUNT_BLOCKED)
-		status = cm_account_set_blocked(job->config, address_r, true, &job->err);
-	if (status != CM_ACCOUNT_OK)
-		return cm_user_account_error(job, address_r, status);
-	cm_user_end_sessions(job, address_r);
-	if (!remove_mailbox(deletion, address_r->text, false, &tree))
-		return cm_user_account_error(job, address_r, CM_ACCOUNT_TROUBLE);
-	entry = json_pack("{s:s, s:I, s:I}", "address", address_r->text, "messages",
+	/* Two arguments may name one account. */
+	if (status == CM_ACCOUNT_ABSENT)
+		return cm_user_account_error(job, address, status);
+	if (!remove_mailbox(deletion, address->text, false, &tree))
+		return cm_user_account_error(job, address, CM_ACCOUNT_TROUBLE);
+	entry = json_pack("{s:s, s:I, s:I}", "address", address->text, "messages",
 			  (json_int_t)tree.messages, "bytes", (json_int_t)tree.bytes);
 	json_array_append_new(deletion->deleted, entry);
+	if (!job->json)
+		printf("deleted %s\n", address->text);
 	return CM_EXIT_OK;
 }
 
@@ -316,22 +338,19 @@ static int remove_leftovers(struct deletion *deletion)
 	return CM_EXIT_OK;
 }
 
+/* Blocks all accounts first: from then on no login succeeds and no delivery begins. */
 static int delete_all(struct deletion *deletion, char **words)
 {
 	struct cm_user_job *job = &deletion->job;
-	int worst = CM_EXIT_OK, status;
-	struct cm_address address;
+	struct accounts accounts;
+	int worst = set_all_blocked(job, words, true, &accounts);
 
-	for (; *words != NULL; words++) {
-		status = delete_one(deletion, *words, &address);
-		if (status != CM_EXIT_OK)
-			(void)cm_command_fail(job->program, &job->err);
-		else if (!job->json)
-			printf("deleted %s\n", address.text);
-		if (status > worst)
-			worst = status;
-	}
+	for (size_t i = 0; i < accounts.count; i++)
+		worst = worse(job, delete_one(deletion, &accounts.addresses[i]), worst);
+	free(accounts.addresses);
 	if (json_array_size(deletion->deleted) > 0) {
+		int status;
+
 		fflush(stdout);
 		status = remove_leftovers(deletion);
 		if (status > worst)

@@ -109,11 +109,14 @@ static void end_sessions(const struct cm_user_job *job, const struct cm_address 
 	free(result.output);
 }
 
-void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address *address)
+void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address *addresses,
+			  size_t count)
 {
 	const struct timespec pause = {.tv_sec = LATE_SESSIONS};
 
-	end_sessions(job, address);
+	for (size_t i = 0; i < count; i++)
+		end_sessions(job, &addresses[i]);
 	nanosleep(&pause, NULL);
-	end_sessions(job, address);
+	for (size_t i = 0; i < count; i++)
+		end_sessions(job, &addresses[i]);
 }

@@ -5,6 +5,7 @@
 #define CM_USER_JOB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "account.h"
 #include "address.h"
@@ -38,7 +39,9 @@ int cm_user_open_mailboxes(struct cm_user_job *job);
 int cm_user_account_error(struct cm_user_job *job, const struct cm_address *address,
 			  enum cm_account_status status);
 
-/* Ends the account's IMAP sessions. Prints a warning if that fails. */
-void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address *address);
+/* Ends the IMAP sessions of the accounts, also those of logins in progress: takes at least a
+   second, however many there are. Prints a warning for each account for which that fails. */
+void cm_user_end_sessions(const struct cm_user_job *job, const struct cm_address *addresses,
+			  size_t count);
 
 #endif

@@ -108,6 +108,15 @@ def test_blocking_ends_sessions_and_mail(relay, sender, asleep):
     assert alice.address not in user(relay, "list", "--blocked").stdout
 
 
+def test_blocking_several_ends_all_sessions(relay):
+    accounts = [relay.registered() for _ in range(3)]
+    clients = [relay.imap(account) for account in accounts]
+    done = user(relay, "block", *[account.address for account in accounts], "nobody001", check=False)
+    assert done.returncode == 1 and "nobody001" in done.stderr
+    eventually(lambda: all(ended(client) for client in clients), message="a session goes on")
+    assert all(refused(relay, account) for account in accounts)
+
+
 def test_password_change(relay):
     alice = relay.registered()
     file = relay.mailbox(alice) / "password"
@@ -171,6 +180,13 @@ def test_delete_several(relay):
     assert [entry["address"] for entry in json.loads(done.stdout)] == [a.address for a in accounts]
     assert not any(relay.mailbox(account).exists() for account in accounts)
     assert not (relay.mailbox(accounts[0]).parent / ".expired").exists()
+
+
+def test_delete_counts_an_account_once(relay):
+    alice = relay.registered()
+    done = user(relay, "delete", "--yes", "--json", alice.address, alice.address, check=False)
+    assert done.returncode == 1 and f"{alice.address}: no such account" in done.stderr
+    assert [entry["address"] for entry in json.loads(done.stdout)] == [alice.address]
 
 
 def test_delete_while_the_account_is_in_use(relay, sender):
