@@ -62,10 +62,12 @@ static bool add_allowed(const struct cm_option *option, const char *text, struct
 {
 	struct job *job = option->value;
 
-	if (job->allowed_count == ALLOW_MAX || text[0] != '/' || text[strlen(text) - 1] == '/') {
-		cm_error_set(
-		    err, "must be an absolute path without a slash at its end, of at most %d bytes",
-		    ALLOW_MAX);
+	if (job->allowed_count == ALLOW_MAX) {
+		cm_error_set(err, "given more than %d times", ALLOW_MAX);
+		return false;
+	}
+	if (text[0] != '/' || text[strlen(text) - 1] == '/') {
+		cm_error_set(err, "must be an absolute path without a slash at its end");
 		return false;
 	}
 	job->allowed[job->allowed_count++] = text;

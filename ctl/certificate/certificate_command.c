@@ -11,7 +11,6 @@
  * reported, and neither copied nor loaded: the servers keep the old one.
  */
 #include <errno.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,20 +20,10 @@
 #include "command.h"
 #include "config.h"
 #include "options.h"
+#include "reload.h"
 #include "tls_pair.h"
 
 extern char **environ;
-
-/* A server runs if the process in its PID file does; the command makes it read its certificate
-   again. */
-static const struct server {
-	const char *name, *pid_file;
-	const char *const command[4];
-} servers[] = {
-    {"nginx", "/run/nginx.pid", {"nginx", "-s", "reload", NULL}},
-    {"Dovecot", "/run/dovecot/master.pid", {"doveadm", "reload", NULL}},
-    {"Postfix", "/var/spool/postfix/pid/master.pid", {"postfix", "reload", NULL}},
-};
 
 static bool run(const char *const command[], struct cm_error *err)
 {
@@ -57,30 +46,16 @@ static bool run(const char *const command[], struct cm_error *err)
 	return false;
 }
 
-/* `nginx -t` leaves an empty file, a killed server an old number. */
-static bool runs(const struct server *server)
-{
-	FILE *file = fopen(server->pid_file, "re");
-	long pid = 0;
-
-	if (file == NULL)
-		return false;
-	if (fscanf(file, "%ld", &pid) != 1)
-		pid = 0;
-	(void)fclose(file);
-	return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
-}
-
 static int reload_servers(const char *program)
 {
 	int status = CM_EXIT_OK;
 	struct cm_error err;
 
-	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
-		if (!runs(&servers[i]))
+	for (size_t i = 0; i < CM_RELOAD_COUNT; i++) {
+		if (!cm_reload_runs(&cm_reloads[i]))
 			continue;
-		if (run(servers[i].command, &err))
-			printf("reloaded %s\n", servers[i].name);
+		if (run(cm_reloads[i].command, &err))
+			printf("reloaded %s\n", cm_reloads[i].name);
 		else
 			status = cm_command_fail(program, &err);
 	}

@@ -11,6 +11,7 @@
 #include "journal.h"
 #include "merge.h"
 #include "plan.h"
+#include "reload.h"
 #include "stage.h"
 
 /* --- Reports -------------------------------------------------------------------------------- */
@@ -200,6 +201,39 @@ static void clean(const struct cm_job *job, const struct cm_changes *changes)
 	}
 }
 
+static bool changes_files_of(const struct cm_changes *changes, const char *directory)
+{
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct cm_change *change = &changes->list[i];
+
+		if (strncmp(change->path, directory, strlen(directory)) == 0 &&
+		    !cm_managed_equal(&change->before, &change->after))
+			return true;
+	}
+	return false;
+}
+
+/* The running servers still use the files from before. */
+static void print_reloads(const struct cm_job *job, const struct cm_changes *changes)
+{
+	const char *separator = "\nto use the changed files: ";
+
+	if (job->json || job->dry_run || job->root[0] != '\0')
+		return;
+	for (size_t i = 0; i < CM_RELOAD_COUNT; i++) {
+		const struct cm_reload *server = &cm_reloads[i];
+
+		if (!changes_files_of(changes, server->directory) || !cm_reload_runs(server))
+			continue;
+		fputs(separator, stdout);
+		for (const char *const *word = server->command; *word != NULL; word++)
+			printf("%s%s", word == server->command ? "" : " ", *word);
+		separator = "; ";
+	}
+	if (strcmp(separator, "; ") == 0)
+		putchar('\n');
+}
+
 /* Checks, commits and reports the changes. Returns the exit status. */
 static int carry_out(struct cm_job *job, struct cm_changes *changes, unsigned int undoes)
 {
@@ -221,6 +255,8 @@ static int carry_out(struct cm_job *job, struct cm_changes *changes, unsigned in
 			remove_new(job, changes);
 	}
 	good = good && report(job, changes, false, object);
+	if (good && status == CM_EXIT_OK)
+		print_reloads(job, changes);
 	return cm_job_finish_json(object, good, status);
 }
 

@@ -230,8 +230,11 @@ void cm_examine_dns(const struct cm_doctor *doctor, struct cm_checks *checks)
 	} else {
 		check =
 		    cm_checks_add(checks, "dns-dkim", "DKIM key", CM_HEALTH_FAULT, "%s", err.text);
-		cm_check_remedy(check, "restore the key from a backup; or let chatmailctl init "
-				       "create one, and change the DKIM record");
+		cm_check_remedy(check,
+				"restore the key from a backup; or openssl genrsa -out "
+				"%s/%s.private 2048, publish the record that chatmailctl dns "
+				"prints, and restart chatmail-milter",
+				doctor->config->dkim_keys_dir, doctor->config->dkim_selector);
 	}
 	cm_servers_free(&servers);
 	cm_zone_free(&zone);

@@ -110,8 +110,8 @@ void cm_examine_configuration(const struct cm_doctor *doctor, struct cm_checks *
 		check = cm_checks_add(checks, key, title, CM_HEALTH_WARNING,
 				      "chatmail.ini or the templates changed: %s is not up to date",
 				      stale);
-		cm_check_remedy(check, "chatmailctl config diff; chatmailctl config apply; then "
-				       "reload the servers");
+		cm_check_remedy(check, "chatmailctl config diff; chatmailctl config apply, "
+				       "which prints how to reload the servers");
 	} else {
 		cm_checks_add(checks, key, title, CM_HEALTH_GOOD,
 			      "as rendered from chatmail.ini, with your edits");
@@ -141,9 +141,9 @@ void cm_examine_notifications(const struct cm_doctor *doctor, struct cm_checks *
 	check = cm_checks_add(checks, key, title, CM_HEALTH_WARNING,
 			      "waiting %" PRIu64 ", the oldest for %" PRIu64 " minutes",
 			      status->push_queue.value, age / 60);
-	cm_check_remedy(
-	    check,
-	    "the log of chatmail-notifyd contains the reason; a few phones are always unreachable");
+	cm_check_remedy(check,
+			"chatmailctl log --since 1d --program notifyd shows why; a few phones "
+			"are always unreachable");
 }
 
 void cm_examine_expiry(const struct cm_doctor *doctor, struct cm_checks *checks)

@@ -145,6 +145,10 @@ def test_paths_outside_the_relay_are_refused(tmp_path):
     done = restore(root, path)
     assert done.returncode == 2 and "--allow" in done.stderr
     assert files(root) == []
+    for wrong in ("etc/cron.d", "/etc/cron.d/"):
+        assert "must be an absolute path without a slash at its end\n" in restore(root, path, "--allow", wrong).stderr
+    many = [word for number in range(17) for word in ("--allow", f"/etc/{number}")]
+    assert "given more than 16 times" in restore(root, path, *many).stderr
     assert restore(root, path, "--allow", "/etc/cron.d").returncode == 0
     assert "etc/cron.d/x" in files(root)
 

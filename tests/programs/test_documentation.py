@@ -102,6 +102,15 @@ def test_keys_that_change_the_servers_files_are_listed(tmp_path):
     assert rendered_from == listed
 
 
+@pytest.mark.parametrize("program", sorted(set(PROGRAMS) - {"chatmailctl", "chatmail-expire"}))
+def test_services_offer_a_reload_that_works(program):
+    """A reload that has no effect would hide that a restart is needed."""
+    rereads = "SIGHUP reads the configuration again" in help_of(BUILD / PROGRAMS[program])
+    unit = (SOURCE / f"packaging/systemd/{program}.service").read_text()
+    script = (SOURCE / f"packaging/openrc/{program}.initd").read_text()
+    assert ("ExecReload=" in unit, "\nreload() {" in script) == (rereads, rereads)
+
+
 # The manual
 
 MANUAL = SOURCE / "docs/manual.md"

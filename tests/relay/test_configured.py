@@ -87,3 +87,25 @@ def test_log_contains_addresses_only_if_configured(make_relay, shown):
             assert alice.name not in relay.log(name)
             assert "127.0.0.1" not in relay.log(name).replace("listen", "")
     assert (alice.name in relay.log("dovecot")) == shown
+
+
+def test_apply_prints_how_to_reload_the_servers(make_relay):
+    """Only those that run and whose files it changed. Without the settings of the test all differ."""
+    relay = make_relay(without=("opendkim", "notifyd", "transport"))
+    options = ("--dovecot", relay.stages.dovecot.series, "--no-check")
+
+    def change(verb):
+        return relay.inside("chatmailctl", "config", verb, *options).stdout
+
+    def reloads(output):
+        return output.partition("to use the changed files: ")[2].strip()
+
+    everything = "nginx -s reload; doveadm reload; postfix reload"
+    assert reloads(change("apply")) == everything
+    assert reloads(change("apply")) == ""
+    with relay.path("/etc/postfix/main.cf.local").open("a") as additions:
+        additions.write("maximal_queue_lifetime = 3d\n")
+    assert reloads(change("apply")) == "postfix reload"
+    change("rollback")
+    relay.stop_service("nginx")
+    assert reloads(change("rollback")) == "doveadm reload; postfix reload"

@@ -323,7 +323,7 @@ def dkim_record_of_another_key(world):
     yield from other_names(world, lambda line: line.replace("p=MIIBIj", "p=MIIBIk"))
 
 
-@fault("dns-dkim", "/etc/dkimkeys", "restore the key from a backup")
+@fault("dns-dkim", "/etc/dkimkeys", "openssl genrsa -out /etc/dkimkeys/opendkim.private 2048, ")
 def no_dkim_key(world):
     at_root(world.relay, "mv /etc/dkimkeys/opendkim.private /etc/dkimkeys/away")
     yield
