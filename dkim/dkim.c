@@ -1,6 +1,3 @@
-/*
- * dkim - is this message signed by the domain in its From header?
- */
 #include "dkim.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,3 @@
-/*
- * dkim_canonical - the "simple" and "relaxed" forms of header fields and body (RFC 6376 3.4)
- */
 #include "dkim_canonical.h"
 
 #include <string.h>

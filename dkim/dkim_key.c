@@ -1,7 +1,3 @@
-/*
- * dkim_key - a key record from the DNS, and the verification of a signature with it (RFC 6376
- * 3.6.1, RFC 8463)
- */
 #include "dkim_key.h"
 
 #include <string.h>

@@ -1,6 +1,3 @@
-/*
- * dkim_message - one message's DKIM signatures and hashes, without the DNS
- */
 #include "dkim_message.h"
 
 #include <stdlib.h>

@@ -1,6 +1,3 @@
-/*
- * dkim_signature - one DKIM-Signature field, parsed and checked (RFC 6376 3.5, 6.1.1)
- */
 #include "dkim_signature.h"
 
 #include <stdint.h>

@@ -1,6 +1,3 @@
-/*
- * dns_answer - the TXT records in a reply from libunbound
- */
 #include "dns_answer.h"
 
 #include <stdbool.h>

@@ -1,6 +1,3 @@
-/*
- * line_limit - break long lines as Postfix's SMTP client does
- */
 #include "line_limit.h"
 
 #include <stdio.h>

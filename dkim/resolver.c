@@ -1,6 +1,4 @@
 /*
- * resolver - TXT records, queried through libunbound without blocking others
- *
  * libunbound resolves in its own thread (ub_ctx_async) and signals replies by a descriptor; our
  * thread then runs its call-backs. The caller and the call-back share a question: the last one to
  * release it frees it. A question is not cancelled when its caller leaves, because libunbound

@@ -1,6 +1,3 @@
-/*
- * signer - DKIM signatures for outgoing mail
- */
 #include "signer.h"
 
 #include <inttypes.h>

@@ -1,6 +1,3 @@
-/*
- * signing_key - the private keys that sign outgoing mail
- */
 #include "signing_key.h"
 
 #include <errno.h>

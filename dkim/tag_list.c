@@ -1,6 +1,3 @@
-/*
- * tag_list - the "name=value; name=value" lists of DKIM (RFC 6376 3.2)
- */
 #include "tag_list.h"
 
 #include <string.h>

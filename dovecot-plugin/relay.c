@@ -1,6 +1,3 @@
-/*
- * relay - the relay that a Dovecot process works for
- */
 #include "lib.h"
 
 #include "lib-event.h"

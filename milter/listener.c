@@ -1,6 +1,3 @@
-/*
- * listener - the socket to which Postfix connects, and libmilter's loop
- */
 #include "listener.h"
 
 #include <errno.h>

@@ -1,6 +1,3 @@
-/*
- * runtime - the current configuration, policy, resolver and DKIM key, shared by messages
- */
 #include "runtime.h"
 
 #include <errno.h>

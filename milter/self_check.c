@@ -1,6 +1,3 @@
-/*
- * self_check - checks that libmilter still serves
- */
 #include "self_check.h"
 
 #include <dirent.h>

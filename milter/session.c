@@ -1,6 +1,4 @@
 /*
- * session - libmilter's callbacks: pass each message to the judge
- *
  * One struct session per connection, libmilter's private pointer, which handles one message at a
  * time. The callbacks are in the order of the protocol.
  */

@@ -1,6 +1,3 @@
-/*
- * worker_wakeup - wake libmilter's workers while some of them wait for the DNS
- */
 #include "worker_wakeup.h"
 
 #include <errno.h>

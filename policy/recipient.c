@@ -1,6 +1,3 @@
-/*
- * recipient - the mailbox of an envelope recipient
- */
 #include "recipient.h"
 
 #include <string.h>

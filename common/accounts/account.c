@@ -1,6 +1,3 @@
-/*
- * account - the mailbox directory as an account: password, flags, last seen
- */
 #include "account.h"
 
 #include <errno.h>

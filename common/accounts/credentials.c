@@ -1,6 +1,3 @@
-/*
- * credentials - names and passwords that the relay invents, and the hashes it stores
- */
 #include "credentials.h"
 
 #include <crypt.h>

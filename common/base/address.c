@@ -1,6 +1,3 @@
-/*
- * address - mail addresses, parsed and checked, in one normal form
- */
 #include "address.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,3 @@
-/*
- * error - why something failed, in one sentence for a person
- */
 #include "error.h"
 
 #include <errno.h>

@@ -1,6 +1,3 @@
-/*
- * file - small files: bounded reads, atomic writes
- */
 #include "file.h"
 
 #include <errno.h>

@@ -1,6 +1,3 @@
-/*
- * log - one line at a time, to syslog (facility mail) or to standard error
- */
 #include "log.h"
 
 #include <errno.h>

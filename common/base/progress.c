@@ -1,6 +1,3 @@
-/*
- * progress - progress of a long job, shown on a terminal only
- */
 #include "progress.h"
 
 #include <inttypes.h>

@@ -1,6 +1,3 @@
-/*
- * utf8 - checks of UTF-8
- */
 #include "utf8.h"
 
 #include <string.h>

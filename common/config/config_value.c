@@ -1,6 +1,3 @@
-/*
- * config_value - the kinds of values in chatmail.ini
- */
 #include "config_value.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,3 @@
-/*
- * supervisor - reports to the service manager that started the program
- */
 #include "supervisor.h"
 
 #include <limits.h>

@@ -1,6 +1,3 @@
-/*
- * maildir_trim - delete the oldest messages of a full mailbox until it fits
- */
 #include "maildir_trim.h"
 
 #include <errno.h>

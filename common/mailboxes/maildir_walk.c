@@ -1,6 +1,3 @@
-/*
- * maildir_walk - walk all mailboxes, or all files of one, without following symbolic links
- */
 #include "maildir_walk.h"
 
 #include <errno.h>

@@ -1,6 +1,3 @@
-/*
- * push_queue - pending notifications, one small file each
- */
 #include "push_queue.h"
 
 #include <errno.h>

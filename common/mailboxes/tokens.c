@@ -1,6 +1,3 @@
-/*
- * tokens - an account's push tokens in upstream's metadata.json
- */
 #include "tokens.h"
 
 #include <errno.h>

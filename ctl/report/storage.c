@@ -1,6 +1,3 @@
-/*
- * storage - the size of the mailboxes, and when their owners were last seen
- */
 #include "storage.h"
 
 #include <string.h>

@@ -1,6 +1,3 @@
-/*
- * distribution - what the distribution of a machine decides in the templates
- */
 #include "distribution.h"
 
 #include <stdbool.h>

@@ -1,6 +1,3 @@
-/*
- * memory - the memory that is available to the relay
- */
 #include "memory.h"
 
 #include <stdbool.h>

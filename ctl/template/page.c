@@ -1,6 +1,3 @@
-/*
- * page - the relay's web pages, in several languages
- */
 #include "page.h"
 
 #include <fcntl.h>

@@ -1,6 +1,3 @@
-/*
- * settings - values for the configuration templates
- */
 #include "settings.h"
 
 #include <arpa/inet.h>

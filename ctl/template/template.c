@@ -1,6 +1,4 @@
 /*
- * template - configuration files with placeholders
- *
  * One pass over the lines. The decisions of the surrounding %if lines are a stack of branches; a
  * line is written only if every branch around it is taken.
  */

@@ -1,6 +1,3 @@
-/*
- * move_copy - the copies of an account that is being moved
- */
 #include "move_copy.h"
 
 #include <fcntl.h>

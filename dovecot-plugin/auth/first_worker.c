@@ -1,6 +1,3 @@
-/*
- * first_worker - start one of auth's workers before the first login
- */
 #include "auth-common.h"
 
 #include "ioloop.h"

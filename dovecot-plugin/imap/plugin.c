@@ -1,6 +1,4 @@
 /*
- * plugin - Dovecot's mail plugin `imap_chatmail`
- *
  * Contains the code that needs functions of the imap program, so only that program loads it.
  * Announces the relay's capabilities: METADATA, which Dovecot itself announces only with a dict,
  * and the two by which Delta Chat recognizes a chatmail relay that sends push notifications.

@@ -1,6 +1,3 @@
-/*
- * appversions - the current versions of the apps, for METADATA
- */
 #include "appversions.h"
 
 #include "file.h"

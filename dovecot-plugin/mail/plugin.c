@@ -1,6 +1,4 @@
 /*
- * plugin - Dovecot's mail plugin `chatmail`
- *
  * Loaded by imap, lmtp and doveadm processes. Its parts are in the files beside this one; code for
  * the imap program alone is in the plugin `imap_chatmail`.
  */

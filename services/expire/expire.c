@@ -1,6 +1,3 @@
-/*
- * expire - one run over all mailboxes: delete old items, or list them in a dry run
- */
 #include "expire.h"
 
 #include <errno.h>

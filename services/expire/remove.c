@@ -1,6 +1,3 @@
-/*
- * remove - delete directory trees and accounts, accounts by way of the trash
- */
 #include "remove.h"
 
 #include <errno.h>

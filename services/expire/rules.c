@@ -1,6 +1,3 @@
-/*
- * rules - the rules of expiry, without any file system
- */
 #include "rules.h"
 
 #include <string.h>

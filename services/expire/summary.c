@@ -1,6 +1,3 @@
-/*
- * summary - the results of a run, as text, as JSON and in the statistics
- */
 #include "summary.h"
 
 #include <inttypes.h>

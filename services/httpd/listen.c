@@ -1,6 +1,3 @@
-/*
- * listen - the listening sockets of the web service
- */
 #include "listen.h"
 
 #include <errno.h>

@@ -1,6 +1,4 @@
 /*
- * server - a bounded HTTP server around libmicrohttpd
- *
  * libmicrohttpd calls answer() after the headers, again for each part of the body, and once more
  * when the request is complete; forget() at the end of the request; client_changed() when a
  * connection begins and ends.

@@ -1,6 +1,3 @@
-/*
- * gate - the number of requests in flight, and back-pressure when the service is down
- */
 #include "gate.h"
 
 #define PROBE_DELAY_START 8000

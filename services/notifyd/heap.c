@@ -1,6 +1,3 @@
-/*
- * heap - items ordered by due time
- */
 #include "heap.h"
 
 #include <stdlib.h>

@@ -1,6 +1,3 @@
-/*
- * notifier - from the push queue to the push service: the loop
- */
 #include "notifier.h"
 
 #include <inttypes.h>

@@ -1,6 +1,3 @@
-/*
- * queue_dir - the push queue on disk, as the notifier sees it
- */
 #include "queue_dir.h"
 
 #include <errno.h>

@@ -1,6 +1,3 @@
-/*
- * schedule - the time of the next attempt, and how it survives a restart
- */
 #include "schedule.h"
 
 static const unsigned int delays[] = {0, 8, 64, 512, 4096};

@@ -1,6 +1,3 @@
-/*
- * sender - POST requests to the push service over few, lasting connections
- */
 #include "sender.h"
 
 #include <curl/curl.h>

@@ -1,6 +1,4 @@
 /*
- * targets - the notifications in memory, by token and by time
- *
  * Two hash tables of a fixed number of buckets (entries by name, targets by key), a heap of the
  * waiting targets, and one list of ready targets for each class. A target is in the heap, in one
  * list, or in flight.
