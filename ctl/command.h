@@ -10,6 +10,8 @@
 #ifndef CM_COMMAND_H
 #define CM_COMMAND_H
 
+#include <stddef.h>
+
 #include "config.h"
 #include "error.h"
 #include "options.h"

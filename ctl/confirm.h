@@ -5,6 +5,7 @@
 #define CM_CONFIRM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "error.h"
 

@@ -6,14 +6,11 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Longest output that is kept; the rest is read and dropped. */
 #define PROCESS_OUTPUT_MAX 4194304
-
-extern char **environ;
 
 static int spawn(const char *const *argv, int output, bool errors, pid_t *pid_r)
 {

@@ -19,7 +19,6 @@
 #ifndef CM_DKIM_H
 #define CM_DKIM_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "dkim_status.h"

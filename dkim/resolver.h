@@ -7,7 +7,6 @@
 #ifndef CM_RESOLVER_H
 #define CM_RESOLVER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>

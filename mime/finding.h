@@ -8,6 +8,7 @@
 #define CM_FINDING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "reason.h"
 

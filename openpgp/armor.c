@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lines.h"
+
 /* RFC 9580 6.2.2 defines five keys; no program writes more than this. */
 #define ARMOR_HEADERS_MAX 16
 

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "address.h"
+
 /* Appends an address, with '?' for bytes that are not printable ASCII. No valid address has
    more than 254 bytes. */
 static size_t append_address(char *text, size_t length, const char *address)

@@ -1,7 +1,6 @@
 #include "credentials.h"
 
 #include <crypt.h>
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -16,7 +16,6 @@
 #define CM_INVITATION_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <time.h>
 
 #include "account.h"

@@ -16,7 +16,6 @@
 #define CM_REGISTRATION_LIMITS_H
 
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"

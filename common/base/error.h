@@ -7,8 +7,6 @@
 #ifndef CM_ERROR_H
 #define CM_ERROR_H
 
-#include <stddef.h>
-
 /* Longest error text, including the terminating NUL. A longer one ends in "...". */
 #define CM_ERROR_SIZE 1024
 

@@ -2,7 +2,6 @@
 
 #include <qrencode.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* White modules around the code; the standard (ISO/IEC 18004) asks for four. */
 #define MARGIN      4

@@ -6,7 +6,6 @@
 #ifndef CM_SERVER_REPLY_H
 #define CM_SERVER_REPLY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Longest line, with its end. */

@@ -1,6 +1,5 @@
 #include "sandbox.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>

@@ -11,7 +11,6 @@
 #define CM_MAILDIR_WALK_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <time.h>

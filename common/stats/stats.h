@@ -12,7 +12,6 @@
 #define CM_STATS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "error.h"

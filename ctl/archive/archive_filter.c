@@ -15,8 +15,6 @@
 #define AGE_ARMOR_MAGIC "-----BEGIN AGE"
 #define GPG_ARMOR_MAGIC "-----BEGIN PGP"
 
-extern char **environ;
-
 static bool run(const char *const *argv, int input, int output, struct cm_archive_filter *filter_r,
 		struct cm_error *err)
 {

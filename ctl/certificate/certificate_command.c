@@ -23,8 +23,6 @@
 #include "reload.h"
 #include "tls_pair.h"
 
-extern char **environ;
-
 static bool run(const char *const command[], struct cm_error *err)
 {
 	int status, result;

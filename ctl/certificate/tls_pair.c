@@ -1,6 +1,5 @@
 #include "tls_pair.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <openssl/asn1.h>
 #include <openssl/pem.h>

@@ -13,7 +13,6 @@
 #define CM_STATE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "error.h"
 

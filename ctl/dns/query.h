@@ -7,7 +7,6 @@
 #ifndef CM_QUERY_H
 #define CM_QUERY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"

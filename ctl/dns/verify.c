@@ -1,6 +1,5 @@
 #include "verify.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

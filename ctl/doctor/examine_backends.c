@@ -2,7 +2,6 @@
  * examine_backends - on a front: whether each backend replies
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "backend_client.h"
 #include "backends.h"

@@ -1,8 +1,6 @@
 /*
  * examine_machine - disk, inodes, limits of the kernel, clock, certificate
  */
-#include <ctype.h>
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

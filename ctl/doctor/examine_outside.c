@@ -1,7 +1,6 @@
 /*
  * examine_outside - the services that clients and notifications need beside mail: push, TURN, Iroh
  */
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>

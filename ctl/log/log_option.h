@@ -4,6 +4,8 @@
 #ifndef CM_LOG_OPTION_H
 #define CM_LOG_OPTION_H
 
+#include <stddef.h>
+
 #include "options.h"
 
 #define CM_LOG_FILES_MAX 7

@@ -1,6 +1,5 @@
 #include "upstream.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "account.h"
 #include "config.h"
 #include "directory.h"
 #include "file.h"

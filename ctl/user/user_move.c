@@ -12,7 +12,6 @@
  * is deleted. At each moment at most one copy can be used, whatever a front knows. An interrupted
  * move can be repeated.
  */
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

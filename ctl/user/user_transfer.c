@@ -2,7 +2,6 @@
  * user_transfer - chatmailctl user export, import
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>

@@ -1,7 +1,6 @@
 #include "field_types.h"
 
 #include "address_list.h"
-#include "base64.h"
 #include "mime_value.h"
 #include "rfc5322.h"
 

@@ -18,7 +18,6 @@
  *	Exit status 0: done. 1: refused, nothing was deleted. 2: trouble, reported on standard
  *	error.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
@@ -35,7 +34,6 @@
 #include "expire.h"
 #include "log.h"
 #include "maildir_trim.h"
-#include "maildir_walk.h"
 #include "options.h"
 #include "privileges.h"
 #include "sandbox.h"

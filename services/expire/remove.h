@@ -10,7 +10,6 @@
 #define EXPIRE_REMOVE_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "error.h"
 #include "rules.h"

@@ -5,7 +5,6 @@
 #define CM_HTTPD_FORWARDED_H
 
 #include <netinet/in.h>
-#include <stddef.h>
 #include <sys/socket.h>
 
 #include "registration_limits.h"

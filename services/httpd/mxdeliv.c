@@ -9,7 +9,6 @@
 
 #include "smtp_client.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

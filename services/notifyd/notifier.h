@@ -8,8 +8,6 @@
 #ifndef NOTIFYD_NOTIFIER_H
 #define NOTIFYD_NOTIFIER_H
 
-#include <stdbool.h>
-
 #include "config.h"
 #include "error.h"
 #include "stats.h"

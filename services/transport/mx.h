@@ -7,7 +7,6 @@
 #define TRANSPORT_MX_H
 
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"

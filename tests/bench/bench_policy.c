@@ -8,6 +8,7 @@
 #include "armor.h"
 #include "delivery.h"
 #include "heap.h"
+#include "lines.h"
 #include "mailboxes.h"
 #include "messages.h"
 #include "policy.h"

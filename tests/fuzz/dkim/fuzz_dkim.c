@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "dkim.h"
 #include "dkim_message.h"
 
 /* The time when the seeds were signed: 2030-01-01. */

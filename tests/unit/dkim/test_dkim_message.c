@@ -4,7 +4,6 @@
  */
 #include "support.h"
 
-#include "dkim.h"
 #include "dkim_message.h"
 
 #include <openssl/crypto.h>

@@ -1,7 +1,5 @@
 #include "policy_fixture.h"
 
-#include "reply.h"
-
 /* bob accepts cleartext, carol refuses it. */
 int test_policy_setup(void **state)
 {

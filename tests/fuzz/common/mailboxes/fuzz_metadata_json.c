@@ -8,7 +8,6 @@
 
 #include "tokens.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
