@@ -235,7 +235,7 @@ out:
 }
 
 /* Each name in h=, even of a missing field, costs a pass over the fields. Both numbers are
-   limited (CM_DKIM_SIGNED_NAMES_MAX, CM_DKIM_HEADER_FIELDS_MAX). */
+   limited (dkim_signature.c, CM_DKIM_HEADER_FIELDS_MAX). */
 static void consider(struct cm_dkim_message *message, struct field *field, const char *domain,
 		     time_t now)
 {

@@ -4,8 +4,8 @@
  * The milter and `chatmailctl check` both use it, so neither needs to know when a signature is
  * required. Only cm_judge_end() blocks on the network.
  *
- * Order of calls:  begin  recipient*  header*  end_of_headers  body*  end Every call up to `end`
- * returns true while the message may continue; false means that the message is decided
+ * The order of calls is begin, recipient*, header*, end_of_headers, body*, end. Every call up to
+ * end returns true while the message may continue; false means that the message is decided
  * (cm_judge_verdict()): later calls change nothing.
  */
 #ifndef CM_JUDGE_H
@@ -29,7 +29,8 @@ struct cm_judge *cm_judge_begin(struct cm_policy *policy, struct cm_dkim *dkim,
 				const char *client);
 void cm_judge_free(struct cm_judge **judge);
 
-/* Like cm_message_recipient() and so on. */
+/* Like cm_message_recipient(), cm_message_header(), cm_message_end_of_headers() and
+   cm_message_body(). */
 bool cm_judge_recipient(struct cm_judge *judge, const char *path);
 bool cm_judge_header(struct cm_judge *judge, const char *name, const char *value);
 bool cm_judge_end_of_headers(struct cm_judge *judge);

@@ -24,7 +24,7 @@
 
 static const char *unix_path; /* NULL: an Internet socket */
 static struct cm_worker_wakeup_address own_address;
-static void (*tell_end)(void);
+static void (*report_end)(void);
 
 /* Replaces the C library's function, which only libmilter's signal thread calls. It is not
    enough that the main thread never blocks a signal: pthread_create() blocks all of them for a
@@ -192,7 +192,7 @@ static void *serve(void *unused)
 {
 	(void)unused;
 	smfi_main();
-	tell_end();
+	report_end();
 	return NULL;
 }
 
@@ -203,7 +203,7 @@ bool cm_listener_start(void (*on_end)(void), struct cm_error *err)
 
 	if (!cm_worker_wakeup_start(&own_address, err))
 		return false;
-	tell_end = on_end;
+	report_end = on_end;
 	error = pthread_create(&thread, NULL, serve, NULL);
 	if (error == 0) {
 		pthread_detach(thread);

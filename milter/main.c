@@ -182,11 +182,11 @@ static int serve(const struct program *program)
 	if (!cm_listener_start(on_listener_end, &err))
 		return cm_daemon_fail(&err);
 	cm_log(LOG_INFO, "listening on %s", program->listener.socket);
+	/* With threads still running, not exit(): its destructors would free memory that they use.
+	 */
 	if (wait_for_end(program) == 0) {
 		cm_error_set(&err, "libmilter does not answer");
-		cm_daemon_fail(&err);
-		/* Not exit(): its destructors would pull memory from under running threads. */
-		_exit(EXIT_FAILURE);
+		_exit(cm_daemon_fail(&err));
 	}
 	cm_listener_close();
 	if (listener_ended) {
@@ -196,7 +196,6 @@ static int serve(const struct program *program)
 	cm_log(LOG_INFO, "stopping");
 	if (!finish_messages(program)) {
 		cm_log(LOG_WARNING, "exiting with messages in progress: their senders will retry");
-		/* Not exit(): its destructors would pull memory from under running threads. */
 		_exit(EXIT_SUCCESS);
 	}
 	return EXIT_SUCCESS;

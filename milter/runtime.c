@@ -23,7 +23,7 @@ struct cm_runtime {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t idle = PTHREAD_COND_INITIALIZER;
-static struct cm_runtime *in_force;
+static struct cm_runtime *current;
 static unsigned int messages;
 static struct cm_signer *read_as_root;
 
@@ -49,10 +49,10 @@ static struct shared_dkim *get_dkim(const struct cm_config *config, struct cm_er
 {
 	struct shared_dkim *dkim;
 
-	if (in_force != NULL && config->resolver[0] != '\0' &&
-	    strcmp(in_force->config->resolver, config->resolver) == 0) {
-		in_force->dkim->references++;
-		return in_force->dkim;
+	if (current != NULL && config->resolver[0] != '\0' &&
+	    strcmp(current->config->resolver, config->resolver) == 0) {
+		current->dkim->references++;
+		return current->dkim;
 	}
 	dkim = calloc(1, sizeof(*dkim));
 	if (dkim == NULL) {
@@ -98,8 +98,8 @@ static void open_signer(struct cm_runtime *runtime, cm_config_warning_fn *warn, 
 	runtime->signer = new_signer(config, &why);
 	if (runtime->signer != NULL)
 		return;
-	if (in_force != NULL) {
-		runtime->signer = share_signer(in_force->signer, config);
+	if (current != NULL) {
+		runtime->signer = share_signer(current->signer, config);
 		if (runtime->signer != NULL)
 			cm_error_set(&warning, "the DKIM key stays as it was: %.900s", why.text);
 	}
@@ -144,9 +144,9 @@ static struct cm_runtime *new_runtime(const char *ini, cm_config_warning_fn *war
 	runtime->references = 1;
 	runtime->config = cm_config_load(ini, warn, context, err);
 	if (runtime->config != NULL)
-		runtime->policy = in_force == NULL
+		runtime->policy = current == NULL
 				      ? cm_policy_new(runtime->config, err)
-				      : cm_policy_renew(in_force->policy, runtime->config, err);
+				      : cm_policy_renew(current->policy, runtime->config, err);
 	if (runtime->policy != NULL)
 		runtime->dkim = get_dkim(runtime->config, err);
 	if (runtime->dkim != NULL) {
@@ -166,8 +166,8 @@ bool cm_runtime_load(const char *ini, cm_config_warning_fn *warn, void *context,
 	pthread_mutex_lock(&lock);
 	runtime = new_runtime(ini, warn, context, err);
 	if (runtime != NULL) {
-		before = in_force;
-		in_force = runtime;
+		before = current;
+		current = runtime;
 	}
 	if (before != NULL)
 		release(before);
@@ -181,7 +181,7 @@ bool cm_runtime_logs_addresses(void)
 	bool logs;
 
 	pthread_mutex_lock(&lock);
-	logs = in_force != NULL && in_force->config->log_addresses;
+	logs = current != NULL && current->config->log_addresses;
 	pthread_mutex_unlock(&lock);
 	return logs;
 }
@@ -191,7 +191,7 @@ struct cm_runtime *cm_runtime_enter(void)
 	struct cm_runtime *runtime;
 
 	pthread_mutex_lock(&lock);
-	runtime = in_force;
+	runtime = current;
 	if (runtime != NULL) {
 		runtime->references++;
 		messages++;
@@ -238,9 +238,9 @@ struct cm_stats *cm_runtime_stats(struct cm_runtime *runtime)
 void cm_runtime_stop(void)
 {
 	pthread_mutex_lock(&lock);
-	if (in_force != NULL)
-		release(in_force);
-	in_force = NULL;
+	if (current != NULL)
+		release(current);
+	current = NULL;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -35,15 +35,15 @@ bool cm_runtime_logs_addresses(void);
 /* Begins a message. NULL if the program is stopping. */
 struct cm_runtime *cm_runtime_enter(void);
 /* Ends the message; sets the pointer to NULL. */
-void cm_runtime_leave(struct cm_runtime **generation);
+void cm_runtime_leave(struct cm_runtime **runtime);
 
-struct cm_policy *cm_runtime_policy(struct cm_runtime *generation);
-struct cm_dkim *cm_runtime_dkim(struct cm_runtime *generation);
+struct cm_policy *cm_runtime_policy(struct cm_runtime *runtime);
+struct cm_dkim *cm_runtime_dkim(struct cm_runtime *runtime);
 /* True if the milter signs outgoing mail. Then signer is NULL if there is no usable key. */
-bool cm_runtime_signs(const struct cm_runtime *generation);
-const struct cm_signer *cm_runtime_signer(const struct cm_runtime *generation);
+bool cm_runtime_signs(const struct cm_runtime *runtime);
+const struct cm_signer *cm_runtime_signer(const struct cm_runtime *runtime);
 /* NULL if the statistics cannot be opened: then nothing is counted. */
-struct cm_stats *cm_runtime_stats(struct cm_runtime *generation);
+struct cm_stats *cm_runtime_stats(struct cm_runtime *runtime);
 
 /* From now on no message begins. The last message frees the old configuration. */
 void cm_runtime_stop(void);

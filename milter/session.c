@@ -12,12 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/types.h>
 #include <time.h>
 
 #include <libmilter/mfapi.h>
 
-#include "config.h"
 #include "header_changes.h"
 #include "judge.h"
 #include "log.h"
@@ -247,8 +245,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		cm_log(LOG_ERR, "libmilter rejected the list of macros");
 		return SMFIS_REJECT;
 	}
-	/* Steps that are never refused at once need no reply; a reply costs both sides a wake-up.
-	 */
+	/* Steps that are never refused at once need no reply, which costs both sides a wake-up. */
 	session->unanswered = steps & (SMFIP_NR_CONN | SMFIP_NR_HDR | SMFIP_NR_BODY);
 	*actions_r = SMFIF_SETSYMLIST | SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGFROM;
 	*steps_r = needed | session->unanswered |

@@ -34,8 +34,8 @@ void cm_part_init(struct cm_part *part);
 /* True if the field "Name: value" decides how to read the part: its type or its encoding. */
 bool cm_part_header_decides(const char *field);
 
-/* One field "Name: value", folded or not, NUL-terminated; it is changed while it is read.
-   False, with finding set, if the part must not contain it. */
+/* One field "Name: value", folded or not, NUL-terminated; its colon becomes a NUL. False, with
+   finding set, if the part must not contain it. */
 bool cm_part_header(struct cm_part *part, char *field, bool strict, struct cm_finding *finding);
 
 #endif

@@ -11,11 +11,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base64.h"
 #include "finding.h"
-#include "lines.h"
 #include "packets.h"
 
 enum cm_armor_state {
@@ -36,7 +34,8 @@ struct cm_armor {
 	struct cm_finding *finding;
 };
 
-/* finding is borrowed and gets CM_REASON_ARMOR or CM_REASON_PACKETS. */
+/* strict: see struct cm_armor. finding is borrowed and gets CM_REASON_ARMOR or CM_REASON_PACKETS.
+ */
 void cm_armor_init(struct cm_armor *armor, bool strict, struct cm_finding *finding);
 
 /* One line without its end. A cm_line_fn: context is the struct cm_armor. */

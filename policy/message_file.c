@@ -36,7 +36,7 @@ static size_t name_length(const char *data, size_t length)
 	return name > 0 && end < length && data[end] == ':' ? end : 0;
 }
 
-static enum cm_message_file_status feed_field(const struct cm_message_file_reader *feed,
+static enum cm_message_file_status feed_field(const struct cm_message_file_reader *reader,
 					      const char *text, size_t name, size_t length)
 {
 	char *field = malloc(length + 1);
@@ -48,18 +48,18 @@ static enum cm_message_file_status feed_field(const struct cm_message_file_reade
 		field[i] = (char)(text[i] == '\0' ? INSTEAD_OF_NUL : text[i]);
 	field[length] = '\0';
 	field[name] = '\0';
-	go_on = feed->header(feed->context, field, field + name + 1);
+	go_on = reader->header(reader->context, field, field + name + 1);
 	free(field);
 	return go_on ? CM_MESSAGE_FILE_OK : CM_MESSAGE_FILE_STOPPED;
 }
 
-static enum cm_message_file_status feed_body(const struct cm_message_file_reader *feed,
+static enum cm_message_file_status feed_body(const struct cm_message_file_reader *reader,
 					     const char *data, size_t length)
 {
 	while (length > 0) {
 		size_t chunk = length < CM_MESSAGE_FILE_CHUNK ? length : CM_MESSAGE_FILE_CHUNK;
 
-		if (!feed->body(feed->context, data, chunk))
+		if (!reader->body(reader->context, data, chunk))
 			return CM_MESSAGE_FILE_STOPPED;
 		data += chunk;
 		length -= chunk;
@@ -67,7 +67,7 @@ static enum cm_message_file_status feed_body(const struct cm_message_file_reader
 	return CM_MESSAGE_FILE_OK;
 }
 
-enum cm_message_file_status cm_message_file_read(const struct cm_message_file_reader *feed,
+enum cm_message_file_status cm_message_file_read(const struct cm_message_file_reader *reader,
 						 const char *data, size_t length)
 {
 	while (length > 0) {
@@ -83,13 +83,13 @@ enum cm_message_file_status cm_message_file_read(const struct cm_message_file_re
 			length -= skipped;
 			break;
 		}
-		status = feed_field(feed, data, name, field);
+		status = feed_field(reader, data, name, field);
 		if (status != CM_MESSAGE_FILE_OK)
 			return status;
 		data += next;
 		length -= next;
 	}
-	if (!feed->end_of_headers(feed->context))
+	if (!reader->end_of_headers(reader->context))
 		return CM_MESSAGE_FILE_STOPPED;
-	return feed_body(feed, data, length);
+	return feed_body(reader, data, length);
 }

@@ -30,7 +30,7 @@ enum cm_message_file_status {
 /* Line ends may be LF or CRLF and are passed on unchanged. The header ends at an empty line,
    or before a line that is not a field, as in Postfix. A NUL in a field, which the strings of
    the milter protocol cannot hold, becomes another control byte. */
-enum cm_message_file_status cm_message_file_read(const struct cm_message_file_reader *feed,
+enum cm_message_file_status cm_message_file_read(const struct cm_message_file_reader *reader,
 						 const char *data, size_t length);
 
 #endif

@@ -6,8 +6,8 @@
  * message comes piece by piece, in SMTP order, and is decided as early as possible. No call
  * blocks on the network; dkim/dkim.h verifies DKIM, and its result is passed in at the end.
  *
- * Order of calls:  begin  recipient*  header*  end_of_headers  body*  end Every call up to `end`
- * returns true while the message may continue; false means that the message is decided
+ * The order of calls is begin, recipient*, header*, end_of_headers, body*, end. Every call up to
+ * end returns true while the message may continue; false means that the message is decided
  * (cm_message_verdict()) and no more input is needed.
  */
 #ifndef CM_POLICY_H
@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "address.h"
 #include "config.h"
 #include "dkim_status.h"
 #include "header_rewrite.h"
@@ -35,8 +34,8 @@ struct cm_verdict {
 	int code;
 	char enhanced[8];
 	char text[600];
-	const char
-	    *why; /* the finding behind the reason, without addresses, for the log; or NULL */
+	/* The finding behind the reason, a constant sentence for the log; or NULL. */
+	const char *why;
 	/* Accepted incoming mail with an unproven envelope sender: it must be replaced by the
 	   null sender, so that no bounce goes to a forged sender. */
 	bool drops_sender;
@@ -50,7 +49,7 @@ struct cm_policy;
 struct cm_policy *cm_policy_new(const struct cm_config *config, struct cm_error *err);
 void cm_policy_free(struct cm_policy **policy);
 
-/* After SIGHUP: a policy with another configuration that shares old's rate limits, and old's
+/* A policy with another configuration that shares old's rate limits, and old's
    list of blocked senders if the file is the same. Messages that began under old continue with
    it; free it when they are done. */
 struct cm_policy *cm_policy_renew(const struct cm_policy *old, const struct cm_config *config,

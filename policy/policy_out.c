@@ -72,9 +72,9 @@ static void look_for_mailbox(struct cm_message *message, const struct cm_address
 	message->lacks_mailbox |= !message->has_mailbox;
 }
 
-/* One recipient whom the message can reach is enough, so no other one is looked for then. What
- * is not known now is for the delivery to find out. The sender's copy of the message reaches nobody
- * else. */
+/* One recipient whom the message can reach is enough: then no further one is looked up. If a lookup
+   fails, the recipient counts as reachable, and the delivery finds out. The sender's own copy
+   counts neither way. */
 static bool look_for_recipient(struct cm_message *message)
 {
 	struct cm_address mailbox;

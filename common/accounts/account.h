@@ -1,7 +1,7 @@
 /*
  * account - the mailbox directory as an account: password, flags, last seen
  *
- * Upstream's layout (protocol: <mailboxes_dir>/<address>/): `password` holds "{SCHEME}hash", its
+ * Upstream's layout: in <mailboxes_dir>/<address>/ `password` holds "{SCHEME}hash", its
  * modification time, rounded down to a day (UTC), is the last-seen time; if `enforceE2EEincoming`
  * exists, cleartext is refused; if `blocked` (not upstream's) exists, logins are refused.
  * Directory scans and lookups use openat() below mailboxes_dir and never follow a symbolic link
@@ -15,7 +15,6 @@
 #define CM_ACCOUNT_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <time.h>
 
 #include "address.h"
@@ -46,7 +45,8 @@ enum cm_account_status {
 /* True if the address has the relay's own domain. */
 bool cm_account_is_local(const struct cm_config *config, const struct cm_address *address);
 
-/* Whether the directory in mailboxes has a password file, as that of every account. */
+/* True if the mailbox directory of this name has a password file, which makes it an account.
+   mailboxes: mailboxes_dir, open. */
 bool cm_account_has_password(int mailboxes, const char *name);
 
 /* The mailbox directory's path, malloc'd; NULL if out of memory. */

@@ -24,7 +24,7 @@
 #define CM_BACKEND_TEXT_SIZE 256
 
 /* Asks whether the backend accepts mail for an address: CM_ACCOUNT_OK, _ABSENT, or _TROUBLE
-   with err filled. err never names the address. */
+   with err filled. err must not be NULL and never names the address. */
 enum cm_account_status cm_backend_has(const char *host, const char *address, struct cm_error *err);
 
 enum cm_backend_login {

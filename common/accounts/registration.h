@@ -22,12 +22,11 @@
 
 enum cm_registration {
 	CM_REGISTRATION_ALLOWED,
-	CM_REGISTRATION_REFUSED_CLOSED, /* registration = closed, or CM_NOCREATE_FILE exists */
-	CM_REGISTRATION_REFUSED_INVITE, /* registration = invite: not by a login */
-	CM_REGISTRATION_REFUSED_TOKEN,  /* the invitation is unknown, expired or used up */
-	CM_REGISTRATION_REFUSED_NAME, /* not [a-z0-9._-], of the wrong length, or the name of a role
-				       */
-	CM_REGISTRATION_REFUSED_PASSWORD,  /* too short or too long */
+	CM_REGISTRATION_REFUSED_CLOSED,   /* registration = closed, or CM_NOCREATE_FILE exists */
+	CM_REGISTRATION_REFUSED_INVITE,   /* registration = invite: not by a login */
+	CM_REGISTRATION_REFUSED_TOKEN,    /* the invitation is unknown, expired or used up */
+	CM_REGISTRATION_REFUSED_NAME,     /* not [a-z0-9._-], wrong length, or the name of a role */
+	CM_REGISTRATION_REFUSED_PASSWORD, /* too short or too long */
 	CM_REGISTRATION_REFUSED_AUTOMATIC, /* automatic_accounts = false */
 	CM_REGISTRATION_REFUSED_LOAD,      /* from here on: temporary */
 	CM_REGISTRATION_REFUSED_MEMORY,
@@ -57,7 +56,8 @@ enum cm_registration cm_registration_check(const struct cm_config *config, struc
    refuse the former. */
 bool cm_registration_is_automatic(const char *password);
 
-/* Its parts, for chatmail-httpd, which invents names and passwords. */
+/* The parts of cm_registration_check() for accounts whose name and password the relay invents
+   (credentials.h, chatmail-httpd). */
 bool cm_registration_is_closed(const struct cm_config *config);
 bool cm_registration_name_valid(const struct cm_config *config, const struct cm_address *address);
 enum cm_registration cm_registration_check_limits(const struct cm_config *config,

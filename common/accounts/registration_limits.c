@@ -37,7 +37,7 @@ struct cm_limits {
 	pthread_mutex_t mutex; /* flock() does not separate the threads of one process */
 };
 
-/* Sources */
+/* --- Sources --- */
 
 struct cm_source cm_source_ipv4(const struct in_addr *address)
 {
@@ -60,7 +60,7 @@ struct cm_source cm_source_ipv6(const struct in6_addr *address)
 	return source;
 }
 
-/* The file */
+/* --- The file --- */
 
 static bool draw_key(void *data, struct cm_error *err)
 {
@@ -117,7 +117,7 @@ static bool lock_file(int fd)
 	return result == 0;
 }
 
-/* Rates */
+/* --- Rates --- */
 
 uint64_t cm_limits_now(void)
 {

@@ -8,7 +8,6 @@
 #define CM_TURN_LOGIN_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <time.h>
 
 #include "error.h"
@@ -24,7 +23,8 @@ struct cm_turn_login {
 	char password[32];
 };
 
-/* A login that is valid until the given time. */
+/* A login that is valid until the given time. secret_file contains the secret. False with err
+   filled if it cannot be read. */
 bool cm_turn_login_make(const char *secret_file, time_t until, struct cm_turn_login *login_r,
 			struct cm_error *err);
 

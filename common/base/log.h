@@ -3,8 +3,7 @@
  *
  * Addresses and IPs go through cm_log_address(), which hides them unless log_addresses = true.
  * Passwords, tokens and keys are never given to this module. Control bytes in a line are replaced
- * by '?', so no client can forge a line. Thread-safe after
- * cm_log_init().
+ * by '?', so no client can forge a line. Thread-safe after cm_log_init().
  */
 #ifndef CM_LOG_H
 #define CM_LOG_H
@@ -17,7 +16,8 @@ enum cm_log_target {
 	CM_LOG_STDERR,
 };
 
-/* ident must stay valid. Without a call: "chatmail", standard error. */
+/* ident, borrowed, begins each line. Until this is called, lines go to standard error and begin
+   with "chatmail". */
 void cm_log_init(const char *ident, enum cm_log_target target);
 
 /* Sets whether cm_log_address() shows addresses; by default it does not. May be called again

@@ -10,7 +10,7 @@
    quoted local part: separators of prose, of Dovecot's fields and of paths. */
 #define SEPARATORS " \t\r\n\"'(),/:;<>@[]{}"
 
-/* Longest IP address. */
+/* The characters of an IP address, and the length of the shortest one that is replaced ("::1"). */
 #define IP_CHARACTERS "0123456789abcdefABCDEF.:"
 #define IP_MIN        3
 

@@ -79,8 +79,7 @@ struct cm_config {
 	unsigned int username_max_length;
 	unsigned int password_min_length;
 	enum cm_registration_mode registration;
-	bool automatic_accounts; /* accept accounts that clients create without a request of the
-				    user */
+	bool automatic_accounts; /* accept accounts that clients create unasked */
 	unsigned int max_new_accounts_per_ip_per_hour; /* 0: no limit */
 	unsigned int max_new_accounts_per_minute;      /* 0: no limit */
 	double max_load_1m;
@@ -90,11 +89,10 @@ struct cm_config {
 	unsigned int max_imap_connections;
 	unsigned int max_smtp_connections;
 
-	char *tls_certificate; /* path; derived like upstream's unless tls_external_cert_and_key is
-				  set */
-	char *tls_key;
-	bool tls_self_signed; /* a '_' domain or a relay without a name, and no external certificate
-			       */
+	char *tls_certificate; /* path: that of tls_external_cert_and_key, or upstream's */
+	char *tls_key;         /* likewise */
+	/* A '_' domain or a relay without a name, and no external certificate. */
+	bool tls_self_signed;
 
 	char *www_folder;
 	bool disable_ipv6;
@@ -139,9 +137,9 @@ struct cm_config {
 	bool backends_search; /* an account may be on another backend than the hash says */
 	char *backend_listen; /* on a backend: the address for fronts; "": not a backend */
 	char *fronts;         /* the addresses of the fronts; on a front: of the others */
-	char *
-	    backend_secret_file; /* on all machines: secret with which backends transfer accounts */
-	char *run_dir;           /* absolute: the shared statistics, lost at a reboot */
+	/* On all machines: the secret with which backends transfer accounts. */
+	char *backend_secret_file;
+	char *run_dir; /* absolute: the shared statistics, lost at a reboot */
 };
 
 /* Called for each unknown key or questionable value; text as in struct cm_error. */

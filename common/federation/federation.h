@@ -12,7 +12,7 @@
 
 #include "config.h"
 
-/* Refuses the mail of a domain, whose name follows. */
+/* The beginning of a refusal; the domain follows. */
 #define CM_FEDERATION_REPLY "This relay does not exchange mail with "
 
 struct cm_federation;

@@ -19,12 +19,12 @@
  * may get the same time. Until the last change is this old, the file is read each time. */
 #define SETTLED_SECONDS 2
 
-/* A day that an entry may end on, as a number of seconds since 1970. */
+/* The end of an entry without a date. */
 #define FOREVER INT64_MAX
 
 struct entry {
 	const char *text;
-	int64_t end; /* the first second at which it does not count any more */
+	int64_t end; /* Unix time of the first second at which it does not count any more */
 };
 
 /* The file's text, cut into entries in place, and the entries sorted. */

@@ -17,7 +17,7 @@
 #include "error.h"
 #include "maildir_walk.h"
 
-/* Called for each deleted message. */
+/* Called for each deleted message; directory is relative to the mailbox. */
 typedef void cm_maildir_deleted_fn(const char *directory, const char *name, void *context);
 
 /* True if a message counts as already deleted. */
@@ -47,7 +47,7 @@ bool cm_maildir_measure(const struct cm_maildir_file *file, uint64_t *size_r, ti
 
 /* Trims. False with err filled if the mailbox cannot be read or a message cannot be
    deleted; *result has the counts up to then. */
-bool cm_maildir_trim(const struct cm_maildir_trim *quota, struct cm_maildir_trim_result *result,
+bool cm_maildir_trim(const struct cm_maildir_trim *trim, struct cm_maildir_trim_result *result,
 		     struct cm_error *err);
 
 /* Makes Dovecot recount the mailbox after messages were deleted. */

@@ -13,7 +13,7 @@
 
 #define LOCK_FILE CM_ACCOUNT_METADATA_FILE ".lock"
 #define MEMBER    "devicetoken"
-#define FILE_MAX  (1024 * 1024)
+#define FILE_MAX  (1024 * 1024) /* bytes */
 
 enum read_status {
 	READ_OK,

@@ -17,8 +17,8 @@
 
 #define CM_TOKEN_MAX        4096 /* maximum of printable bytes in a token */
 #define CM_TOKENS_MAX       64   /* tokens kept per account; setting one more drops the oldest */
-#define CM_TOKEN_LIFETIME   (90 * 86400)
-#define CM_TOKEN_FUTURE_MAX 60 /* seconds that a time stamp may be ahead of the clock */
+#define CM_TOKEN_LIFETIME   (90 * 86400) /* seconds after which an unused token is dropped */
+#define CM_TOKEN_FUTURE_MAX 60           /* seconds that a time stamp may be ahead of the clock */
 
 struct cm_tokens {
 	char **token; /* oldest first, CM_TOKENS_MAX at most */

@@ -8,7 +8,7 @@
 static char *tag_value(const char *text, const char *tag)
 {
 	while (*text != '\0') {
-		size_t length = strcspn(text, ";"), name;
+		size_t length, name;
 		char *value, *end;
 
 		text += strspn(text, " \t");

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define DELIVERY_STATUS_MAX (16 * 1024) /* bytes */
-
-#define VALUE_MAX 998
+/* Longest delivery status, and longest value of one of its fields, in bytes. */
+#define DELIVERY_STATUS_MAX (16 * 1024)
+#define VALUE_MAX           998
 
 void cm_delivery_status_init(struct cm_delivery_status *status, struct cm_finding *finding)
 {

@@ -17,7 +17,8 @@ struct cm_pgp_mime {
 /* For cm_mime_init(), with a struct cm_pgp_mime as context. */
 extern const struct cm_mime_format cm_pgp_mime_format;
 
-/* finding is borrowed. */
+/* strict, for outgoing mail: no unnecessary white space, and as in cm_armor_init(). finding is
+   borrowed. */
 void cm_pgp_mime_init(struct cm_pgp_mime *pgp, bool strict, struct cm_finding *finding);
 
 #endif

@@ -24,8 +24,7 @@ static bool take(struct rest *rest, const char *text)
 	return take_bytes(rest, text, strlen(text));
 }
 
-/* --- From --------------------------------------------------------------------------------------
- */
+/* --- From --- */
 
 /* Words of letters, digits, '-' and '_' with single dots between them, up to `end`. No
    A-label: readers may decode it (RFC 5890 2.3.2.1). */
@@ -59,8 +58,7 @@ bool cm_usual_from(const char *value, const struct cm_address *address)
 	       is_dotted(local_end + 1, address->text + length);
 }
 
-/* --- An encrypted message ----------------------------------------------------------------------
- */
+/* --- An encrypted message --- */
 
 #define BOUNDARY_MAX 70 /* RFC 2046 5.1.1 */
 

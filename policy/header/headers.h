@@ -29,9 +29,10 @@ struct cm_headers {
 void cm_headers_init(struct cm_headers *headers);
 void cm_headers_free(struct cm_headers *headers);
 
-/* Copies the field to headers->last. value as in policy.h. False, with finding set, if the
-   message is refused at once: because of bounds, a second From, or lack of memory. Ambiguities
-   are collected in headers->ambiguous. */
+/* Copies the field to headers->last. value as in policy.h. strict, for outgoing mail: the values of
+   all fields are checked, not only those that decide how the message is read. False, with finding
+   set, if the message is refused at once: because of bounds, a second From, or lack of memory. The
+   first ambiguity is kept in headers->ambiguous. */
 bool cm_headers_add(struct cm_headers *headers, const char *name, const char *value, bool strict,
 		    struct cm_finding *finding);
 
@@ -40,7 +41,8 @@ bool cm_headers_add(struct cm_headers *headers, const char *name, const char *va
 const char *cm_headers_get(const struct cm_headers *headers, const char *name);
 
 /* MIME-Version is 1.0 (RFC 2045 4) and the transfer encoding is one that a multipart may have
-   (6.4). NULL, or the fault. MIME-Version may have comments; incoming mail may lack it. */
+   (6.4). NULL, or the fault. MIME-Version may have comments. strict, for outgoing mail: it must
+   exist, and "binary" is not allowed. */
 const char *cm_headers_check_mime(const struct cm_headers *headers, bool strict);
 
 #endif
