@@ -141,7 +141,7 @@ static void on_answer(void *context, const struct post_answer *answer)
 		learn(delivery, answer->status == 405 ? ROUTE_HTTPS : ROUTE_SMTP);
 		finish(delivery, 0, "");
 	} else if (answer->status >= 200 && answer->status < 300 && answer->sent) {
-		learn(delivery, ROUTE_HTTPS);
+		route_accepted(delivery->world->routes, delivery->domain, delivery_now());
 		conclude(delivery, 250, "2.0.0 Accepted over HTTPS");
 	} else if (answer->status == 400) {
 		on_refusal(delivery, answer);

@@ -13,6 +13,8 @@ struct entry {
 	char domain[ROUTE_DOMAIN_SIZE]; /* "": free */
 	enum route route;
 	int64_t learned;
+	int64_t smtp_seconds;  /* the length of the last period of SMTP */
+	int64_t retry_seconds; /* that of the next one; 0: no message was accepted over HTTPS */
 };
 
 struct route_table {
@@ -57,16 +59,21 @@ static unsigned int bucket_of(const char *domain)
 	return hash % BUCKETS;
 }
 
-static int64_t lasts(enum route route)
+static int64_t lasts(const struct entry *entry)
 {
-	switch (route) {
+	switch (entry->route) {
 	case ROUTE_PROBING:
 		return PROBE_SECONDS;
 	case ROUTE_SMTP:
-		return ROUTE_SMTP_SECONDS;
+		return entry->smtp_seconds;
 	default:
 		return INT64_MAX / 2;
 	}
+}
+
+static enum route route_of(const struct entry *entry, int64_t now)
+{
+	return now - entry->learned < lasts(entry) ? entry->route : ROUTE_UNKNOWN;
 }
 
 enum route route_find(const struct route_table *table, const char *domain, int64_t now)
@@ -75,38 +82,77 @@ enum route route_find(const struct route_table *table, const char *domain, int64
 
 	for (int i = 0; i < WAYS; i++) {
 		if (strcmp(bucket[i].domain, domain) == 0)
-			return now - bucket[i].learned < lasts(bucket[i].route) ? bucket[i].route
-										: ROUTE_UNKNOWN;
+			return route_of(&bucket[i], now);
 	}
 	return ROUTE_UNKNOWN;
+}
+
+static bool speaks_https(const struct entry *entry)
+{
+	return entry->route == ROUTE_HTTPS || entry->retry_seconds > 0;
 }
 
 /* True if the first entry is the better one to replace. Any client of Postfix can name domains, but
    few of them accept mail over HTTPS. */
 static bool is_lesser(const struct entry *one, const struct entry *other)
 {
-	bool https = one->route == ROUTE_HTTPS;
+	bool https = speaks_https(one);
 
-	if (https != (other->route == ROUTE_HTTPS))
+	if (https != speaks_https(other))
 		return !https;
 	return one->learned < other->learned;
 }
 
-void route_learn(struct route_table *table, const char *domain, enum route route, int64_t now)
+/* The domain's entry, which may be another's place. */
+static struct entry *place_of(struct route_table *table, const char *domain)
 {
 	struct entry *bucket = table->entries[bucket_of(domain)], *place = bucket;
 
-	if (strlen(domain) >= ROUTE_DOMAIN_SIZE)
-		return;
 	for (int i = 0; i < WAYS; i++) {
-		if (strcmp(bucket[i].domain, domain) == 0) {
-			place = &bucket[i];
-			break;
-		}
+		if (strcmp(bucket[i].domain, domain) == 0)
+			return &bucket[i];
 		if (is_lesser(&bucket[i], place))
 			place = &bucket[i];
 	}
+	*place = (struct entry){.route = ROUTE_UNKNOWN};
 	strcpy(place->domain, domain);
-	place->route = route;
-	place->learned = now;
+	return place;
+}
+
+/* Simultaneous deliveries that fail together count as one failure. */
+static void leave_to_smtp(struct entry *entry, int64_t now)
+{
+	if (entry->retry_seconds > 0 && route_of(entry, now) == ROUTE_SMTP)
+		return;
+	entry->smtp_seconds = entry->retry_seconds;
+	entry->retry_seconds *= 2;
+	if (entry->smtp_seconds == 0 || entry->smtp_seconds >= ROUTE_SMTP_SECONDS) {
+		entry->smtp_seconds = ROUTE_SMTP_SECONDS;
+		entry->retry_seconds = 0;
+	}
+	entry->route = ROUTE_SMTP;
+	entry->learned = now;
+}
+
+void route_learn(struct route_table *table, const char *domain, enum route route, int64_t now)
+{
+	struct entry *entry;
+
+	if (strlen(domain) >= ROUTE_DOMAIN_SIZE)
+		return;
+	entry = place_of(table, domain);
+	if (route == ROUTE_SMTP) {
+		leave_to_smtp(entry, now);
+		return;
+	}
+	entry->route = route;
+	entry->learned = now;
+}
+
+void route_accepted(struct route_table *table, const char *domain, int64_t now)
+{
+	if (strlen(domain) >= ROUTE_DOMAIN_SIZE)
+		return;
+	route_learn(table, domain, ROUTE_HTTPS, now);
+	place_of(table, domain)->retry_seconds = ROUTE_RETRY_SECONDS;
 }

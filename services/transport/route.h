@@ -2,7 +2,10 @@
  * route - the mail domains that accept mail over HTTPS, as known so far
  *
  * A bounded table in memory; forgotten domains are probed again. A domain that failed over HTTPS
- * is left to SMTP for ROUTE_SMTP_SECONDS (upstream's filtermail: 30 minutes).
+ * is left to SMTP for ROUTE_SMTP_SECONDS (upstream's filtermail: 30 minutes). If it has accepted a
+ * message over HTTPS before, its server is probably only restarting: it is left to SMTP for
+ * ROUTE_RETRY_SECONDS, and for twice as long after each further failure without an accepted
+ * message.
  */
 #ifndef TRANSPORT_ROUTE_H
 #define TRANSPORT_ROUTE_H
@@ -10,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ROUTE_SMTP_SECONDS 1800
+#define ROUTE_SMTP_SECONDS  1800
+#define ROUTE_RETRY_SECONDS 60
 /* Longest domain with its terminating NUL (RFC 1035 2.3.4, and brackets of an address literal). */
 #define ROUTE_DOMAIN_SIZE 256
 
@@ -34,5 +38,7 @@ void route_table_free(struct route_table **table);
 /* now: seconds of a monotonic clock. domain: lower case. */
 enum route route_find(const struct route_table *table, const char *domain, int64_t now);
 void route_learn(struct route_table *table, const char *domain, enum route route, int64_t now);
+/* The domain has accepted a message over HTTPS; a probe does not prove that much. */
+void route_accepted(struct route_table *table, const char *domain, int64_t now);
 
 #endif

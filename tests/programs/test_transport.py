@@ -182,6 +182,16 @@ def test_a_failing_peer_is_left_to_smtp(transport):
     assert transport.ask("b@broken.test") == "NOTFOUND "
 
 
+def test_a_peer_that_accepted_mail_is_tried_again_soon(transport):
+    """Its web server was restarted. A peer without a port 25 gets nothing meanwhile."""
+    assert transport.send(["b@restarting.test"])["b@restarting.test"].startswith("250 ")
+    assert transport.send(["absent@restarting.test"])["absent@restarting.test"].startswith("451 ")
+    assert transport.ask("b@restarting.test") == "NOTFOUND "
+    again = lambda: transport.ask("b@restarting.test").startswith("OK ")  # noqa: E731
+    eventually(again, timeout=180, interval=1)
+    assert transport.send(["b@restarting.test"])["b@restarting.test"].startswith("250 ")
+
+
 @pytest.mark.parametrize(
     "address", ("b", "b@", "b@../../etc", "b@a/b", "b@.hidden", "b@good.test b", "*", "b@" + "a" * 300),
     ids=range(8),

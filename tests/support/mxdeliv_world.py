@@ -90,6 +90,8 @@ class Peer(BaseHTTPRequestHandler):
             self.reply(int(status), headers=[("Location", MOVED_TO[where])])
         elif peer == "broken":
             self.reply(500, "oops")
+        elif peer == "restarting" and any(map(REFUSED.match, recipients)):
+            self.reply(502)
         elif peer == "cut":
             self.connection.shutdown(socket.SHUT_RDWR)
         elif peer == "reset":
@@ -238,7 +240,7 @@ class World:
 
     PEERS = ("good", "refusing", "picky", "busy", "odd", "small", *REDIRECTS, "broken", "cut", "wrong",
              "reset", "liar", "endless", "garbage", "hang", "twice", "both", "six", "half", "early",
-             "continue", "continue-broken", "partial", "released", "lost", "noted")  # fmt: skip
+             "continue", "continue-broken", "partial", "released", "lost", "noted", "restarting")  # fmt: skip
 
     def __init__(self, directory, authority):
         self.directory = Path(directory)
