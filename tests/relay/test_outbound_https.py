@@ -2,6 +2,7 @@
 network."""
 
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,54 @@ def test_a_kill_before_the_reply_doubles_the_message_once(stages, world):
         first, second = posted()
         assert first["body"] == second["body"]
         assert relay.fetch(sender) == []
+
+
+def set_patience(relay, seconds):
+    """Seconds that Postfix waits for the reply to a message."""
+    relay.inside("postconf", "-P", f"chatmail/unix/lmtp_data_done_timeout={seconds}s")
+    relay.inside("postfix", "reload")
+
+
+@pytest.mark.parametrize("patience, copies", [(5, 2), (None, 1)], ids=["too-short", "as-configured"])
+def test_postfix_waits_for_a_late_reply(stages, world, patience, copies):
+    """Otherwise it sends the message once more, which the peer has."""
+    released = world.directory / "released"
+    released.unlink(missing_ok=True)
+    with relay_with(stages, "https") as relay:
+        if patience:
+            set_patience(relay, patience)
+        sender = relay.registered()
+        to = f"absent{copies}@released.test"
+
+        def posted():
+            return [request for request in world.requests() if request["to"] == [to]]
+
+        def deferred():
+            return [message["queue_name"] for message in relay.queue()] == ["deferred"]
+
+        assert relay.send(sender, to, encrypted(sender.address, to))[0] == 250
+        eventually(lambda: len(posted()) == 1)
+        if patience:
+            eventually(deferred)
+        else:
+            time.sleep(20)
+            assert not deferred()
+        released.touch()
+
+        def delivered():
+            relay.inside("postqueue", "-f")
+            return relay.queue() == []
+
+        eventually(delivered, timeout=60, interval=1)
+        assert len(posted()) == copies
+        assert relay.fetch(sender) == []
+
+
+def test_postfix_waits_longer_than_an_attempt_takes(stages):
+    """Three hosts, each five minutes for the request and some for the DNS (services/transport)."""
+    with relay_with(stages, "https") as relay:
+        name = "chatmail/unix/lmtp_data_done_timeout"
+        assert relay.inside("postconf", "-P", "-h", name).stdout == "1800s\n"
 
 
 def test_an_unknown_domain_is_probed(stages, world):
