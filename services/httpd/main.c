@@ -61,6 +61,7 @@ struct listener {
 /* Each waits for Postfix. */
 static const struct cm_httpd_limits mxdeliv_limits = {.connections = 128,
 						      .blocks = true,
+						      .per_client = 32,
 						      .header_bytes = 131072,
 						      .idle_seconds = 60,
 						      .life_seconds = 600};

@@ -7,14 +7,15 @@
 
 #include <assert.h>
 #include <microhttpd.h>
-#include <pthread.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <unistd.h>
 
+#include "clients.h"
 #include "forwarded.h"
 
 /* MHD_get_connection_info() and the call-backs have other return types before and after this
@@ -23,22 +24,18 @@ static_assert(MHD_VERSION >= 0x00097002, "libmicrohttpd with enum MHD_Result");
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"
 
+/* The number of times, of 20 ms each, that the end waits for replies: 70 seconds. */
+#define STOP_WAITS 3500
+
 /* Room for the names of a path's methods. */
 #define ALLOW_SIZE 64
-
-struct client {
-	int fd;
-	time_t deadline; /* monotonic */
-	struct client *next;
-};
 
 struct cm_httpd {
 	struct MHD_Daemon *daemon;
 	const struct cm_httpd_route *routes;
 	const struct cm_httpd_context *context;
 	struct cm_httpd_limits limits;
-	pthread_mutex_t lock; /* of clients */
-	struct client *clients;
+	struct cm_clients *clients;
 };
 
 /* One request in progress. */
@@ -48,14 +45,6 @@ struct exchange {
 	size_t body_length;
 	void *stream; /* of a route that streams */
 };
-
-static time_t monotonic_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 /* Takes over the reply's texts. allow: NULL, or the methods of the path. */
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct cm_httpd_reply *reply,
@@ -178,19 +167,33 @@ static const struct sockaddr *find_peer(struct MHD_Connection *connection, const
 	return info != NULL ? info->client_addr : NULL;
 }
 
+static struct cm_client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info != NULL ? info->socket_context : NULL;
+}
+
 /* False: the route refused, and a reply was sent, with *result_r. */
 static bool begin_stream(const struct cm_httpd *server, struct MHD_Connection *connection,
 			 struct exchange *exchange, enum MHD_Result *result_r)
 {
 	struct cm_httpd_reply reply = {.status = MHD_HTTP_OK, .content_type = TEXT_PLAIN};
-	struct cm_httpd_envelope *envelope = calloc(1, sizeof(*envelope));
-	const struct sockaddr *peer;
+	struct cm_httpd_envelope *envelope;
 	const char *forwarded;
+	const struct sockaddr *peer = find_peer(connection, &forwarded);
+	const struct cm_source source = cm_httpd_source(peer, forwarded);
 
+	if (!cm_clients_admit(server->clients, client_of(connection), &source)) {
+		*result_r = send_error(connection, MHD_HTTP_TOO_MANY_REQUESTS,
+				       "too many requests at a time\n", NULL);
+		return false;
+	}
 	*result_r = MHD_NO;
+	envelope = calloc(1, sizeof(*envelope));
 	if (envelope == NULL)
 		return false;
-	peer = find_peer(connection, &forwarded);
 	cm_httpd_client_address(peer, forwarded, envelope->peer);
 	envelope->sender = "";
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, see_envelope, envelope);
@@ -304,10 +307,11 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 	(void)version;
 	if (exchange == NULL)
 		return begin(server, connection, method, path, state);
-	if (*length == 0 && exchange->stream != NULL)
-		return finish_stream(connection, exchange);
+	if (*length == 0 && !cm_clients_complete(server->clients, client_of(connection)))
+		return MHD_NO;
 	if (*length == 0)
-		return finish(server, connection, exchange);
+		return exchange->stream != NULL ? finish_stream(connection, exchange)
+						: finish(server, connection, exchange);
 	/* A body of unannounced length: libmicrohttpd accepts no reply before its end, so
 	   close the connection. */
 	if (!append(server, exchange, data, *length))
@@ -341,59 +345,24 @@ static size_t leave_escaped(void *context, struct MHD_Connection *connection, ch
 	return strlen(text);
 }
 
-static void client_began(struct cm_httpd *server, struct MHD_Connection *connection, void **state)
-{
-	const union MHD_ConnectionInfo *info =
-	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct client *client = calloc(1, sizeof(*client));
-
-	*state = client;
-	if (client == NULL)
-		return;
-	client->fd = info->connect_fd;
-	client->deadline = monotonic_now() + server->limits.life_seconds;
-	pthread_mutex_lock(&server->lock);
-	client->next = server->clients;
-	server->clients = client;
-	pthread_mutex_unlock(&server->lock);
-}
-
-static void client_ended(struct cm_httpd *server, void **state)
-{
-	struct client *client = *state, **link;
-
-	pthread_mutex_lock(&server->lock);
-	for (link = &server->clients; *link != NULL; link = &(*link)->next) {
-		if (*link == client) {
-			*link = client->next;
-			break;
-		}
-	}
-	pthread_mutex_unlock(&server->lock);
-	free(client);
-	*state = NULL;
-}
-
 static void client_changed(void *context, struct MHD_Connection *connection, void **state,
 			   enum MHD_ConnectionNotificationCode code)
 {
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		client_began(context, connection, state);
-	else
-		client_ended(context, state);
+	const struct cm_httpd *server = context;
+	const union MHD_ConnectionInfo *info;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		*state = cm_clients_add(server->clients, info->connect_fd);
+	} else {
+		cm_clients_remove(server->clients, *state);
+		*state = NULL;
+	}
 }
 
 void cm_httpd_sweep(struct cm_httpd *server)
 {
-	time_t now = monotonic_now();
-
-	/* The descriptor is closed after client_ended(), so while the lock is held it belongs
-	   to this client. libmicrohttpd gets an end of file and closes it. */
-	pthread_mutex_lock(&server->lock);
-	for (struct client *client = server->clients; client != NULL; client = client->next)
-		if (client->deadline <= now)
-			shutdown(client->fd, SHUT_RDWR);
-	pthread_mutex_unlock(&server->lock);
+	cm_clients_sweep(server->clients);
 }
 
 struct cm_httpd *cm_httpd_start(int listen_fd, const struct cm_httpd_route *routes,
@@ -402,14 +371,16 @@ struct cm_httpd *cm_httpd_start(int listen_fd, const struct cm_httpd_route *rout
 {
 	struct cm_httpd *server = calloc(1, sizeof(*server));
 
-	if (server == NULL) {
+	if (server != NULL)
+		server->clients = cm_clients_new(limits->life_seconds, limits->per_client);
+	if (server == NULL || server->clients == NULL) {
+		free(server);
 		cm_error_set(err, "out of memory");
 		return NULL;
 	}
 	server->routes = routes;
 	server->context = context;
 	server->limits = *limits;
-	pthread_mutex_init(&server->lock, NULL);
 	server->daemon = MHD_start_daemon(
 	    (limits->blocks
 		 ? MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_THREAD_PER_CONNECTION
@@ -424,19 +395,33 @@ struct cm_httpd *cm_httpd_start(int listen_fd, const struct cm_httpd_route *rout
 	    leave_escaped, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (server->daemon == NULL) {
 		cm_error_set_errno(err, "cannot start the web server");
-		pthread_mutex_destroy(&server->lock);
+		cm_clients_free(&server->clients);
 		free(server);
 		return NULL;
 	}
 	return server;
 }
 
+/* Otherwise a client could not know that its request took effect: a peer would send its mail once
+   more. */
+static void finish_replies(struct cm_httpd *server)
+{
+	for (int i = 0; cm_clients_end(server->clients) > 0 && i < STOP_WAITS; i++)
+		poll(NULL, 0, 20);
+}
+
 void cm_httpd_stop(struct cm_httpd **server)
 {
+	MHD_socket listener;
+
 	if (server == NULL || *server == NULL)
 		return;
+	listener = MHD_quiesce_daemon((*server)->daemon);
+	finish_replies(*server);
 	MHD_stop_daemon((*server)->daemon);
-	pthread_mutex_destroy(&(*server)->lock);
+	if (listener != MHD_INVALID_SOCKET)
+		close(listener);
+	cm_clients_free(&(*server)->clients);
 	free(*server);
 	*server = NULL;
 }

@@ -10,6 +10,7 @@ import pytest
 from support.messages import cleartext, encrypted
 from support.peer import Peer
 from support.relay import trusting
+from support.wait import eventually
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +240,42 @@ def test_a_client_that_hangs_up_sends_nothing(relay, peer, bob):
         connection.close()
     relay.settle()
     assert relay.fetch(bob) == []
+
+
+def process_of(relay, name):
+    return relay.inside("pgrep", "-x", name).stdout.split()[0]
+
+
+def test_a_stop_waits_for_the_reply_of_postfix(make_relay, dns):
+    """A peer that got no reply would send the message once more."""
+    relay = make_relay()
+    peer, bob = Peer(dns, "restart.test"), relay.registered()
+    message = peer.sign(encrypted(peer.address(), bob.address, size=100_000))
+    half = len(message) // 2
+
+    def stored(length):
+        files = [path.stat() for path in relay.path("/var/spool/postfix/incoming").rglob("*") if path.is_file()]
+        return sum(file.st_size for file in files) > length
+
+    client = http.client.HTTPSConnection(
+        "127.0.0.1", relay.ports["https_port"], context=trusting(), timeout=120
+    )
+    client.putrequest("POST", "/mxdeliv")
+    client.putheader("X-MAIL-FROM", peer.address())
+    client.putheader("X-MAIL-TO", bob.address)
+    client.putheader("Content-Length", str(len(message)))
+    client.endheaders(message[:half])
+    eventually(lambda: stored(10_000))
+    milter = process_of(relay, "chatmail-milter")
+    relay.inside("kill", "-STOP", milter)
+    client.send(message[half:])
+    eventually(lambda: stored(len(message) - 5000))
+    relay.inside("kill", process_of(relay, "chatmail-httpd"))
+    eventually(lambda: "stopped" in relay.log("httpd"))
+    relay.inside("kill", "-CONT", milter)
+    reply = client.getresponse()
+    assert (reply.status, reply.read()[:4]) == (200, b"250 ")
+    relay.messages(bob)
 
 
 def test_thirty_megabytes_need_no_more_memory(relay, peer, bob):
