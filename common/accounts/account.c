@@ -252,6 +252,34 @@ static enum cm_account_status write_account(int mailbox, const char *hash, struc
 	return errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
 }
 
+/* Opens the mailbox directory and locks it, so that its deletion waits. CM_ACCOUNT_ABSENT: it was
+   deleted meanwhile. */
+static enum cm_account_status lock_mailbox(const struct cm_config *config,
+					   const struct cm_address *address, int *fd_r,
+					   struct cm_error *err)
+{
+	enum cm_account_status status = open_mailbox(config, address, fd_r, err);
+	struct stat locked, named;
+	int again;
+
+	if (status != CM_ACCOUNT_OK)
+		return status;
+	if (!cm_file_lock(*fd_r, LOCK_SH))
+		status = trouble(err, "cannot be locked");
+	else
+		status = open_mailbox(config, address, &again, err);
+	if (status == CM_ACCOUNT_OK) {
+		if (fstat(*fd_r, &locked) < 0 || fstat(again, &named) < 0)
+			status = trouble(err, "cannot be examined");
+		else if (locked.st_ino != named.st_ino)
+			status = CM_ACCOUNT_ABSENT;
+		close(again);
+	}
+	if (status != CM_ACCOUNT_OK)
+		close(*fd_r);
+	return status;
+}
+
 /* CM_ACCOUNT_ABSENT: the directory was removed meanwhile. */
 static enum cm_account_status try_create(const struct cm_config *config,
 					 const struct cm_address *address, const char *hash,
@@ -262,7 +290,7 @@ static enum cm_account_status try_create(const struct cm_config *config,
 	int mailbox;
 
 	if (status == CM_ACCOUNT_OK)
-		status = open_mailbox(config, address, &mailbox, err);
+		status = lock_mailbox(config, address, &mailbox, err);
 	if (status != CM_ACCOUNT_OK)
 		return status;
 	status = password_status(mailbox, &st, err);
@@ -334,7 +362,7 @@ enum cm_account_status cm_account_create_from(const struct cm_config *config,
 		return status;
 	}
 	close(top);
-	status = open_mailbox(config, address, &mailbox, err);
+	status = lock_mailbox(config, address, &mailbox, err);
 	if (status != CM_ACCOUNT_OK)
 		return status;
 	status = move_password(mailbox, directory, name, err);
@@ -353,7 +381,10 @@ enum cm_account_status cm_account_set_password(const struct cm_config *config,
 	status = open_mailbox(config, address, &mailbox, err);
 	if (status != CM_ACCOUNT_OK)
 		return status;
-	if (fstatat(mailbox, CM_ACCOUNT_PASSWORD_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	/* A login in between would record its time in the old file. */
+	if (!cm_file_lock(mailbox, LOCK_EX))
+		status = trouble(err, "cannot be locked");
+	else if (fstatat(mailbox, CM_ACCOUNT_PASSWORD_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		status =
 		    errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);
 	else if (!cm_file_write(mailbox, CM_ACCOUNT_PASSWORD_FILE, CM_ACCOUNT_TMP_PREFIX, hash,
@@ -369,8 +400,7 @@ enum cm_account_status cm_account_seen(const struct cm_config *config,
 				       const struct cm_address *address, time_t now,
 				       struct cm_error *err)
 {
-	time_t day = now / DAY * DAY;
-	struct timespec times[2] = {{.tv_sec = day}, {.tv_sec = day}};
+	struct timespec times[2] = {{.tv_sec = now / DAY * DAY}};
 	enum cm_account_status status;
 	struct stat st;
 	int mailbox;
@@ -381,8 +411,12 @@ enum cm_account_status cm_account_seen(const struct cm_config *config,
 	if (cm_file_lock(mailbox, LOCK_SH))
 		status = password_status(mailbox, &st, err);
 	else
-		status = trouble(err, "the mailbox cannot be locked");
-	if (status == CM_ACCOUNT_OK && st.st_mtime != day &&
+		status = trouble(err, "cannot be locked");
+	/* If the clock is behind, an account must not look unused. */
+	if (status == CM_ACCOUNT_OK && st.st_mtime / DAY * DAY > times[0].tv_sec)
+		times[0].tv_sec = st.st_mtime / DAY * DAY;
+	times[1] = times[0];
+	if (status == CM_ACCOUNT_OK && st.st_mtime != times[1].tv_sec &&
 	    utimensat(mailbox, CM_ACCOUNT_PASSWORD_FILE, times, AT_SYMLINK_NOFOLLOW) < 0)
 		status =
 		    errno == ENOENT ? CM_ACCOUNT_ABSENT : trouble(err, CM_ACCOUNT_PASSWORD_FILE);

@@ -62,7 +62,8 @@ enum cm_account_status cm_account_password(const struct cm_config *config,
 /* Creates the account with its first password hash: CM_ACCOUNT_OK, or CM_ACCOUNT_EXISTS if the
    account has one already (the first wins, nothing is changed). Durable on return: temporary
    file, fsync, link without replacing. The mailbox directory is created if it is missing, with
-   mode 0700. */
+   mode 0700. Meanwhile it has a shared flock(); a program that deletes or renames a mailbox
+   directory holds an exclusive one, so an account that was created is not deleted as a leftover. */
 enum cm_account_status cm_account_create(const struct cm_config *config,
 					 const struct cm_address *address, const char *hash,
 					 struct cm_error *err);
@@ -76,7 +77,8 @@ enum cm_account_status cm_account_create_from(const struct cm_config *config,
 					      const struct cm_address *address, int directory,
 					      const char *name, struct cm_error *err);
 
-/* Replaces the password of an existing account, atomically. Keeps the last-seen time. */
+/* Replaces the password of an existing account, atomically. Keeps the last-seen time; logins wait
+   meanwhile. */
 enum cm_account_status cm_account_set_password(const struct cm_config *config,
 					       const struct cm_address *address, const char *hash,
 					       struct cm_error *err);
@@ -90,10 +92,10 @@ enum cm_account_status cm_account_recipient(const struct cm_config *config,
 					    const struct cm_address *address,
 					    bool *refuses_cleartext_r, struct cm_error *err);
 
-/* Records that the account was used on the day of now, with at most one utime a day. This
-   takes a shared flock() on the mailbox directory. Expiry holds an exclusive one while it
-   checks the account and removes its password, so an account is either found absent, or
-   recorded as seen and kept. */
+/* Records that the account was used on the day of now, unless it was used later by the time on
+   disk: the clock may be behind. There is at most one utime a day. This takes a shared flock() on
+   the mailbox directory. Expiry holds an exclusive one while it checks the account and removes its
+   password, so an account is either found absent, or recorded as seen and kept. */
 enum cm_account_status cm_account_seen(const struct cm_config *config,
 				       const struct cm_address *address, time_t now,
 				       struct cm_error *err);

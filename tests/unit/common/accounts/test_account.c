@@ -3,6 +3,7 @@
  */
 #include "support.h"
 
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "account.h"
@@ -148,6 +149,7 @@ static void test_last_seen(void **state)
 
 	assert_int_equal(cm_account_seen(config, &user, day, &err), CM_ACCOUNT_ABSENT);
 	assert_int_equal(cm_account_create(config, &user, "{PLAIN}x", &err), CM_ACCOUNT_OK);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 	assert_int_equal(cm_account_seen(config, &user, day + 86399, &err), CM_ACCOUNT_OK);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mtime, day);
@@ -166,6 +168,127 @@ static void test_last_seen(void **state)
 	assert_int_equal(cm_account_set_password(config, &user, "{PLAIN}new", &err), CM_ACCOUNT_OK);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mtime, day + 86400);
+	free(path);
+	cm_config_free(&config);
+}
+
+/* A machine may start with the wrong time, and correct it after some logins. */
+static void test_seen_by_a_clock_that_is_behind(void **state)
+{
+	const time_t day = 20000 * 86400L;
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	struct timespec times[2] = {{.tv_sec = day}, {.tv_sec = day}};
+	struct cm_error err = {""};
+	struct stat st;
+	char *path = test_path(*state, "mail/user12345@relay.test/password");
+
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}x", &err), CM_ACCOUNT_OK);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	assert_int_equal(cm_account_seen(config, &user, day - 200 * 86400L, &err), CM_ACCOUNT_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mtime, day);
+	assert_int_equal(cm_account_seen(config, &user, day + 86400, &err), CM_ACCOUNT_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mtime, day + 86400);
+	free(path);
+	cm_config_free(&config);
+}
+
+/* Waits until the child waits for a lock or ends. */
+static void wait_for_lock(pid_t child)
+{
+	char line[256], blocked[32];
+	siginfo_t end = {0};
+
+	snprintf(blocked, sizeof(blocked), " %d ", (int)child);
+	for (;;) {
+		FILE *locks = fopen("/proc/locks", "r");
+		bool found = false;
+
+		assert_non_null(locks);
+		while (!found && fgets(line, sizeof(line), locks) != NULL)
+			found = strstr(line, "-> FLOCK") != NULL && strstr(line, blocked) != NULL;
+		fclose(locks);
+		assert_int_equal(waitid(P_PID, (id_t)child, &end, WEXITED | WNOHANG | WNOWAIT), 0);
+		if (found || end.si_pid == child)
+			return;
+		usleep(1000);
+	}
+}
+
+/* A directory without a password is deleted while its account is created: see `chatmailctl user
+   delete`. */
+static void test_creation_during_a_deletion(void **state)
+{
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	struct cm_error err = {""};
+	char *path = test_path(*state, "mail/user12345@relay.test"), *hash;
+	char *trash = test_path(*state, "mail/.expired");
+	int fd, status;
+	pid_t child;
+
+	assert_int_equal(mkdir(path, 0700), 0);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	child = fork();
+	if (child == 0)
+		_exit(cm_account_create(config, &user, "{PLAIN}x", &err) == CM_ACCOUNT_OK ? 0 : 1);
+	wait_for_lock(child);
+	assert_int_equal(rename(path, trash), 0);
+	/* The child has a copy of the descriptor. */
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	close(fd);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_OK);
+	assert_string_equal(hash, "{PLAIN}x");
+	free(hash);
+	free(trash);
+	free(path);
+	cm_config_free(&config);
+}
+
+/* A login records its time under a lock; the new password must not have the time before that. */
+static void test_new_password_during_a_login(void **state)
+{
+	const time_t day = 20000 * 86400L;
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	struct timespec times[2] = {{.tv_sec = day}, {.tv_sec = day}};
+	struct cm_error err = {""};
+	char *path = test_path(*state, "mail/user12345@relay.test"), *hash;
+	struct stat st;
+	int fd, status;
+	pid_t child;
+
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}x", &err), CM_ACCOUNT_OK);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	child = fork();
+	if (child == 0)
+		_exit(cm_account_set_password(config, &user, "{PLAIN}y", &err) == CM_ACCOUNT_OK
+			  ? 0
+			  : 1);
+	wait_for_lock(child);
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_OK);
+	assert_string_equal(hash, "{PLAIN}x");
+	free(hash);
+	assert_int_equal(utimensat(fd, CM_ACCOUNT_PASSWORD_FILE, times, 0), 0);
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	close(fd);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(cm_account_password(config, &user, &hash, &err), CM_ACCOUNT_OK);
+	assert_string_equal(hash, "{PLAIN}y");
+	free(hash);
+	free(path);
+	path = test_path(*state, "mail/user12345@relay.test/password");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mtime, day);
 	free(path);
 	cm_config_free(&config);
 }
@@ -277,10 +400,17 @@ int main(void)
 #define TEST(name)                                                                                 \
 	cmocka_unit_test_setup_teardown(name, test_directory_setup, test_directory_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_create_and_read),     TEST(test_upstream_password_file),
-	    TEST(test_symbolic_links),      TEST(test_blocked),
-	    TEST(test_last_seen),           TEST(test_creation_race),
-	    TEST(test_unmounted_mailboxes), TEST(test_local),
+	    TEST(test_create_and_read),
+	    TEST(test_upstream_password_file),
+	    TEST(test_symbolic_links),
+	    TEST(test_blocked),
+	    TEST(test_last_seen),
+	    TEST(test_seen_by_a_clock_that_is_behind),
+	    TEST(test_creation_during_a_deletion),
+	    TEST(test_new_password_during_a_login),
+	    TEST(test_creation_race),
+	    TEST(test_unmounted_mailboxes),
+	    TEST(test_local),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
