@@ -15,7 +15,7 @@
 /* Looks up a name without a domain, so that it never matches an account. */
 #define NOBODY "nobody"
 
-static bool asked, answered;
+static bool asked, answered, waiting;
 
 static bool on_answer(struct auth_worker_connection *connection ATTR_UNUSED,
 		      const char *const *args ATTR_UNUSED, void *context)
@@ -23,7 +23,9 @@ static bool on_answer(struct auth_worker_connection *connection ATTR_UNUSED,
 	pool_t pool = context;
 
 	answered = TRUE;
-	io_loop_stop(current_ioloop);
+	/* After a timeout this is the loop of auth itself. */
+	if (waiting)
+		io_loop_stop(current_ioloop);
 	pool_unref(&pool);
 	return TRUE;
 }
@@ -49,7 +51,9 @@ void cm_first_worker_wait(const struct userdb_module *module)
 	if (answered)
 		return;
 	timeout = timeout_add(WAIT_MAX_MSECS, give_up, current_ioloop);
+	waiting = TRUE;
 	io_loop_run(current_ioloop);
+	waiting = FALSE;
 	timeout_remove(&timeout);
 }
 

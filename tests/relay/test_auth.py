@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import re
 import stat
+import time
 
 import pytest
 
@@ -226,6 +227,32 @@ def test_first_logins_after_a_start(make_relay):
     assert "Aborted" not in relay.log("dovecot")
     for client in clients:
         client.shutdown()
+    relay.stop()
+
+
+def test_a_slow_first_worker(make_relay):
+    """auth starts although its first worker needs very long to answer, and the late answer does no
+    harm."""
+    relay = make_relay(without=["postfix", "milter", "opendkim", "notifyd", "httpd", "nginx"])
+    account = relay.registered()
+    relay.stop_service("dovecot")
+    # The first program that reads it is the worker; it waits for a writer.
+    ini = relay.path("/etc/chatmail.ini")
+    complete = ini.with_name("chatmail.ini.complete")
+    ini.rename(complete)
+    os.mkfifo(ini)
+    ini.chmod(0o644)
+    relay.start_service("dovecot")
+    process = ("pgrep", "-fx", "dovecot/auth")
+    auth = eventually(lambda: relay.inside(*process, check=False).stdout)
+    time.sleep(12)
+    with open(ini, "w") as writer:
+        text = complete.read_text()
+        complete.rename(ini)
+        writer.write(text)
+    for _ in range(3):
+        assert login_error(relay, account) is None
+    assert relay.inside(*process).stdout == auth
     relay.stop()
 
 
