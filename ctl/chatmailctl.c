@@ -4,7 +4,9 @@
  * SYNOPSIS
  *	chatmailctl COMMAND [OPTION]...
  */
-#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "command.h"
 
@@ -29,8 +31,24 @@ static const struct cm_command commands[] = {
     {NULL, NULL, NULL},
 };
 
+/* The servers' programs may be only in root's PATH, which cron and hooks do not have. */
+static void extend_path(void)
+{
+	const char *old = getenv("PATH");
+	char *path;
+
+	if (asprintf(&path, "%s:/usr/local/sbin:/usr/sbin:/sbin",
+		     old != NULL ? old : "/usr/local/bin:/usr/bin:/bin") < 0)
+		return;
+	(void)setenv("PATH", path, 1);
+	free(path);
+}
+
 int main(int argc, char **argv)
 {
 	argv[0] = "chatmailctl";
+	/* Each file gets the mode that the code gives it: the servers must be able to read them. */
+	umask(022);
+	extend_path();
 	return cm_command_run(commands, "Operates a chatmail relay.", argc, argv);
 }

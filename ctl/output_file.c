@@ -1,5 +1,6 @@
 #include "output_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,22 @@
 #include <unistd.h>
 
 #include "file.h"
+
+bool cm_output_file_may_replace(const char *path, struct cm_error *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		if (errno == ENOENT)
+			return true;
+		cm_error_set_errno(err, "%s: cannot be written", path);
+		return false;
+	}
+	if (S_ISREG(st.st_mode))
+		return true;
+	cm_error_set(err, "%s: not a regular file: it is not replaced", path);
+	return false;
+}
 
 bool cm_output_file_write(const char *path, const char *default_name, const char *text,
 			  struct cm_error *err)
@@ -24,8 +41,10 @@ bool cm_output_file_write(const char *path, const char *default_name, const char
 		free(directory);
 		directory = strdup(path);
 		name = default_name;
+	} else if (!cm_output_file_may_replace(path, err)) {
+		free(directory);
+		return false;
 	}
-	(void)umask(022);
 	if (directory != NULL)
 		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	good =

@@ -1,5 +1,5 @@
 /*
- * output_file - a file that others read while it is rewritten repeatedly
+ * output_file - files that a command replaces
  */
 #ifndef CM_OUTPUT_FILE_H
 #define CM_OUTPUT_FILE_H
@@ -7,6 +7,10 @@
 #include <stdbool.h>
 
 #include "error.h"
+
+/* True if path names a regular file, or nothing: replacing a device such as /dev/null, or a link
+   such as /dev/stdout, would destroy it. Otherwise false with err filled. */
+bool cm_output_file_may_replace(const char *path, struct cm_error *err);
 
 /* Replaces the content of path atomically, readable by everyone; if path is a directory, the
    file is default_name in it. False with err filled. */

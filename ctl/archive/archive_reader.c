@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "archive_filter.h"
+#include "interrupt.h"
 #include "progress.h"
 
 #define BUFFER_SIZE 131072
@@ -43,9 +44,12 @@ static bool fail(struct cm_archive_reader *reader, struct cm_error *err)
 static const char *next_part(struct cm_archive_reader *reader, size_t *length_r, bool *good_r,
 			     struct cm_error *err)
 {
-	la_ssize_t got = archive_read_data(reader->archive, reader->buffer, BUFFER_SIZE);
+	la_ssize_t got;
 
-	*good_r = true;
+	*good_r = !cm_interrupted(err);
+	if (!*good_r)
+		return NULL;
+	got = archive_read_data(reader->archive, reader->buffer, BUFFER_SIZE);
 	if (got > 0 && (uint64_t)got <= reader->left) {
 		reader->left -= (uint64_t)got;
 		cm_archive_digest_content(&reader->digest, reader->buffer, (size_t)got);
@@ -246,7 +250,7 @@ static bool read_entry(struct cm_archive_reader *reader, struct cm_archive_entry
 	struct archive_entry *entry;
 	int result;
 
-	if (!skip(reader, err))
+	if (cm_interrupted(err) || !skip(reader, err))
 		return false;
 	result = archive_read_next_header(reader->archive, &entry);
 	if (result == ARCHIVE_EOF) {
@@ -339,6 +343,7 @@ struct cm_archive_reader *cm_archive_open(const char *path, const char *identity
 		cm_error_set(err, "out of memory");
 		return NULL;
 	}
+	cm_interrupt_catch();
 	reader->path = path;
 	reader->input = reader->fd = -1;
 	if (open_input(reader, identity, err) && open_archive(reader, err) &&

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "interrupt.h"
+#include "output_file.h"
 
 #define BUFFER_SIZE 131072
 
@@ -43,6 +45,8 @@ static bool open_output(struct cm_archive_writer *writer, const char *path, stru
 {
 	char random[CM_FILE_RANDOM_SIZE];
 
+	if (strcmp(path, "-") != 0 && !cm_output_file_may_replace(path, err))
+		return false;
 	if (strcmp(path, "-") == 0) {
 		writer->output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 		if (isatty(STDOUT_FILENO)) {
@@ -111,6 +115,7 @@ struct cm_archive_writer *cm_archive_create(const struct cm_archive_target *targ
 	}
 	writer->output = writer->fd = -1;
 	signal(SIGPIPE, SIG_IGN);
+	cm_interrupt_catch();
 	good = cm_archive_digest_init(&writer->digest) && open_output(writer, target->path, err);
 	if (good && target->recipient_count > 0)
 		good = cm_archive_encrypt(target->recipients, target->recipient_count,
@@ -139,6 +144,8 @@ static void set_owner(struct archive_entry *entry, const struct stat *st)
 static bool put_header(struct cm_archive_writer *writer, const char *name, const struct stat *st,
 		       uint64_t size, struct cm_error *err)
 {
+	if (cm_interrupted(err))
+		return false;
 	archive_entry_clear(writer->entry);
 	archive_entry_set_pathname(writer->entry, name);
 	archive_entry_set_filetype(writer->entry, st->st_mode & S_IFMT);
@@ -155,6 +162,8 @@ static bool put_header(struct cm_archive_writer *writer, const char *name, const
 static bool put_content(struct cm_archive_writer *writer, const void *data, size_t length,
 			struct cm_error *err)
 {
+	if (cm_interrupted(err))
+		return false;
 	cm_archive_digest_content(&writer->digest, data, length);
 	if (length == 0 || archive_write_data(writer->archive, data, length) == (la_ssize_t)length)
 		return true;

@@ -6,8 +6,9 @@
 
 #include <stdbool.h>
 
-/* True for a file that Dovecot recreates, or that is being written: indexes, locks, temporary
-   files. Indexes of the source would not match its messages. */
+/* True for the name of a file that Dovecot recreates, or that is being written: indexes, locks,
+   temporary files. Indexes of the source would not match its messages. Directories are folders,
+   which may have any name. */
 bool cm_mailbox_name_is_passing(const char *name);
 
 #endif

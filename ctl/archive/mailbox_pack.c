@@ -282,7 +282,9 @@ static bool pack_entry(struct packing *packing, int fd, const char *directory, c
 
 	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return true;
-	if (directories != (S_ISDIR(st.st_mode) != 0) || cm_mailbox_name_is_passing(name))
+	if (directories != (S_ISDIR(st.st_mode) != 0))
+		return true;
+	if (!directories && cm_mailbox_name_is_passing(name))
 		return true;
 	if (!join(packing, directory, name, path))
 		return false;
@@ -291,8 +293,12 @@ static bool pack_entry(struct packing *packing, int fd, const char *directory, c
 	if (!S_ISDIR(st.st_mode))
 		return true;
 	child = cm_directory_open(fd, name);
-	if (child < 0)
-		return errno == ENOENT;
+	if (child < 0 && errno == ENOENT)
+		return true;
+	if (child < 0) {
+		cm_error_set_errno(packing->err, "cannot open a directory");
+		return false;
+	}
 	good = pack_directory(packing, child, path, depth + 1);
 	close(child);
 	return good;

@@ -165,7 +165,7 @@ bool cm_mailbox_unpack_entry(struct cm_mailbox_unpack *unpack, struct cm_archive
 					 : 0;
 	int directory;
 
-	if (cm_mailbox_name_is_passing(name))
+	if (!entry->directory && cm_mailbox_name_is_passing(name))
 		return true;
 	if (strcmp(name, CM_ACCOUNT_PASSWORD_FILE) == 0 && entry->size > CM_ACCOUNT_HASH_MAX) {
 		cm_error_set(err, "%s: the password is too long", entry->name);

@@ -198,7 +198,6 @@ static bool prepare(struct job *job)
 		return false;
 	if (job->verify)
 		return true;
-	umask(022);
 	return cm_restore_files_check(&job->files, &job->err) && open_mailboxes(job);
 }
 

@@ -221,25 +221,11 @@ int cm_command_config(int argc, char **argv)
 	    argc, argv);
 }
 
-/* Servers and their checkers may be only in root's PATH. */
-static void extend_path(void)
-{
-	const char *old = getenv("PATH");
-	char *path;
-
-	if (asprintf(&path, "%s:/usr/local/sbin:/usr/sbin:/sbin",
-		     old != NULL ? old : "/usr/local/bin:/usr/bin:/bin") < 0)
-		return;
-	(void)setenv("PATH", path, 1);
-	free(path);
-}
-
 /* Reads the ini and determines every setting. */
 static bool prepare(struct cm_job *job, enum needs needs)
 {
 	char *ini = NULL;
 
-	extend_path();
 	if (needs == NEEDS_LOCK)
 		return cm_state_open(&job->state, job->root, true, job->err);
 	if (job->ini == NULL && asprintf(&ini, "%s%s", job->root, CM_CONFIG_DEFAULT_PATH) < 0) {

@@ -378,7 +378,6 @@ static int run(struct job *job, const char *domain)
 			     job->root);
 		return CM_EXIT_NO;
 	}
-	umask(022);
 	find_owner(job);
 	job->made = json_object();
 	ini = render_ini(job);

@@ -313,13 +313,10 @@ static bool deny(struct job *job, const char *path, unsigned int days)
 	time_t last = time(NULL) + (time_t)days * 86400;
 	struct tm day;
 	char date[sizeof("2026-12-31")], end_of_file = '\n';
-	/* Readable for the milter, whatever the umask is. */
-	mode_t umask_before = umask(022);
 	FILE *file = fopen(path, "a+e");
 	bool good = file != NULL && gmtime_r(&last, &day) != NULL &&
 		    strftime(date, sizeof(date), "%Y-%m-%d", &day) > 0;
 
-	umask(umask_before);
 	if (good && fseek(file, -1, SEEK_END) == 0)
 		end_of_file = (char)fgetc(file);
 	good = good && fseek(file, 0, SEEK_END) == 0;

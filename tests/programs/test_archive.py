@@ -1,15 +1,18 @@
-"""chatmailctl restore and user import with foreign archives: what they refuse, and that they leave
-nothing behind then."""
+"""chatmailctl backup, restore, user export and import without servers: what archives contain, which
+foreign ones are refused, and that a run that fails or is interrupted leaves nothing behind."""
 
 import hashlib
 import io
 import json
 import os
+import signal
+import stat
 import subprocess
 import tarfile
 
 import pytest
 from support.config import PROGRAM
+from support.wait import eventually
 
 DOMAIN = "relay.test"
 INI = "[params]\nmail_domain = relay.test\n"
@@ -242,3 +245,112 @@ def test_import_of_hostile_archives(tmp_path):
         done = run("user", "import", "-c", ini, path)
         assert done.returncode == 2, what
         assert os.listdir(mailboxes) == [], what
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A relay with one account; returns the path of its chatmail.ini."""
+    mailbox = tmp_path / "mail/alice1234@relay.test"
+    mailbox.mkdir(parents=True)
+    (mailbox / "password").write_bytes(PASSWORD)
+    ini = tmp_path / "chatmail.ini"
+    ini.write_text(INI + f"mailboxes_dir = {tmp_path}/mail\ndkim_keys_dir = {tmp_path}/dkim\n")
+    return ini
+
+
+@pytest.mark.parametrize("words, target", [(("backup",), ()), (("user", "export"), ("alice1234",))])
+def test_folder_of_any_name_is_kept(small, tmp_path, words, target):
+    """Dovecot's lock files are omitted, folders with such names are not."""
+    mailbox = tmp_path / "mail/alice1234@relay.test"
+    for folder in (".lock", ".a.lock", ".maildirsize"):
+        (mailbox / folder / "cur").mkdir(parents=True)
+        (mailbox / folder / "cur/1700000000.M1P1.host,S=4:2,S").write_text("mail")
+    (mailbox / "dovecot-uidlist.lock").write_text("")
+    path = tmp_path / "a.tar"
+    done = run(*words, "-c", small, *target, path)
+    assert done.returncode == 0, done.stderr
+    os.rename(mailbox, tmp_path / "before")
+    done = run("user", "import", "-c", small, path)
+    assert done.returncode == 0, done.stderr
+    expected = [name for name in files(tmp_path / "before") if not name.startswith("dovecot")]
+    assert files(mailbox) == expected and len(expected) == 4
+
+
+def make(kind, path):
+    if kind == "device":
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    elif kind == "link":
+        path.symlink_to("/dev/null")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+
+
+@pytest.mark.parametrize("kind", ["device", "link", "fifo", "directory"])
+@pytest.mark.parametrize(
+    "words", [("backup",), ("user", "export", "alice1234"), ("report", "--prometheus"), ("status", "--quick", "--html")]
+)
+def test_only_regular_files_are_replaced(small, tmp_path, words, kind):
+    if kind == "device" and os.getuid() != 0:
+        pytest.skip("a device needs root")
+    if kind == "directory" and words[0] in ("report", "status"):
+        pytest.skip("the file is in the directory")
+    path = tmp_path / "target"
+    make(kind, path)
+    before = path.lstat()
+    done = run(words[0], *words[1:-1], "-c", small, words[-1], path) if len(words) > 1 else run(*words, "-c", small, path)
+    assert done.returncode == 2 and f"{path}: not a regular file" in done.stderr
+    assert (path.lstat().st_mode, path.lstat().st_ino) == (before.st_mode, before.st_ino)
+    assert sorted(os.listdir(tmp_path)) == ["chatmail.ini", "mail", "target"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_backup_leaves_nothing(small, tmp_path, number):
+    folder = tmp_path / "mail/alice1234@relay.test/cur"
+    folder.mkdir()
+    with (folder / "1700000000.M1P1.host:2,S").open("wb") as message:
+        message.truncate(1 << 30)
+    path = tmp_path / "a.tar"
+    path.write_text("the last one")
+    process = subprocess.Popen([PROGRAM, "backup", "-c", small, path], stderr=subprocess.PIPE, text=True)
+    eventually(lambda: list(tmp_path.glob("a.tar.*")), interval=0.001)
+    process.send_signal(number)
+    assert "interrupted" in process.communicate(timeout=60)[1]
+    assert process.returncode == 2
+    assert path.read_text() == "the last one"
+    assert sorted(os.listdir(tmp_path)) == ["a.tar", "chatmail.ini", "mail"]
+
+
+@pytest.mark.parametrize("verb", ["restore", "import"])
+def test_interrupted_restore_leaves_nothing(small, tmp_path, verb):
+    root = tmp_path / "root"
+    root.mkdir()
+    entries = account("bobby1234@relay.test", **{f"cur/{number}": b"x" * 65536 for number in range(100)})
+    data = archive(tmp_path / "a.tar", list(entries)).read_bytes()
+    words = ["restore", "--root", root] if verb == "restore" else ["user", "import", "-c", small]
+    process = subprocess.Popen([PROGRAM, *words, "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write(data[: len(data) // 2])
+    process.stdin.flush()
+    mailboxes = root / "home/vmail/mail/relay.test" if verb == "restore" else tmp_path / "mail"
+    eventually(lambda: list(mailboxes.glob(".*/*/cur/9")))
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(data[len(data) // 2 :], timeout=60)[1]
+    assert process.returncode == 2 and b"interrupted" in errors
+    assert os.listdir(mailboxes) == ([] if verb == "restore" else ["alice1234@relay.test"])
+
+
+@pytest.mark.parametrize("words, target", [(("backup",), ()), (("user", "export"), ("alice1234",))])
+def test_unreadable_folder_is_an_error(small, tmp_path, words, target):
+    if os.getuid() != 0:
+        pytest.skip("another user's folder needs root")
+    folder = tmp_path / "mail/alice1234@relay.test/.secret"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 65534, 65534)
+    path = tmp_path / "a.tar"
+    done = subprocess.run(
+        [*("setpriv", "--bounding-set", "-dac_override,-dac_read_search"), PROGRAM, *words, "-c", small, *target, path],
+        capture_output=True, text=True, check=False,
+    )
+    assert done.returncode == 2 and "cannot open a directory: Permission denied" in done.stderr
+    assert not path.exists()

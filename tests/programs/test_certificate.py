@@ -1,6 +1,7 @@
 """chatmailctl certificate: is the pair valid, and do the servers read it again?"""
 
 import json
+import os
 import subprocess
 from datetime import datetime, timedelta, timezone
 
@@ -52,9 +53,9 @@ class Pair:
         openssl("ca", "-batch", "-config", ca, "-selfsign", "-keyfile", self.key, "-in", request,
                 "-out", self.certificate, "-startdate", date(begin), "-enddate", date(end), "-notext")  # fmt: skip
 
-    def run(self, verb="check", *words):
+    def run(self, verb="check", *words, **how):
         return subprocess.run(
-            [CTL, "certificate", verb, "-c", self.ini, *words], capture_output=True, text=True, timeout=60
+            [CTL, "certificate", verb, "-c", self.ini, *words], capture_output=True, text=True, timeout=60, **how
         )
 
     def status(self):
@@ -151,6 +152,20 @@ def test_a_pair_is_put_in_place(pair, delivered, there):
     assert pair.key.stat().st_mode & 0o777 == 0o600
     assert pair.certificate.stat().st_mode & 0o777 == 0o644
     assert not list(pair.directory.rglob(".chatmailctl-*"))
+
+
+def test_a_hook_may_have_any_umask(pair, delivered):
+    done = pair.run("deployed", *delivered[1:], umask=0o077)
+    assert done.returncode == 0, done.stderr
+    assert pair.certificate.stat().st_mode & 0o777 == 0o644
+
+
+def test_cron_has_a_short_path():
+    """Postfix's programs are in /usr/sbin, which is not in the PATH of cron and of hooks."""
+    done = subprocess.run(
+        [CTL, "queue", "list"], capture_output=True, text=True, check=False, env={**os.environ, "PATH": "/usr/bin:/bin"}
+    )
+    assert "not found" not in done.stderr
 
 
 def test_files_in_place_are_not_copied(pair, delivered):

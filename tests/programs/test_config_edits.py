@@ -285,6 +285,15 @@ def test_owner_and_mode_stay(machine):
     assert (main.stat().st_uid, main.stat().st_gid) == (12345, 12346)
 
 
+def test_the_umask_hides_no_directory(machine):
+    """nginx, Postfix and Dovecot read the files as other users."""
+    (machine.templates / "manifest").write_text("postfix/main.cf /srv/web/de/main.cf\n")
+    machine.wrapper = ("sh", "-c", 'umask 077; exec "$@"', "sh")
+    machine.apply("--no-check")
+    modes = [stat.S_IMODE(machine.path(path).stat().st_mode) for path in ("/srv", "/srv/web", "/srv/web/de")]
+    assert modes == [0o755, 0o755, 0o755]
+
+
 def test_symbolic_link_is_not_replaced(machine):
     machine.apply()
     main = machine.path(MAIN)
