@@ -5,8 +5,9 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 /* SMFIC_OPTNEG with version 6 of the protocol, all actions and all steps: libmilter closes the
    connection of an MTA that lacks one it needs. The reply has the same command (Sendmail's
@@ -17,27 +18,17 @@ static const unsigned char offer[] = {
 static const unsigned char quit[] = {0, 0, 0, 1, 'Q'};
 #define REPLY_COMMAND 4
 
-static int milliseconds_since(const struct timespec *start)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int)((now.tv_sec - start->tv_sec) * 1000 +
-		     (now.tv_nsec - start->tv_nsec) / 1000000);
-}
-
 /* Reads the reply's length and command. */
 static bool read_reply(int fd, int milliseconds)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 	unsigned char reply[REPLY_COMMAND + 1];
 	size_t length = 0;
-	struct timespec start;
+	int64_t deadline = cm_clock_milliseconds() + milliseconds;
 	ssize_t got;
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
 	while (length < sizeof(reply)) {
-		int left = milliseconds - milliseconds_since(&start);
+		int left = (int)(deadline - cm_clock_milliseconds());
 
 		if (left <= 0 || poll(&poll_fd, 1, left) <= 0)
 			return false;

@@ -16,6 +16,7 @@
 
 #include <libmilter/mfapi.h>
 
+#include "clock.h"
 #include "header_changes.h"
 #include "judge.h"
 #include "log.h"
@@ -37,16 +38,8 @@ struct session {
 	size_t recipients;
 	bool refuses_all; /* recipients: the first one decided the message */
 	uint64_t bytes;
-	uint64_t nanoseconds; /* time spent in this program */
+	int64_t nanoseconds; /* time spent in this program */
 };
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
-}
 
 /* The connection's session, created at its first event. NULL if out of memory. */
 static struct session *get_session(SMFICTX *context)
@@ -103,7 +96,8 @@ static void count(const struct session *session, const struct cm_verdict *verdic
 
 	cm_stats_add(stats,
 		     cm_stat_verdict(session->direction == CM_DIRECTION_OUT, verdict->reason), 1);
-	cm_stats_observe(stats, CM_STAT_MILTER_CHECK_MICROSECONDS, session->nanoseconds / 1000);
+	cm_stats_observe(stats, CM_STAT_MILTER_CHECK_MICROSECONDS,
+			 (uint64_t)session->nanoseconds / 1000);
 	cm_stats_observe(stats, CM_STAT_MILTER_MESSAGE_BYTES, session->bytes);
 }
 
@@ -311,7 +305,7 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 	const char *login = smfi_getsymval(context, "{auth_authen}");
 	struct session *session = get_session(context);
 	struct cm_verdict verdict;
-	uint64_t start = now();
+	int64_t start = cm_clock_nanoseconds();
 
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
@@ -329,7 +323,7 @@ static sfsistat on_mail(SMFICTX *context, char **arguments)
 		return begin_internal(context, session);
 	if (!begin(context, session, arguments[0]))
 		return fail(context, session, "out of memory");
-	session->nanoseconds = now() - start;
+	session->nanoseconds = cm_clock_nanoseconds() - start;
 	cm_judge_verdict(session->judge, &verdict);
 	return verdict.code == 0 ? SMFIS_CONTINUE : conclude(context, session, &verdict);
 }
@@ -370,7 +364,7 @@ static sfsistat on_recipient(SMFICTX *context, char **arguments)
 static sfsistat on_header(SMFICTX *context, char *name, char *value)
 {
 	struct session *session = get_session(context);
-	uint64_t start = now();
+	int64_t start = cm_clock_nanoseconds();
 
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
@@ -379,7 +373,7 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 		cm_judge_header(session->judge, name, value);
 	else if (session->signature != NULL)
 		cm_signature_header(session->signature, name, value);
-	session->nanoseconds += now() - start;
+	session->nanoseconds += cm_clock_nanoseconds() - start;
 	return go_on(session, SMFIP_NR_HDR);
 }
 
@@ -398,7 +392,7 @@ static void sign_header(struct session *session)
 static sfsistat on_end_of_headers(SMFICTX *context)
 {
 	struct session *session = get_message(context);
-	uint64_t start = now();
+	int64_t start = cm_clock_nanoseconds();
 	bool goes_on;
 
 	if (session == NULL)
@@ -408,14 +402,14 @@ static sfsistat on_end_of_headers(SMFICTX *context)
 	goes_on = cm_judge_end_of_headers(session->judge);
 	if (goes_on && session->signature != NULL)
 		sign_header(session);
-	session->nanoseconds += now() - start;
+	session->nanoseconds += cm_clock_nanoseconds() - start;
 	return goes_on ? SMFIS_CONTINUE : conclude_early(context, session);
 }
 
 static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
 {
 	struct session *session = get_session(context);
-	uint64_t start = now();
+	int64_t start = cm_clock_nanoseconds();
 
 	if (session == NULL)
 		return fail(context, NULL, "out of memory");
@@ -423,7 +417,7 @@ static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
 	if ((session->judge == NULL || cm_judge_body(session->judge, data, length)) &&
 	    session->signature != NULL)
 		cm_signature_body(session->signature, data, length);
-	session->nanoseconds += now() - start;
+	session->nanoseconds += cm_clock_nanoseconds() - start;
 	return go_on(session, SMFIP_NR_BODY);
 }
 
@@ -431,7 +425,7 @@ static sfsistat on_end_of_message(SMFICTX *context)
 {
 	struct session *session = get_message(context);
 	struct cm_verdict verdict;
-	uint64_t start = now();
+	int64_t start = cm_clock_nanoseconds();
 
 	if (session == NULL)
 		return fail(context, NULL, "the end of a message without its start");
@@ -444,7 +438,7 @@ static sfsistat on_end_of_message(SMFICTX *context)
 	} else {
 		cm_judge_end(session->judge, &verdict);
 	}
-	session->nanoseconds += now() - start;
+	session->nanoseconds += cm_clock_nanoseconds() - start;
 	if (verdict.code == 250 &&
 	    !cm_header_changes_apply(context,
 				     cm_message_header_rewrite(cm_judge_message(session->judge))))

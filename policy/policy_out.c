@@ -4,6 +4,7 @@
 #include "message.h"
 
 #include "account.h"
+#include "clock.h"
 #include "recipient.h"
 #include "rfc5322.h"
 
@@ -101,7 +102,8 @@ static bool within_rate(struct cm_message *message)
 	return message->recipients > 1 ||
 	       cm_rate_limit_take(message->policy->rate_limit, message->envelope.text,
 				  config->max_user_send_per_minute,
-				  config->max_user_send_burst_size, cm_rate_limit_now()) ||
+				  config->max_user_send_burst_size,
+				  (uint64_t)cm_clock_nanoseconds()) ||
 	       cm_message_refuse(message, CM_REASON_RATE_LIMIT, "the sender is over its rate");
 }
 

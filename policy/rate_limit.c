@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "gcra.h"
 #include "keyed_hash.h"
@@ -65,14 +64,6 @@ void cm_rate_limit_free(struct cm_rate_limit **limit)
 		pthread_mutex_destroy(&mine->lock[i]);
 	free(mine->bucket);
 	free(mine);
-}
-
-uint64_t cm_rate_limit_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
 }
 
 bool cm_rate_limit_take(struct cm_rate_limit *limit, const char *key, unsigned int per_minute,

@@ -24,11 +24,9 @@ struct cm_rate_limit *cm_rate_limit_new(struct cm_error *err);
 struct cm_rate_limit *cm_rate_limit_share(struct cm_rate_limit *limit);
 void cm_rate_limit_free(struct cm_rate_limit **limit);
 
-/* True if the key may send one more message now; counts the message. now: nanoseconds of a
-   monotonic clock, see cm_rate_limit_now(). per_minute 0: no limit. burst 0 is like 1. */
+/* True if the key may send one more message now; counts the message. now: cm_clock_nanoseconds().
+   per_minute 0: no limit. burst 0 is like 1. */
 bool cm_rate_limit_take(struct cm_rate_limit *limit, const char *key, unsigned int per_minute,
 			unsigned int burst, uint64_t now);
-
-uint64_t cm_rate_limit_now(void);
 
 #endif

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "backend_outage.h"
+#include "clock.h"
 #include "server_reply.h"
 
 struct client {
@@ -26,14 +26,6 @@ static bool fail(struct client *client, const char *what)
 	return false;
 }
 
-static time_t seconds(void)
-{
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 static bool wait_for(const struct client *client, short events, int timeout)
 {
 	struct pollfd ready = {.fd = client->fd, .events = events};
@@ -43,7 +35,7 @@ static bool wait_for(const struct client *client, short events, int timeout)
 		count = poll(&ready, 1, timeout * 1000);
 	while (count < 0 && errno == EINTR);
 	if (count == 0) {
-		cm_backend_outage_begin(client->host, seconds());
+		cm_backend_outage_begin(client->host, cm_clock_seconds());
 		errno = ETIMEDOUT;
 	}
 	return count > 0;
@@ -76,7 +68,7 @@ static bool connect_to(struct client *client, unsigned int port)
 	char service[8];
 	bool good;
 
-	if (cm_backend_outage_lasts(client->host, seconds())) {
+	if (cm_backend_outage_lasts(client->host, cm_clock_seconds())) {
 		cm_error_set(client->err, "backend %s: did not answer", client->host);
 		return false;
 	}
@@ -93,7 +85,7 @@ static bool connect_to(struct client *client, unsigned int port)
 		/* These, too, come only after a wait. A refusal comes at once, and from a machine
 		   that may soon accept. */
 		if (reason == EHOSTUNREACH || reason == ENETUNREACH)
-			cm_backend_outage_begin(client->host, seconds());
+			cm_backend_outage_begin(client->host, cm_clock_seconds());
 		errno = reason;
 		return fail(client, "cannot connect");
 	}

@@ -10,12 +10,12 @@
 
 struct outage {
 	char host[CM_BACKEND_HOST_SIZE];
-	time_t end;
+	int64_t end;
 };
 
 static _Thread_local struct outage outages[OUTAGES_MAX];
 
-void cm_backend_outage_begin(const char *host, time_t now)
+void cm_backend_outage_begin(const char *host, int64_t now)
 {
 	struct outage *chosen = &outages[0];
 
@@ -31,7 +31,7 @@ void cm_backend_outage_begin(const char *host, time_t now)
 	chosen->end = now + CM_BACKEND_OUTAGE;
 }
 
-bool cm_backend_outage_lasts(const char *host, time_t now)
+bool cm_backend_outage_lasts(const char *host, int64_t now)
 {
 	for (size_t i = 0; i < OUTAGES_MAX; i++)
 		if (strcmp(outages[i].host, host) == 0)

@@ -9,15 +9,15 @@
 #define CM_BACKEND_OUTAGE_H
 
 #include <stdbool.h>
-#include <time.h>
+#include <stdint.h>
 
 /* In seconds. */
 #define CM_BACKEND_OUTAGE 20
 
-/* now is a time of CLOCK_MONOTONIC, in seconds. The thread remembers a limited number of hosts. */
-void cm_backend_outage_begin(const char *host, time_t now);
+/* now: cm_clock_seconds(). The thread remembers a limited number of hosts. */
+void cm_backend_outage_begin(const char *host, int64_t now);
 
 /* True if the thread shall not try this host. */
-bool cm_backend_outage_lasts(const char *host, time_t now);
+bool cm_backend_outage_lasts(const char *host, int64_t now);
 
 #endif

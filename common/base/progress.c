@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define BAR_WIDTH           40
 #define REDRAW_MILLISECONDS 100
 
@@ -35,14 +37,9 @@ static void draw(const struct cm_progress *progress, uint64_t done)
 
 void cm_progress_update(struct cm_progress *progress, uint64_t done)
 {
-	struct timespec now;
-	int64_t elapsed;
+	int64_t now = cm_clock_milliseconds();
 
-	if (!progress->visible || clock_gettime(CLOCK_MONOTONIC, &now) < 0)
-		return;
-	elapsed = (int64_t)(now.tv_sec - progress->drawn.tv_sec) * 1000 +
-		  (now.tv_nsec - progress->drawn.tv_nsec) / 1000000;
-	if (elapsed < REDRAW_MILLISECONDS)
+	if (!progress->visible || now - progress->drawn < REDRAW_MILLISECONDS)
 		return;
 	progress->drawn = now;
 	draw(progress, done);
@@ -51,7 +48,7 @@ void cm_progress_update(struct cm_progress *progress, uint64_t done)
 
 void cm_progress_end(struct cm_progress *progress)
 {
-	if (progress->visible && progress->drawn.tv_sec != 0)
+	if (progress->visible && progress->drawn != 0)
 		fprintf(stderr, "\r\033[K");
 	progress->visible = false;
 }

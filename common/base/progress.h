@@ -9,13 +9,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 struct cm_progress {
 	bool visible;
 	const char *what; /* the counted things: "accounts" */
 	uint64_t total;   /* 0: unknown */
-	struct timespec drawn;
+	int64_t drawn;    /* cm_clock_milliseconds(); 0: never */
 };
 
 /* `what` must stay valid. */

@@ -10,11 +10,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+
+#include "clock.h"
 
 /* Seconds for one conversation. A server delays the reply to a wrong password. */
 #define DIALOGUE_SECONDS 20
@@ -27,19 +28,15 @@ struct cm_dialogue {
 	SSL_CTX *context;
 	SSL *tls;
 	X509 *certificate;
-	struct timespec deadline;
+	int64_t deadline; /* cm_clock_milliseconds() */
 	unsigned char buffer[4096];
 	size_t begin, end;
 };
 
 static int milliseconds_left(const struct cm_dialogue *dialogue)
 {
-	struct timespec now;
-	long left;
+	int64_t left = dialogue->deadline - cm_clock_milliseconds();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	left = (dialogue->deadline.tv_sec - now.tv_sec) * 1000 +
-	       (dialogue->deadline.tv_nsec - now.tv_nsec) / 1000000;
 	return left > 0 ? (int)left : 0;
 }
 
@@ -68,8 +65,7 @@ static struct cm_dialogue *connect_to(const struct sockaddr *address, socklen_t 
 		cm_error_set(err, "out of memory");
 		return NULL;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &dialogue->deadline);
-	dialogue->deadline.tv_sec += DIALOGUE_SECONDS;
+	dialogue->deadline = cm_clock_milliseconds() + DIALOGUE_SECONDS * 1000;
 	dialogue->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (dialogue->fd >= 0 && connect(dialogue->fd, address, size) < 0) {
 		if (errno != EINPROGRESS)

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "turn_login.h"
 
 #define LINE_SIZE 512
@@ -50,24 +51,16 @@ static int connect_daemon(const char *path, struct cm_error *err)
 	return -1;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads up to the first newline or the end, for WAIT_MS at most. */
 static bool read_line(int fd, char line[LINE_SIZE])
 {
-	int64_t end = now_ms() + WAIT_MS, left;
+	int64_t end = cm_clock_milliseconds() + WAIT_MS, left;
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	size_t used = 0;
 	ssize_t count = 1;
 
 	while (memchr(line, '\n', used) == NULL && count > 0) {
-		left = end - now_ms();
+		left = end - cm_clock_milliseconds();
 		if (left <= 0 || used == LINE_SIZE - 1)
 			return false;
 		if (poll(&ready, 1, (int)left) <= 0)

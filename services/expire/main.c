@@ -29,6 +29,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 #include "directory.h"
 #include "expire.h"
@@ -174,14 +175,6 @@ static bool become_owner(const char *directory, struct cm_error *err)
 
 /* --- the daily run --- */
 
-static double seconds_since(const struct timespec *start)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
-}
-
 static int complain(const struct cm_error *err, int status)
 {
 	fprintf(stderr, PROGRAM ": %s\n", err->text);
@@ -191,15 +184,14 @@ static int complain(const struct cm_error *err, int status)
 static int run(const struct cm_config *config, const struct command_line *line)
 {
 	struct expire_result result;
-	struct timespec start;
+	int64_t start = cm_clock_nanoseconds();
 	enum expire_status status;
 	struct cm_error err;
 	bool went_through;
 	double seconds;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &start);
 	status = expire_run(config, &line->options, &result, &err);
-	seconds = seconds_since(&start);
+	seconds = (double)(cm_clock_nanoseconds() - start) / 1e9;
 	went_through = status == EXPIRE_DONE || result.troubles > 0;
 	if (went_through || line->options.dry_run) {
 		if (line->json)

@@ -4,14 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+
+#include "clock.h"
 
 /* For the reply once a request is complete. */
 #define REPLY_SECONDS 150
 
 struct cm_client {
 	int fd;
-	time_t deadline; /* monotonic */
+	int64_t deadline; /* cm_clock_seconds() */
 	bool admitted, complete, ended;
 	struct cm_source source; /* once admitted */
 	struct cm_client *next;
@@ -22,14 +23,6 @@ struct cm_clients {
 	pthread_mutex_t lock;
 	struct cm_client *first;
 };
-
-static time_t monotonic_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 struct cm_clients *cm_clients_new(unsigned int life_seconds, unsigned int share)
 {
@@ -59,7 +52,7 @@ struct cm_client *cm_clients_add(struct cm_clients *clients, int fd)
 	if (client == NULL)
 		return NULL;
 	client->fd = fd;
-	client->deadline = monotonic_now() + clients->life_seconds;
+	client->deadline = cm_clock_seconds() + clients->life_seconds;
 	pthread_mutex_lock(&clients->lock);
 	client->next = clients->first;
 	clients->first = client;
@@ -120,7 +113,7 @@ bool cm_clients_complete(struct cm_clients *clients, struct cm_client *client)
 	pthread_mutex_lock(&clients->lock);
 	open = !client->ended;
 	client->complete = open;
-	client->deadline = monotonic_now() + REPLY_SECONDS;
+	client->deadline = cm_clock_seconds() + REPLY_SECONDS;
 	pthread_mutex_unlock(&clients->lock);
 	return open;
 }
@@ -135,7 +128,7 @@ static void end(struct cm_client *client)
 
 void cm_clients_sweep(struct cm_clients *clients)
 {
-	time_t now = monotonic_now();
+	int64_t now = cm_clock_seconds();
 
 	pthread_mutex_lock(&clients->lock);
 	for (struct cm_client *client = clients->first; client != NULL; client = client->next) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "clock.h"
 #include "intake.h"
 #include "log.h"
 #include "schedule.h"
@@ -94,7 +95,7 @@ static bool remove_files(struct notifier *notifier, struct target *target)
 			return false;
 		targets_remove_entry(notifier->targets, target, entry);
 	}
-	targets_finish(notifier->targets, target, notifier_now());
+	targets_finish(notifier->targets, target, cm_clock_milliseconds());
 	return true;
 }
 
@@ -207,7 +208,7 @@ static void take_answered(struct notifier *notifier, struct target *target)
 		return;
 	if (notifier->stuck_count == 0)
 		cm_log(LOG_ERR, "cannot remove files from the queue: sending stops");
-	notifier->stuck_due = notifier_now() + STUCK_EVERY;
+	notifier->stuck_due = cm_clock_milliseconds() + STUCK_EVERY;
 	grown = realloc(notifier->stuck, (notifier->stuck_count + 1) * sizeof(struct target *));
 	if (grown == NULL) {
 		notifier->broken = true;
@@ -297,7 +298,7 @@ void delivery_done(void *context, void *request, const struct sender_answer *ans
 {
 	struct notifier *notifier = context;
 	struct target *target = request;
-	const int64_t now = notifier_now();
+	const int64_t now = cm_clock_milliseconds();
 
 	if (target_class(target) == TARGET_RETRY)
 		notifier->retries--;

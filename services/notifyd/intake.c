@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "clock.h"
 #include "log.h"
 #include "schedule.h"
 
@@ -77,7 +78,7 @@ static void describe(const struct cm_push_entry *entry, const struct timespec *s
 	schedule_from_stamp(stamp, now, &state);
 	item->arrival = entry->time;
 	item->failures = state.failures;
-	item->due = notifier_now();
+	item->due = cm_clock_milliseconds();
 	item->appeared = 0;
 	if (state.failures > 0) {
 		item->class = TARGET_RETRY;
@@ -102,7 +103,7 @@ static void take(struct notifier *notifier, const char *name, enum target_class 
 		discard_invalid(notifier, name, stamp.tv_sec);
 		return;
 	case QUEUE_DIR_TROUBLE:
-		intake_leave(notifier, notifier_now() + WALK_SAFETY);
+		intake_leave(notifier, cm_clock_milliseconds() + WALK_SAFETY);
 		return;
 	case QUEUE_DIR_ABSENT:
 	case QUEUE_DIR_DIRECTORY:
@@ -114,7 +115,7 @@ static void take(struct notifier *notifier, const char *name, enum target_class 
 		discard(notifier, name, false);
 	} else {
 		describe(&entry, &stamp, now, &item);
-		if (targets_add(notifier->targets, &item, notifier_now()) == TARGET_FULL)
+		if (targets_add(notifier->targets, &item, cm_clock_milliseconds()) == TARGET_FULL)
 			intake_leave(notifier, item.due);
 	}
 	explicit_bzero(&entry, sizeof(entry));
@@ -129,7 +130,7 @@ static void take_new(void *context, const char *name)
 	if (targets_has_room(notifier->targets, TARGET_FRESH, true))
 		take(notifier, name, TARGET_FRESH);
 	else
-		intake_leave(notifier, notifier_now());
+		intake_leave(notifier, cm_clock_milliseconds());
 }
 
 static void lose_directory(struct notifier *notifier)
@@ -149,7 +150,7 @@ void intake_events(struct notifier *notifier)
 	const unsigned int told = queue_dir_events(notifier->queue_dir, take_new, notifier);
 
 	if ((told & QUEUE_DIR_MISSED) != 0)
-		intake_leave(notifier, notifier_now());
+		intake_leave(notifier, cm_clock_milliseconds());
 	if ((told & QUEUE_DIR_GONE) != 0)
 		lose_directory(notifier);
 }
@@ -168,7 +169,7 @@ static void walk_begin(struct notifier *notifier, int64_t now)
 /* All names were read: every entry that is not in memory was skipped, now or when it appeared. */
 static void walk_end(struct notifier *notifier)
 {
-	const int64_t now = notifier_now();
+	const int64_t now = cm_clock_milliseconds();
 	int64_t spacing = (now - notifier->walk_started) * WALK_SHARE;
 
 	if (spacing < WALK_SPACING)
@@ -192,7 +193,7 @@ static void count_left(struct notifier *notifier, int64_t now)
 		return;
 	count = queue_dir_count(notifier->queue_dir);
 	notifier->left = count > known ? count - known : 0;
-	notifier->count_due = notifier_now() + COUNT_EVERY;
+	notifier->count_due = cm_clock_milliseconds() + COUNT_EVERY;
 }
 
 void intake_walk(struct notifier *notifier, int64_t now)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
 #include "daemon.h"
 #include "delivery.h"
 #include "intake.h"
@@ -39,7 +40,7 @@ struct notifier *notifier_new(const struct cm_config *config, struct cm_stats *s
 			      struct cm_error *err)
 {
 	struct notifier *notifier = calloc(1, sizeof(*notifier));
-	const int64_t now = notifier_now();
+	const int64_t now = cm_clock_milliseconds();
 
 	if (notifier == NULL) {
 		cm_error_set(err, "out of memory");
@@ -138,7 +139,7 @@ enum notifier_event notifier_run(struct notifier *notifier, int signals)
 			if (number == SIGTERM || number == SIGINT)
 				return NOTIFIER_TERMINATE;
 		}
-		now = notifier_now();
+		now = cm_clock_milliseconds();
 		intake_events(notifier);
 		intake_walk(notifier, now);
 		delivery_start(notifier, now);
@@ -152,13 +153,13 @@ enum notifier_event notifier_run(struct notifier *notifier, int signals)
 
 enum notifier_event notifier_drain(struct notifier *notifier, int signals, int milliseconds)
 {
-	const int64_t end = notifier_now() + milliseconds;
+	const int64_t end = cm_clock_milliseconds() + milliseconds;
 	enum notifier_event event = NOTIFIER_DONE;
 	int64_t now;
 	int number;
 
 	while (event != NOTIFIER_TERMINATE && sender_in_flight(notifier->sender) > 0 &&
-	       (now = notifier_now()) < end) {
+	       (now = cm_clock_milliseconds()) < end) {
 		sender_run(notifier->sender, &signals, 1,
 			   (int)(end - now < TICK ? end - now : TICK));
 		while ((number = cm_daemon_next_signal(signals)) != 0) {
@@ -168,7 +169,7 @@ enum notifier_event notifier_drain(struct notifier *notifier, int signals, int m
 				event = NOTIFIER_HANGUP;
 		}
 	}
-	set_gauges(notifier, notifier_now());
-	report(notifier, notifier_now());
+	set_gauges(notifier, cm_clock_milliseconds());
+	report(notifier, cm_clock_milliseconds());
 	return event;
 }

@@ -1,22 +1,15 @@
 #include "notifier_state.h"
 
 #include <sys/random.h>
-#include <time.h>
 
-int64_t notifier_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#include "clock.h"
 
 uint32_t notifier_random(void)
 {
 	uint32_t value = 0;
 
 	if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != (ssize_t)sizeof(value))
-		value = (uint32_t)notifier_now() * 2654435761U;
+		value = (uint32_t)cm_clock_milliseconds() * 2654435761U;
 	return value;
 }
 

@@ -49,8 +49,6 @@ struct notifier {
 	int64_t check_due, report_due, stats_due;
 };
 
-/* Milliseconds of the monotonic clock. */
-int64_t notifier_now(void);
 uint32_t notifier_random(void);
 
 /* Increments a count, for the log and the statistics. */

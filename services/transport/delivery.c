@@ -3,8 +3,8 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "peer_address.h"
 #include "post.h"
 
@@ -29,14 +29,6 @@ struct delivery {
 	size_t recipient; /* the first recipient without a result */
 };
 
-int64_t delivery_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 static void destroy(struct delivery *delivery)
 {
 	if (delivery->place != NULL && *delivery->place == delivery)
@@ -59,7 +51,7 @@ static void finish(struct delivery *delivery, int code, const char *text)
 
 static void learn(struct delivery *delivery, enum route route)
 {
-	route_learn(delivery->world->routes, delivery->domain, route, delivery_now());
+	route_learn(delivery->world->routes, delivery->domain, route, cm_clock_seconds());
 }
 
 /* After a probe without any reply the domain is probed again soon (route.c, PROBE_SECONDS). */
@@ -141,7 +133,7 @@ static void on_answer(void *context, const struct post_answer *answer)
 		learn(delivery, answer->status == 405 ? ROUTE_HTTPS : ROUTE_SMTP);
 		finish(delivery, 0, "");
 	} else if (answer->status >= 200 && answer->status < 300 && answer->sent) {
-		route_accepted(delivery->world->routes, delivery->domain, delivery_now());
+		route_accepted(delivery->world->routes, delivery->domain, cm_clock_seconds());
 		conclude(delivery, 250, "2.0.0 Accepted over HTTPS");
 	} else if (answer->status == 400) {
 		on_refusal(delivery, answer);

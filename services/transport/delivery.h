@@ -42,9 +42,6 @@ struct delivery_world {
 	struct delivery *finished; /* internal */
 };
 
-/* Seconds of CLOCK_MONOTONIC. */
-int64_t delivery_now(void);
-
 struct delivery;
 
 /* The next recipient's result, in their order, as soon as it is known, which may be within

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "config.h"
 #include "daemon.h"
 #include "lmtp.h"
@@ -153,8 +154,8 @@ static void serve(struct program *program, struct cm_daemon *daemon)
 		number = cm_daemon_next_signal(daemon->signals);
 	}
 	lmtp_server_stop(program->lmtp);
-	for (end = delivery_now() + DRAIN;
-	     lmtp_server_busy(program->lmtp) > 0 && delivery_now() < end;)
+	for (end = cm_clock_seconds() + DRAIN;
+	     lmtp_server_busy(program->lmtp) > 0 && cm_clock_seconds() < end;)
 		turn(program);
 }
 

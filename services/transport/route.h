@@ -35,7 +35,7 @@ struct route_table;
 struct route_table *route_table_new(void);
 void route_table_free(struct route_table **table);
 
-/* now: seconds of a monotonic clock. domain: lower case. */
+/* now: cm_clock_seconds(). domain: lower case. */
 enum route route_find(const struct route_table *table, const char *domain, int64_t now);
 void route_learn(struct route_table *table, const char *domain, enum route route, int64_t now);
 /* The domain has accepted a message over HTTPS; a probe does not prove that much. */

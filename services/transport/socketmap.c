@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "peer_address.h"
 
 /* A request is a netstring of "NAME ADDRESS"; an address has at most 320 bytes (RFC 5321). */
@@ -59,7 +60,7 @@ static bool answer(struct session *session, const char *text)
 /* True if the domain's mail goes over HTTPS. */
 static bool choose_https(struct socketmap_server *server, const char *domain)
 {
-	enum route route = route_find(server->world->routes, domain, delivery_now());
+	enum route route = route_find(server->world->routes, domain, cm_clock_seconds());
 
 	if (server->outbound != CM_OUTBOUND_AUTO)
 		return server->outbound == CM_OUTBOUND_HTTPS;

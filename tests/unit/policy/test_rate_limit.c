@@ -146,15 +146,6 @@ static void owners_share_the_table(void **state)
 	assert_int_equal(take_many(*state, "a@x", 60, 10, SECOND), 0);
 }
 
-static void the_clock_goes_on(void **state)
-{
-	uint64_t before = cm_rate_limit_now();
-
-	(void)state;
-	assert_true(before > 0);
-	assert_true(cm_rate_limit_now() >= before);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,7 +157,6 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_million_senders, setup, teardown),
 	    cmocka_unit_test_setup_teardown(threads_share_the_count, setup, teardown),
 	    cmocka_unit_test_setup_teardown(owners_share_the_table, setup, teardown),
-	    cmocka_unit_test(the_clock_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
