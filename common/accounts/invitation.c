@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +13,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+#include <openssl/evp.h>
+
 #include "directory.h"
 #include "file.h"
 #include "invitation_private.h"
-
-#include <jansson.h>
 
 #define DESCRIPTION_MAX 4096 /* bytes of invitation.json */
 
 bool cm_invitation_token_valid(const char *token)
 {
 	return strlen(token) == CM_INVITATION_TOKEN_LENGTH &&
-	       strspn(token, "abcdefghijkmnpqrstuvwxyz23456789") == CM_INVITATION_TOKEN_LENGTH;
+	       strspn(token, CM_INVITATION_ALPHABET) == CM_INVITATION_TOKEN_LENGTH;
 }
 
 bool cm_invitation_name(const char *token, char name[CM_INVITATION_NAME_LENGTH + 1],
@@ -47,7 +47,7 @@ bool cm_invitation_name(const char *token, char name[CM_INVITATION_NAME_LENGTH +
 int cm_invitation_open_top(const struct cm_config *config)
 {
 	int mails = open(config->mailboxes_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int top = -1, saved_errno;
+	int top;
 
 	if (mails < 0) {
 		/* Without mailboxes_dir the state of invitations is unknown. */
@@ -56,9 +56,7 @@ int cm_invitation_open_top(const struct cm_config *config)
 		return -1;
 	}
 	top = openat(mails, CM_INVITATION_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	saved_errno = errno;
-	close(mails);
-	errno = saved_errno;
+	cm_file_close(mails);
 	return top;
 }
 
@@ -109,7 +107,7 @@ static enum cm_invitation_status open_invitation(const struct cm_config *config,
 {
 	struct cm_invitation invitation = {.note = NULL};
 	char name[CM_INVITATION_NAME_LENGTH + 1];
-	bool good, expired;
+	bool good, absent, expired;
 	int top;
 
 	if (!cm_invitation_token_valid(token))
@@ -118,16 +116,13 @@ static enum cm_invitation_status open_invitation(const struct cm_config *config,
 		return CM_INVITATION_TROUBLE;
 	top = cm_invitation_open_top(config);
 	*directory_r = -1;
-	if (top >= 0) {
+	if (top >= 0)
 		*directory_r = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		good = errno == ENOENT;
-		close(top);
-	} else {
-		good = errno == ENOENT;
-	}
+	absent = *directory_r < 0 && errno == ENOENT;
+	cm_file_close(top);
+	if (absent)
+		return CM_INVITATION_ABSENT;
 	if (*directory_r < 0) {
-		if (good)
-			return CM_INVITATION_ABSENT;
 		cm_error_set_errno(err, "invitations: cannot be opened");
 		return CM_INVITATION_TROUBLE;
 	}
@@ -193,14 +188,10 @@ static enum claim claim(int directory, const char *name, enum claim_kind kind, i
 {
 	struct stat opened, named;
 	int fd = openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	int result;
 
 	if (fd < 0)
 		return errno == ENOENT ? CLAIM_GONE : CLAIM_TROUBLE;
-	while ((result = flock(fd, kind == CLAIM_WAIT ? LOCK_EX : LOCK_EX | LOCK_NB)) < 0 &&
-	       errno == EINTR)
-		;
-	if (result < 0) {
+	if (!cm_file_lock(fd, kind == CLAIM_WAIT ? LOCK_EX : LOCK_EX | LOCK_NB)) {
 		bool busy = errno == EWOULDBLOCK;
 
 		close(fd);
@@ -360,8 +351,8 @@ static bool reserve(int fd, const struct cm_address *address)
 	return fill(fd, text);
 }
 
-/* With the address of an interrupted attempt again: whichever of the two makes it, it is one
- * account. */
+/* Uses the address of an interrupted attempt again: whichever of the two makes the account, it is
+   only one. */
 static enum cm_account_status make_elsewhere(const struct use *use, void *context,
 					     struct cm_error *err)
 {

@@ -3,21 +3,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "credentials.h"
 #include "directory.h"
 #include "file.h"
 #include "invitation.h"
 #include "invitation_private.h"
-
-/* Without letters and digits that look alike. */
-static const char token_alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
 
 /* A name with such a prefix is being created or removed, and is not an invitation. */
 #define MAKING_PREFIX  ".making."
@@ -143,7 +141,7 @@ bool cm_invitation_create(const struct cm_config *config, unsigned int uses, tim
 	bool good;
 	int top;
 
-	if (!cm_random_text(token, CM_INVITATION_TOKEN_LENGTH, token_alphabet)) {
+	if (!cm_random_text(token, CM_INVITATION_TOKEN_LENGTH, CM_INVITATION_ALPHABET)) {
 		cm_error_set_errno(err, "cannot get random numbers");
 		return false;
 	}

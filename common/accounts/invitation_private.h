@@ -6,6 +6,9 @@
 
 #include "invitation.h"
 
+/* The characters of a token: without letters and digits that look alike. */
+#define CM_INVITATION_ALPHABET "abcdefghijkmnpqrstuvwxyz23456789"
+
 #define CM_INVITATION_NAME_LENGTH 64 /* SHA-256 in hexadecimal digits */
 #define CM_INVITATION_FILE        "invitation.json"
 #define CM_INVITATION_USE_PREFIX  "use."

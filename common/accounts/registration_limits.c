@@ -4,7 +4,6 @@
  */
 #include "registration_limits.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "gcra.h"
 #include "keyed_hash.h"
 #include "shared_file.h"
@@ -108,15 +108,6 @@ void cm_limits_close(struct cm_limits **limits)
 	*limits = NULL;
 }
 
-static bool lock_file(int fd)
-{
-	int result;
-
-	while ((result = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
-		;
-	return result == 0;
-}
-
 /* --- Rates --- */
 
 uint64_t cm_limits_now(void)
@@ -178,9 +169,9 @@ enum cm_rate cm_limits_take(struct cm_limits *limits, const struct cm_config *co
 	enum cm_rate rate = CM_RATE_TROUBLE;
 
 	pthread_mutex_lock(&limits->mutex);
-	if (lock_file(limits->fd)) {
+	if (cm_file_lock(limits->fd, LOCK_EX)) {
 		rate = take_locked(limits->table, config, source, now_ms);
-		flock(limits->fd, LOCK_UN);
+		cm_file_lock(limits->fd, LOCK_UN);
 	} else {
 		cm_error_set_errno(err, "rates of new accounts: cannot be locked");
 	}
@@ -216,9 +207,9 @@ void cm_limits_give_back(struct cm_limits *limits, const struct cm_config *confi
 			 const struct cm_source *source)
 {
 	pthread_mutex_lock(&limits->mutex);
-	if (lock_file(limits->fd)) {
+	if (cm_file_lock(limits->fd, LOCK_EX)) {
 		give_back_locked(limits->table, config, source);
-		flock(limits->fd, LOCK_UN);
+		cm_file_lock(limits->fd, LOCK_UN);
 	}
 	pthread_mutex_unlock(&limits->mutex);
 }

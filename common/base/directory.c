@@ -6,25 +6,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "file.h"
+
 int cm_directory_open(int parent_fd, const char *name)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int fd;
 
 	/* O_NOATIME: otherwise reading dirties each directory's inode once a day (relatime). Only
-	 * the owner may set the flag. */
+	   the owner may set the flag. */
 	fd = openat(parent_fd, name, flags | O_NOATIME);
 	if (fd < 0 && errno == EPERM)
 		fd = openat(parent_fd, name, flags);
 	return fd;
-}
-
-static void close_quietly(int fd)
-{
-	int saved_errno = errno;
-
-	close(fd);
-	errno = saved_errno;
 }
 
 int cm_directory_open_beneath(int parent_fd, const char *path)
@@ -49,7 +43,7 @@ int cm_directory_open_beneath(int parent_fd, const char *path)
 		component[length] = '\0';
 		path += length;
 		next = cm_directory_open(fd, component);
-		close_quietly(fd);
+		cm_file_close(fd);
 		fd = next;
 	}
 	return fd;
@@ -59,8 +53,8 @@ DIR *cm_directory_stream(int fd)
 {
 	DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
 
-	if (stream == NULL && fd >= 0)
-		close_quietly(fd);
+	if (stream == NULL)
+		cm_file_close(fd);
 	return stream;
 }
 

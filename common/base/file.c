@@ -22,13 +22,12 @@ bool cm_file_random_name(char name[CM_FILE_RANDOM_SIZE])
 	return true;
 }
 
-/* Reads up to the end of the file or max bytes; -1 on error. */
-static ssize_t read_fully(int fd, char *data, size_t max)
+ssize_t cm_file_read_fully(int fd, void *data, size_t max)
 {
 	size_t used = 0;
 
 	while (used < max) {
-		ssize_t got = read(fd, data + used, max - used);
+		ssize_t got = read(fd, (char *)data + used, max - used);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -47,7 +46,6 @@ bool cm_file_read(int directory, const char *name, size_t max, char **data_r, si
 	struct stat st;
 	char *data = NULL;
 	ssize_t length;
-	int saved_errno;
 
 	if (fd < 0)
 		return false;
@@ -60,7 +58,7 @@ bool cm_file_read(int directory, const char *name, size_t max, char **data_r, si
 	data = malloc((size_t)st.st_size + 2);
 	if (data == NULL)
 		goto fail;
-	length = read_fully(fd, data, (size_t)st.st_size + 1);
+	length = cm_file_read_fully(fd, data, (size_t)st.st_size + 1);
 	if (length > st.st_size)
 		errno = EAGAIN;
 	if (length < 0 || length > st.st_size)
@@ -71,26 +69,34 @@ bool cm_file_read(int directory, const char *name, size_t max, char **data_r, si
 	*length_r = (size_t)length;
 	return true;
 fail:
-	saved_errno = errno;
 	free(data);
-	close(fd);
-	errno = saved_errno;
+	cm_file_close(fd);
 	return false;
 }
 
-static bool write_fully(int fd, const char *data, size_t length)
+bool cm_file_write_fully(int fd, const void *data, size_t length)
 {
-	while (length > 0) {
-		ssize_t put = write(fd, data, length);
+	size_t written = 0;
+
+	while (written < length) {
+		ssize_t put = write(fd, (const char *)data + written, length - written);
 
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put < 0)
 			return false;
-		data += put;
-		length -= (size_t)put;
+		written += (size_t)put;
 	}
 	return true;
+}
+
+void cm_file_close(int fd)
+{
+	int saved_errno = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = saved_errno;
 }
 
 static bool write_temporary(int directory, const char *name, const void *data, size_t length,
@@ -102,7 +108,8 @@ static bool write_temporary(int directory, const char *name, const void *data, s
 
 	if (fd < 0)
 		return false;
-	good = write_fully(fd, data, length) && (!(flags & CM_FILE_DURABLE) || fsync(fd) == 0);
+	good =
+	    cm_file_write_fully(fd, data, length) && (!(flags & CM_FILE_DURABLE) || fsync(fd) == 0);
 	saved_errno = errno;
 	if (close(fd) < 0 && good) {
 		saved_errno = errno;
@@ -116,11 +123,8 @@ static bool sync_directory(int directory)
 {
 	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool good = fd >= 0 && fsync(fd) == 0;
-	int saved_errno = errno;
 
-	if (fd >= 0)
-		close(fd);
-	errno = saved_errno;
+	cm_file_close(fd);
 	return good;
 }
 

@@ -28,11 +28,22 @@ bool cm_file_random_name(char name[CM_FILE_RANDOM_SIZE]);
 bool cm_file_read(int directory, const char *name, size_t max, char **data_r, size_t *length_r);
 
 /* Writes the file under a temporary name (tmp_prefix and random digits) and renames it: readers see
- * the whole file or none. flags: enum cm_file_write, combined by |. */
+   the whole file or none. flags: enum cm_file_write, combined by |. */
 bool cm_file_write(int directory, const char *name, const char *tmp_prefix, const void *data,
 		   size_t length, mode_t mode, int flags);
 
-/* flock() with LOCK_SH or LOCK_EX, perhaps LOCK_NB: repeated if a signal interrupts it. */
+/* read() until max bytes or the end of the file, also if signals interrupt it. Returns the number
+   of bytes; -1 on failure. */
+ssize_t cm_file_read_fully(int fd, void *data, size_t max);
+
+/* write() of all bytes, also if signals interrupt it. */
+bool cm_file_write_fully(int fd, const void *data, size_t length);
+
+/* close() that keeps errno. A negative fd is allowed. */
+void cm_file_close(int fd);
+
+/* flock() that is repeated if a signal interrupts it. operation: LOCK_SH or LOCK_EX, with or
+   without LOCK_NB, or LOCK_UN. */
 bool cm_file_lock(int fd, int operation);
 
 /* mkdir -p: makes the missing directories of a path. */

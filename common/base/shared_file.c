@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
+
 static const char magic[8] = "CMSHARE";
 
 /* The beginning of the file; the caller's data follows on its own cache line. */
@@ -46,15 +48,6 @@ static bool header_matches(const struct cm_shared_file *file, const struct heade
 	       header->layout == file->layout;
 }
 
-/* close() that keeps errno. */
-static void close_quietly(int fd)
-{
-	int saved_errno = errno;
-
-	close(fd);
-	errno = saved_errno;
-}
-
 enum open_result {
 	OPEN_OK,
 	OPEN_REPLACE, /* missing, of another layout, or not accessible */
@@ -87,7 +80,7 @@ static enum open_result open_existing(int directory, const struct cm_shared_file
 	if (result == OPEN_OK)
 		*fd_r = fd;
 	else
-		close_quietly(fd);
+		cm_file_close(fd);
 	return result;
 }
 
@@ -98,13 +91,10 @@ static bool write_zeros(int fd, size_t length)
 
 	while (length > 0) {
 		size_t part = length < sizeof(zeros) ? length : sizeof(zeros);
-		ssize_t written = write(fd, zeros, part);
 
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
+		if (!cm_file_write_fully(fd, zeros, part))
 			return false;
-		length -= (size_t)written;
+		length -= part;
 	}
 	return true;
 }
@@ -165,7 +155,7 @@ static bool create(int directory, const struct cm_shared_file *file, struct cm_e
 		unlinkat(directory, temporary, 0);
 		errno = saved_errno;
 	}
-	close_quietly(fd);
+	cm_file_close(fd);
 	return good;
 }
 
@@ -176,9 +166,8 @@ static struct header *open_or_create(int directory, const struct cm_shared_file 
 	enum open_result result = open_existing(directory, file, fd_r, &header);
 
 	if (result == OPEN_REPLACE) {
-		while (flock(directory, LOCK_EX) != 0)
-			if (errno != EINTR)
-				return NULL;
+		if (!cm_file_lock(directory, LOCK_EX))
+			return NULL;
 		result = open_existing(directory, file, fd_r, &header);
 		if (result == OPEN_REPLACE && create(directory, file, err))
 			result = open_existing(directory, file, fd_r, &header);

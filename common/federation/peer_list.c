@@ -1,7 +1,5 @@
 #include "peer_list.h"
 
-#include "log.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +11,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "file.h"
+#include "log.h"
 
 /* A file's times are as coarse as the ticks of a slow clock: two changes within a few milliseconds
  * may get the same time. Until the last change is this old, the file is read each time. */
@@ -124,19 +124,11 @@ static bool parse(const char *path, struct entries *list)
 
 static bool read_all(int fd, char *text, size_t length)
 {
-	while (length > 0) {
-		ssize_t got = read(fd, text, length);
+	ssize_t got = cm_file_read_fully(fd, text, length);
 
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			errno = got == 0 ? EAGAIN : errno; /* it shrank: read it again */
-			return false;
-		}
-		text += got;
-		length -= (size_t)got;
-	}
-	return true;
+	if (got >= 0 && (size_t)got < length)
+		errno = EAGAIN; /* it shrank: read it again */
+	return got == (ssize_t)length;
 }
 
 static bool load(const char *path, struct entries *list_r, struct stat *seen_r)
@@ -144,7 +136,6 @@ static bool load(const char *path, struct entries *list_r, struct stat *seen_r)
 	struct entries list = {0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	bool loaded = false;
-	int saved;
 
 	if (fd == -1)
 		return false;
@@ -160,11 +151,9 @@ static bool load(const char *path, struct entries *list_r, struct stat *seen_r)
 	*list_r = list;
 	loaded = true;
 out:
-	saved = errno;
 	if (!loaded)
 		free_entries(&list);
-	close(fd);
-	errno = saved;
+	cm_file_close(fd);
 	return loaded;
 }
 

@@ -2,11 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#include <jansson.h>
 
 #include "account.h"
 #include "file.h"
@@ -166,11 +167,8 @@ static int open_mailbox(const char *path, struct cm_error *err)
 static int lock_mailbox(int mailbox, struct cm_error *err)
 {
 	int lock = openat(mailbox, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int result = -1;
 
-	while (lock >= 0 && (result = flock(lock, LOCK_EX)) < 0 && errno == EINTR)
-		;
-	if (result == 0)
+	if (lock >= 0 && cm_file_lock(lock, LOCK_EX))
 		return lock;
 	cm_error_set_errno(err, "%s: cannot be locked", LOCK_FILE);
 	if (lock >= 0)

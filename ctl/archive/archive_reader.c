@@ -2,7 +2,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "archive_filter.h"
+#include "file.h"
 #include "interrupt.h"
 #include "progress.h"
 
@@ -287,17 +287,9 @@ bool cm_archive_copy(struct cm_archive_reader *reader, int fd, struct cm_error *
 	bool good;
 
 	while ((part = next_part(reader, &length, &good, err)) != NULL) {
-		while (length > 0) {
-			ssize_t done = write(fd, part, length);
-
-			if (done < 0 && errno == EINTR)
-				continue;
-			if (done < 0) {
-				cm_error_set_errno(err, "%s: cannot be written", reader->name);
-				return false;
-			}
-			part += done;
-			length -= (size_t)done;
+		if (!cm_file_write_fully(fd, part, length)) {
+			cm_error_set_errno(err, "%s: cannot be written", reader->name);
+			return false;
 		}
 	}
 	return good;

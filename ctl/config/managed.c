@@ -50,17 +50,8 @@ static int open_parent(const char *path, bool make, const char **name_r)
 static bool fill(int fd, const struct cm_managed *content, const struct cm_owner *owner,
 		 bool durable)
 {
-	size_t written = 0;
-
-	while (written < content->length) {
-		ssize_t put = write(fd, content->data + written, content->length - written);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return false;
-		written += (size_t)put;
-	}
+	if (!cm_file_write_fully(fd, content->data, content->length))
+		return false;
 	/* The owner first: changing it clears set-ID bits. Only root can give files to others. */
 	if (fchown(fd, owner->uid, owner->gid) < 0 && (errno != EPERM || geteuid() == 0))
 		return false;

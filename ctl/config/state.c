@@ -91,7 +91,7 @@ static bool lock(struct cm_state *state, struct cm_error *err)
 		goto out;
 	}
 	state->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	good = state->lock >= 0 && flock(state->lock, LOCK_EX) == 0;
+	good = state->lock >= 0 && cm_file_lock(state->lock, LOCK_EX);
 	if (good)
 		remove_leftovers(state);
 	else

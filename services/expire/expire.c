@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "file.h"
 #include "invitations.h"
 #include "mailbox.h"
 #include "maildir_walk.h"
@@ -111,7 +112,7 @@ static bool prepare(struct expire_state *state, struct cm_error *err)
 {
 	if (state->options->dry_run)
 		return true;
-	if (flock(state->mailboxes_fd, LOCK_EX | LOCK_NB) < 0) {
+	if (!cm_file_lock(state->mailboxes_fd, LOCK_EX | LOCK_NB)) {
 		if (errno == EWOULDBLOCK)
 			cm_error_set(err, "another run is at work in mailboxes_dir");
 		else

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "directory.h"
+#include "file.h"
 
 /* Upstream's suffix of files that are still being written. */
 #define UPSTREAM_TMP_SUFFIX ".tmp"
@@ -198,25 +199,6 @@ uint64_t queue_dir_count(const struct queue_dir *dir)
 	return count;
 }
 
-/* Reads at most size bytes. Negative on failure. */
-static ssize_t read_whole(int fd, char *buffer, size_t size)
-{
-	size_t length = 0;
-	ssize_t part;
-
-	while (length < size) {
-		part = read(fd, buffer + length, size - length);
-		if (part < 0 && errno == EINTR)
-			continue;
-		if (part < 0)
-			return -1;
-		if (part == 0)
-			break;
-		length += (size_t)part;
-	}
-	return (ssize_t)length;
-}
-
 /* The meaning of a failed open(). A link gives ELOOP, a socket ENXIO; both can be tested only
    by name. */
 static enum queue_dir_result explain_open(const struct queue_dir *dir, const char *name,
@@ -254,7 +236,7 @@ enum queue_dir_result queue_dir_read(const struct queue_dir *dir, const char *na
 	result = S_ISDIR(status.st_mode) ? QUEUE_DIR_DIRECTORY : QUEUE_DIR_INVALID;
 	if (!S_ISREG(status.st_mode) || status.st_size > CM_PUSH_ENTRY_MAX)
 		goto out;
-	length = read_whole(fd, text, sizeof(text));
+	length = cm_file_read_fully(fd, text, sizeof(text));
 	if (length < 0)
 		result = QUEUE_DIR_TROUBLE;
 	else if (length <= CM_PUSH_ENTRY_MAX && cm_push_entry_parse(text, (size_t)length, entry_r))

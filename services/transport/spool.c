@@ -1,10 +1,11 @@
 #include "spool.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "file.h"
 
 /* Bytes that are kept in memory. */
 #define SPOOL_MEMORY_MAX 65536
@@ -22,21 +23,6 @@ void spool_clear(struct spool *spool)
 	spool_init(spool);
 }
 
-static bool write_all(int fd, const char *data, size_t length)
-{
-	while (length > 0) {
-		ssize_t written = write(fd, data, length);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return false;
-		data += written;
-		length -= (size_t)written;
-	}
-	return true;
-}
-
 const char *spool_directory(void)
 {
 	const char *path = getenv("TMPDIR");
@@ -50,7 +36,7 @@ static bool move_to_file(struct spool *spool)
 
 	if (fd < 0)
 		return false;
-	if (!write_all(fd, spool->memory, spool->length)) {
+	if (!cm_file_write_fully(fd, spool->memory, spool->length)) {
 		close(fd);
 		return false;
 	}
@@ -67,7 +53,7 @@ bool spool_write(struct spool *spool, const void *data, size_t length)
 	if (spool->fd < 0 && spool->length + length > SPOOL_MEMORY_MAX && !move_to_file(spool))
 		return false;
 	if (spool->fd >= 0) {
-		if (!write_all(spool->fd, data, length))
+		if (!cm_file_write_fully(spool->fd, data, length))
 			return false;
 	} else {
 		memory = realloc(spool->memory, spool->length + length + 1);
