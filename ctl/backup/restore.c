@@ -286,16 +286,25 @@ static bool place_mailboxes(struct job *job)
 			good = place_mailbox(job, entry->d_name);
 	if (directory != NULL)
 		closedir(directory);
-	return good && (fsync(job->mailboxes_fd) == 0 || errno == EINVAL);
+	if (good && fsync(job->mailboxes_fd) < 0 && errno != EINVAL) {
+		cm_error_set_errno(&job->err, "%s: cannot be written", job->mailboxes_dir);
+		good = false;
+	}
+	return good;
 }
 
+/* What may fail on a full disk comes first: the mailboxes need only renames, and until they are in
+   place the run can be repeated. */
 static bool finish(struct job *job)
 {
-	bool good = place_mailboxes(job);
+	bool good;
 
+	cm_owner_return();
+	good = cm_restore_files_write(&job->files, false, &job->err) &&
+	       cm_owner_become(job->mailboxes_dir, &job->err) && place_mailboxes(job);
 	cm_mailbox_unpack_end(&job->unpack);
 	cm_owner_return();
-	return good && cm_restore_files_write(&job->files, &job->err);
+	return good && cm_restore_files_write(&job->files, true, &job->err);
 }
 
 static int print_result(struct job *job)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "managed.h"
 #include "relay_files.h"
 
 /* Many more than a relay has. */
@@ -128,49 +129,44 @@ static bool make_parent(const char *parent, const struct cm_restore_file *file)
 	return good;
 }
 
-static bool set_owner(int directory, const char *name, const struct cm_restore_file *file)
+static struct cm_owner owner_of(const struct cm_restore_file *file)
 {
 	const struct passwd *opendkim = file->opendkim ? getpwnam("opendkim") : NULL;
 
-	if (geteuid() == 0 && fchownat(directory, name, opendkim != NULL ? opendkim->pw_uid : 0,
-				       file->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-	return fchmodat(directory, name, file->mode, 0) == 0;
+	if (geteuid() != 0)
+		return (struct cm_owner){file->mode, geteuid(), getegid()};
+	return (struct cm_owner){file->mode, opendkim != NULL ? opendkim->pw_uid : 0, file->gid};
 }
 
 static bool write_file(const struct cm_restore_file *file, struct cm_error *err)
 {
+	const struct cm_managed content = {file->data, file->length};
+	const struct cm_owner owner = owner_of(file);
 	const char *name = strrchr(file->path, '/') + 1;
 	char *parent = strndup(file->path, (size_t)(name - file->path - 1));
-	int directory = -1;
-	bool good;
+	bool created, good = parent != NULL && make_parent(parent, file);
 
-	if (is_there_already(file)) {
-		free(parent);
-		return true;
-	}
-	if (parent != NULL && make_parent(parent, file))
-		directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	good = directory >= 0 &&
-	       cm_file_write(directory, name, ".chatmailctl-", file->data, file->length, 0600,
-			     CM_FILE_NO_REPLACE | CM_FILE_DURABLE) &&
-	       set_owner(directory, name, file);
 	if (!good)
 		cm_error_set_errno(err, "%s: cannot be written", file->path);
-	if (directory >= 0)
-		close(directory);
 	free(parent);
-	return good;
+	if (!good)
+		return false;
+	cm_managed_clean(file->path);
+	if (!cm_managed_create(file->path, &content, &owner, &created, err))
+		return false;
+	if (created || is_there_already(file))
+		return true;
+	cm_error_set(err, "%s: exists", file->path);
+	return false;
 }
 
-bool cm_restore_files_write(const struct cm_restore_files *files, struct cm_error *err)
+bool cm_restore_files_write(const struct cm_restore_files *files, bool ini, struct cm_error *err)
 {
-	const struct cm_restore_file *ini = cm_restore_files_find(files, CM_RELAY_INI);
-
 	for (size_t i = 0; i < files->count; i++)
-		if (&files->file[i] != ini && !write_file(&files->file[i], err))
+		if ((strcmp(files->file[i].role, CM_RELAY_INI) == 0) == ini &&
+		    !write_file(&files->file[i], err))
 			return false;
-	return ini == NULL || write_file(ini, err);
+	return true;
 }
 
 void cm_restore_files_print(const struct cm_restore_files *files)

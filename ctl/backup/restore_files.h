@@ -44,8 +44,8 @@ bool cm_restore_files_place(struct cm_restore_files *files, const struct cm_conf
 /* True if no file exists, unless with the same content. */
 bool cm_restore_files_check(const struct cm_restore_files *files, struct cm_error *err);
 
-/* Writes them, chatmail.ini last. */
-bool cm_restore_files_write(const struct cm_restore_files *files, struct cm_error *err);
+/* Writes chatmail.ini, or all others. */
+bool cm_restore_files_write(const struct cm_restore_files *files, bool ini, struct cm_error *err);
 
 /* Prints their paths. */
 void cm_restore_files_print(const struct cm_restore_files *files);

@@ -87,12 +87,40 @@ static char *bio_text(BIO *bio)
 	return length > 0 ? strndup(data, (size_t)length) : NULL;
 }
 
-bool cm_certificate_make(const char *host, unsigned int days, char **certificate_r, char **key_r,
-			 struct cm_error *err)
+/* Never asks for a passphrase, because servers could not answer. */
+static int no_passphrase(char *buffer, int size, int writing, void *context)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
+	(void)buffer;
+	(void)size;
+	(void)writing;
+	(void)context;
+	return -1;
+}
+
+EVP_PKEY *cm_certificate_read_key(const char *path, struct cm_error *err)
+{
+	FILE *file = fopen(path, "re");
+	EVP_PKEY *key;
+
+	if (file == NULL) {
+		cm_error_set_errno(err, "%s", path);
+		return NULL;
+	}
+	key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
+	(void)fclose(file);
+	if (key == NULL)
+		cm_error_set(err, "%s: not a private key in PEM format without a passphrase", path);
+	return key;
+}
+
+bool cm_certificate_make(const char *host, unsigned int days, const char *key_path,
+			 char **certificate_r, char **key_r, struct cm_error *err)
+{
+	EVP_PKEY *key =
+	    key_path != NULL ? cm_certificate_read_key(key_path, err) : EVP_EC_gen("P-256");
 	X509 *certificate = key != NULL ? make(host, days, key) : NULL;
 	BIO *out = BIO_new(BIO_s_mem()), *secret = BIO_new(BIO_s_secmem());
+	bool good;
 
 	*certificate_r = *key_r = NULL;
 	if (certificate != NULL && out != NULL && secret != NULL &&
@@ -101,15 +129,17 @@ bool cm_certificate_make(const char *host, unsigned int days, char **certificate
 		*certificate_r = bio_text(out);
 		*key_r = bio_text(secret);
 	}
+	good = *certificate_r != NULL && *key_r != NULL;
+	if (!good && (key != NULL || key_path == NULL))
+		cm_error_set(err, "cannot create a certificate for %s", host);
 	BIO_free(out);
 	BIO_free(secret);
 	X509_free(certificate);
 	EVP_PKEY_free(key);
-	if (*certificate_r != NULL && *key_r != NULL)
+	if (good)
 		return true;
 	free(*certificate_r);
 	free(*key_r);
 	*certificate_r = *key_r = NULL;
-	cm_error_set(err, "cannot create a certificate for %s", host);
 	return false;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "certificate.h"
 #include "file.h"
 
 #define DAY       86400
@@ -58,33 +59,13 @@ bool cm_tls_pair_read(const struct cm_config *config, struct cm_tls_pair *pair_r
 	return certificate != NULL;
 }
 
-/* Never asks for a passphrase, because servers could not answer. */
-static int no_passphrase(char *buffer, int size, int writing, void *context)
-{
-	(void)buffer;
-	(void)size;
-	(void)writing;
-	(void)context;
-	return -1;
-}
-
 static bool check_key(const struct cm_tls_files *files, X509 *certificate, struct cm_error *err)
 {
-	FILE *file = fopen(files->key, "re");
-	EVP_PKEY *key;
+	EVP_PKEY *key = cm_certificate_read_key(files->key, err);
 	bool good;
 
-	if (file == NULL) {
-		cm_error_set_errno(err, "%s", files->key);
+	if (key == NULL)
 		return false;
-	}
-	key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
-	(void)fclose(file);
-	if (key == NULL) {
-		cm_error_set(err, "%s: not a private key in PEM format without a passphrase",
-			     files->key);
-		return false;
-	}
 	good = X509_check_private_key(certificate, key) == 1;
 	EVP_PKEY_free(key);
 	if (!good)

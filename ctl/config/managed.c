@@ -58,8 +58,17 @@ static bool fill(int fd, const struct cm_managed *content, const struct cm_owner
 	return fchmod(fd, owner->mode) == 0 && (!durable || fsync(fd) == 0);
 }
 
-static bool replace(int directory, const char *name, const struct cm_managed *content,
-		    const struct cm_owner *owner, bool durable)
+/* Gives the temporary file its name: instead of an existing file, or EEXIST. */
+static bool give_name(int directory, const char *temporary, const char *name, bool replaces)
+{
+	if (replaces)
+		return renameat(directory, temporary, directory, name) == 0;
+	return linkat(directory, temporary, directory, name, 0) == 0 &&
+	       unlinkat(directory, temporary, 0) == 0;
+}
+
+static bool put(int directory, const char *name, const struct cm_managed *content,
+		const struct cm_owner *owner, bool replaces, bool durable)
 {
 	char temporary[sizeof(CM_MANAGED_TEMPORARY) + CM_FILE_RANDOM_SIZE] = CM_MANAGED_TEMPORARY;
 	int fd, saved_errno;
@@ -76,7 +85,7 @@ static bool replace(int directory, const char *name, const struct cm_managed *co
 		saved_errno = errno;
 		good = false;
 	}
-	if (good && renameat(directory, temporary, directory, name) < 0) {
+	if (good && !give_name(directory, temporary, name, replaces)) {
 		saved_errno = errno;
 		good = false;
 	}
@@ -101,9 +110,25 @@ bool cm_managed_write(const char *path, const struct cm_managed *content,
 		good = (unlinkat(directory, name, 0) == 0 || errno == ENOENT) &&
 		       (!durable || fsync(directory) == 0);
 	else
-		good = replace(directory, name, content, owner, durable);
+		good = put(directory, name, content, owner, true, durable);
 	if (!good)
 		cm_error_set_errno(err, "%s: cannot be %s", path, removes ? "removed" : "written");
+	if (directory >= 0)
+		close(directory);
+	return good;
+}
+
+bool cm_managed_create(const char *path, const struct cm_managed *content,
+		       const struct cm_owner *owner, bool *created_r, struct cm_error *err)
+{
+	const char *name;
+	int directory = open_parent(path, true, &name);
+	bool good;
+
+	*created_r = directory >= 0 && put(directory, name, content, owner, false, true);
+	good = *created_r || (directory >= 0 && errno == EEXIST);
+	if (!good)
+		cm_error_set_errno(err, "%s: cannot be written", path);
 	if (directory >= 0)
 		close(directory);
 	return good;
@@ -153,7 +178,8 @@ void cm_managed_clean(const char *path)
 			    sizeof(CM_MANAGED_TEMPORARY) - 1) == 0 &&
 		    strspn(random, "0123456789abcdef") == CM_FILE_RANDOM_SIZE - 1 &&
 		    random[CM_FILE_RANDOM_SIZE - 1] == '\0')
-			unlinkat(dirfd(directory), entry->d_name, 0);
+			if (unlinkat(dirfd(directory), entry->d_name, 0) < 0)
+				unlinkat(dirfd(directory), entry->d_name, AT_REMOVEDIR);
 	}
 	closedir(directory);
 }

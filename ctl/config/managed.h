@@ -40,6 +40,11 @@ bool cm_managed_read(const char *path, struct cm_managed *content_r, struct cm_o
 bool cm_managed_write(const char *path, const struct cm_managed *content,
 		      const struct cm_owner *owner, bool durable, struct cm_error *err);
 
+/* Creates a file durably, with its owner and mode from the first moment, and missing directories
+   (0755). An existing file stays: *created_r is false. False with err filled. */
+bool cm_managed_create(const char *path, const struct cm_managed *content,
+		       const struct cm_owner *owner, bool *created_r, struct cm_error *err);
+
 bool cm_managed_equal(const struct cm_managed *a, const struct cm_managed *b);
 
 /* A copy; false with err filled if out of memory. */

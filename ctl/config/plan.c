@@ -104,6 +104,20 @@ static bool use_mine(struct cm_job *job, struct cm_change *change, enum cm_outco
 	return copy(job, &change->fresh, &change->base_after);
 }
 
+/* The file was there before. It keeps its owner and mode, unless a secret comes into it that those
+   would show to everybody. */
+static bool replace(struct cm_job *job, const struct cm_manifest_row *row,
+		    struct cm_changes *changes, size_t index)
+{
+	bool secret = (row->owner.mode & 0004) == 0;
+
+	if (!use_fresh(job, &changes->list[index], CM_REPLACED) || !keep_old(job, changes, index))
+		return false;
+	if (secret && (changes->list[index].owner.mode & ~row->owner.mode) != 0)
+		changes->list[index].owner = row->owner;
+	return true;
+}
+
 static bool decide_known(struct cm_job *job, struct cm_change *change)
 {
 	bool edited = !cm_managed_equal(&change->before, &change->base_before);
@@ -127,17 +141,19 @@ static bool decide(struct cm_job *job, const struct cm_manifest_row *row,
 
 	if (cm_managed_equal(&change->before, &change->fresh))
 		return use_mine(job, change, CM_UNCHANGED);
-	if (listed(job, change->path, &job->take))
+	if (listed(job, change->path, &job->take) &&
+	    (change->before.data == NULL || change->base_before.data != NULL))
 		return use_fresh(job, change, CM_CHANGED);
 	if (listed(job, change->path, &job->keep))
 		return use_mine(job, change, CM_EDITED);
-	if (row->once && (change->before.data != NULL || change->base_before.data != NULL))
+	if (row->once && !listed(job, change->path, &job->take) &&
+	    (change->before.data != NULL || change->base_before.data != NULL))
 		return use_mine(job, change, change->before.data != NULL ? CM_EDITED : CM_DELETED);
 	if (change->base_before.data != NULL)
 		return decide_known(job, change);
 	if (change->before.data == NULL)
 		return use_fresh(job, change, CM_CREATED);
-	return use_fresh(job, change, CM_REPLACED) && keep_old(job, changes, index);
+	return replace(job, row, changes, index);
 }
 
 static bool add_row(struct cm_job *job, const struct cm_manifest_row *row,

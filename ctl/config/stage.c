@@ -139,7 +139,7 @@ static bool stand_in(struct stage *stage)
 	}
 	if (access(stage->certificate_now, F_OK) == 0 && access(stage->key_now, F_OK) == 0)
 		return true;
-	good = cm_certificate_make("relay.invalid", 1, &texts[0], &texts[1], err);
+	good = cm_certificate_make("relay.invalid", 1, NULL, &texts[0], &texts[1], err);
 	for (size_t i = 0; good && i < 2; i++) {
 		const struct cm_managed content = {texts[i], strlen(texts[i])};
 

@@ -25,6 +25,7 @@
 #include "config_value.h"
 #include "file.h"
 #include "json_print.h"
+#include "managed.h"
 #include "options.h"
 #include "secrets.h"
 #include "settings.h"
@@ -169,6 +170,28 @@ static char *below_root(struct job *job, const char *path)
 	return NULL;
 }
 
+/* The new directory gets its name when it has its owner. */
+static bool make_owned(const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+	char random[CM_FILE_RANDOM_SIZE], *temporary = NULL;
+	int length = (int)(strrchr(path, '/') - path);
+	bool good =
+	    cm_file_random_name(random) &&
+	    asprintf(&temporary, "%.*s/" CM_MANAGED_TEMPORARY "%s", length, path, random) >= 0;
+	int saved_errno;
+
+	good = good && mkdir(temporary, mode) == 0;
+	if (good && geteuid() == 0)
+		good = lchown(temporary, uid, gid) == 0;
+	good = good && chmod(temporary, mode) == 0 && rename(temporary, path) == 0;
+	saved_errno = errno;
+	if (!good && temporary != NULL)
+		(void)rmdir(temporary);
+	free(temporary);
+	errno = saved_errno;
+	return good;
+}
+
 /* mkdir -p; the last directory gets mode and owner if it is new. */
 static bool make_directory(struct job *job, const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
@@ -178,13 +201,11 @@ static bool make_directory(struct job *job, const char *path, mode_t mode, uid_t
 
 	if (good && lstat(full, &st) < 0) {
 		parent = strndup(full, (size_t)(strrchr(full, '/') - full));
-		good = parent != NULL &&
-		       (parent[0] == '\0' || cm_file_make_directories(parent, 0755)) &&
-		       mkdir(full, mode) == 0;
-		created = good;
+		good =
+		    parent != NULL && (parent[0] == '\0' || cm_file_make_directories(parent, 0755));
 		free(parent);
-		if (good && geteuid() == 0)
-			good = lchown(full, uid, gid) == 0 && chmod(full, mode) == 0;
+		cm_managed_clean(full);
+		created = good = good && make_owned(full, mode, uid, gid);
 		if (!good)
 			cm_error_set_errno(&job->err, "%s: cannot be created", full);
 	}
@@ -196,40 +217,28 @@ static bool make_directory(struct job *job, const char *path, mode_t mode, uid_t
 /* Writes a file that belongs to root and is readable for a group, unless it exists. */
 static bool make_file(struct job *job, const char *path, const char *text, mode_t mode, gid_t gid)
 {
-	char *full = below_root(job, path), *parent = NULL;
-	const char *name = full != NULL ? strrchr(full, '/') + 1 : NULL;
-	bool good = false, created = false;
-	int directory = -1;
+	const struct cm_managed content = {(char *)text, strlen(text)};
+	const struct cm_owner owner = {mode, geteuid(), geteuid() == 0 ? gid : getegid()};
+	char *full = below_root(job, path);
+	bool created, good = full != NULL;
 
-	if (full == NULL)
-		return false;
-	parent = strndup(full, (size_t)(name - full));
-	if (parent != NULL && cm_file_make_directories(parent, 0755))
-		directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory >= 0) {
-		created = cm_file_write(directory, name, ".chatmailctl-", text, strlen(text), 0600,
-					CM_FILE_NO_REPLACE | CM_FILE_DURABLE);
-		good = created || errno == EEXIST;
-	}
-	if (good && created && geteuid() == 0)
-		good = fchownat(directory, name, 0, gid, AT_SYMLINK_NOFOLLOW) == 0;
-	if (good && created)
-		good = fchmodat(directory, name, mode, 0) == 0;
-	if (!good)
-		cm_error_set_errno(&job->err, "%s: cannot be written", full);
-	if (directory >= 0)
-		close(directory);
-	good = good && note(job, full, created);
-	free(parent);
+	if (good)
+		cm_managed_clean(full);
+	good = good && cm_managed_create(full, &content, &owner, &created, &job->err) &&
+	       note(job, full, created);
 	free(full);
 	return good;
 }
 
+/* A link to nothing exists, too. Removes the remains of a killed run beside it. */
 static bool exists(struct job *job, const char *path)
 {
 	char *full = below_root(job, path);
-	bool found = full != NULL && access(full, F_OK) == 0;
+	struct stat st;
+	bool found = full != NULL && lstat(full, &st) == 0;
 
+	if (full != NULL)
+		cm_managed_clean(full);
 	free(full);
 	return found;
 }
@@ -255,21 +264,24 @@ static bool make_dkim_key(struct job *job)
 	return good;
 }
 
+/* Without a certificate nginx does not start, and then no authority can validate the domain on port
+   80. If a run was killed in between, there is only the key. */
 static bool make_certificate(struct job *job)
 {
 	const struct cm_config *config = job->config;
-	char *certificate = NULL, *key = NULL;
+	char *certificate = NULL, *key = NULL, *path;
 	bool good;
 
-	if (exists(job, config->tls_certificate) || exists(job, config->tls_key))
+	if (exists(job, config->tls_certificate))
 		return note(job, config->tls_certificate, false);
-	/* Without a certificate nginx does not start, and then no authority can validate the
-	   domain on port 80. */
-	good = cm_certificate_make(config->mail_host,
-				   config->tls_self_signed ? CERTIFICATE_DAYS : PROVISIONAL_DAYS,
-				   &certificate, &key, &job->err) &&
+	path = below_root(job, config->tls_key);
+	good = path != NULL &&
+	       cm_certificate_make(
+		   config->mail_host, config->tls_self_signed ? CERTIFICATE_DAYS : PROVISIONAL_DAYS,
+		   exists(job, config->tls_key) ? path : NULL, &certificate, &key, &job->err) &&
 	       make_file(job, config->tls_key, key, 0600, 0) &&
 	       make_file(job, config->tls_certificate, certificate, 0644, 0);
+	free(path);
 	free(certificate);
 	cm_secrets_wipe(key);
 	return good;

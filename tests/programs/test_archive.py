@@ -230,6 +230,25 @@ def test_killed_run_does_not_block_the_next(tmp_path):
     assert not stage.exists()
 
 
+def test_full_disk_leaves_no_half_relay(tmp_path):
+    """/etc is full: the mailboxes are not in place either, and the run can be repeated."""
+    if os.getuid() != 0:
+        pytest.skip("mounting needs root")
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    key = entry("relay/dkim/opendkim.private", b"k" * 200_000, mode=0o600)
+    path = archive(tmp_path / "a.tar", [key, *account()])
+    script = 'mount -t tmpfs -o size=64k none "$1/etc" && shift && exec "$@"'
+    words = [PROGRAM, "restore", "--root", root, path]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", root, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "No space left on device" in done.stderr
+    assert files(root) == [] and os.listdir(root / "home/vmail/mail/relay.test") == []
+    done = restore(root, path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_import_of_hostile_archives(tmp_path):
     mailboxes = tmp_path / "mail"
     mailboxes.mkdir()

@@ -138,6 +138,28 @@ def test_existing_file_is_kept_beside(machine):
     assert "no change to undo" in machine.config("rollback").stderr
 
 
+def test_taking_a_file_that_was_there_keeps_a_copy(machine):
+    main = machine.path(MAIN)
+    main.parent.mkdir()
+    main.write_text("# mine\n")
+    machine.apply("--take", MAIN)
+    assert machine.path(MAIN + ".chatmail-old").read_text() == "# mine\n"
+
+
+def test_no_secret_in_a_file_that_everybody_reads(machine):
+    """coturn's package may have installed its configuration with any mode."""
+    conf, secret = machine.path("/etc/turnserver.conf"), machine.path("/etc/turn.secret")
+    conf.write_text("# coturn's\n")
+    conf.chmod(0o644)
+    secret.write_text("0123456789abcdef\n")
+    machine.write_ini(turn_secret_file="/etc/turn.secret")
+    report = words(machine.apply("--json"), machine)
+    assert report["/etc/turnserver.conf"] == "replaced"
+    assert "0123456789abcdef" in conf.read_text()
+    assert stat.S_IMODE(conf.stat().st_mode) == 0o640
+    assert stat.S_IMODE(machine.path("/etc/turnserver.conf.chatmail-old").stat().st_mode) == 0o644
+
+
 def test_removed_file_is_not_created_again(machine):
     machine.apply()
     cron = machine.path("/etc/cron.d/chatmail")

@@ -1,20 +1,23 @@
 """chatmailctl init: the files of a new relay, and files that it never overwrites."""
 
 import json
+import os
 import re
+import shutil
 import stat
 import subprocess
 
 import pytest
-from support.config import PROGRAM, TEMPLATES
+from support.config import BUILD, PROGRAM, TEMPLATES
 
 
-def init(root, *arguments):
+def init(root, *arguments, **env):
     return subprocess.run(
         [PROGRAM, "init", "--root", root, "--templates", TEMPLATES, *arguments],
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, **env},
     )
 
 
@@ -134,3 +137,51 @@ def test_commented_keys_are_the_defaults(tmp_path):
         text = text.replace(f"#{key} =", f"{key} =")
     ini.write_text(text)
     settings(tmp_path)
+
+
+def listing(root):
+    """Type, mode and owner of each file."""
+    found = {}
+    for path in root.rglob("*"):
+        info = path.lstat()
+        found[str(path.relative_to(root))] = (info.st_mode, info.st_uid, info.st_gid)
+    return found
+
+
+def test_killed_at_each_step(tmp_path):
+    """The next run completes it. The DKIM key exists, because making one takes long."""
+    preload = {"LD_PRELOAD": str(BUILD / "tests" / "programs" / "libkill_at.so")}
+    first, saved, root, count = (tmp_path / name for name in ("first", "saved", "root", "count"))
+    for path in (first, saved):
+        path.mkdir()
+    assert init(first, "relay.example").returncode == 0
+    shutil.copytree(first / "etc/dkimkeys", saved / "etc/dkimkeys")
+    shutil.copytree(saved, root)
+    assert init(root, "relay.example", KILL_AT="0", KILL_COUNT=str(count), **preload).returncode == 0
+    expected = listing(root)
+    total = int(count.read_text().split()[-1])
+    assert total > 50
+    for step in range(1, total + 1, 2):
+        shutil.rmtree(root)
+        shutil.copytree(saved, root)
+        done = init(root, "relay.example", KILL_AT=str(step), **preload)
+        assert done.returncode < 0
+        done = init(root, "relay.example")
+        if done.returncode != 1:
+            assert done.returncode == 0, done.stderr
+        assert listing(root) == expected, step
+        place = root / "var/lib/acme/live/relay.example"
+        keys = [
+            openssl(*words) for words in
+            (("pkey", "-in", place / "privkey", "-pubout"), ("x509", "-in", place / "fullchain", "-pubkey", "-noout"))
+        ]
+        assert keys[0] == keys[1], step
+
+
+def test_a_link_to_nothing_is_not_replaced(tmp_path):
+    (tmp_path / "etc").mkdir()
+    ini = tmp_path / "etc/chatmail.ini"
+    ini.symlink_to("/nonexistent/chatmail.ini")
+    done = init(tmp_path, "relay.example")
+    assert done.returncode == 1 and "exists: nothing was changed" in done.stderr
+    assert ini.is_symlink() and list(tmp_path.rglob("*")) == [tmp_path / "etc", ini]
