@@ -92,6 +92,7 @@ static bool read_quoted(struct reader *reader, char *out, size_t size)
 			return refuse(reader, "a line break within a quoted parameter");
 		if ((c < ' ' && c != '\t') || c == 0x7f || (reader->strict && c > 0x7e))
 			return refuse(reader, "a byte in a parameter that is not printable");
+		reader->unusual |= c > 0x7e;
 		if (length + 1 >= size)
 			return refuse(reader, "a parameter that is too long");
 		out[length++] = (char)c;
@@ -153,6 +154,15 @@ static bool has_encoded_word(const char *text)
 	return start != NULL && strstr(start + 2, "?=") != NULL;
 }
 
+/* True if a reader that only searches the value for "boundary=" may find it in this parameter. */
+static bool resembles_boundary(const char *name, const char *text)
+{
+	const char *found = strcasestr(text, "boundary");
+
+	return (strcmp(name, "boundary") != 0 && strstr(name, "boundary") != NULL) ||
+	       (found != NULL && found[8 + strspn(found + 8, " \t")] == '=');
+}
+
 static bool read_parameter(struct reader *reader, struct cm_mime_value *value)
 {
 	char name[CM_MIME_NAME_MAX + 1];
@@ -173,9 +183,9 @@ static bool read_parameter(struct reader *reader, struct cm_mime_value *value)
 		return false;
 	if (reader->strict && has_encoded_word(value->parameter[n].text))
 		return refuse(reader, "an encoded word in a parameter");
-	if (strstr(value->parameter[n].text, "=?") != NULL)
-		reader->unusual = true;
-	if (strchr(value->parameter[n].text, ';') != NULL)
+	if (strstr(value->parameter[n].text, "=?") != NULL ||
+	    strchr(value->parameter[n].text, ';') != NULL ||
+	    resembles_boundary(name, value->parameter[n].text))
 		reader->unusual = true;
 	memcpy(value->parameter[n].name, name, sizeof(name));
 	value->parameter_count++;

@@ -21,8 +21,9 @@
 
 struct cm_mime_value {
 	char value[2 * CM_MIME_NAME_MAX + 2]; /* "type/subtype" or a token, lower case */
-	bool unusual; /* has a form that some readers do not support: comments, \, encoded words,
-			 ';' in quotes, '/' without quotes */
+	bool unusual; /* has a form that some readers misread: comments, \, encoded words, bytes
+			 above 126, ';' in quotes, '/' without quotes, "boundary=" in another place
+		       */
 	bool comment;
 	size_t parameter_count;
 	struct {

@@ -49,15 +49,16 @@ static bool begin_skeleton(struct cm_message *message)
 }
 
 /* True if the body may contain only the encrypted data: in outgoing mail, and wherever another
-   reader may see other parts than we do. */
+   reader may see other parts than we do, or, without MIME-Version, none (RFC 2045 4). */
 static bool is_body_strict(const struct cm_message *message)
 {
-	return message->rules->strict || message->content_type.unusual;
+	return message->rules->strict || message->content_type.unusual ||
+	       cm_headers_get(&message->headers, "MIME-Version") == NULL;
 }
 
 /* Returns false: the kind of content is known. */
 static bool begin_body(struct cm_message *message, enum cm_body_rule rule,
-		       const struct cm_mime_format *format, void *context)
+		       const struct cm_mime_format *format, void *context, bool strict)
 {
 	const char *boundary = cm_mime_value_parameter(&message->content_type, "boundary");
 	const char *why = cm_headers_check_mime(&message->headers, message->rules->strict);
@@ -72,22 +73,24 @@ static bool begin_body(struct cm_message *message, enum cm_body_rule rule,
 		cm_message_judge_finding(message);
 		return false;
 	}
-	cm_mime_init(&message->mime, format, context, boundary, is_body_strict(message),
-		     &message->skeleton, &message->finding);
+	cm_mime_init(&message->mime, format, context, boundary, strict, &message->skeleton,
+		     &message->finding);
 	return false;
 }
 
 bool cm_rule_encrypted(struct cm_message *message)
 {
 	const char *protocol = cm_mime_value_parameter(&message->content_type, "protocol");
+	bool strict = is_body_strict(message);
 
 	if (strcmp(message->content_type.value, "multipart/encrypted") != 0)
 		return true;
 	if (protocol == NULL || strcasecmp(protocol, "application/pgp-encrypted") != 0)
 		return not_encrypted(message, CM_REASON_MIME_STRUCTURE,
 				     "multipart/encrypted without OpenPGP's protocol parameter");
-	cm_pgp_mime_init(&message->body.pgp, is_body_strict(message), &message->finding);
-	return begin_body(message, CM_BODY_PGP_MIME, &cm_pgp_mime_format, &message->body.pgp);
+	cm_pgp_mime_init(&message->body.pgp, strict, &message->finding);
+	return begin_body(message, CM_BODY_PGP_MIME, &cm_pgp_mime_format, &message->body.pgp,
+			  strict);
 }
 
 bool cm_rule_secure_join(struct cm_message *message)
@@ -101,8 +104,8 @@ bool cm_rule_secure_join(struct cm_message *message)
 		return not_encrypted(message, CM_REASON_NOT_ENCRYPTED,
 				     "multipart/mixed that is not a secure-join request");
 	cm_secure_join_init(&message->body.join, step, &message->finding);
-	return begin_body(message, CM_BODY_SECURE_JOIN, &cm_secure_join_format,
-			  &message->body.join);
+	return begin_body(message, CM_BODY_SECURE_JOIN, &cm_secure_join_format, &message->body.join,
+			  is_body_strict(message));
 }
 
 bool cm_rule_report(struct cm_message *message)
@@ -117,9 +120,13 @@ bool cm_rule_report(struct cm_message *message)
 	if (*message->envelope_text != '\0')
 		return not_encrypted(message, CM_REASON_NOT_ENCRYPTED,
 				     "a report that does not come from the null sender");
+	/* Its first part has any text, so other readers may see HTML there. */
+	if (message->content_type.unusual)
+		return not_encrypted(message, CM_REASON_AMBIGUOUS_HEADER,
+				     "a report whose boundary some programs misread");
 	cm_report_init(&message->body.report, &message->finding);
 	message->has_report = true;
-	return begin_body(message, CM_BODY_REPORT, &cm_report_format, &message->body.report);
+	return begin_body(message, CM_BODY_REPORT, &cm_report_format, &message->body.report, false);
 }
 
 bool cm_rule_not_encrypted(struct cm_message *message)

@@ -34,10 +34,25 @@ static void mime_values_are_parsed(void **state)
 
 static void differences_between_readers_are_noted(void **state)
 {
-	static const char *const unusual[] = {
-	    "(c)a/b",     "a/b(c)",      "a/b;(c)c=d",    "a/b;c(c)=d",    "a/b;c=(c)d",
-	    "a/b;c=d(c)", "a/b;c=d;(c)", "a/b;c=\"\\d\"", "a/b;c=\"=?x\"", "a/b;c=\"d; e=f\""};
-	static const char *const usual[] = {"a/b", "a/b ;\n c = \"(d)\";;e=\"f?= g\"; "};
+	static const char *const unusual[] = {"(c)a/b",
+					      "a/b(c)",
+					      "a/b;(c)c=d",
+					      "a/b;c(c)=d",
+					      "a/b;c=(c)d",
+					      "a/b;c=d(c)",
+					      "a/b;c=d;(c)",
+					      "a/b;c=\"\\d\"",
+					      "a/b;c=\"=?x\"",
+					      "a/b;c=\"d; e=f\"",
+					      "a/b;c=\"\xc3\xa4\"",
+					      "a/b;c=\"\xe4\"",
+					      "a/b;x-boundary=c",
+					      "a/b;Boundary2=c",
+					      "a/b;c=\"d boundary=e\"",
+					      "a/b;c=\"BOUNDARY=e\"",
+					      "a/b;c=\"boundary =e\""};
+	static const char *const usual[] = {"a/b", "a/b ;\n c = \"(d)\";;e=\"f?= g\"; ",
+					    "a/b;boundary=\"=_boundary_1\"", "a/b;c=boundary"};
 	struct cm_mime_value value;
 
 	(void)state;

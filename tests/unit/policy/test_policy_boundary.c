@@ -6,6 +6,39 @@
 /* An incoming Content-Type in which other readers find another boundary, or none. */
 #define TYPE_IS(rest) "multipart/encrypted; protocol=\"application/pgp-encrypted\"" rest
 
+/* Places for text, in which %s is the boundary of another reader. */
+static const struct {
+	const char *old, *new;
+	enum cm_reason reason;
+} carriers[] = {
+    {PART1, "--%s\nContent-Type: text/plain\n\nHello Bob\n--%s--\n" PART1,
+     CM_REASON_CLEARTEXT_IN_MIME},
+    {PART1, "Hello Bob\n" PART1, CM_REASON_CLEARTEXT_IN_MIME},
+    {DESC2, "Subject: Hello Bob\n", CM_REASON_CLEARTEXT_IN_MIME},
+    {BEGIN, BEGIN "Comment: Hello Bob\n", CM_REASON_ARMOR},
+    {LAST, "\n--abc-- \n", CM_REASON_MIME_STRUCTURE},
+    {LAST, LAST "Hello Bob\n", CM_REASON_CLEARTEXT_IN_MIME},
+};
+
+/* In the message each of these is refused. */
+static void check_carriers(const struct fixture *fixture, const char *base, const char *boundary,
+			   size_t number)
+{
+	for (size_t k = 0; k < COUNT(carriers); k++) {
+		char *with = test_replaced(base, carriers[k].old, carriers[k].new);
+		char *one =
+		    strstr(with, "%s") != NULL ? test_replaced(with, "%s", boundary) : strdup(with);
+		char *text =
+		    strstr(one, "%s") != NULL ? test_replaced(one, "%s", boundary) : strdup(one);
+
+		test_expect(fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", text,
+			    carriers[k].reason, number * COUNT(carriers) + k);
+		free(text);
+		free(one);
+		free(with);
+	}
+}
+
 static void another_boundary_shows_no_text(void **state)
 {
 	static const struct {
@@ -17,18 +50,10 @@ static void another_boundary_shows_no_text(void **state)
 	    {TYPE_IS("; boundary=\"a\\bc\""), "a\\bc"},
 	    {TYPE_IS("; x=\"; boundary=x; y=\"; boundary=\"abc\""), "x"},
 	    {"multipart/encrypted; protocol=application/pgp-encrypted; boundary=\"abc\"", "x"},
-	};
-	static const struct {
-		const char *old, *new;
-		enum cm_reason reason;
-	} carriers[] = {
-	    {PART1, "--%s\nContent-Type: text/plain\n\nHello Bob\n--%s--\n" PART1,
-	     CM_REASON_CLEARTEXT_IN_MIME},
-	    {PART1, "Hello Bob\n" PART1, CM_REASON_CLEARTEXT_IN_MIME},
-	    {DESC2, "Subject: Hello Bob\n", CM_REASON_CLEARTEXT_IN_MIME},
-	    {BEGIN, BEGIN "Comment: Hello Bob\n", CM_REASON_ARMOR},
-	    {LAST, "\n--abc-- \n", CM_REASON_MIME_STRUCTURE},
-	    {LAST, LAST "Hello Bob\n", CM_REASON_CLEARTEXT_IN_MIME},
+	    /* ruby-mail finds no boundary. */
+	    {TYPE_IS("; x=\"\xe9\x80\"; boundary=\"abc\""), ""},
+	    {TYPE_IS("; x-boundary=x; boundary=\"abc\""), "x"},
+	    {TYPE_IS("; x=\"boundary=x\"; boundary=\"abc\""), "x"},
 	};
 	struct fixture *fixture = *state;
 	char *usual = test_usual_message();
@@ -38,23 +63,23 @@ static void another_boundary_shows_no_text(void **state)
 
 		test_expect(fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", base,
 			    CM_REASON_ENCRYPTED, i);
-		for (size_t k = 0; k < COUNT(carriers); k++) {
-			char *with = test_replaced(base, carriers[k].old, carriers[k].new);
-			char *one = strstr(with, "%s") != NULL
-					? test_replaced(with, "%s", types[i].boundary)
-					: strdup(with);
-			char *text = strstr(one, "%s") != NULL
-					 ? test_replaced(one, "%s", types[i].boundary)
-					 : strdup(one);
-
-			test_expect(fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", text,
-				    carriers[k].reason, i * COUNT(carriers) + k);
-			free(text);
-			free(one);
-			free(with);
-		}
+		check_carriers(fixture, base, types[i].boundary, i);
 		free(base);
 	}
+	free(usual);
+}
+
+/* RFC 2045 4: to some readers such a message is plain text. */
+static void without_a_mime_version_no_text_passes(void **state)
+{
+	struct fixture *fixture = *state;
+	char *usual = test_usual_message();
+	char *base = test_replaced(usual, "MIME-Version: 1.0\n", "");
+
+	test_expect(fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", base,
+		    CM_REASON_ENCRYPTED, 0);
+	check_carriers(fixture, base, "x", 0);
+	free(base);
 	free(usual);
 }
 
@@ -136,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(another_boundary_shows_no_text),
+	    cmocka_unit_test(without_a_mime_version_no_text_passes),
 	    cmocka_unit_test(a_boundary_within_a_line_is_refused),
 	    cmocka_unit_test(white_space_after_the_boundary_of_a_request_is_refused),
 	    cmocka_unit_test(a_bare_cr_before_a_folded_line_is_refused),

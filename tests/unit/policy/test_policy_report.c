@@ -146,6 +146,11 @@ static const struct {
     {POSTFIX, " report-type=delivery-status;", "", N},
     {POSTFIX, "report-type=delivery-status", "report-type=x", N},
     {POSTFIX, "report-type=delivery-status", "report-type=disposition-notification", N},
+    /* Python's email package and MIME::Parser end this boundary at the '/'. */
+    {EXIM, "boundary=x\n\n--x\n", "boundary=x/y\n\n--x/y\n", CM_REASON_AMBIGUOUS_HEADER},
+    {EXIM, "boundary=x\n", "boundary=x (; boundary=y)\n", CM_REASON_AMBIGUOUS_HEADER},
+    {EXIM, "boundary=x\n", "boundary=x; x=\"\xe9\x80\"\n", CM_REASON_AMBIGUOUS_HEADER},
+    {EXIM, "boundary=x\n", "boundary=x; x-boundary=y\n", CM_REASON_AMBIGUOUS_HEADER},
     {POSTFIX, "text/plain", "text/html", R},
     {POSTFIX, "text/plain", "multipart/alternative; boundary=y", R},
     {POSTFIX, "text/plain", "image/png", R},
