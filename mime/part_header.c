@@ -73,6 +73,28 @@ static bool check_parameters(const struct cm_mime_value *value, struct cm_findin
 	return true;
 }
 
+/* Some programs tell a part's type by its name. */
+static bool is_text_name(const char *name)
+{
+	static const char *const endings[] = {".asc", ".pgp", ".gpg", ".bin", ".dat", NULL};
+	size_t length = strlen(name);
+
+	return length < 4 || !is_listed(name + length - 4, endings);
+}
+
+/* "name", "filename", and their RFC 2231 forms. */
+static bool has_text_name(const struct cm_mime_value *value)
+{
+	for (size_t i = 0; i < value->parameter_count; i++) {
+		const char *name = value->parameter[i].name;
+
+		if ((strncmp(name, "name", 4) == 0 || strncmp(name, "filename", 8) == 0) &&
+		    is_text_name(value->parameter[i].text))
+			return true;
+	}
+	return false;
+}
+
 static bool content_type(struct cm_part *part, const char *text, bool strict,
 			 struct cm_finding *finding)
 {
@@ -87,6 +109,7 @@ static bool content_type(struct cm_part *part, const char *text, bool strict,
 	if (value.comment)
 		return refuse(finding, "a comment in a part's Content-Type");
 	memcpy(part->type, value.value, sizeof(part->type));
+	part->text_name |= has_text_name(&value);
 	/* In another character set the text that we read as ASCII could mean another text. */
 	for (size_t i = 0; i < value.parameter_count; i++) {
 		if ((strict || strncmp(value.value, "text/", 5) == 0) &&
@@ -122,9 +145,10 @@ static bool disposition(struct cm_part *part, const char *text, bool strict,
 	if (part->disposition_seen)
 		return refuse(finding, "a second Content-Disposition header in a part");
 	part->disposition_seen = true;
+	why = cm_mime_value_parse(text, false, strict, &value);
+	part->text_name |= why != NULL || has_text_name(&value);
 	if (!strict)
 		return true;
-	why = cm_mime_value_parse(text, false, strict, &value);
 	if (why != NULL)
 		return refuse(finding, why);
 	if (strcmp(value.value, "inline") != 0 && strcmp(value.value, "attachment") != 0)

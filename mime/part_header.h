@@ -23,6 +23,7 @@ struct cm_part {
 	bool description_seen;
 	bool version_seen;
 	bool message_id_seen;
+	bool text_name; /* it has a name that other programs may take for a text's */
 	enum cm_transfer_encoding encoding;
 	unsigned int headers;
 	size_t header_bytes;

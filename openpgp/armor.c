@@ -26,6 +26,7 @@ void cm_armor_init(struct cm_armor *armor, bool strict, struct cm_finding *findi
 	armor->strict = strict;
 	armor->state = CM_ARMOR_BEFORE;
 	armor->headers = 0;
+	armor->headers_max = strict ? 0 : ARMOR_HEADERS_MAX;
 	armor->checksum = false;
 	armor->finding = finding;
 	cm_base64_init(&armor->base64);
@@ -54,8 +55,10 @@ static bool header_line(struct cm_armor *armor, const char *line, size_t length)
 		return refuse(armor, "no empty line after the armor's begin line and headers");
 	if (armor->strict)
 		return refuse(armor, "armor headers in outgoing mail");
-	if (++armor->headers > ARMOR_HEADERS_MAX)
-		return refuse(armor, "too many armor headers");
+	if (++armor->headers > armor->headers_max)
+		return refuse(armor, armor->headers_max == 0
+					 ? "armor headers under the name of a text"
+					 : "too many armor headers");
 	for (const char *c = line; c < colon; c++) {
 		bool letter = (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
 

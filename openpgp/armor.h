@@ -27,8 +27,8 @@ enum cm_armor_state {
 struct cm_armor {
 	bool strict; /* no headers, no unnecessary white space or empty lines, at most 76 columns */
 	enum cm_armor_state state;
-	unsigned int headers;
-	bool checksum; /* there was a CRC24 line */
+	unsigned int headers, headers_max; /* after cm_armor_init() it may be lowered */
+	bool checksum;                     /* there was a CRC24 line */
 	struct cm_base64 base64;
 	struct cm_packets packets;
 	struct cm_finding *finding;
