@@ -184,7 +184,6 @@ static bool mime_version(struct cm_part *part, const char *text, bool strict,
 	       cleartext(finding, "a MIME-Version of a part that is not just 1.0");
 }
 
-/* Delta Chat 1.160 to 2.44 copy the message's own one to the part of a secure-join request. */
 static bool message_id(struct cm_part *part, const char *text, bool strict,
 		       struct cm_finding *finding)
 {
@@ -192,12 +191,14 @@ static bool message_id(struct cm_part *part, const char *text, bool strict,
 
 	if (!strict)
 		return true;
-	if (part->message_id_seen)
+	if (part->message_id[0] != '\0')
 		return refuse(finding, "a second Message-ID header in a part");
-	part->message_id_seen = true;
 	text = cm_trim(text, &length);
-	return (length > 0 && cm_message_id_length(text) == length) ||
-	       cleartext(finding, "a Message-ID of a part that is not an identifier");
+	if (length == 0 || cm_message_id_length(text) != length)
+		return cleartext(finding, "a Message-ID of a part that is not an identifier");
+	memcpy(part->message_id, text, length);
+	part->message_id[length] = '\0';
+	return true;
 }
 
 bool cm_part_header_decides(const char *field)

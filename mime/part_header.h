@@ -12,6 +12,7 @@
 
 #include "finding.h"
 #include "mime_value.h"
+#include "rfc5322.h"
 #include "transfer.h"
 
 #define CM_PART_HEADER_BYTES_MAX 2048 /* one field, folded lines joined */
@@ -22,7 +23,7 @@ struct cm_part {
 	bool disposition_seen;
 	bool description_seen;
 	bool version_seen;
-	bool message_id_seen;
+	char message_id[CM_MESSAGE_ID_MAX + 1]; /* in strict mode; "": none so far */
 	bool text_name; /* it has a name that other programs may take for a text's */
 	enum cm_transfer_encoding encoding;
 	unsigned int headers;

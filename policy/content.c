@@ -3,6 +3,7 @@
  */
 #include "message.h"
 
+#include "rfc5322.h"
 #include "second_reader.h"
 #include "usual_form.h"
 
@@ -152,9 +153,26 @@ static bool is_unambiguous(struct cm_message *message)
 					  message->content_type.value, protocol, &message->finding);
 }
 
+/* Delta Chat 1.160 to 2.44 copy the message's Message-ID to the part of a secure-join request.
+   Another one would be words that no program writes. */
+static bool has_one_message_id(struct cm_message *message)
+{
+	const char *own = cm_headers_get(&message->headers, "Message-ID");
+
+	for (size_t i = 0; i < CM_MIME_PARTS_MAX; i++) {
+		const char *copy = message->mime.part[i].message_id;
+
+		if (*copy != '\0' && (own == NULL || !cm_text_is(own, copy)))
+			return cm_finding_set(&message->finding, CM_REASON_CLEARTEXT_IN_MIME,
+					      "a Message-ID of a part that is not the message's");
+	}
+	return true;
+}
+
 bool cm_content_end(struct cm_message *message)
 {
-	if (!cm_mime_end(&message->mime) || !is_unambiguous(message))
+	if (!cm_mime_end(&message->mime) || !has_one_message_id(message) ||
+	    !is_unambiguous(message))
 		return cm_message_judge_finding(message);
 	switch (message->body_rule) {
 	case CM_BODY_PGP_MIME:

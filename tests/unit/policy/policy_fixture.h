@@ -51,6 +51,7 @@ struct change {
 /* A request of the secure-join protocol. */
 #define SECURE_JOIN                                                                                \
 	"From: <alice@relay.test>\n"                                                               \
+	"Message-ID: <ed3e-a@localhost>\n"                                                         \
 	"Secure-Join: vc-request\n"                                                                \
 	"MIME-Version: 1.0\n"                                                                      \
 	"Content-Type: multipart/mixed; boundary=\"abc\"\n"                                        \
