@@ -48,7 +48,8 @@ struct cm_message *cm_message_begin(struct cm_policy *policy, enum cm_direction 
 	message->only_to_self = true;
 	message->dkim = CM_DKIM_NONE;
 	cm_headers_init(&message->headers);
-	cm_header_rewrite_init(&message->rewrite);
+	cm_header_rewrite_init(&message->rewrite,
+			       message->has_envelope ? &message->envelope : NULL);
 	cm_skeleton_init(&message->skeleton);
 	message->content_type.value[0] = '\0';
 	message->content_type.parameter_count = 0;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static cm_rule_fn plain_sender, note_self, look_for_recipient, within_rate, from_is_sender,
-    setup_message, reaches_somebody;
+    setup_message, request_fields, reaches_somebody;
 
 static const struct cm_rule rules[] = {
     {CM_PHASE_SENDER, plain_sender},               /* 500 Invalid from address */
@@ -19,10 +19,11 @@ static const struct cm_rule rules[] = {
     {CM_PHASE_RECIPIENT, within_rate},             /* 450 Too much mail */
     {CM_PHASE_RECIPIENT, note_self},
     {CM_PHASE_RECIPIENT, look_for_recipient},
-    {CM_PHASE_HEADER, cm_rule_one_from},       /* 500 Invalid FROM header */
-    {CM_PHASE_HEADER, from_is_sender},         /* 500 Invalid FROM <a> for <b> */
-    {CM_PHASE_CONTENT, cm_rule_content_type},  /* 523 */
-    {CM_PHASE_CONTENT, setup_message},         /* accept */
+    {CM_PHASE_HEADER, cm_rule_one_from},      /* 500 Invalid FROM header */
+    {CM_PHASE_HEADER, from_is_sender},        /* 500 Invalid FROM <a> for <b> */
+    {CM_PHASE_CONTENT, cm_rule_content_type}, /* 523 */
+    {CM_PHASE_CONTENT, setup_message},        /* accept */
+    {CM_PHASE_CONTENT, request_fields},
     {CM_PHASE_CONTENT, cm_rule_encrypted},     /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_secure_join},   /* accept, or 523 */
     {CM_PHASE_CONTENT, cm_rule_not_encrypted}, /* 523 */
@@ -124,6 +125,13 @@ static bool setup_message(struct cm_message *message)
 		return true;
 	message->body_rule = CM_BODY_IGNORED;
 	return cm_message_accept_content(message, CM_REASON_SETUP_MESSAGE);
+}
+
+static bool request_fields(struct cm_message *message)
+{
+	if (strcmp(message->content_type.value, "multipart/mixed") != 0)
+		cm_header_rewrite_delete_request(&message->rewrite);
+	return true;
 }
 
 /* Clients show a refusal, but no bounce: Delta Chat drops unencrypted mail. */

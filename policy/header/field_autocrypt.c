@@ -120,9 +120,10 @@ static bool read_attribute(const char *text, size_t length, unsigned int *seen,
 	text = cm_trim(equals + 1, &length);
 	if (attribute == KEYDATA)
 		return write_key(writer, text, length);
+	/* Receivers ignore the field if this is not the address in From (Autocrypt 1.1 2.2). */
 	if (attribute == ADDR
-		? !cm_address_parse(text, length, &address) ||
-		      cm_address_has_encoded_word(&address) || !cm_address_is_ascii(&address)
+		? writer->sender == NULL || !cm_address_parse(text, length, &address) ||
+		      !cm_address_equal(&address, writer->sender)
 		: !is_word(text, length, "mutual") && !is_word(text, length, "nopreference"))
 		return false;
 	write_attribute(writer, attribute, text, length);

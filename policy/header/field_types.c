@@ -55,6 +55,22 @@ bool cm_field_address(const char *value, struct cm_field_writer *writer)
 	return true;
 }
 
+static void write_own_address(void *context, const char *text, size_t length)
+{
+	struct cm_field_writer *writer = context;
+	struct cm_address address;
+
+	if (writer->sender != NULL && cm_address_parse_quoted(text, length, &address) &&
+	    cm_address_equal(&address, writer->sender))
+		write_first_address(writer, text, length);
+}
+
+bool cm_field_own_address(const char *value, struct cm_field_writer *writer)
+{
+	cm_address_list_read(value, write_own_address, writer);
+	return true;
+}
+
 bool cm_field_recipients(const char *value, struct cm_field_writer *writer)
 {
 	cm_address_list_read(value, write_address, writer);

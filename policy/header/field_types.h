@@ -11,9 +11,10 @@
 
 #include "outgoing_fields.h"
 
-/* One address; several; several, or Delta Chat's own empty group instead of addresses.
-   Without display names, comments and group names. */
+/* One address; the sender's own and no other; several; several, or Delta Chat's own empty group
+   instead of addresses. Without display names, comments and group names. */
 cm_field_type_fn cm_field_address;
+cm_field_type_fn cm_field_own_address;
 cm_field_type_fn cm_field_addresses;
 cm_field_type_fn cm_field_recipients;
 
@@ -35,7 +36,8 @@ cm_field_type_fn cm_field_transfer_encoding;
 /* RFC 3834 5. */
 cm_field_type_fn cm_field_auto_submitted;
 
-/* Autocrypt 1.1: addr, prefer-encrypt, keydata, which must begin like a public key. */
+/* Autocrypt 1.1: addr, the sender's own; prefer-encrypt; keydata, which must begin like a public
+   key. */
 cm_field_type_fn cm_field_autocrypt;
 /* "v1". */
 cm_field_type_fn cm_field_setup_version;

@@ -20,7 +20,7 @@ void cm_field_writer_begin(struct cm_field_writer *writer, size_t name_length)
 void cm_field_writer_free(struct cm_field_writer *writer)
 {
 	free(writer->text);
-	*writer = (struct cm_field_writer){0};
+	*writer = (struct cm_field_writer){.sender = writer->sender};
 }
 
 static void append(struct cm_field_writer *writer, const char *text, size_t length)

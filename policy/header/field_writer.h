@@ -10,19 +10,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "address.h"
+
 /* Longest word in bytes. */
 #define CM_WORD_MAX 900
 
 struct cm_field_writer {
-	char *text; /* NUL-terminated if length is not 0 */
+	const struct cm_address
+	    *sender; /* of the message, for the fields about the sender; or NULL */
+	char *text;  /* NUL-terminated if length is not 0 */
 	size_t length, size;
 	size_t column; /* of the current line, including the field's name and colon */
 	bool too_long; /* a word or the value exceeds its bound */
 	bool failed;   /* out of memory */
 };
 
-/* Begins a value with a zeroed writer, or a further one. name_length: bytes of the field's
-   name. */
+/* Begins a value with a writer that is zeroed but for its sender, or a further one. name_length:
+   bytes of the field's name. */
 void cm_field_writer_begin(struct cm_field_writer *writer, size_t name_length);
 void cm_field_writer_free(struct cm_field_writer *writer);
 

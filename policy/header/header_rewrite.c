@@ -14,9 +14,9 @@
    the rest is unknown. */
 #define UNCHANGED_MAX 50000
 
-void cm_header_rewrite_init(struct cm_header_rewrite *rewrite)
+void cm_header_rewrite_init(struct cm_header_rewrite *rewrite, const struct cm_address *sender)
 {
-	*rewrite = (struct cm_header_rewrite){0};
+	*rewrite = (struct cm_header_rewrite){.writer.sender = sender};
 }
 
 void cm_header_rewrite_free(struct cm_header_rewrite *rewrite)
@@ -25,7 +25,7 @@ void cm_header_rewrite_free(struct cm_header_rewrite *rewrite)
 		free(rewrite->field[i].written);
 	free(rewrite->field);
 	cm_field_writer_free(&rewrite->writer);
-	cm_header_rewrite_init(rewrite);
+	cm_header_rewrite_init(rewrite, NULL);
 }
 
 static bool is_space(char c)
@@ -128,6 +128,18 @@ bool cm_header_rewrite_add(struct cm_header_rewrite *rewrite, const char *name, 
 		return false;
 	rewrite->field[rewrite->count++] = field;
 	return true;
+}
+
+void cm_header_rewrite_delete_request(struct cm_header_rewrite *rewrite)
+{
+	for (size_t i = 0; i < rewrite->count; i++) {
+		struct cm_rewritten_field *field = &rewrite->field[i];
+
+		if (cm_outgoing_field_is_request(field->name)) {
+			field->value = NULL;
+			field->changed = true;
+		}
+	}
 }
 
 bool cm_header_rewrite_set(struct cm_header_rewrite *rewrite, const char *name, const char *value)

@@ -30,11 +30,15 @@ struct cm_header_rewrite {
 	struct cm_field_writer writer;
 };
 
-void cm_header_rewrite_init(struct cm_header_rewrite *rewrite);
+/* sender is borrowed; NULL: unknown, so that no field about the sender leaves. */
+void cm_header_rewrite_init(struct cm_header_rewrite *rewrite, const struct cm_address *sender);
 void cm_header_rewrite_free(struct cm_header_rewrite *rewrite);
 
 /* The next field. name and value must outlive the list. False if out of memory. */
 bool cm_header_rewrite_add(struct cm_header_rewrite *rewrite, const char *name, const char *value);
+
+/* Deletes the fields that leave only with a request of the secure-join protocol. */
+void cm_header_rewrite_delete_request(struct cm_header_rewrite *rewrite);
 
 /* Replaces the value of the first field of this name by value, which is copied. name must
    outlive the list. False if out of memory. */

@@ -4,6 +4,7 @@
 #include "rfc5322.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <strings.h>
 
 /* Every field that is not in this table is deleted. The comment is the reason why it may
@@ -13,7 +14,6 @@ static const struct {
 	cm_field_type_fn *type;
 } fields[] = {
     {"From", cm_field_address},       /* the author; DKIM and DMARC require it */
-    {"Sender", cm_field_address},     /* RFC 5322 3.6.2: who sends for another author */
     {"Reply-To", cm_field_addresses}, /* the address for replies of ordinary mail programs */
     {"To", cm_field_recipients},      /* ordinary mail programs address their replies with it */
     {"Cc", cm_field_addresses},       /* as To */
@@ -30,7 +30,7 @@ static const struct {
     {"Autocrypt-Setup-Message", cm_field_setup_version}, /* a key on its way to a second device */
     {"Chat-Version", cm_field_version},                  /* marks a message of a chat program */
     {"Chat-Is-Post-Message", cm_field_flag}, /* the larger half of a message in two parts */
-    {"Chat-Disposition-Notification-To", cm_field_address}, /* requests a receipt */
+    {"Chat-Disposition-Notification-To", cm_field_own_address}, /* requests a receipt */
     {"Ephemeral-Timer", cm_field_number},              /* seconds until the message disappears */
     {"Secure-Join", cm_field_secure_join},             /* the step of the secure-join protocol */
     {"Secure-Join-Invitenumber", cm_field_token},      /* the QR code that was scanned */
@@ -46,4 +46,9 @@ cm_field_type_fn *cm_outgoing_field_type(const char *name)
 			return fields[i].type;
 	}
 	return NULL;
+}
+
+bool cm_outgoing_field_is_request(const char *name)
+{
+	return strncasecmp(name, "Secure-Join", strlen("Secure-Join")) == 0;
 }

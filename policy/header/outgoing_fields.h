@@ -18,4 +18,8 @@ typedef bool cm_field_type_fn(const char *value, struct cm_field_writer *writer)
 /* The type of the fields of this name, any case; NULL if they may not leave. */
 cm_field_type_fn *cm_outgoing_field_type(const char *name);
 
+/* True if fields of this name leave only with a request of the secure-join protocol. Delta Chat
+   encrypts them in other messages. */
+bool cm_outgoing_field_is_request(const char *name);
+
 #endif

@@ -79,11 +79,52 @@ static void other_text_is_not_a_secure_join_request(void **state)
 	test_check_table(*state, SECURE_JOIN, secure_join_refused, COUNT(secure_join_refused));
 }
 
+#define REQUEST_FIELDS                                                                             \
+	"Secure-Join: vc-request\nSecure-Join-Invitenumber: at-noon\nSecure-Join-Group: noon\n"    \
+	"secure-join-fingerprint: AB12\nSecure-Join-Auth: noon\n"
+
+/* How many of these fields leave. */
+static size_t count_request_fields(const struct fixture *fixture, const char *text)
+{
+	struct test_delivery delivery = {
+	    .message = cm_message_begin(fixture->policy, CM_DIRECTION_OUT, ALICE), .piece = 100};
+	const struct cm_header_rewrite *rewrite = cm_message_header_rewrite(delivery.message);
+	struct cm_verdict verdict;
+	size_t leave = 0;
+
+	assert_true(cm_message_recipient(delivery.message, "<bob@peer.test>"));
+	test_give(&delivery, text, strlen(text));
+	/* The milter signs the header before the body comes. */
+	for (size_t i = 0; i < rewrite->count; i++) {
+		assert_true(rewrite->field[i].changed || rewrite->field[i].value != NULL);
+		leave += strncasecmp(rewrite->field[i].name, "Secure-Join", 11) == 0 &&
+			 rewrite->field[i].value != NULL;
+	}
+	cm_message_end(delivery.message, CM_DKIM_NONE, &verdict);
+	assert_true(cm_reason_accepts(verdict.reason));
+	cm_message_free(&delivery.message);
+	return leave;
+}
+
+static void fields_of_a_request_leave_with_it_only(void **state)
+{
+	char *usual = test_usual_message();
+	char *encrypted = test_replaced(usual, FROM_LINE, FROM_LINE REQUEST_FIELDS);
+	char *request = test_replaced(SECURE_JOIN, "Secure-Join: vc-request\n", REQUEST_FIELDS);
+
+	assert_int_equal(count_request_fields(*state, request), 4);
+	assert_int_equal(count_request_fields(*state, encrypted), 0);
+	free(request);
+	free(encrypted);
+	free(usual);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(secure_join_requests_pass),
 	    cmocka_unit_test(other_text_is_not_a_secure_join_request),
+	    cmocka_unit_test(fields_of_a_request_leave_with_it_only),
 	};
 
 	return cmocka_run_group_tests(tests, test_policy_setup, test_policy_teardown);

@@ -16,7 +16,7 @@ static void check_rewritten(const char *value, const struct cm_address *address)
 	struct cm_header_rewrite rewrite;
 	struct cm_address again;
 
-	cm_header_rewrite_init(&rewrite);
+	cm_header_rewrite_init(&rewrite, NULL);
 	require(cm_header_rewrite_add(&rewrite, "From", value));
 	require(rewrite.field[0].value != NULL);
 	require(cm_from_parse(rewrite.field[0].value, &again) == NULL);
