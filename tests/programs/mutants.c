@@ -56,6 +56,12 @@ static const char *const pieces[] = {
     "secure-join: vc-request\n",
     "; boundary=\"xyz\"",
     "; charset=utf-7",
+    "; name=pills.html",
+    "; x-boundary=abc",
+    "; x=\"boundary=abc\"",
+    "; x=\"\xe9\x80\"",
+    "Comment: Buy my pills\n",
+    "Content-Disposition: inline; filename=pills.txt\n",
     "boundary*0=ab; boundary*1=c",
     "=?utf-8?q?boundary?=",
     "=?utf-8?q?pills?=",
@@ -65,6 +71,26 @@ static const char *const pieces[] = {
     ";",
     "\t",
     "\r",
+};
+
+/* Fields of the secure-join protocol, which Delta Chat writes only into a request. */
+static const char *const join_fields[] = {
+    "Secure-Join: vc-request\n",
+    "Secure-Join: vg-request-with-auth\n",
+    "Secure-Join: buy my pills\n",
+    "Secure-Join-Invitenumber: buy-my-pills\n",
+    "Secure-Join-Group: buy-my-pills\n",
+    "Secure-Join-Group: =?utf-8?q?pills?=\n",
+    "Secure-Join-Fingerprint: 6275796D7970696C6C73\n",
+    "Secure-Join-Auth: buy-my-pills\n",
+};
+
+/* "Buy my pills" in the encodings of Usenet, which some readers decode outside a part, too. */
+static const char *const usenet[] = {
+    "begin 644 pills.txt\n-0G5Y(&UY('!I;&QS\"@``\n`\nend\n",
+    "begin-base64 644 pills.txt\nQnV5IG15IHBpbGxzCg==\n====\n",
+    "=ybegin line=128 size=12 name=pills.txt\n"
+    "l\x9f\xa3J\x97\xa3J\x9a\x93\x96\x96\x9d\n=yend size=12\n",
 };
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
@@ -113,6 +139,36 @@ static size_t line_length(const struct text *text, size_t at)
 	return end != NULL ? (size_t)(end - text->data) + 1 - at : text->length - at;
 }
 
+/* After the empty line that ends the header. */
+static size_t body_start(const struct text *text)
+{
+	const char *end = memmem(text->data, text->length, "\n\n", 2);
+
+	return end != NULL ? (size_t)(end - text->data) + 2 : text->length;
+}
+
+static void insert_join_field(struct text *text)
+{
+	const char *field = join_fields[below(COUNT(join_fields))];
+	size_t header = body_start(text), at = line_start(text);
+
+	splice(text, at < header ? at : 0, 0, field, strlen(field));
+}
+
+/* Before or after the parts, or in the version part. */
+static void insert_usenet(struct text *text)
+{
+	const char *data = usenet[below(COUNT(usenet))];
+	const char *version = memmem(text->data, text->length, "\nVersion: 1", 11);
+	size_t at = below(2) > 0 ? body_start(text) : text->length;
+
+	if (version != NULL && below(3) == 0) {
+		at = (size_t)(version - text->data) + 1;
+		at += below(2) * line_length(text, at);
+	}
+	splice(text, at, 0, data, strlen(data));
+}
+
 static void mutate(struct text *text, const struct text *other)
 {
 	size_t start = line_start(text), length = line_length(text, start);
@@ -120,7 +176,7 @@ static void mutate(struct text *text, const struct text *other)
 	char line[1000];
 	size_t from;
 
-	switch (below(6)) {
+	switch (below(8)) {
 	case 0: /* change a byte */
 		if (length > 0)
 			text->data[start + below(length)] = (char)below(256);
@@ -139,6 +195,12 @@ static void mutate(struct text *text, const struct text *other)
 			memcpy(line, text->data + start, length);
 			splice(text, line_start(text), 0, line, length);
 		}
+		break;
+	case 5:
+		insert_join_field(text);
+		break;
+	case 6:
+		insert_usenet(text);
 		break;
 	default: /* or insert a line of another message */
 		from = line_start(other);

@@ -89,6 +89,14 @@ def test_python_finds_no_text(messages, policy):
             assert may_be_seen(direction, text), (text, data.decode(errors="replace"))
 
 
+def test_encrypted_mail_leaves_without_fields_of_secure_join(messages):
+    """Their values could be words."""
+    for direction, data in messages:
+        message = email.message_from_bytes(data)
+        if direction == "out" and message.get_content_type() == "multipart/encrypted":
+            assert not [name for name in message.keys() if name.lower().startswith("secure-join")]
+
+
 def check_what_is_shown(messages, output):
     seen = json.loads(output)
     assert seen["number"] == len(messages)
