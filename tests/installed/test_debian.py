@@ -1,5 +1,6 @@
 """From apt-get install to a running relay, and later reboot, upgrade and removal."""
 
+import http.client
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from support.deltachat import Core
 from support.manual import five_commands
 from support.messages import cleartext
 from support.real_ports import a_message_arrives, can_connect, login, messages, send, submission
-from support.relay import SOURCE, Account
+from support.relay import SOURCE, Account, trusting
 from support.wait import eventually
 
 DOMAIN = "relay.test"
@@ -36,7 +37,7 @@ PACKAGES = (
 def everything_runs(machine):
     for unit in RUNNING:
         eventually(lambda: machine.is_active(unit), 60, message=f"{unit} does not run")
-    eventually(lambda: can_connect(465) and can_connect(993), 60, message="the ports are closed")
+    eventually(lambda: all(map(can_connect, (443, 465, 993))), 60, message="the ports are closed")
 
 
 def mailbox(machine, account):
@@ -131,6 +132,9 @@ def test_first_message_arrives(machine, five):
     login(BOB).logout()
     assert len(list(domain.iterdir())) >= 2
     a_message_arrives(ALICE, BOB)
+    web = http.client.HTTPSConnection("127.0.0.1", context=trusting(), timeout=60)
+    web.request("POST", "/new")
+    assert json.loads(web.getresponse().read())["email"].endswith(f"@{DOMAIN}")
 
 
 def test_delta_chat_talks_through_it(machine, tmp_path, five, capsys):
