@@ -40,7 +40,7 @@ def add_servers(box):
     """Alpine's services of the servers are not here."""
     for name in SERVERS:
         script = box.root / "etc/init.d" / name
-        script.write_text("#!/sbin/openrc-run\nstart() { :; }\nstop() { :; }\n")
+        script.write_text("#!/sbin/openrc-run\nstart() { echo $RC_SVCNAME >>/tmp/starts; }\nstop() { :; }\n")
         script.chmod(0o755)
 
 
@@ -155,8 +155,22 @@ def test_the_relay_is_one_service(installed):
     installed.run("rc-service", "chatmail-relay", "start")
     for service in (*SERVICES, *SERVERS):
         assert "started" in status(installed, service)
+    pids = {
+        service: eventually(lambda service=service: child(installed, service), 60, message=f"{service} does not run")
+        for service in SERVICES
+    }
+    (installed.root / "tmp/starts").unlink()
+    installed.run("rc-service", "chatmail-relay", "restart")
+    for service, pid in pids.items():
+        eventually(
+            lambda service=service, pid=pid: child(installed, service) not in (None, pid),
+            60,
+            message=f"{service} is not restarted",
+        )
+        assert "started" in status(installed, service)
+    assert sorted((installed.root / "tmp/starts").read_text().split()) == sorted(SERVERS)
+    assert "started" in status(installed, "chatmail-relay")
     for service in SERVICES:
-        eventually(lambda: child(installed, service), 60, message=f"{service} does not run")
         installed.run("rc-service", service, "stop")
 
 
