@@ -182,7 +182,9 @@ static bool open_mailboxes(struct job *job)
 	if (job->mailboxes_fd < 0)
 		cm_error_set_errno(&job->err, "%s: cannot be opened", job->mailboxes_dir);
 	else if (!is_empty(job->mailboxes_fd))
-		cm_error_set(&job->err, "%s: not empty: nothing was changed", job->mailboxes_dir);
+		cm_error_set(&job->err,
+			     "%s: not empty: nothing was changed; move it away and run this again",
+			     job->mailboxes_dir);
 	else
 		job->unpack = cm_mailbox_unpack_begin(job->mailboxes_fd, STAGE, &job->err);
 	return job->unpack != NULL;

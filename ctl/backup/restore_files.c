@@ -107,7 +107,10 @@ bool cm_restore_files_check(const struct cm_restore_files *files, struct cm_erro
 		if ((lstat(files->file[i].path, &st) < 0 && errno == ENOENT) ||
 		    is_there_already(&files->file[i]))
 			continue;
-		cm_error_set(err, "%s: exists: nothing was changed", files->file[i].path);
+		cm_error_set(err,
+			     "%s: exists with other content: nothing was changed; move it away and "
+			     "run this again",
+			     files->file[i].path);
 		return false;
 	}
 	return true;

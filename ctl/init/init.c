@@ -386,7 +386,9 @@ static int run(struct job *job, const char *domain)
 	if (!read_domain(job, domain))
 		return status;
 	if (exists(job, CM_CONFIG_DEFAULT_PATH)) {
-		cm_error_set(&job->err, "%s" CM_CONFIG_DEFAULT_PATH ": exists: nothing was changed",
+		cm_error_set(&job->err,
+			     "%s" CM_CONFIG_DEFAULT_PATH
+			     ": exists: nothing was changed; to begin again, move it away",
 			     job->root);
 		return CM_EXIT_NO;
 	}

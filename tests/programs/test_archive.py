@@ -211,7 +211,7 @@ def test_existing_files_stay(tmp_path):
     (root / "etc/chatmail.ini").write_text("mine")
     path = archive(tmp_path / "a.tar", list(account()))
     done = restore(root, path)
-    assert done.returncode == 2 and "nothing was changed" in done.stderr
+    assert done.returncode == 2 and "nothing was changed; move it away" in done.stderr
     assert files(root) == ["etc/chatmail.ini"]
     (root / "etc/chatmail.ini").unlink()
     mailboxes = root / "home/vmail/mail/relay.test"

@@ -95,7 +95,7 @@ def test_existing_files_are_not_overwritten(tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     done = init(tmp_path, "other.example")
     assert done.returncode == 1
-    assert "exists: nothing was changed" in done.stderr
+    assert "exists: nothing was changed; to begin again, move it away" in done.stderr
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     # A killed run is repeated: its files stay.
     (tmp_path / "etc/chatmail.ini").unlink()
