@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -244,6 +245,8 @@ static bool prepare(struct cm_job *job, enum needs needs)
 			return false;
 	if (!job->settings_only && !find_dovecot(job))
 		return false;
+	/* Other users need the files and directories, whatever umask the caller has. */
+	umask(022);
 	job->secrets.shown = needs == NEEDS_SETTINGS;
 	return needs == NEEDS_SETTINGS ||
 	       cm_state_open(&job->state, job->root, needs == NEEDS_CHANGE && !job->dry_run,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "file.h"
 #include "job.h"
 #include "journal.h"
 #include "merge.h"
@@ -274,6 +275,25 @@ static bool recover(struct cm_job *job)
 	return good;
 }
 
+/* The directory of ACME challenges (RFC 8555 8.3): not all clients create it, and a restored relay
+ * lacks it. */
+static bool make_challenges(const struct cm_job *job)
+{
+	char *path;
+	bool good;
+
+	if (asprintf(&path, "%s%s/.well-known/acme-challenge", job->root,
+		     cm_settings_get(job->settings, "acme_webroot")) < 0) {
+		cm_error_set(job->err, "out of memory");
+		return false;
+	}
+	good = cm_file_make_directories(path, 0755);
+	if (!good)
+		cm_error_set_errno(job->err, "%s: cannot be created", path);
+	free(path);
+	return good;
+}
+
 int cm_job_apply(struct cm_job *job)
 {
 	struct cm_changes changes = {0};
@@ -281,6 +301,8 @@ int cm_job_apply(struct cm_job *job)
 
 	if (recover(job) && cm_plan_make(job, &changes))
 		status = carry_out(job, &changes, 0);
+	if (status == CM_EXIT_OK && !job->dry_run && !make_challenges(job))
+		status = CM_EXIT_TROUBLE;
 	cm_changes_free(&changes);
 	return status;
 }

@@ -53,6 +53,21 @@ def test_apply_writes_every_file(root):
     assert "mydestination = relay.test\n" in (root / "etc/postfix/main.cf").read_text()
 
 
+def test_nginx_can_read_the_pages_and_challenges_whatever_the_umask_is(root):
+    """ACME clients do not create the directory."""
+    done = subprocess.run(
+        ["sh", "-c", 'umask 077; exec "$@"', "sh", PROGRAM, "config", "apply", "--root", root,
+         "--templates", TEMPLATES, "--dovecot", "2.3"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("www/en", "acme/.well-known/acme-challenge"):
+        directory = root / "var/lib/chatmail" / name
+        while directory != root:
+            assert stat.S_IMODE(directory.stat().st_mode) == 0o755, directory
+            directory = directory.parent
+
+
 def leftovers(root):
     """Files that a finished run must not leave behind."""
     state = root / "var/lib/chatmail/config"
