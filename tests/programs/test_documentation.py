@@ -78,9 +78,10 @@ def other_value(key, default):
     return {"true": "false", "false": "true"}.get(default, "/other")
 
 
-def settings_of_servers(directory, key, value):
+def settings_of_servers(directory, key, value, outbound="auto"):
     """The rendered files with one changed key."""
-    keys = {"mail_domain": "relay.test", "username_max_length": "20", "front_network": "10.0.0.3", key: value}
+    keys = {"mail_domain": "relay.test", "username_max_length": "20", "front_network": "10.0.0.3"}
+    keys |= {"outbound": outbound, key: value}
     text = "[params]\n" + "".join(f"{name} = {text}\n" for name, text in keys.items())
     (directory / "chatmail.ini").write_text(text)
     command = [BUILD / PROGRAMS["chatmailctl"], "config", "show", "--dovecot", "2.3", "--templates",
@@ -94,11 +95,13 @@ def test_keys_that_change_the_servers_files_are_listed(tmp_path):
     told = page.split("In the servers\n")[1].split("In the web pages")[0]
     listed = set(re.findall(r"^\.Ic (\w+) [,.]$", told, re.MULTILINE))
     keys = re.findall(r"^\.It Ic (\w+) (?:= ?|No )(.*)$", page, re.MULTILINE)
-    before = settings_of_servers(tmp_path, "mail_domain", "relay.test")
-    rendered_from = {
-        key for key, default in keys
-        if settings_of_servers(tmp_path, key, other_value(key, default)) != before
-    }
+    rendered_from = set()
+    for outbound in ("auto", "smtp"):
+        before = settings_of_servers(tmp_path, "outbound", outbound)
+        rendered_from |= {
+            key for key, default in keys
+            if settings_of_servers(tmp_path, key, other_value(key, default), outbound) != before
+        }
     assert rendered_from == listed
 
 

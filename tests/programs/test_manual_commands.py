@@ -17,7 +17,7 @@ def command_lines():
     for line in lines:
         found = re.match(rf"\s*(?:podman exec relay )?({'|'.join(PROGRAMS)})(?= |$)(?! [:=])(.*)", " ".join(line.split()))
         if found:
-            yield found.group(1), re.split(r"\s#|[;>]|&&", found.group(2))[0].strip()
+            yield found.group(1), re.split(r"\s#|[;>]|&&|\s\|\s", found.group(2))[0].strip()
 
 
 LINES = sorted(set(command_lines()))

@@ -14,9 +14,13 @@ def block(beginning):
     return found
 
 
+def section(heading):
+    """The text between a heading of the third level and the next heading."""
+    return re.split(r"^##", TEXT.split(f"\n### {heading}\n")[1], flags=re.MULTILINE)[0]
+
+
 def five_commands(heading):
     """The commands of the one code block with five lines below a heading."""
-    section = TEXT.split(f"### {heading}\n")[1].split("\n### ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```\n(.*?)^```", section(heading), re.MULTILINE | re.DOTALL)
     [commands] = [block.splitlines() for block in blocks if block.count("\n") == 5]
     return commands
