@@ -3,12 +3,14 @@
 import gzip
 import json
 import os
+import re
 import resource
 import subprocess
 import time
 
 import pytest
 
+from support.manual import block
 from support.messages import encrypted
 from support.relay import Relay, queue_id
 from support.wait import eventually
@@ -73,6 +75,20 @@ def test_names_nobody(relay, traffic):
     assert traffic[0][0].address in log(relay, "--addresses")
     times = [line["time"] for line in lines(relay)]
     assert times == sorted(times)
+
+
+def test_the_manual_finds_a_refused_message(relay, traffic):
+    """By its sender, then by its queue ID; the last line is the reason."""
+    (sender, *_), *_, refused = traffic
+    find, follow = block("chatmailctl log --since 3h").splitlines()
+    options = " ".join(f"--file {file}" for file in FILES)
+
+    def run(command):
+        command = command.partition("   #")[0].replace("chatmailctl log", f"chatmailctl log {options}")
+        return relay.inside("sh", "-c", command).stdout
+
+    assert refused in run(find.replace("alice1234@relay.example", sender.address.upper()))
+    assert "refused: not-encrypted" in run(re.sub(r"(?<=--message )\S+", refused, follow))
 
 
 def test_one_delivered_message(relay, traffic):
