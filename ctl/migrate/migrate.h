@@ -25,7 +25,7 @@ struct cm_migration {
 /* Copies a file or a directory to saved/, unless it is there already. */
 bool cm_migrate_save(struct cm_migration *job, const char *path);
 
-/* Replaces the file or directory by the saved one. */
+/* Replaces the file or directory by the saved one, if there is one. */
 bool cm_migrate_put_back(struct cm_migration *job, const char *path);
 
 /* Replaces the file of this path below the root, and removes remains of a killed run beside

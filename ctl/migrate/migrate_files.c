@@ -111,11 +111,18 @@ bool cm_migrate_save(struct cm_migration *job, const char *path)
 	return good;
 }
 
+/* Everything is saved before the first change: what is not saved is unchanged, or was put back by a
+   run that was killed. */
 bool cm_migrate_put_back(struct cm_migration *job, const char *path)
 {
 	char *from = saved_path(job, path), *to = cm_upstream_path(job->root, path);
-	bool good = from != NULL && to != NULL ? replace(from, to, &job->err) : out_of_memory(job);
+	struct stat st;
+	bool good = true;
 
+	if (from == NULL || to == NULL)
+		good = out_of_memory(job);
+	else if (lstat(from, &st) == 0)
+		good = replace(from, to, &job->err);
 	free(from);
 	free(to);
 	return good;
@@ -203,21 +210,44 @@ bool cm_migrate_acme(struct cm_migration *job)
 	return good;
 }
 
-/* Renames it to NAME.back in the migration's directory, replacing an older one. */
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* A run that was killed may have done the first part, or both. */
+static bool move_to(const char *from, const char *temporary, const char *to, struct cm_error *err)
+{
+	if (exists(from)) {
+		cm_state_remove_tree(temporary);
+		if (rename(from, temporary) < 0 && !copy(from, temporary, err))
+			return false;
+	}
+	if (exists(temporary)) {
+		cm_state_remove_tree(to);
+		if (rename(temporary, to) < 0) {
+			cm_error_set_errno(err, "%s: cannot be written", to);
+			return false;
+		}
+	}
+	cm_state_remove_tree(from);
+	return true;
+}
+
+/* Moves it to NAME.back in the migration's directory, replacing an older one. */
 static bool put_aside(struct cm_migration *job, const char *path, const char *name)
 {
-	char *from = cm_upstream_path(job->root, path), *to = NULL;
+	char *from = cm_upstream_path(job->root, path), *to = NULL, *temporary = NULL;
 	bool good = from != NULL &&
-		    asprintf(&to, "%s" CM_MIGRATE_DIRECTORY "/%s.back", job->root, name) >= 0;
+		    asprintf(&to, "%s" CM_MIGRATE_DIRECTORY "/%s.back", job->root, name) >= 0 &&
+		    (temporary = with_suffix(to, TEMPORARY)) != NULL;
 
-	if (!good)
-		return out_of_memory(job);
-	cm_state_remove_tree(to);
-	good = access(from, F_OK) < 0 || copy(from, to, &job->err);
-	if (good)
-		cm_state_remove_tree(from);
+	good = good ? move_to(from, temporary, to, &job->err) : out_of_memory(job);
 	free(from);
 	free(to);
+	free(temporary);
 	return good;
 }
 
@@ -228,8 +258,9 @@ bool cm_migrate_forget_ours(struct cm_migration *job)
 		put_aside(job, CM_CONFIG_DEFAULT_PATH, "chatmail.ini"));
 }
 
+/* Until the record is gone, the next run repeats this. */
 bool cm_migrate_end(struct cm_migration *job)
 {
-	return put_aside(job, CM_MIGRATE_DIRECTORY "/state.json", "state.json") &&
-	       put_aside(job, CM_MIGRATE_DIRECTORY "/saved", "saved");
+	return put_aside(job, CM_MIGRATE_DIRECTORY "/saved", "saved") &&
+	       put_aside(job, CM_MIGRATE_DIRECTORY "/state.json", "state.json");
 }

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from support.config import PROGRAM, TEMPLATES
+from support.config import BUILD, PROGRAM, TEMPLATES
 
 UNIT = "[Unit]\nDescription=x\n[Service]\nExecStart=/usr/local/bin/filtermail x\n[Install]\nWantedBy=multi-user.target\n"
 TIMER = "[Timer]\nOnCalendar=*-*-* 00:02:00\n[Install]\nWantedBy=timers.target\n"
@@ -96,10 +96,10 @@ def systemctl(root, *words, check=True):
     return done.stdout.strip()
 
 
-def migrate(root, *options, check=True):
+def migrate(root, *options, check=True, **env):
     done = subprocess.run(
         [PROGRAM, "migrate", "--root", root, *options], capture_output=True, text=True, check=False,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, env={**os.environ, **env},
     )
     assert not check or done.returncode == 0, done.stderr
     return done
@@ -225,3 +225,48 @@ def test_killed_at_any_moment(machine, direction):
     assert snapshot(machine, only=before) == before
     leftovers = [path for path in machine.rglob("*.chatmailctl-*")]
     assert leftovers == []
+
+
+PRELOAD = {"LD_PRELOAD": str(BUILD / "tests" / "programs" / "libkill_at.so")}
+
+
+def forget_services(root):
+    """Most of the time is systemctl's."""
+    path = root / "var/lib/chatmail/upstream/state.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "services": {}}))
+
+
+def test_killed_while_it_puts_our_files_aside(machine, tmp_path_factory):
+    """What the operator wrote into our chatmail.ini, and the state of `config`, are not lost."""
+    before = snapshot(machine)
+    migrate(machine, "--yes")
+    apply(machine)
+    forget_services(machine)
+    ini = machine / "etc/chatmail.ini"
+    ini.write_text(INI + "registration = closed\n")
+    directory = tmp_path_factory.mktemp("copies")
+    root, count = directory / "root", directory / "count"
+    subprocess.run(["cp", "-a", machine, root], check=True)
+    migrate(root, "--back", "--yes", KILL_AT="0", KILL_COUNT=str(count), **PRELOAD)
+    total = int(count.read_text().split()[-1])
+    for step in range(total - 20, total + 1):
+        subprocess.run(["rm", "-rf", root], check=True)
+        subprocess.run(["cp", "-a", machine, root], check=True)
+        assert migrate(root, "--back", "--yes", check=False, KILL_AT=str(step), **PRELOAD).returncode < 0
+        assert migrate(root, "--back", "--yes", check=False).returncode in (0, 1)
+        assert {path: found for path, found in snapshot(root, only=before).items() if "systemd" not in path} == {
+            path: found for path, found in before.items() if "systemd" not in path}
+        aside = root / "var/lib/chatmail/upstream"
+        assert "closed" in (aside / "chatmail.ini.back").read_text(), step
+        assert (aside / "config.back/base/etc/postfix/main.cf").exists(), step
+        assert sorted(os.listdir(aside)) == ["chatmail.ini.back", "config.back", "saved.back", "state.json.back"], step
+
+
+@pytest.mark.parametrize("step", [30, 40, 50])
+def test_back_after_a_run_that_was_killed_while_it_saved(machine, step):
+    before = snapshot(machine)
+    assert migrate(machine, "--yes", check=False, KILL_AT=str(step), **PRELOAD).returncode < 0
+    assert snapshot(machine) == before
+    done = migrate(machine, "--back", "--yes", check=False)
+    assert done.returncode == 0, done.stderr
+    assert snapshot(machine, only=before) == before
