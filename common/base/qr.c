@@ -7,6 +7,9 @@
 #define MARGIN      4
 #define TEXT_MARGIN 2
 
+/* Pixels: the largest size of a code. It fits into a page on a phone. */
+#define SVG_SIZE_MAX 300
+
 static QRcode *encode(const char *text)
 {
 	return QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M);
@@ -64,18 +67,21 @@ char *cm_qr_svg(const char *text, const char *label)
 	char *result = NULL;
 	size_t length;
 	FILE *stream = code != NULL ? open_memstream(&result, &length) : NULL;
-	int size;
+	int size, pixels;
 
 	if (stream == NULL) {
 		QRcode_free(code);
 		return NULL;
 	}
 	size = code->width + 2 * MARGIN;
+	/* Modules of whole pixels, all of the same size. */
+	pixels = SVG_SIZE_MAX / size * size;
 	fprintf(stream,
-		"<svg class=\"qr\" role=\"img\" aria-label=\"%s\" viewBox=\"0 0 %d %d\" "
+		"<svg class=\"qr\" role=\"img\" aria-label=\"%s\" width=\"%d\" height=\"%d\" "
+		"viewBox=\"0 0 %d %d\" "
 		"xmlns=\"http://www.w3.org/2000/svg\" shape-rendering=\"crispEdges\">"
 		"<path fill=\"#fff\" d=\"M0 0h%dv%dH0z\"/><path fill=\"#000\" d=\"",
-		label, size, size, size, size);
+		label, pixels, pixels, size, size, size, size);
 	draw(stream, code);
 	fputs("\"/></svg>", stream);
 	QRcode_free(code);

@@ -17,13 +17,26 @@
 #define FILE_MAX  65536
 #define TEXTS_MAX 100
 
+/* Which form of a word follows a number (Unicode CLDR, cardinal plurals). */
+enum plural {
+	PLURAL_NONE,     /* one form for all numbers */
+	PLURAL_ONE,      /* 1 | others */
+	PLURAL_ZERO_ONE, /* 0, 1 | others */
+	PLURAL_EAST,     /* 1, 21, … | 2 to 4, 22 to 24, … | others */
+};
+
 /* digits: what its readers expect in prose, if not 0 to 9. */
 static const struct {
-	const char *code, *name, *digits[10];
+	const char *code, *name;
+	enum plural plural;
+	const char *digits[10];
 } languages[] = {
-    {"en", "English", {NULL}}, {"de", "Deutsch", {NULL}},
-    {"es", "Español", {NULL}}, {"fr", "Français", {NULL}},
-    {"ru", "Русский", {NULL}}, {"fa", "فارسی", {"۰", "۱", "۲", "۳", "۴", "۵", "۶", "۷", "۸", "۹"}},
+    {"en", "English", PLURAL_ONE, {NULL}},
+    {"de", "Deutsch", PLURAL_ONE, {NULL}},
+    {"es", "Español", PLURAL_ONE, {NULL}},
+    {"fr", "Français", PLURAL_ZERO_ONE, {NULL}},
+    {"ru", "Русский", PLURAL_EAST, {NULL}},
+    {"fa", "فارسی", PLURAL_NONE, {"۰", "۱", "۲", "۳", "۴", "۵", "۶", "۷", "۸", "۹"}},
 };
 
 #define LANGUAGE_COUNT (sizeof(languages) / sizeof(languages[0]))
@@ -158,7 +171,7 @@ static char *language_links(const struct making *making)
 		fprintf(stream,
 			"<li><a href=\"/%s/%s\" lang=\"%s\" hreflang=\"%s\"%s>%s</a></li>%s",
 			languages[i].code, making->page->place, languages[i].code,
-			languages[i].code, i == making->language ? " aria-current=\"page\"" : "",
+			languages[i].code, i == making->language ? " aria-current=\"true\"" : "",
 			languages[i].name, i + 1 < LANGUAGE_COUNT ? "\n" : "");
 	if (fclose(stream) == 0)
 		return result;
@@ -187,6 +200,52 @@ static char *account_qr(struct making *making)
 
 	free(link);
 	return svg;
+}
+
+/* The number of a word's form. */
+static size_t form_of(enum plural plural, uint64_t number)
+{
+	switch (plural) {
+	case PLURAL_NONE:
+		return 0;
+	case PLURAL_ONE:
+		return number != 1;
+	case PLURAL_ZERO_ONE:
+		return number > 1;
+	case PLURAL_EAST:
+		break;
+	}
+	if (number % 100 >= 11 && number % 100 <= 14)
+		return 2;
+	number %= 10;
+	return number == 1 ? 0 : number >= 2 && number <= 4 ? 1 : 2;
+}
+
+/* "delete_mails_after days": the setting, and the form of the language's text "days" that fits it;
+   a text has its forms between bars. NULL: unknown names, or too few forms. */
+static char *counted(const struct making *making, const char *name)
+{
+	const char *space = strchr(name, ' '), *value;
+	const char *word = find_text(making->texts, making->text_count, space + 1);
+	char *setting = strndup(name, (size_t)(space - name)), *number = NULL, *result = NULL;
+
+	value = setting != NULL ? cm_settings_get(making->settings, setting) : NULL;
+	free(setting);
+	if (value == NULL || word == NULL)
+		return NULL;
+	for (size_t form = form_of(languages[making->language].plural, strtoull(value, NULL, 10));
+	     form > 0; form--) {
+		word = strchr(word, '|');
+		if (word == NULL)
+			return NULL;
+		word++;
+	}
+	number = presented(making, value);
+	if (number != NULL &&
+	    asprintf(&result, "%s\u00a0%.*s", number, (int)strcspn(word, "|"), word) < 0)
+		result = NULL;
+	free(number);
+	return result;
 }
 
 /* The size of a key, in bytes or like 500M, as megabytes for a reader. part: the percentage
@@ -240,6 +299,8 @@ static const char *look_up(const char *name, void *context)
 
 	if (value != NULL)
 		return value;
+	if (strchr(name, ' ') != NULL)
+		return keep(making, name, counted(making, name));
 	if (strcmp(name, "content") == 0)
 		return making->content;
 	if (strcmp(name, "language_code") == 0)

@@ -12,6 +12,8 @@
  *	registration_open, registration_invite, registration_closed
  *	account_link, account_qr     creates an account, as a link and as an <svg>
  *	message_mb, mailbox_mb       sizes in megabytes
+ *	delete_mails_after days      a number and the form of a word that fits it: the language's
+ *	                             text days has the forms, like "day|days"
  */
 #ifndef CM_PAGE_H
 #define CM_PAGE_H

@@ -125,6 +125,28 @@ def test_qr_codes_contain_the_links_of_the_buttons(seen, pictures):
         assert decoded(pictures / f"{name}.png") == codes, name
 
 
+def test_the_modules_of_qr_codes_are_whole_pixels(seen):
+    for name, page in seen.items():
+        assert len(page["sizes"]) == name.startswith(("start", "invite")), name
+        assert all(size >= 4 and size == round(size) for size in page["sizes"]), (name, page["sizes"])
+
+
+def test_an_invitation_whose_code_does_not_load(relay, tools, pictures):
+    """Without the code there is no heading of it."""
+    pages = [{"name": "no-code", "path": f"/en/invite#{TOKEN}", "width": 360, "scheme": "light", "block": "/invite/qr"}]
+    [page] = look(relay, tools, pictures, pages).values()
+    assert len(page["button"]) == 1 and page["complaints"] == []
+    assert "scan this code" not in page["told"]
+
+
+def test_an_invitation_with_the_punctuation_of_a_message(relay, tools, pictures):
+    place = {"width": 360, "scheme": "light"}
+    pages = [{"name": f"after-{i}", "path": f"/en/invite#{TOKEN}{text}", **place} for i, text in enumerate((".", ")!", "x", ","))]
+    link = f"dcaccount:https://relay.test:{relay.ports['https_port']}/new?{TOKEN}"
+    seen = look(relay, tools, pictures, pages)
+    assert [page["button"] for page in seen.values()] == [[link], [link], [], [link]]
+
+
 # Where clients do not accept the certificate, the page requests the account for them.
 
 LOGIN = r"dclogin:[a-z0-9]+@relay\.test\?p=[A-Za-z0-9_]{22}&v=1&ic=3"
@@ -167,6 +189,12 @@ def test_invitation_with_login_links(logging_in, tools, pictures):
     assert seen["login-again"]["went"] == []
     assert seen["login-again"]["refused"].startswith("This invitation is not valid")
     assert all(page["complaints"] == [] for page in seen.values())
+    unreachable = look(logging_in, tools, pictures, [
+        {"name": f"login-failed-{language}", "clicks": 1, "block": "/new", **place, "path": f"/{language}/invite#{made['token']}"}
+        for language in ("en", "de")
+    ])  # fmt: skip
+    assert [" ".join(page["failed"].split()[:2]) for page in unreachable.values()] == ["The relay", "Das Relay"]
+    assert all(page["refused"] == "" and page["complaints"] == [] for page in unreachable.values())
 
 
 def test_the_qr_code_in_a_terminal(relay, tmp_path):

@@ -95,7 +95,7 @@ def test_without_open_registration_there_is_no_button(make_relay, mode):
     relay = make_relay(ini={"registration": mode}, without=others)
     text = request(relay, "GET", "/").text
     assert "dcaccount:" not in text and "<svg" not in text
-    assert ("invitation" if mode == "invite" else "new accounts") in text
+    assert ("invitation" if mode == "invite" else "new profiles") in text
 
 
 @pytest.mark.parametrize("name", ["pages", f"pages{ODD}x"])
