@@ -93,21 +93,34 @@ static json_t *credentials(const struct cm_config *config, const struct cm_signu
 	return json;
 }
 
+static void refuse(struct cm_httpd_reply *reply, unsigned int status, const char *sentence)
+{
+	reply->status = status;
+	reply_json(reply, json_pack("{s:s}", "reason", sentence));
+}
+
 void cm_httpd_new(const struct cm_httpd_context *context, const struct cm_httpd_request *request,
 		  struct cm_httpd_reply *reply)
 {
 	struct cm_signup signup;
 	struct cm_error err = {""};
-	enum cm_registration result = cm_signup(context, request, &signup, &err);
+	enum cm_registration result;
 
+	/* Otherwise any page could have its visitors' browsers fill the relay. */
+	if (request->cross_site) {
+		refuse(reply, 403,
+		       "This request came from a page of another site. Please use this relay's "
+		       "own page.");
+		return;
+	}
+	result = cm_signup(context, request, &signup, &err);
 	if (result == CM_REGISTRATION_ALLOWED) {
 		reply_json(reply, credentials(context->config, &signup));
 		cm_log(LOG_INFO, "new account %s", cm_log_address(signup.address.text));
 	} else {
 		log_refusal(result, &err);
-		reply->status = refusals[result].status;
 		reply->retry_after = refusals[result].retry_after;
-		reply_json(reply, json_pack("{s:s}", "reason", cm_registration_sentence(result)));
+		refuse(reply, refusals[result].status, cm_registration_sentence(result));
 	}
 	cm_signup_deinit(&signup);
 }
@@ -126,15 +139,17 @@ static char *invented_link(const struct cm_config *config)
 	return link;
 }
 
-/* Where clients cannot request accounts: the link that logs in, or the page that requests one. */
+/* Where clients cannot request accounts: the link that logs in, the page that requests one with the
+   token, or the start page, which says who can have an account. */
 static char *login_redirect(const struct cm_config *config, const char *token)
 {
-	bool with_token = cm_invitation_token_valid(token);
 	char *path;
 
 	if (config->registration == CM_REGISTRATION_OPEN)
 		return invented_link(config);
-	if (asprintf(&path, "/invite%s%s", with_token ? "#" : "", with_token ? token : "") < 0)
+	if (!cm_invitation_token_valid(token))
+		return strdup("/");
+	if (asprintf(&path, "/invite#%s", token) < 0)
 		return NULL;
 	return path;
 }

@@ -9,6 +9,7 @@
 #define CM_HTTPD_ROUTE_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config.h"
@@ -33,6 +34,7 @@ struct cm_httpd_request {
 	const char *host; /* the Host field as received; "" if absent */
 	/* From the query, as received; "" if absent or longer than CM_HTTPD_VALUE_MAX. */
 	const char *token; /* "?TOKEN" or "?t=TOKEN" */
+	bool cross_site;   /* a browser sent it, for a page of another site */
 };
 
 /* The server frees body and location. Status 200 and an empty plain text unless the handler says

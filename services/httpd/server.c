@@ -17,6 +17,7 @@
 
 #include "clients.h"
 #include "forwarded.h"
+#include "invitation.h"
 
 /* MHD_get_connection_info() and the call-backs have other return types before and after this
    version. */
@@ -106,8 +107,10 @@ static const struct cm_httpd_route *find_route(const struct cm_httpd_route *rout
 			continue;
 		if (method_fits(routes->method, method))
 			return routes;
-		snprintf(allow + used, ALLOW_SIZE - used, "%s%s", used > 0 ? ", " : "",
-			 routes->method);
+		snprintf(
+		    allow + used, ALLOW_SIZE - used, "%s%s%s", used > 0 ? ", " : "", routes->method,
+		    strcmp(routes->method, MHD_HTTP_METHOD_GET) == 0 ? ", " MHD_HTTP_METHOD_HEAD
+								     : "");
 		used = strlen(allow);
 	}
 	return NULL;
@@ -255,19 +258,32 @@ static bool append(const struct cm_httpd *server, struct exchange *exchange, con
 	return true;
 }
 
-/* Keeps the first "t=TOKEN" or bare "TOKEN". */
+/* Keeps the first "t=TOKEN" or bare "TOKEN" that has the form of a token, otherwise the first of
+   any form. */
 static enum MHD_Result see_argument(void *context, enum MHD_ValueKind kind, const char *name,
 				    const char *value)
 {
-	const char **token = context;
-	const char *found = value == NULL ? name : strcmp(name, "t") == 0 ? value : NULL;
+	const char **token = context, *found = NULL;
 
 	(void)kind;
-	if (found == NULL)
+	if (strcmp(name, "t") == 0)
+		found = value;
+	else if (value == NULL || value[0] == '\0')
+		found = name;
+	if (found == NULL || strlen(found) > CM_HTTPD_VALUE_MAX)
 		return MHD_YES;
-	if (strlen(found) <= CM_HTTPD_VALUE_MAX)
+	if ((*token)[0] == '\0' || cm_invitation_token_valid(found))
 		*token = found;
-	return MHD_NO;
+	return cm_invitation_token_valid(found) ? MHD_NO : MHD_YES;
+}
+
+/* Browsers say so; programs send no such field. */
+static bool is_cross_site(struct MHD_Connection *connection)
+{
+	const char *site =
+	    MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-Fetch-Site");
+
+	return site != NULL && strcmp(site, "cross-site") == 0;
 }
 
 static enum MHD_Result finish_stream(struct MHD_Connection *connection, struct exchange *exchange)
@@ -293,6 +309,7 @@ static enum MHD_Result finish(const struct cm_httpd *server, struct MHD_Connecti
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, see_argument, &request.token);
 	peer = find_peer(connection, &forwarded);
 	request.source = cm_httpd_source(peer, forwarded);
+	request.cross_site = is_cross_site(connection);
 	exchange->route->handle(server->context, &request, &reply);
 	return send_reply(connection, &reply, NULL);
 }

@@ -110,3 +110,27 @@ def transport(tmp_path, world, authority):
     yield one
     if one.process.poll() is None:
         assert one.stop() == 0
+
+
+@pytest.fixture
+def make_web(tmp_path):
+    """Starts a chatmail-httpd with these keys of chatmail.ini."""
+    from support.web import Web
+
+    made = []
+
+    def make(**ini):
+        directory = tmp_path / f"web{len(made)}"
+        directory.mkdir()
+        made.append(Web(directory, **ini))
+        return made[-1].start()
+
+    yield make
+    for web in made:
+        if web.process.poll() is None:
+            web.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def web(make_web):
+    return make_web()

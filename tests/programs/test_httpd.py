@@ -193,7 +193,7 @@ def test_other_paths_get_404(running, path):
 def test_other_methods_get_405(running, method):
     status, fields, _ = running.get(method=method, headers="Content-Length: 0\r\n")
     assert status == 405
-    assert fields["allow"] == "GET"
+    assert fields["allow"] == "GET, HEAD"
 
 
 # What it refuses
