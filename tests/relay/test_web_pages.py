@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 from xml.etree import ElementTree
 
 import pytest
+from support.wait import eventually
 from test_web import ODD, request
 
 LANGUAGES = ["en", "de", "es", "fr", "ru", "fa"]
@@ -72,6 +73,46 @@ def test_numbers_in_the_readers_digits(pages):
     assert "۲۰ روز" in persian[0] and "۵۰۰ مگابایت" in persian[0] and "۹۰ روز" in persian[1]
     for text in persian:
         assert not re.findall("[0-9]", text)
+
+
+@pytest.mark.parametrize("path", ["/", "/en/", "/de/privacy", "/invite", "/style.css", "/invite.js", "/icon.svg"])
+def test_browsers_ask_whether_a_page_has_changed(pages, path):
+    """Otherwise they decide themselves for how many days they show a page from before `config apply`."""
+    answer = request(pages, "GET", path)
+    assert answer.headers.get_all("Cache-Control") == ["no-cache"]
+    assert "Strict-Transport-Security" in answer.headers
+    assert request(pages, "GET", path, {"If-None-Match": answer.headers["ETag"]}).status == 304
+
+
+def test_answers_with_accounts_are_stored_nowhere(pages):
+    for method, path in (("POST", "/new"), ("GET", "/new"), ("POST", "/invite/qr")):
+        assert request(pages, method, path).headers.get_all("Cache-Control") == ["no-store"]
+
+
+@pytest.mark.parametrize("path", ["/privacy", "/invite", "/de/privacy", "/fa/invite"])
+def test_a_slash_at_the_end(pages, path):
+    """A redirect would be to nginx's own port."""
+    answer = request(pages, "GET", f"{path}/", {"Accept-Language": "en"})
+    assert answer.status == 200
+    assert answer.text == request(pages, "GET", path, {"Accept-Language": "en"}).text
+
+
+def test_an_invitation_whose_link_was_changed(pages):
+    """Some programs encode the '#', so that browsers send the token. It is in no log, and the page gets it."""
+    token = "abcdefghijkmnpqrstuvwxyz23"
+    for path in ("/invite", "/de/invite"):
+        for between in ("%23", "/", "/%23", "?", "/?", "%3F"):
+            answer = request(pages, "GET", f"{path}{between}{token}")
+            if between == "%3F":
+                assert answer.status == 404
+            elif "?" in between:
+                assert answer.status == 200
+            else:
+                assert (answer.status, answer.headers["Location"]) == (302, f"{path}#{token}")
+    request(pages, "GET", f"/invite%23{token.upper()}x")
+    request(pages, "POST", "/invite/qr", body=token)
+    eventually(lambda: "200 POST /invite/qr" in pages.log("nginx-access"))
+    assert token not in pages.log("nginx-access").lower()
 
 
 def test_pages_load_nothing_from_other_sites(pages):
