@@ -31,7 +31,9 @@ struct visiting {
 /* Files beside each other, each with its own role. */
 static bool visit_if_there(const struct visiting *visiting, const char *role, const char *path)
 {
-	return path[0] == '\0' || access(path, F_OK) < 0 ||
+	/* If it cannot be looked at, the visitor fails. */
+	return path[0] == '\0' ||
+	       (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR)) ||
 	       visiting->visit(role, path, visiting->context);
 }
 

@@ -12,6 +12,9 @@
 #include "certificate.h"
 #include "file.h"
 
+/* The beginning of temporary names. */
+#define TEMPORARY ".chatmailctl-"
+
 #define DAY       86400
 #define WARN_DAYS 21
 
@@ -156,38 +159,78 @@ static int open_parent(const char *path)
 	return fd;
 }
 
-static bool copy(const char *from, const char *to, mode_t mode, struct cm_error *err)
+/* A file that is complete on the disk under a temporary name beside its place. */
+struct prepared {
+	int directory;
+	const char *name;
+	char temporary[sizeof(TEMPORARY) + CM_FILE_RANDOM_SIZE];
+};
+
+static bool prepare(const char *from, const char *to, mode_t mode, struct prepared *prepared_r,
+		    struct cm_error *err)
 {
 	const char *slash = strrchr(to, '/');
-	char *data = NULL;
+	char random[CM_FILE_RANDOM_SIZE], *data = NULL;
 	size_t length;
-	int directory = -1;
-	bool good = false;
+	bool good;
 
+	*prepared_r = (struct prepared){.directory = -1, .name = slash != NULL ? slash + 1 : to};
 	if (!read_whole(from, &data, &length)) {
 		cm_error_set_errno(err, "%s", from);
 		return false;
 	}
-	directory = open_parent(to);
-	if (directory >= 0)
-		good = cm_file_write(directory, slash != NULL ? slash + 1 : to, ".chatmailctl-",
-				     data, length, mode, CM_FILE_REPLACE | CM_FILE_DURABLE);
+	good = cm_file_random_name(random);
+	if (good) {
+		snprintf(prepared_r->temporary, sizeof(prepared_r->temporary), TEMPORARY "%s",
+			 random);
+		prepared_r->directory = open_parent(to);
+	}
+	good = prepared_r->directory >= 0 &&
+	       cm_file_write(prepared_r->directory, prepared_r->temporary, TEMPORARY, data, length,
+			     mode, CM_FILE_NO_REPLACE | CM_FILE_DURABLE);
 	if (!good)
 		cm_error_set_errno(err, "%s: cannot be written", to);
-	if (directory >= 0)
-		close(directory);
 	explicit_bzero(data, length);
 	free(data);
 	return good;
 }
 
+static bool give_name(const struct prepared *prepared, struct cm_error *err)
+{
+	if (renameat(prepared->directory, prepared->temporary, prepared->directory,
+		     prepared->name) == 0 &&
+	    fsync(prepared->directory) == 0)
+		return true;
+	cm_error_set_errno(err, "%s: cannot be written", prepared->name);
+	return false;
+}
+
+/* Removes the file, unless it has its name. */
+static void discard(const struct prepared *prepared)
+{
+	if (prepared->directory < 0)
+		return;
+	(void)unlinkat(prepared->directory, prepared->temporary, 0);
+	close(prepared->directory);
+}
+
+/* Whatever may fail on a full disk comes before the first change: servers would not start with a
+   key and another key's certificate. */
 bool cm_tls_pair_install(const struct cm_config *config, const struct cm_tls_files *files,
 			 struct cm_error *err)
 {
-	return (is_same_file(files->key, config->tls_key) ||
-		copy(files->key, config->tls_key, 0600, err)) &&
-	       (is_same_file(files->certificate, config->tls_certificate) ||
-		copy(files->certificate, config->tls_certificate, 0644, err));
+	struct prepared key = {.directory = -1}, certificate = {.directory = -1};
+	bool moves_key = !is_same_file(files->key, config->tls_key);
+	bool moves_certificate = !is_same_file(files->certificate, config->tls_certificate);
+	bool good = (!moves_key || prepare(files->key, config->tls_key, 0600, &key, err)) &&
+		    (!moves_certificate || prepare(files->certificate, config->tls_certificate,
+						   0644, &certificate, err)) &&
+		    (!moves_key || give_name(&key, err)) &&
+		    (!moves_certificate || give_name(&certificate, err));
+
+	discard(&key);
+	discard(&certificate);
+	return good;
 }
 
 bool cm_tls_pair_ends_soon(const struct cm_tls_pair *pair, time_t now)

@@ -1,5 +1,6 @@
 #include "storage.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -91,8 +92,10 @@ static void collect_mailbox(struct cm_storage *storage, const struct cm_storage_
 	int fd = cm_directory_open(mailboxes_fd, name);
 	time_t seen;
 
-	if (fd < 0)
+	if (fd < 0) {
+		storage->troubles += errno != ENOENT && errno != ENOTDIR && errno != ELOOP;
 		return;
+	}
 	if (cm_maildir_last_seen(fd, &seen)) {
 		count_account(storage, filter, name, seen);
 		visit.classify = classifies(filter, seen);

@@ -276,8 +276,12 @@ static bool remove_mailbox(struct deletion *deletion, const char *name, bool onl
 	struct stat st;
 	bool good = false;
 
-	if (fd < 0)
-		return errno == ENOENT;
+	if (fd < 0 && errno == ENOENT)
+		return true;
+	if (fd < 0) {
+		cm_error_set_errno(err, "cannot open the mailbox");
+		return false;
+	}
 	if (!cm_file_lock(fd, LOCK_EX)) {
 		cm_error_set_errno(err, "cannot lock the mailbox");
 	} else if (only_leftovers &&

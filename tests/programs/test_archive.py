@@ -373,3 +373,21 @@ def test_unreadable_folder_is_an_error(small, tmp_path, words, target):
     )
     assert done.returncode == 2 and "cannot open a directory: Permission denied" in done.stderr
     assert not path.exists()
+
+
+def test_unreadable_key_is_an_error(small, tmp_path):
+    """Without it the backup would be useless, and nobody would know."""
+    if os.getuid() != 0:
+        pytest.skip("another user's key needs root")
+    place = tmp_path / "tls"
+    place.mkdir(mode=0o700)
+    (place / "key.pem").write_text("key")
+    small.write_text(small.read_text() + f"tls_external_cert_and_key = {tmp_path}/cert.pem {place}/key.pem\n")
+    os.chown(place, 65534, 65534)
+    path = tmp_path / "a.tar"
+    done = subprocess.run(
+        ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", PROGRAM, "backup", "-c", small, path],
+        capture_output=True, text=True, check=False,
+    )
+    assert done.returncode == 2 and "key.pem: cannot be read: Permission denied" in done.stderr
+    assert not path.exists()

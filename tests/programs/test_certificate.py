@@ -154,6 +154,32 @@ def test_a_pair_is_put_in_place(pair, delivered, there):
     assert not list(pair.directory.rglob(".chatmailctl-*"))
 
 
+def test_a_full_disk_leaves_the_old_pair(pair, delivered):
+    """Not the new key beside the old certificate, with which no server would start."""
+    if os.getuid() != 0:
+        pytest.skip("mounting needs root")
+    other, certificate, key = delivered
+    other.certificate.write_text(other.certificate.read_text() + "# a long chain\n" * 20_000)
+    pair.make()
+    place = pair.directory / "place"
+    place.mkdir()
+    old = pair.certificate, pair.key
+    pair.certificate, pair.key = place / "cert.pem", place / "key.pem"
+    pair.configure("relay.test")
+    script = """mount -t tmpfs -o size=64k none "$1" && cp "$2" "$3" "$1" || exit 9
+        place=$1 certificate=$2 key=$3; shift 3
+        "$@"; status=$?
+        cmp "$certificate" "$place/cert.pem" && cmp "$key" "$place/key.pem" || exit 8
+        [ "$(ls -A "$place" | wc -l)" = 2 ] || exit 7
+        exit $status"""
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", place, *old]
+        + [CTL, "certificate", "deployed", "-c", pair.ini, certificate, key],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2 and "No space left on device" in done.stderr, done.stderr
+
+
 def test_a_hook_may_have_any_umask(pair, delivered):
     done = pair.run("deployed", *delivered[1:], umask=0o077)
     assert done.returncode == 0, done.stderr

@@ -238,6 +238,20 @@ def test_links_are_not_followed(tree):
     assert json.loads(tree.run("--json").stdout) == tree.expected()
 
 
+def test_unreadable_mailbox_is_an_error(tree):
+    if os.getuid() != 0:
+        pytest.skip("another user's mailbox needs root")
+    tree.account("alice", 0)
+    mailbox = tree.account("bobby", 0)
+    mailbox.chmod(0o700)
+    os.chown(mailbox, 65534, 65534)
+    done = subprocess.run(
+        ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", CHATMAILCTL, "report", "-c", tree.ini],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "1 mailboxes could not be read completely" in done.stderr
+
+
 @pytest.mark.parametrize(
     "options,words",
     [
