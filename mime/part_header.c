@@ -73,26 +73,34 @@ static bool check_parameters(const struct cm_mime_value *value, struct cm_findin
 	return true;
 }
 
-/* Some programs tell a part's type by its name. */
-static bool is_text_name(const char *name)
+static enum cm_part_name classify(const char *name)
 {
-	static const char *const endings[] = {".asc", ".pgp", ".gpg", ".bin", ".dat", NULL};
-	size_t length = strlen(name);
+	static const char *const data[] = {".asc", ".pgp", ".gpg", ".bin", ".dat", NULL};
+	static const char *const text[] = {".txt", ".eml", NULL};
+	const char *ending = strrchr(name, '.');
 
-	return length < 4 || !is_listed(name + length - 4, endings);
+	if (ending != NULL && is_listed(ending, data))
+		return CM_PART_NAME_DATA;
+	return strpbrk(name, "%=") == NULL && (ending == NULL || is_listed(ending, text))
+		   ? CM_PART_NAME_TEXT
+		   : CM_PART_NAME_OTHER;
+}
+
+static void note_name(struct cm_part *part, enum cm_part_name name)
+{
+	if (name > part->name)
+		part->name = name;
 }
 
 /* "name", "filename", and their RFC 2231 forms. */
-static bool has_text_name(const struct cm_mime_value *value)
+static void note_names(struct cm_part *part, const struct cm_mime_value *value)
 {
 	for (size_t i = 0; i < value->parameter_count; i++) {
 		const char *name = value->parameter[i].name;
 
-		if ((strncmp(name, "name", 4) == 0 || strncmp(name, "filename", 8) == 0) &&
-		    is_text_name(value->parameter[i].text))
-			return true;
+		if (strncmp(name, "name", 4) == 0 || strncmp(name, "filename", 8) == 0)
+			note_name(part, classify(value->parameter[i].text));
 	}
-	return false;
 }
 
 static bool content_type(struct cm_part *part, const char *text, bool strict,
@@ -109,7 +117,7 @@ static bool content_type(struct cm_part *part, const char *text, bool strict,
 	if (value.comment)
 		return refuse(finding, "a comment in a part's Content-Type");
 	memcpy(part->type, value.value, sizeof(part->type));
-	part->text_name |= has_text_name(&value);
+	note_names(part, &value);
 	/* In another character set the text that we read as ASCII could mean another text. */
 	for (size_t i = 0; i < value.parameter_count; i++) {
 		if ((strict || strncmp(value.value, "text/", 5) == 0) &&
@@ -146,7 +154,10 @@ static bool disposition(struct cm_part *part, const char *text, bool strict,
 		return refuse(finding, "a second Content-Disposition header in a part");
 	part->disposition_seen = true;
 	why = cm_mime_value_parse(text, false, strict, &value);
-	part->text_name |= why != NULL || has_text_name(&value);
+	if (why != NULL)
+		note_name(part, CM_PART_NAME_OTHER);
+	else
+		note_names(part, &value);
 	if (!strict)
 		return true;
 	if (why != NULL)

@@ -17,6 +17,14 @@
 
 #define CM_PART_HEADER_BYTES_MAX 2048 /* one field, folded lines joined */
 
+/* How programs that tell a part's type by its name take it, by the endings of its names. */
+enum cm_part_name {
+	CM_PART_NAME_NONE,
+	CM_PART_NAME_DATA,  /* .asc, .pgp and others that encryption programs write */
+	CM_PART_NAME_TEXT,  /* .txt, .eml, or no ending */
+	CM_PART_NAME_OTHER, /* such as .html; or encoded */
+};
+
 struct cm_part {
 	char type[2 * CM_MIME_NAME_MAX + 2]; /* "" : no Content-Type so far */
 	bool encoding_seen;
@@ -24,7 +32,7 @@ struct cm_part {
 	bool description_seen;
 	bool version_seen;
 	char message_id[CM_MESSAGE_ID_MAX + 1]; /* in strict mode; "": none so far */
-	bool text_name; /* it has a name that other programs may take for a text's */
+	enum cm_part_name name; /* the last in the order of the enum, if it has several */
 	enum cm_transfer_encoding encoding;
 	unsigned int headers;
 	size_t header_bytes;

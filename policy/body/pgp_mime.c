@@ -24,7 +24,7 @@ static bool part_begin(void *context, unsigned int index, const struct cm_part *
 		return refuse(pgp, "the first part is not application/pgp-encrypted");
 	if (index == PART_DATA && strcmp(part->type, "application/octet-stream") != 0)
 		return refuse(pgp, "the second part is not application/octet-stream");
-	if (index == PART_DATA && part->text_name) {
+	if (index == PART_DATA && part->name > CM_PART_NAME_DATA) {
 		if (pgp->strict)
 			return cm_finding_set(pgp->finding, CM_REASON_CLEARTEXT_IN_MIME,
 					      "encrypted data under the name of a text");

@@ -33,6 +33,9 @@ static bool part_begin(void *context, unsigned int index, const struct cm_part *
 {
 	struct cm_report *report = context;
 
+	/* A program that goes by this name would open the text as HTML, or run it. */
+	if (part->name == CM_PART_NAME_OTHER)
+		return refuse(report, "a part of a report with the name of another file");
 	if (index == PART_TEXT) {
 		/* a part without a type is text/plain: RFC 2045 5.2 */
 		if (part->type[0] != '\0' && strcmp(part->type, "text/plain") != 0)

@@ -128,6 +128,25 @@ static void bounces_of_mail_servers_pass(void **state)
 	}
 }
 
+static void names_without_an_odd_ending_pass(void **state)
+{
+	static const char *const names[] = {"details.txt", "Original.EML", "delivery-status"};
+	const char *from;
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		char *header, *text;
+
+		assert_true(asprintf(&header,
+				     "Content-Disposition: attachment; filename=\"%s\"\n"
+				     "Content-Description: Notification\n",
+				     names[i]) > 0);
+		text = test_replaced(POSTFIX, "Content-Description: Notification\n", header);
+		assert_int_equal(judge(*state, "<>", text, &from), CM_REASON_BOUNCE);
+		free(text);
+		free(header);
+	}
+}
+
 #define R CM_REASON_MIME_STRUCTURE
 #define N CM_REASON_NOT_ENCRYPTED
 
@@ -152,6 +171,16 @@ static const struct {
     {EXIM, "boundary=x\n", "boundary=x; x=\"\xe9\x80\"\n", CM_REASON_AMBIGUOUS_HEADER},
     {EXIM, "boundary=x\n", "boundary=x; x-boundary=y\n", CM_REASON_AMBIGUOUS_HEADER},
     {POSTFIX, "text/plain", "text/html", R},
+    {POSTFIX, "text/plain;", "text/plain; name=bill.html;", R},
+    {POSTFIX, "text/plain;", "text/plain; name*=utf-8''bill%2Ehtml;", R},
+    {POSTFIX, "text/plain;", "text/plain; name*0=bill.ht; name*1=ml;", R},
+    {POSTFIX, "text/plain;", "text/plain; name=\"=?utf-8?q?bill=2Ehtml?=\";", R},
+    {POSTFIX, "text/rfc822-headers", "text/rfc822-headers; name=\"bill.txt.bat\"", R},
+    {POSTFIX, "message/delivery-status", "message/delivery-status; name=bill.js", R},
+    {POSTFIX, "Content-Description: Notification\n",
+     "Content-Disposition: attachment; filename=\"bill.html\"\n", R},
+    {POSTFIX, "Content-Description: Notification\n",
+     "Content-Disposition: attachment; filename=bill .html\n", R},
     {POSTFIX, "text/plain", "multipart/alternative; boundary=y", R},
     {POSTFIX, "text/plain", "image/png", R},
     {POSTFIX, "text/plain; charset=us-ascii", "text/plain; charset=utf-7",
@@ -247,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bounces_of_mail_servers_pass),
+	    cmocka_unit_test(names_without_an_odd_ending_pass),
 	    cmocka_unit_test(messages_that_resemble_bounces_do_not_pass),
 	    cmocka_unit_test(the_texts_of_a_bounce_are_bounded),
 	};
