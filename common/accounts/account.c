@@ -61,11 +61,20 @@ static int open_mailboxes(const struct cm_config *config, struct cm_error *err)
 	return top;
 }
 
+/* systemd shows the mailboxes to the milter read-only. */
+static bool is_read_only_view(int top)
+{
+	struct stat st;
+
+	return errno == EROFS && fstat(top, &st) == 0 && st.st_uid == geteuid() &&
+	       (st.st_mode & S_IWUSR) != 0;
+}
+
 /* The mailbox is missing below top: the account does not exist, unless top is root's empty
    mount point. */
 static enum cm_account_status absence(const struct cm_config *config, int top, struct cm_error *err)
 {
-	if (faccessat(top, ".", W_OK | X_OK, AT_EACCESS) == 0)
+	if (faccessat(top, ".", W_OK | X_OK, AT_EACCESS) == 0 || is_read_only_view(top))
 		return CM_ACCOUNT_ABSENT;
 	cm_error_set_errno(err, "%s: cannot be written to", config->mailboxes_dir);
 	return CM_ACCOUNT_TROUBLE;

@@ -7,9 +7,10 @@
  * Directory scans and lookups use openat() below mailboxes_dir and never follow a symbolic link
  * of the last component.
  *
- * The installation creates mailboxes_dir. While it is missing, or an account is missing and
- * mailboxes_dir is not writable (the empty mount point of a file system that is not mounted),
- * every call returns CM_ACCOUNT_TROUBLE: an unmounted disk must not make accounts look unknown.
+ * The installation creates mailboxes_dir. While it is missing, or an account is missing and the
+ * program's user may not write to mailboxes_dir (the empty mount point of a file system that is not
+ * mounted), every call returns CM_ACCOUNT_TROUBLE: an unmounted disk must not make accounts look
+ * unknown.
  */
 #ifndef CM_ACCOUNT_H
 #define CM_ACCOUNT_H

@@ -205,9 +205,10 @@ static void report_trust(const struct cm_doctor *doctor, const struct cm_tls_pai
 		cm_check_remedy(check, "find out why the ACME client did not renew it; then: "
 				       "chatmailctl certificate deployed");
 	else if (trust != X509_V_OK)
-		cm_check_remedy(
-		    check,
-		    "clients accept it only for relays whose name begins with _ or is an address");
+		cm_check_remedy(check,
+				"only relays whose name begins with _ or is an address can "
+				"keep it; others need an ACME client, see Certificates in the "
+				"manual");
 }
 
 void cm_examine_certificate(const struct cm_doctor *doctor, struct cm_checks *checks)

@@ -13,7 +13,7 @@ import pytest
 
 from support.deltachat import Core
 from support.manual import five_commands
-from support.messages import cleartext
+from support.messages import cleartext, encrypted
 from support.real_ports import a_message_arrives, can_connect, login, messages, send, submission
 from support.relay import SOURCE, Account, trusting
 from support.wait import eventually
@@ -153,6 +153,13 @@ def test_delta_chat_talks_through_it(machine, tmp_path, five, capsys):
 def test_cleartext_is_refused(machine):
     with pytest.raises(smtplib.SMTPDataError, match="Encryption Needed"):
         send(ALICE, BOB.address, cleartext(ALICE.address, BOB.address))
+
+
+def test_a_nonexistent_account_is_refused(machine):
+    """Although the milter cannot write to the mailboxes in its sandbox."""
+    nobody = f"nobody123@{DOMAIN}"
+    with pytest.raises(smtplib.SMTPDataError, match="No such user"):
+        send(ALICE, nobody, encrypted(ALICE.address, nobody))
 
 
 @pytest.mark.parametrize("unit", SERVICES)

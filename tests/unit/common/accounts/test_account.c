@@ -3,7 +3,9 @@
  */
 #include "support.h"
 
+#include <sched.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "account.h"
@@ -385,6 +387,54 @@ static void test_unmounted_mailboxes(void **state)
 	cm_config_free(&config);
 }
 
+#define NOBODY   65534
+#define NO_MOUNT 77
+
+/* The status of an account of a missing name if mailboxes_dir is a read-only bind mount. */
+static enum cm_account_status lookup_read_only(const struct cm_config *config,
+					       const struct cm_address *user)
+{
+	struct cm_error err;
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount(config->mailboxes_dir, config->mailboxes_dir, NULL, MS_BIND, NULL) < 0 ||
+		    mount(NULL, config->mailboxes_dir, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY,
+			  NULL) < 0 ||
+		    setresuid(NOBODY, NOBODY, NOBODY) < 0)
+			_exit(NO_MOUNT);
+		_exit((int)cm_account_lookup(config, user, &err));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return (enum cm_account_status)WEXITSTATUS(status);
+}
+
+/* As systemd shows the mailboxes to the milter, which only reads them. */
+static void test_read_only_view_of_mailboxes(void **state)
+{
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	int found;
+
+	assert_int_equal(chmod(*state, 0755), 0);
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown(config->mailboxes_dir, NOBODY, NOBODY), 0);
+	found = (int)lookup_read_only(config, &user);
+	if (found == NO_MOUNT)
+		skip();
+	assert_int_equal(found, CM_ACCOUNT_ABSENT);
+	/* Root's mount point. */
+	assert_int_equal(chown(config->mailboxes_dir, 0, 0), 0);
+	assert_int_equal(chmod(config->mailboxes_dir, 0755), 0);
+	assert_int_equal(lookup_read_only(config, &user), CM_ACCOUNT_TROUBLE);
+	cm_config_free(&config);
+}
+
 static void test_local(void **state)
 {
 	struct cm_config *config = test_config(*state, "");
@@ -410,6 +460,7 @@ int main(void)
 	    TEST(test_new_password_during_a_login),
 	    TEST(test_creation_race),
 	    TEST(test_unmounted_mailboxes),
+	    TEST(test_read_only_view_of_mailboxes),
 	    TEST(test_local),
 	};
 
