@@ -269,6 +269,12 @@ static char *is_mode(const struct making *making, const char *mode)
 	return strdup(now != NULL && strcmp(now, mode) == 0 ? "true" : "false");
 }
 
+/* %if needs it: a presented number may be a 0 in other digits. */
+static char *is_positive(const struct making *making, const char *key)
+{
+	return strdup(strcmp(cm_settings_get(making->settings, key), "0") != 0 ? "true" : "false");
+}
+
 /* Values that are neither a text nor a setting; NULL: unknown name. */
 static char *make_value(struct making *making, const char *name)
 {
@@ -280,6 +286,8 @@ static char *make_value(struct making *making, const char *name)
 		return language_links(making);
 	if (strcmp(name, "is_invite") == 0)
 		return strdup(strcmp(making->page->place, "invite") == 0 ? "true" : "false");
+	if (strcmp(name, "keeps_networks") == 0)
+		return is_positive(making, "max_new_accounts_per_ip_per_hour");
 	if (strcmp(name, "account_link") == 0)
 		return account_link(making);
 	if (strcmp(name, "account_qr") == 0)

@@ -10,6 +10,7 @@
  *	language_code, language_links
  *	is_invite                    true on the invitation's page
  *	registration_open, registration_invite, registration_closed
+ *	keeps_networks               true if new accounts are limited by network
  *	account_link, account_qr     creates an account, as a link and as an <svg>
  *	message_mb, mailbox_mb       sizes in megabytes
  *	delete_mails_after days      a number and the form of a word that fits it: the language's

@@ -81,6 +81,17 @@ def test_words_fit_their_numbers(tmp_path, language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_the_privacy_policy_states_what_is_stored(tmp_path, language):
+    """Postfix logs addresses, whatever log_addresses is; the limit of new accounts keeps a hash of the network."""
+    ours = texts(language)
+    usual, logged = page(tmp_path, language, "privacy"), page(tmp_path, language, "privacy", log_addresses="true")
+    unlimited = page(tmp_path, language, "privacy", max_new_accounts_per_ip_per_hour=0)
+    assert [ours["stored_addresses"] in text for text in (usual, logged)] == [True, False]
+    assert [ours["addresses_logged"] in text for text in (usual, logged)] == [False, True]
+    assert [ours["stored_networks"] in text for text in (usual, unlimited)] == [True, False]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_typography(language):
     for name, text in texts(language).items():
         text = re.sub("{{.*?}}", "N", re.sub("<[^>]*>", "", text))
