@@ -16,19 +16,20 @@ static const struct {
     [CM_REGISTRATION_ALLOWED] = {"allowed", CM_STAT_REGISTRATIONS, NULL},
     [CM_REGISTRATION_REFUSED_CLOSED] =
 	{"closed", CM_STAT_REGISTRATION_CLOSED,
-	 "This relay does not accept new accounts. Please choose another one."},
+	 "This relay does not accept new accounts. Please choose another relay."},
     [CM_REGISTRATION_REFUSED_INVITE] = {"invite", CM_STAT_REGISTRATION_INVITE,
 					"This relay is by invitation only. Open the invitation "
 					"link that you received, or ask the operator for one."},
     [CM_REGISTRATION_REFUSED_TOKEN] = {"invitation", CM_STAT_REGISTRATION_INVITATION,
 				       "This invitation is not valid: it has expired, was used up "
-				       "or withdrawn. Please ask for a new one."},
+				       "or was revoked. Please ask for a new one."},
     [CM_REGISTRATION_REFUSED_NAME] =
 	{"name", CM_STAT_REGISTRATION_NAME,
-	 "This relay does not accept accounts with such a name. Please choose another one."},
+	 "This relay does not accept accounts with such a name. Please choose another name."},
     [CM_REGISTRATION_REFUSED_PASSWORD] =
 	{"password", CM_STAT_REGISTRATION_PASSWORD,
-	 "This password is too short or too long for a new account on this relay."},
+	 "This password is too short or too long for a new account on this relay. "
+	 "Please choose another password."},
     [CM_REGISTRATION_REFUSED_AUTOMATIC] =
 	{"automatic", CM_STAT_REGISTRATION_AUTOMATIC,
 	 "This relay has no such account. Please add the account by its link or QR code."},
@@ -40,7 +41,7 @@ static const struct {
 	 "This relay is too busy for new accounts now. Please try again in a few minutes."},
     [CM_REGISTRATION_REFUSED_DISK] = {"disk", CM_STAT_REGISTRATION_DISK,
 				      "This relay has no room for new accounts now. Please choose "
-				      "another one, or try again later."},
+				      "another relay, or try again later."},
     [CM_REGISTRATION_REFUSED_RATE] = {"rate", CM_STAT_REGISTRATION_RATE,
 				      "Too many new accounts were created from your network or on "
 				      "this relay. Please try again later."},

@@ -124,6 +124,6 @@ def test_an_invitation_creates_as_many_accounts_as_it_allows(by_invitation, core
     first = add(core, f"dcaccount:https://{DOMAIN}/new?{made['token']}")
     second = add(core, f"dcaccount:https://{DOMAIN}/new?t={made['token']}")
     account = core.accounts.add_account()
-    with pytest.raises(JsonRpcError, match="This invitation is not valid: it has expired, was used up or withdrawn. Please ask for a new one."):
+    with pytest.raises(JsonRpcError, match="This invitation is not valid: it has expired, was used up or was revoked. Please ask for a new one."):
         account.add_transport_from_qr(f"dcaccount:https://{DOMAIN}/new?{made['token']}")
     exchange_messages(first, second)

@@ -14,13 +14,13 @@ BUSY = "This relay is too busy for new accounts now. Please try again in a few m
 # The keys, the password, the status of POST /new or None if it does not depend on them, the sentence.
 FINAL = {
     "closed": ({"registration": "closed"}, None, 403,
-               "This relay does not accept new accounts. Please choose another one."),
+               "This relay does not accept new accounts. Please choose another relay."),
     "invite": ({"registration": "invite"}, None, 403,
                "This relay is by invitation only. Open the invitation link that you received, or ask the operator for one."),
     "name": ({"username_min_length": "20", "username_max_length": "20"}, None, 200,
-             "This relay does not accept accounts with such a name. Please choose another one."),
+             "This relay does not accept accounts with such a name. Please choose another name."),
     "password": ({"password_min_length": "30"}, None, 200,
-                 "This password is too short or too long for a new account on this relay."),
+                 "This password is too short or too long for a new account on this relay. Please choose another password."),
     "automatic": ({"automatic_accounts": "false"}, AUTOMATIC, 200,
                   "This relay has no such account. Please add the account by its link or QR code."),
 }  # fmt: skip
@@ -28,7 +28,7 @@ TEMPORARY = {
     "load": ({"max_load_1m": "0.000001"}, 503, BUSY),
     "memory": ({"min_available_memory": "100000G"}, 503, BUSY),
     "disk": ({"min_free_disk_space": "1000000G"}, 507,
-             "This relay has no room for new accounts now. Please choose another one, or try again later."),
+             "This relay has no room for new accounts now. Please choose another relay, or try again later."),
     "rate": ({"max_new_accounts_per_minute": "1"}, 429,
              "Too many new accounts were created from your network or on this relay. Please try again later."),
 }  # fmt: skip
