@@ -20,9 +20,10 @@
 
 #include "config.h"
 #include "error.h"
+#include "peer_list.h"
 
-/* Longest of these files. */
-#define CM_RELAY_FILE_MAX 1048576
+/* Longest of these files: the lists of peers (peer_list.h) may be long. */
+#define CM_RELAY_FILE_MAX CM_PEER_LIST_BYTES_MAX
 
 #define CM_RELAY_INI "chatmail.ini"
 

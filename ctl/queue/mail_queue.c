@@ -64,12 +64,13 @@ static bool visit_message(json_t *message, cm_queued_fn *visit, void *context)
 	return true;
 }
 
-/* postqueue prints errors on standard error, not as JSON. Lines of main.cf.local may override
-   earlier ones, which is not an error. */
+/* postqueue prints errors on standard error, not as JSON. Its warnings are none: of lines in
+   main.cf.local that override earlier ones, or of a stopped Postfix, whose queue it reads itself.
+ */
 static void note_failure(char *line, struct cm_error *err)
 {
 	line[strcspn(line, "\n")] = '\0';
-	if (strstr(line, "overriding earlier entry") != NULL)
+	if (strstr(line, ": warning: ") != NULL)
 		return;
 	if (err->text[0] == '\0' && line[0] != '\0')
 		cm_error_set(err, "%.300s", line);

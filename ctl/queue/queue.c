@@ -7,19 +7,23 @@
  *	chatmailctl queue retry [DESTINATION...]
  *	chatmailctl queue discard [options] DESTINATION...
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "confirm.h"
+#include "file.h"
 #include "json_print.h"
 #include "mail_queue.h"
 #include "options.h"
@@ -283,52 +287,121 @@ static bool set_days(const struct cm_option *option, const char *text, struct cm
 	return true;
 }
 
+/* The IDs of the messages to delete, a line each, in a file that a child can open. -1 on failure.
+ */
+static int list_ids(const struct selection *selection, size_t *count_r)
+{
+	int fd = memfd_create("ids", 0);
+	bool good = fd >= 0;
+
+	*count_r = 0;
+	for (size_t i = 0; good && i < selection->count; i++) {
+		if (!selection->list[i].only)
+			continue;
+		good = dprintf(fd, "%s\n", selection->list[i].id) > 0;
+		++*count_r;
+	}
+	if (!good && fd >= 0) {
+		cm_file_close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* The first line of Postfix's output that is an error. */
+static void set_postsuper_error(struct job *job, char *output)
+{
+	char *rest;
+
+	for (char *line = strtok_r(output, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		if (strstr(line, ": fatal: ") != NULL || strstr(line, ": error: ") != NULL) {
+			cm_error_set(&job->err, "%.300s", line);
+			return;
+		}
+	}
+	cm_error_set(&job->err, "postsuper: cannot delete the messages");
+}
+
 /* postsuper reads the IDs from standard input, so there may be any number. */
 static bool delete_messages(struct job *job, const struct selection *selection, size_t *deleted_r)
 {
-	FILE *stream;
+	struct cm_process_result result;
+	int ids = list_ids(selection, deleted_r);
+	char path[32];
+	const char *const command[] = {"sh", "-c", "exec postsuper -d - <\"$1\"", "sh", path, NULL};
 	bool good;
 
-	*deleted_r = 0;
-	/* postsuper may exit before it has read them all. */
-	signal(SIGPIPE, SIG_IGN);
-	stream = popen("postsuper -d - >/dev/null 2>&1", "we");
-	good = stream != NULL;
-	for (size_t i = 0; good && i < selection->count; i++) {
-		if (selection->list[i].only) {
-			good = fprintf(stream, "%s\n", selection->list[i].id) > 0;
-			++*deleted_r;
-		}
+	if (ids < 0) {
+		cm_error_set_errno(&job->err, "postsuper: cannot be run");
+		return false;
 	}
-	if (stream != NULL && pclose(stream) != 0)
-		good = false;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", ids);
+	good = cm_process_run(command, true, &result, &job->err);
+	cm_file_close(ids);
 	if (!good)
-		cm_error_set(&job->err, "postsuper: cannot delete the messages");
+		return false;
+	good = result.status == 0;
+	if (!good)
+		set_postsuper_error(job, result.output);
+	free(result.output);
 	return good;
 }
 
-/* Adds the domains to federation_deny_file (peer_list.h). */
+/* The lines for the deny file, malloc'd; NULL if out of memory. */
+static char *deny_lines(const struct job *job, bool starts_line, const char *date)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *stream = open_memstream(&text, &length);
+
+	if (stream == NULL)
+		return NULL;
+	if (!starts_line)
+		fputs("\n", stream);
+	for (char **name = job->destinations; *name != NULL; name++)
+		fprintf(stream, "%s until %s # chatmailctl queue discard\n", *name, date);
+	if (fclose(stream) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Appends all lines or, on a full disk, none: a domain without its day would be denied for ever. */
+static bool append_lines(const struct job *job, int fd, const char *date)
+{
+	char last = '\n', *text;
+	struct stat st;
+	bool good;
+
+	if (!cm_file_lock(fd, LOCK_EX) || fstat(fd, &st) < 0 ||
+	    (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1))
+		return false;
+	text = deny_lines(job, last == '\n', date);
+	good = text != NULL && cm_file_write_fully(fd, text, strlen(text)) && fsync(fd) == 0;
+	if (!good) {
+		int saved_errno = errno;
+
+		errno = ftruncate(fd, st.st_size) == 0 ? saved_errno : errno;
+	}
+	free(text);
+	return good;
+}
+
+/* Adds the domains to federation_deny_file (peer_list.h), which the milter must be able to read. */
 static bool deny(struct job *job, const char *path, unsigned int days)
 {
 	time_t last = time(NULL) + (time_t)days * 86400;
+	char date[sizeof("2026-12-31")];
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	struct tm day;
-	char date[sizeof("2026-12-31")], end_of_file = '\n';
-	FILE *file = fopen(path, "a+e");
-	bool good = file != NULL && gmtime_r(&last, &day) != NULL &&
-		    strftime(date, sizeof(date), "%Y-%m-%d", &day) > 0;
+	bool good = fd >= 0 && gmtime_r(&last, &day) != NULL &&
+		    strftime(date, sizeof(date), "%Y-%m-%d", &day) > 0 &&
+		    append_lines(job, fd, date);
 
-	if (good && fseek(file, -1, SEEK_END) == 0)
-		end_of_file = (char)fgetc(file);
-	good = good && fseek(file, 0, SEEK_END) == 0;
-	if (good && end_of_file != '\n')
-		good = fputs("\n", file) >= 0;
-	for (char **name = job->destinations; good && *name != NULL; name++)
-		good = fprintf(file, "%s until %s # chatmailctl queue discard\n", *name, date) > 0;
-	good = good && fflush(file) == 0 && fsync(fileno(file)) == 0;
 	if (!good)
 		cm_error_set_errno(&job->err, "%s: cannot be written", path);
-	if (file != NULL)
-		fclose(file);
+	cm_file_close(fd);
 	return good;
 }
 

@@ -391,3 +391,15 @@ def test_unreadable_key_is_an_error(small, tmp_path):
     )
     assert done.returncode == 2 and "key.pem: cannot be read: Permission denied" in done.stderr
     assert not path.exists()
+
+
+def test_long_lists_are_in_the_backup(small, tmp_path):
+    """The milter reads lists of up to 16 MiB."""
+    listed = tmp_path / "blocked"
+    listed.write_text("spam.test\n" * 400_000)
+    small.write_text(small.read_text() + f"blocked_senders_file = {listed}\n")
+    path = tmp_path / "a.tar"
+    done = run("backup", "-c", small, path)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(path) as tar:
+        assert tar.extractfile("relay/key/blocked_senders_file").read() == listed.read_bytes()

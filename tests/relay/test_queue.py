@@ -92,6 +92,44 @@ def test_a_queue_in_use(relay):
     assert seen["deferred"] == 2 and there["one.test"]["waiting"] == 1
 
 
+def test_a_stopped_postfix(relay):
+    """An operator may stop it to discard mail in peace."""
+    send(relay, "a@stopped.test")
+    relay.stop_service("postfix")
+    # Without Postfix's own log daemon, postsuper writes to the log itself.
+    relay.path("/var/log/mail.log").chmod(0o666)
+    try:
+        assert "stopped.test" in waiting(relay)[0]
+        assert queue(relay, "discard", "--yes", "stopped.test").stdout == "1 messages deleted\n"
+        assert "stopped.test" not in waiting(relay)[0]
+    finally:
+        relay.start_service("postfix")
+
+
+def test_reason_of_a_failure(relay):
+    send(relay, "a@kept.test")
+    done = relay.inside(
+        "setpriv", "--reuid", "postfix", "--clear-groups", "chatmailctl", "queue", "discard", "--yes", "kept.test", check=False
+    )
+    assert done.returncode == 2 and "reserved for the superuser" in done.stderr
+    assert queue(relay, "discard", "--yes", "kept.test").stdout == "1 messages deleted\n"
+
+
+def test_a_full_disk_denies_nothing(relay):
+    """Neither a domain for ever, because its day is missing, nor mail that stays."""
+    send(relay, "a@full.test")
+    script = (
+        f"mount -t tmpfs -o size=4k none /mnt && cp {DENY} /mnt/deny && head -c 4090 /dev/zero | tr '\\0' '#' >/mnt/deny && "
+        f"mount --bind /mnt/deny {DENY} && ! chatmailctl queue discard --yes --for 7d full.test && "
+        f"test $(stat -c %s {DENY}) = 4090"
+    )
+    relay.path(DENY).touch()
+    done = relay.inside("unshare", "--mount", "sh", "-c", script, check=False)
+    assert done.returncode == 0 and "No space left" in done.stderr, done.stderr
+    assert "full.test" in waiting(relay)[0]
+    queue(relay, "discard", "--yes", "full.test")
+
+
 def test_a_domain_is_discarded_for_some_days(relay):
     send(relay, "a@gone.test")
     path = relay.path(DENY)
