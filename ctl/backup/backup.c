@@ -68,11 +68,12 @@ static int parse_options(int argc, char **argv, struct job *job)
 /* --- Files beside the mailboxes ------------------------------------------------------------- */
 
 /* Through symbolic links, which certificates often are. */
-static bool read_file(const char *path, struct stat *st_r, char **data_r, size_t *length_r)
+static bool read_file(const char *path, size_t max, struct stat *st_r, char **data_r,
+		      size_t *length_r)
 {
 	char *real = realpath(path, NULL);
 	bool good = real != NULL && stat(real, st_r) == 0 &&
-		    cm_file_read(AT_FDCWD, real, CM_RELAY_FILE_MAX, data_r, length_r);
+		    cm_file_read(AT_FDCWD, real, max, data_r, length_r);
 
 	free(real);
 	return good;
@@ -89,7 +90,7 @@ static bool pack_relay_file(const char *role, const char *path, void *context)
 	/* The keys may include directories. */
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return true;
-	if (!read_file(path, &st, &data, &length)) {
+	if (!read_file(path, cm_relay_file_max(role), &st, &data, &length)) {
 		cm_error_set_errno(&job->err, "%s: cannot be read", path);
 		return false;
 	}

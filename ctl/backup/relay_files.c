@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "peer_list.h"
 #include "state.h"
 
 #define FILE_KEY "_file"
@@ -22,6 +23,8 @@ static const char *const usual_places[] = {
 static const char *const servers[] = {
     "etc/postfix/", "etc/dovecot/", "etc/nginx/", "etc/opendkim", "etc/turnserver", "etc/coturn/",
 };
+
+#define FILE_MAX 1048576
 
 struct visiting {
 	cm_relay_file_fn *visit;
@@ -127,6 +130,11 @@ static bool visit_locals(struct visiting *visiting, struct cm_error *err)
 		good = cm_state_each_base(&state, visit_local, visiting, err);
 	cm_state_close(&state);
 	return good;
+}
+
+size_t cm_relay_file_max(const char *role)
+{
+	return strncmp(role, "key/", 4) == 0 ? CM_PEER_LIST_BYTES_MAX : FILE_MAX;
 }
 
 bool cm_relay_files_each(const struct cm_config *config, cm_relay_file_fn *visit, void *context,

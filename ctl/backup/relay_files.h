@@ -17,13 +17,13 @@
 #define CM_RELAY_FILES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "config.h"
 #include "error.h"
-#include "peer_list.h"
 
-/* Longest of these files: the lists of peers (peer_list.h) may be long. */
-#define CM_RELAY_FILE_MAX CM_PEER_LIST_BYTES_MAX
+/* Longest file of a role: those that keys name include long lists of peers. */
+size_t cm_relay_file_max(const char *role);
 
 #define CM_RELAY_INI "chatmail.ini"
 

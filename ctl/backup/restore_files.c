@@ -55,7 +55,7 @@ bool cm_restore_files_add(struct cm_restore_files *files, struct cm_archive_read
 	};
 	if (file->role == NULL)
 		return out_of_memory(err);
-	file->data = cm_archive_content(reader, CM_RELAY_FILE_MAX, &file->length, err);
+	file->data = cm_archive_content(reader, cm_relay_file_max(role), &file->length, err);
 	return file->data != NULL;
 }
 
@@ -90,7 +90,7 @@ static bool is_there_already(const struct cm_restore_file *file)
 {
 	size_t length = 0;
 	char *data = NULL;
-	bool same = cm_file_read(AT_FDCWD, file->path, CM_RELAY_FILE_MAX, &data, &length) &&
+	bool same = cm_file_read(AT_FDCWD, file->path, file->length, &data, &length) &&
 		    length == file->length && memcmp(data, file->data, length) == 0;
 
 	if (data != NULL)

@@ -64,9 +64,9 @@ static bool visit_message(json_t *message, cm_queued_fn *visit, void *context)
 	return true;
 }
 
-/* postqueue prints errors on standard error, not as JSON. Its warnings are none: of lines in
-   main.cf.local that override earlier ones, or of a stopped Postfix, whose queue it reads itself.
- */
+/* postqueue prints errors and warnings on standard error. Warnings are not errors: it warns of
+   lines in main.cf.local that override earlier ones, and if it reads the queue of a stopped
+   Postfix. */
 static void note_failure(char *line, struct cm_error *err)
 {
 	line[strcspn(line, "\n")] = '\0';
