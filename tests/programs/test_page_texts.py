@@ -12,7 +12,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")) / "ctl" / "chatmailctl"
 TEMPLATES = SOURCE / "packaging" / "config"
 LANGUAGES = ("en", "de", "es", "fr", "ru", "fa")
-PAGES = ("index", "invite", "privacy", "404")
+PAGES = ("index", "invite", "privacy", "404", "busy")
 # Texts that only counted words use; a language may need several of one word.
 WORD = re.compile(r"(days|messages)(_[a-z]+)?")
 

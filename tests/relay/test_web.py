@@ -262,13 +262,19 @@ def test_without_chatmail_httpd_the_user_gets_an_explanation(quiet):
         status, answer = new(quiet)
         assert status == 503
         assert "try again later" in answer["reason"]
+        # A person with a browser gets a page.
+        for method in ("GET", "HEAD"):
+            answer = request(quiet, method, "/new", {"Accept-Language": "de"})
+            assert (answer.status, answer.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+            assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+            assert '<html lang="de"' in answer.text or method == "HEAD"
     finally:
         quiet.start_service("httpd")
     eventually(lambda: new(quiet)[0] == 200)
 
 
 def test_a_flood_from_one_address_is_limited(quiet):
-    """The refusal has a reason, and other clients are not affected."""
+    """The refusal is a page for a browser, and other clients are not affected."""
     answers = []
 
     def ask(_):
@@ -284,7 +290,7 @@ def test_a_flood_from_one_address_is_limited(quiet):
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(ask, range(20)))
     assert {status for status, _ in answers} == {301, 429}
-    assert all(b"try again" in json.loads(text)["reason"].encode() for status, text in answers if status == 429)
+    assert all(b"<h1>Please try again later</h1>" in text for status, text in answers if status == 429)
     assert new(quiet, "127.0.9.2")[0] == 200
 
 
