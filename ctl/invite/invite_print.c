@@ -59,6 +59,7 @@ static const char sheet_head[] =
     "background:#fff}\n"
     "article{border:1px dashed #888;padding:6mm;break-inside:avoid;text-align:center}\n"
     "svg{width:55mm;height:55mm}\n"
+    "h2{margin:0;overflow-wrap:anywhere}\n"
     "p{margin:2mm 0;overflow-wrap:anywhere}\n"
     ".small{font-size:8pt}\n"
     "</style></head><body>\n";
@@ -72,7 +73,9 @@ static bool print_card(const struct cm_invitation_batch *batch, size_t i, const 
 	if (good) {
 		fputs("<article><h2>", stdout);
 		cm_html_escape(stdout, batch->domain);
-		printf("</h2>\n%s\n<p class=\"small\">", svg);
+		printf("</h2>\n<p>You are invited to this relay for Delta Chat.<br>Scan the code "
+		       "with the camera, or open the link.</p>\n%s\n<p class=\"small\">",
+		       svg);
 		cm_html_escape(stdout, link);
 		printf("</p>\n<p class=\"small\">%s", batch->made[i].id);
 		if (batch->expires != 0)
