@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,12 +17,22 @@
 static bool remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
 			 bool dry_run, unsigned int depth);
 
+/* A registration that was interrupted leaves the flag; a session that ends after its account was
+   deleted leaves Dovecot's files, which Dovecot can create again. */
+static bool is_dispensable(const char *name, unsigned int depth)
+{
+	return expire_name_is_temporary(name) ||
+	       (depth == 0 &&
+		(strcmp(name, CM_ACCOUNT_ENFORCE_FILE) == 0 || strcmp(name, "maildirsize") == 0 ||
+		 strncmp(name, "dovecot", strlen("dovecot")) == 0));
+}
+
 static bool remove_empty_entry(int fd, const char *name, const struct expire_rules *rules,
 			       bool dry_run, unsigned int depth)
 {
 	struct stat st;
 
-	if (!expire_name_is_temporary(name))
+	if (!is_dispensable(name, depth))
 		return remove_empty(fd, name, rules, dry_run, depth + 1);
 	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
 	       expire_rested(rules, st.st_mtime) && (dry_run || unlinkat(fd, name, 0) == 0);
@@ -51,9 +62,19 @@ static bool remove_empty(int parent_fd, const char *name, const struct expire_ru
 bool expire_tree_remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
 			      bool dry_run)
 {
-	/* Checks the whole tree first: a tree that stays loses no directory. */
-	return remove_empty(parent_fd, name, rules, true, 0) &&
-	       (dry_run || remove_empty(parent_fd, name, rules, false, 0));
+	int fd;
+	bool gone;
+
+	if (dry_run)
+		return remove_empty(parent_fd, name, rules, true, 0);
+	/* A login that creates the account holds the lock. A tree that stays loses nothing. */
+	fd = cm_directory_open(parent_fd, name);
+	gone = fd >= 0 && cm_file_lock(fd, LOCK_EX | LOCK_NB) &&
+	       remove_empty(parent_fd, name, rules, true, 0) &&
+	       remove_empty(parent_fd, name, rules, false, 0);
+	if (fd >= 0)
+		close(fd);
+	return gone;
 }
 
 int expire_trash_open(int mailboxes_fd, struct cm_error *err)

@@ -15,9 +15,10 @@
 #include "rules.h"
 #include "tree_remove.h"
 
-/* Deletes a tree that contains only directories and old temporary files, all unchanged for
-   EXPIRE_REST_SECONDS; leaves other trees alone. True if the whole tree is gone, or would be
-   in a dry run. */
+/* Deletes a tree that contains only directories, temporary files, Dovecot's own files and the flag
+   of a new account, all unchanged for EXPIRE_REST_SECONDS; leaves other trees alone, also that of
+   an account that is created now (see cm_account_create()). True if the whole tree is gone, or
+   would be in a dry run. */
 bool expire_tree_remove_empty(int parent_fd, const char *name, const struct expire_rules *rules,
 			      bool dry_run);
 

@@ -1,5 +1,6 @@
 """Every rule of chatmail-expire at its boundary, and files that it must never delete."""
 
+import fcntl
 import json
 import os
 import random
@@ -181,6 +182,44 @@ def test_unused_directory_age_boundary(tree, seconds, goes):
     assert with_folders.exists() == bare.exists() == (not goes)
     if not goes:
         assert sorted(os.listdir(with_folders)) == ["cur", "new", "tmp"]
+
+
+@pytest.mark.parametrize("seconds,goes", [(0, False), (1, True)])
+def test_directory_of_an_interrupted_registration(tree, seconds, goes):
+    """It has no password, but perhaps the flag that comes before it, and Dovecot's own files."""
+    mailbox = tree.account("user", None)
+    for name in ("enforceE2EEincoming", "dovecot.index.log", "dovecot-uidlist", "maildirsize"):
+        (mailbox / name).touch()
+    make_old(mailbox, HOUR + seconds)
+    assert tree.summary("--dry-run")["directories_deleted"] == int(goes)
+    assert tree.summary()["directories_deleted"] == int(goes)
+    assert mailbox.exists() == (not goes)
+
+
+def test_directory_in_which_an_account_is_created_stays(tree):
+    mailbox = tree.account("user", None)
+    (mailbox / "enforceE2EEincoming").touch()
+    make_old(mailbox, DAY)
+    login = os.open(mailbox, os.O_RDONLY)
+    fcntl.flock(login, fcntl.LOCK_SH)
+    before = tree.files()
+    assert tree.summary()["directories_deleted"] == 0
+    assert {k: v for k, v in tree.files().items() if k != ".expired"} == before
+    os.close(login)
+    assert tree.summary()["directories_deleted"] == 1
+
+
+@pytest.mark.parametrize("name", ["blocked", "metadata.json", "notes", "cur/dovecot", "password"])
+def test_directory_without_password_but_with_another_file_stays(tree, name):
+    mailbox = tree.account("user", None)
+    if name == "password":
+        (mailbox / name).mkdir()
+        (mailbox / name / "x").touch()
+    else:
+        (mailbox / name).touch()
+    make_old(mailbox, DAY)
+    tree.run(status=2 if name == "password" else 0)
+    assert (mailbox / name).exists()
 
 
 def test_directory_without_password_but_with_files_stays(tree):
