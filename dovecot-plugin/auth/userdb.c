@@ -78,6 +78,16 @@ static enum userdb_result found(struct auth_request *request, const struct cm_co
 						      : USERDB_RESULT_OK;
 }
 
+/* Fronts learn from LMTP which accounts exist. If a blocked one did not, they would create it
+   again, on another backend. Its mail is refused later, see mail/moved.c. dsync moves it. */
+static bool is_for_front(const struct auth_request *request, const struct cm_config *config)
+{
+	const char *protocol = CM_AUTH_PROTOCOL(request);
+
+	return config->backend_listen[0] != '\0' &&
+	       (null_strcmp(protocol, "lmtp") == 0 || null_strcmp(protocol, "doveadm") == 0);
+}
+
 /* To others a blocked account does not exist: mail to it bounces, because its owner could not
    read it. */
 static enum userdb_result find(struct auth_request *request)
@@ -96,7 +106,8 @@ static enum userdb_result find(struct auth_request *request)
 			return USERDB_RESULT_INTERNAL_FAILURE;
 		status = cm_account_lookup(config, &address, &err);
 	}
-	if (status == CM_ACCOUNT_OK)
+	if (status == CM_ACCOUNT_OK ||
+	    (status == CM_ACCOUNT_BLOCKED && is_for_front(request, config)))
 		return found(request, config, &address);
 	if (status == CM_ACCOUNT_TROUBLE) {
 		e_error(cm_relay_event(), "%s", err.text);

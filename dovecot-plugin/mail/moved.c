@@ -1,9 +1,12 @@
 /*
- * moved - change nothing in a mailbox that a move to another backend blocks
+ * moved - change nothing in a mailbox of a backend that a move to another backend blocks
  *
  * The login or the delivery may have begun before the move did. Each change takes a shared lock on
  * the mailbox directory and looks for the block. `chatmailctl user move` sets the block and then
  * takes the exclusive lock once, so it copies every change that succeeds.
+ *
+ * A delivery for an account that the operator blocked fails here, too: LMTP accepts its address, so
+ * that fronts know that the account exists.
  */
 #include "lib.h"
 
@@ -50,6 +53,24 @@ static int lock(struct mailbox *box)
 	return fd;
 }
 
+static bool is_blocked(const struct mailbox *box)
+{
+	const struct cm_config *config = cm_relay_config();
+	struct cm_address address;
+
+	return config != NULL && cm_relay_address(config, box->storage->user->username, &address) &&
+	       cm_account_lookup(config, &address, NULL) == CM_ACCOUNT_BLOCKED;
+}
+
+static int refuse(struct mailbox_transaction_context *t, enum mail_error error, const char *text)
+{
+	struct mailbox *box = t->box;
+
+	MOVED_MAILBOX(box)->module_ctx.super.transaction_rollback(t);
+	mail_storage_set_error(box->storage, error, text);
+	return -1;
+}
+
 static int transaction_commit(struct mailbox_transaction_context *t,
 			      struct mail_transaction_commit_changes *changes_r)
 {
@@ -57,10 +78,12 @@ static int transaction_commit(struct mailbox_transaction_context *t,
 	struct mailbox_vfuncs *super = &MOVED_MAILBOX(box)->module_ctx.super;
 	int fd = lock(box), result;
 
-	if (fd < 0) {
-		super->transaction_rollback(t);
-		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, "The account is being moved");
-		return -1;
+	if (fd < 0)
+		return refuse(t, MAIL_ERROR_TEMP, "The account is being moved");
+	/* With this error LMTP refuses the message for good. */
+	if ((box->flags & MAILBOX_FLAG_POST_SESSION) != 0 && is_blocked(box)) {
+		close(fd);
+		return refuse(t, MAIL_ERROR_NOQUOTA, "The account accepts no mail");
 	}
 	result = super->transaction_commit(t, changes_r);
 	close(fd);

@@ -33,9 +33,10 @@ static void mail_user_created(struct mail_user *user)
 
 static void mailbox_allocated(struct mailbox *box)
 {
+	/* Its refusals of deliveries are not those of the disk's quota. */
+	cm_moved_mailbox_allocated(box);
 	cm_disk_quota_mailbox_allocated(box);
 	cm_folders_mailbox_allocated(box);
-	cm_moved_mailbox_allocated(box);
 }
 
 static const struct mail_storage_hooks hooks = {

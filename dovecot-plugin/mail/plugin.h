@@ -21,7 +21,8 @@ void cm_disk_quota_mailbox_allocated(struct mailbox *box);
 /* folders.c: limits the number of folders of an account */
 void cm_folders_mailbox_allocated(struct mailbox *box);
 
-/* moved.c: nothing changes in a mailbox that a move to another backend blocks */
+/* moved.c: nothing changes in a mailbox that a move to another backend blocks, and no mail is
+   delivered to a blocked account of a backend */
 void cm_moved_mailbox_allocated(struct mailbox *box);
 
 /* overfull.c: trims an overfull mailbox before mail is delivered to this user */

@@ -147,6 +147,22 @@ def test_everything_moves(cluster):
         assert cluster.front.messages(account, 5) == before
 
 
+def test_a_blocked_account_moves(cluster):
+    sender, account = cluster.front.registered(), cluster.front.registered()
+    cluster.front.deliver("", account.address, encrypted(sender.address, account.address))
+    before = cluster.front.messages(account)
+    old = place_of(cluster, account)
+    new = other(cluster, old)
+    cluster.backends[old].inside("chatmailctl", "user", "block", account.address)
+    done = move(cluster, account, new)
+    assert (done.returncode, complaints(done)) == (0, "")
+    assert place_of(cluster, account) == new
+    with pytest.raises(imaplib.IMAP4.error):
+        cluster.front.imap(account)
+    cluster.backends[new].inside("chatmailctl", "user", "unblock", account.address)
+    assert cluster.front.messages(account) == before
+
+
 def message_id(message):
     text = message if isinstance(message, bytes) else message.encode()
     [line] = [line for line in text.splitlines() if line.lower().startswith(b"message-id:")]
