@@ -17,6 +17,9 @@
 #include "invitation.h"
 #include "invitation_private.h"
 
+/* More new files than this are written to the disk by one syncfs() instead of an fsync() each. */
+#define FSYNC_MAX 16
+
 /* A name with such a prefix is being created or removed, and is not an invitation. */
 #define MAKING_PREFIX  ".making."
 #define REVOKED_PREFIX ".revoked."
@@ -48,14 +51,15 @@ out:
 	return top;
 }
 
-static bool make_file(int directory, const char *name, const char *text, const struct stat *owner)
+static bool make_file(int directory, const char *name, const char *text, const struct stat *owner,
+		      bool durable)
 {
 	int fd =
 	    openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	size_t length = strlen(text);
 	bool good = fd >= 0 && write(fd, text, length) == (ssize_t)length &&
 		    (geteuid() != 0 || fchown(fd, owner->st_uid, owner->st_gid) == 0) &&
-		    fsync(fd) == 0;
+		    (!durable || fsync(fd) == 0);
 
 	if (fd >= 0)
 		close(fd);
@@ -69,7 +73,7 @@ static bool make_description(int directory, unsigned int uses, time_t expires, c
 				 "expires", (json_int_t)expires, "uses", (json_int_t)uses, "note",
 				 note != NULL ? note : "");
 	char *text = json_dumps(json, JSON_COMPACT);
-	bool good = text != NULL && make_file(directory, CM_INVITATION_FILE, text, owner);
+	bool good = text != NULL && make_file(directory, CM_INVITATION_FILE, text, owner, true);
 
 	if (text == NULL)
 		errno = EINVAL;
@@ -81,6 +85,7 @@ static bool make_description(int directory, unsigned int uses, time_t expires, c
 static bool make_content(int directory, unsigned int uses, time_t expires, const char *note,
 			 const struct stat *owner)
 {
+	bool each = uses <= FSYNC_MAX;
 	char name[32];
 	/* First, so that the expiry run can delete the remains if this process is killed. */
 	bool good = (geteuid() != 0 || fchown(directory, owner->st_uid, owner->st_gid) == 0) &&
@@ -88,9 +93,9 @@ static bool make_content(int directory, unsigned int uses, time_t expires, const
 
 	for (unsigned int i = 1; good && i <= uses; i++) {
 		snprintf(name, sizeof(name), CM_INVITATION_USE_PREFIX "%05u", i);
-		good = make_file(directory, name, "", owner);
+		good = make_file(directory, name, "", owner, each);
 	}
-	return good && fsync(directory) == 0;
+	return good && (each ? fsync(directory) : syncfs(directory)) == 0;
 }
 
 static bool remove_directory(int top, const char *name)
