@@ -11,4 +11,9 @@
    header. */
 void https_set_options(CURL *easy, const char *agent);
 
+/* Ends a connection whose data the peer does not acknowledge for this time; the kernel would try
+   for a quarter of an hour. libcurl keeps an HTTP/2 connection after a time-out, for the next
+   requests. */
+void https_set_silence(CURL *easy, unsigned int milliseconds);
+
 #endif

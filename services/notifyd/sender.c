@@ -1,11 +1,8 @@
 #include "sender.h"
 
 #include <curl/curl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "https.h"
 #include "tokens.h"
@@ -70,17 +67,6 @@ static size_t discard_body(char *data, size_t size, size_t count, void *context)
 	return request->body <= BODY_MAX ? size * count : 0;
 }
 
-/* A peer that has disappeared must not keep its connection, and the streams on it, for long. */
-static int set_socket_options(void *context, curl_socket_t fd, curlsocktype purpose)
-{
-	const unsigned int silence = TCP_SILENCE;
-
-	(void)context;
-	(void)purpose;
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof(silence));
-	return CURL_SOCKOPT_OK;
-}
-
 static void set_options(const struct sender *sender, struct request *request)
 {
 	CURL *easy = request->easy;
@@ -97,7 +83,7 @@ static void set_options(const struct sender *sender, struct request *request)
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT, REQUEST_TIMEOUT);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_socket_options);
+	https_set_silence(easy, TCP_SILENCE);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
 	/* A proxy's reply to CONNECT is not the push service's. */

@@ -14,7 +14,7 @@
 #define CONNECT_TIMEOUT 10L
 #define PROBE_TIMEOUT   15L
 #define TIMEOUT         300L
-#define SILENCE         60L
+#define SILENCE         60
 #define UPLOAD_BUFFER   16384L
 #define HEADER_SIZE     600
 
@@ -171,12 +171,13 @@ static void set_options(struct post *post, bool probe)
 	CURL *easy = post->easy;
 
 	https_set_options(easy, "chatmail-transport");
+	https_set_silence(easy, SILENCE * 1000);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT, probe ? PROBE_TIMEOUT : TIMEOUT);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)SILENCE);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, UPLOAD_BUFFER);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);

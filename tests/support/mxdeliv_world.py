@@ -263,6 +263,8 @@ class World:
             "*.many.test": {"mx": [(10, "mx.many.test")]},
             "mx.many.test": {"a": ["127.0.0.7"]},
             "_self.test": {"a": ["127.0.0.1"]},
+            "vanished.test": {"mx": [(10, "mx.vanished.test")]},
+            "mx.vanished.test": {"a": ["192.0.2.7"]},
         }
         for peer in (*self.PEERS, "smtp-only"):
             self.zone[f"{peer}.test"] = {"mx": [(10, f"mx.{peer}.test")]}
