@@ -138,6 +138,11 @@ static char *read_path(const char *arguments, const char *keyword)
 static void on_mail(struct session *session, const char *arguments)
 {
 	reset(session);
+	if (session->server->connections.stopped) {
+		reply(session, "421 4.3.2 The program is about to end");
+		session->closing = true;
+		return;
+	}
 	session->sender = read_path(arguments, "FROM:");
 	if (session->sender == NULL) {
 		reply(session, "501 5.5.4 Syntax: MAIL FROM:<address>");

@@ -22,7 +22,7 @@ void lmtp_server_free(struct lmtp_server **server);
 
 /* The number of messages that are being delivered. */
 size_t lmtp_server_busy(const struct lmtp_server *server);
-/* Starts no more sessions. */
+/* Starts no more sessions and messages. */
 void lmtp_server_stop(struct lmtp_server *server);
 
 #endif

@@ -319,3 +319,25 @@ def test_a_message_in_progress_is_not_lost_at_the_end(transport, world):
         transport.process.send_signal(signal.SIGTERM)
         assert transport.process.wait(60) == 0
         assert has_ended(lmtp.client)
+
+
+def test_the_end_begins_no_message(transport, world):
+    """It could be cut off when the peer has it, which would get it once more."""
+    released = world.directory / "released"
+    to = "absent.at-the-end@released.test"
+    with Lmtp(transport.socket) as busy, Lmtp(transport.socket) as other:
+        busy.command("MAIL FROM:<a@relay.test>")
+        busy.command(f"RCPT TO:<{to}>")
+        busy.command("DATA")
+        busy.client.sendall(BODY + b".\r\n")
+        eventually(lambda: [to] in [request["to"] for request in world.requests()])
+        transport.process.send_signal(signal.SIGTERM)
+        ending = "421 4.3.2 The program is about to end"
+        eventually(lambda: other.command("MAIL FROM:<a@relay.test>") == ending, timeout=10)
+        assert has_ended(other.client)
+        try:
+            released.touch()
+            assert busy.reply() == "250 2.0.0 Accepted over HTTPS"
+        finally:
+            released.unlink()
+    assert transport.process.wait(60) == 0
