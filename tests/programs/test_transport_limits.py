@@ -4,12 +4,13 @@ asks about a recipient before it rejects the sender."""
 import contextlib
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from support.network import network_of
-from support.transport import Lmtp, Transport
+from support.transport import BODY, Lmtp, Transport
 from support.wait import eventually
 
 
@@ -75,6 +76,27 @@ def test_links_of_many_domains(tmp_path, world, authority):
     with Lmtp(links / "good.test") as lmtp:
         assert lmtp.send(["b@good.test"])["b@good.test"].startswith("250 ")
     assert transport.stop() == 0
+
+
+def test_large_messages_do_not_fill_the_disk(tmp_path, world, authority, monkeypatch):
+    """Mailboxes and Postfix's queue may be on it. A small message needs no file."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64M", "tmpfs", disk], check=True)
+    try:
+        monkeypatch.setenv("TMPDIR", str(disk))
+        transport = Transport(tmp_path, world, authority, "https")
+        large = BODY + (b"y" * 76 + b"\r\n") * 25000
+        assert transport.send(["b@good.test"], large)["b@good.test"].startswith("250 ")
+        (disk / "other").write_bytes(bytes(59 << 20))
+        refused = {"b@good.test": "451 4.3.1 The message cannot be stored now"}
+        assert transport.send(["b@good.test"], large) == refused
+        assert transport.send(["b@good.test"])["b@good.test"].startswith("250 ")
+        (disk / "other").unlink()
+        assert transport.send(["b@good.test"], large)["b@good.test"].startswith("250 ")
+        assert transport.stop() == 0
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_client_that_reads_no_replies_has_to_wait(transport):
