@@ -1,5 +1,6 @@
 #include "clients.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,16 @@ bool cm_clients_complete(struct cm_clients *clients, struct cm_client *client)
 	client->deadline = cm_clock_seconds() + REPLY_SECONDS;
 	pthread_mutex_unlock(&clients->lock);
 	return open;
+}
+
+bool cm_clients_waits(const struct cm_client *client)
+{
+	struct pollfd fd = {.events = POLLRDHUP};
+
+	if (client == NULL)
+		return true;
+	fd.fd = client->fd;
+	return poll(&fd, 1, 0) <= 0;
 }
 
 /* The descriptor is closed after cm_clients_remove(), so while the lock is held it belongs to this

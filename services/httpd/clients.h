@@ -32,6 +32,9 @@ bool cm_clients_admit(struct cm_clients *clients, struct cm_client *client,
    before: the request must have no effect. */
 bool cm_clients_complete(struct cm_clients *clients, struct cm_client *client);
 
+/* False if the client has closed its side: no proxy does so before it has the reply. */
+bool cm_clients_waits(const struct cm_client *client);
+
 /* Ends the connections that exceed their time. */
 void cm_clients_sweep(struct cm_clients *clients);
 /* Ends all connections but those whose request is complete. Returns the number of those. */

@@ -286,10 +286,13 @@ static bool is_cross_site(struct MHD_Connection *connection)
 	return site != NULL && strcmp(site, "cross-site") == 0;
 }
 
+/* A peer that has given up meanwhile sends its message another way, or once more. */
 static enum MHD_Result finish_stream(struct MHD_Connection *connection, struct exchange *exchange)
 {
 	struct cm_httpd_reply reply = {.status = MHD_HTTP_OK, .content_type = TEXT_PLAIN};
 
+	if (!cm_clients_waits(client_of(connection)))
+		return MHD_NO;
 	exchange->route->stream->end(exchange->stream, &reply);
 	exchange->stream = NULL;
 	return send_reply(connection, &reply, NULL);

@@ -24,15 +24,15 @@ def web(tmp_path, postfix):
     assert web.stop() == 0
 
 
-def begin(web, source):
-    """A request whose body does not come."""
+def begin(web, source, body=None):
+    """A request; without a body, 100 bytes are missing."""
     connection = UnixConnection(web.directory / "mxdeliv.sock")
     connection.timeout = 120
     connection.putrequest("POST", "/mxdeliv")
     connection.putheader("X-Forwarded-For", source)
     connection.putheader("X-MAIL-TO", "b@relay.test")
-    connection.putheader("Content-Length", "100")
-    connection.endheaders()
+    connection.putheader("Content-Length", "100" if body is None else str(len(body)))
+    connection.endheaders(body)
     return connection
 
 
@@ -57,3 +57,20 @@ def test_one_client_has_a_quarter_of_the_places(web, postfix):
         for address in ("192.0.2.2", "2001:db8:1:3::1"):
             slow(address)
             reaches_postfix()
+
+
+def test_a_peer_that_has_given_up_sends_no_message(web, postfix):
+    """Postfix was slow. The peer sends the message another way, or once more."""
+    postfix.settimeout(60)
+    connection = begin(web, "192.0.2.1", b"text\r\n")
+    session, _ = postfix.accept()
+    session.settimeout(60)
+    with session, session.makefile("rb") as commands:
+        session.sendall(b"220 relay.test ESMTP\r\n")
+        assert commands.readline() == b"EHLO localhost\r\n"
+        connection.close()
+        for reply, command in (("250", "XCLIENT"), ("220", "EHLO"), ("250", "MAIL"), ("250", "RCPT"), ("250", "DATA")):
+            session.sendall(f"{reply} relay.test\r\n".encode())
+            assert commands.readline().startswith(command.encode())
+        session.sendall(b"354 relay.test\r\n")
+        assert b"\r\n.\r\n" not in commands.read()
