@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "rfc5322.h"
+
 bool cm_dkim_hash_init(struct cm_dkim_hash *hash)
 {
 	hash->length = 0;
@@ -58,11 +60,6 @@ void cm_dkim_hash_free(struct cm_dkim_hash *hash)
 	hash->context = NULL;
 }
 
-static bool is_space(char byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-}
-
 /* RFC 6376 3.4.1: unchanged, but the milter protocol passes folds as LF alone. */
 static void add_simple_field(struct cm_dkim_hash *hash, const char *value, size_t length)
 {
@@ -79,7 +76,7 @@ static void add_relaxed_field(struct cm_dkim_hash *hash, const char *value, size
 	bool space = false, first = true;
 
 	for (size_t i = 0; i < length; i++) {
-		if (is_space(value[i])) {
+		if (cm_is_space(value[i])) {
 			space = true;
 			continue;
 		}
@@ -92,10 +89,10 @@ static void add_relaxed_field(struct cm_dkim_hash *hash, const char *value, size
 
 static void add_lower_name(struct cm_dkim_hash *hash, const char *name, size_t length)
 {
-	while (length > 0 && is_space(name[length - 1]))
+	while (length > 0 && cm_is_space(name[length - 1]))
 		length--;
 	for (size_t i = 0; i < length; i++)
-		add_byte(hash, name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i]);
+		add_byte(hash, cm_lower(name[i]));
 }
 
 void cm_dkim_hash_field(struct cm_dkim_hash *hash, bool relaxed, const char *name,

@@ -1,13 +1,11 @@
 #include "dns_answer.h"
 
+#include <arpa/nameser.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <unbound.h>
-
-#define NO_ERROR   0
-#define NAME_ERROR 3
 
 /* Joins the character strings of one TXT record. False if its data is not a sequence of them. */
 static bool read_record(const char *data, size_t length, struct cm_dns_record *record_r)
@@ -50,9 +48,9 @@ void cm_dns_answer_read(int error, const struct ub_result *result, struct cm_dns
 	answer_r->record_count = 0;
 	if (error != 0 || result == NULL)
 		answer_r->status = CM_RESOLVER_TROUBLE;
-	else if (result->rcode == NAME_ERROR)
+	else if (result->rcode == ns_r_nxdomain)
 		answer_r->status = CM_RESOLVER_ABSENT;
-	else if (result->rcode != NO_ERROR || result->bogus)
+	else if (result->rcode != ns_r_noerror || result->bogus)
 		answer_r->status = CM_RESOLVER_TROUBLE;
 	else if (!result->havedata)
 		answer_r->status = CM_RESOLVER_ABSENT;

@@ -6,6 +6,7 @@
  */
 #include "resolver.h"
 
+#include <arpa/nameser.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -20,9 +21,6 @@
 #include <unbound.h>
 
 #include "dns_answer.h"
-
-#define TYPE_TXT 16
-#define CLASS_IN 1
 
 struct cm_resolver {
 	struct ub_ctx *context;
@@ -234,11 +232,11 @@ struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err)
 	int error;
 
 	if (resolver == NULL)
-		goto no_memory;
+		goto fail_with_errno;
 	pthread_mutex_init(&resolver->lock, NULL);
 	resolver->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (resolver->stop_fd < 0)
-		goto no_memory;
+		goto fail_with_errno;
 	resolver->context = cm_resolver_context(server, err);
 	if (resolver->context == NULL)
 		goto fail;
@@ -246,7 +244,7 @@ struct cm_resolver *cm_resolver_new(const char *server, struct cm_error *err)
 	if (error == 0)
 		return resolver;
 	errno = error;
-no_memory:
+fail_with_errno:
 	cm_error_set_errno(err, "cannot start the resolver");
 fail:
 	if (resolver != NULL) {
@@ -300,7 +298,7 @@ struct cm_question *cm_question_start(struct cm_resolver *resolver, const char *
 	pthread_cond_init(&question->answered_signal, &attributes);
 	pthread_condattr_destroy(&attributes);
 	if (enter(resolver, question)) {
-		if (ub_resolve_async(resolver->context, name, TYPE_TXT, CLASS_IN, question,
+		if (ub_resolve_async(resolver->context, name, ns_t_txt, ns_c_in, question,
 				     on_answer, NULL) == 0)
 			return question;
 		leave(resolver, question);

@@ -15,11 +15,11 @@
 
 #define NAME "DKIM-Signature"
 
-/* Lines of the field are folded after this many bytes, if possible. */
+/* Lines of the field are folded after this column, if possible, and begin with a TAB. */
 #define FOLD_COLUMN 76
+#define TAB_WIDTH   8
 
-/* OpenDKIM's own list (RFC 6376 5.4.1), with upstream's additions Autocrypt and Content-Type.
- */
+/* OpenDKIM's own list (RFC 6376 5.4.1), with upstream's Autocrypt and Content-Type. */
 static const char *const signed_names[] = {
     "from",         "reply-to",     "subject",          "date",           "to",
     "cc",           "resent-date",  "resent-from",      "resent-sender",  "resent-to",
@@ -219,7 +219,7 @@ static void put(FILE *stream, size_t *column, const char *text, size_t length)
 {
 	if (*column + length > FOLD_COLUMN) {
 		fputs("\n\t", stream);
-		*column = 8;
+		*column = TAB_WIDTH;
 	}
 	fwrite(text, 1, length, stream);
 	*column += length;
@@ -232,7 +232,8 @@ static void put_base64(FILE *stream, size_t *column, const unsigned char *bytes,
 	size_t text_length = (size_t)EVP_EncodeBlock((unsigned char *)text, bytes, (int)length);
 
 	for (size_t done = 0; done < text_length;) {
-		size_t room = *column < FOLD_COLUMN ? FOLD_COLUMN - *column : FOLD_COLUMN - 8;
+		size_t room =
+		    *column < FOLD_COLUMN ? FOLD_COLUMN - *column : FOLD_COLUMN - TAB_WIDTH;
 
 		if (room > text_length - done)
 			room = text_length - done;
@@ -278,13 +279,13 @@ static char *make_unsigned(const struct cm_signature *signature, const struct cm
 	fprintf(stream,
 		" v=1; a=%s; c=relaxed/simple; d=%s;\n\ts=%s; t=%" PRIdMAX ";\n\tbh=", algorithm,
 		signature->signer->domain, key->selector, (intmax_t)now);
-	column = 11;
+	column = TAB_WIDTH + strlen("bh=");
 	put_base64(stream, &column, body_hash, CM_DKIM_HASH_SIZE);
 	fputs(";\n\t", stream);
-	column = 8;
+	column = TAB_WIDTH;
 	put_names(stream, &column, signature);
 	fputs(";\n\tb=", stream);
-	*column_r = 10;
+	*column_r = TAB_WIDTH + strlen("b=");
 	if (fclose(stream) == 0)
 		return text;
 	free(text);

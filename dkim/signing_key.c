@@ -14,6 +14,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "file.h"
+
 /* RFC 8301 3.2: signers use at least 1024 bits, and verifiers need not accept more than 4096. */
 #define SIGNING_RSA_BITS_MIN 1024
 #define SIGNING_RSA_BITS_MAX 4096
@@ -42,19 +44,24 @@ static char *read_file(const char *path, size_t *length_r)
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= KEY_FILE_MAX) {
-		text = OPENSSL_secure_malloc(KEY_FILE_MAX);
-		length = text == NULL ? -1 : read(fd, text, KEY_FILE_MAX);
-		if (length >= 0) {
-			*length_r = (size_t)length;
-		} else {
-			OPENSSL_secure_clear_free(text, KEY_FILE_MAX);
-			text = NULL;
-		}
+	if (fstat(fd, &status) < 0)
+		goto out;
+	errno = EINVAL;
+	if (!S_ISREG(status.st_mode) || status.st_size > KEY_FILE_MAX)
+		goto out;
+	errno = ENOMEM;
+	text = OPENSSL_secure_malloc(KEY_FILE_MAX);
+	if (text == NULL)
+		goto out;
+	length = cm_file_read_fully(fd, text, KEY_FILE_MAX);
+	if (length >= 0) {
+		*length_r = (size_t)length;
 	} else {
-		errno = EINVAL;
+		OPENSSL_secure_clear_free(text, KEY_FILE_MAX);
+		text = NULL;
 	}
-	close(fd);
+out:
+	cm_file_close(fd);
 	return text;
 }
 

@@ -4,11 +4,7 @@
 #include <strings.h>
 
 #include "base64.h"
-
-static bool is_space(char byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-}
+#include "rfc5322.h"
 
 static bool is_alpha(char byte)
 {
@@ -25,17 +21,7 @@ static bool is_value(char byte)
 {
 	unsigned char code = (unsigned char)byte;
 
-	return is_space(byte) || (code > ' ' && code != ';' && code != 0x7f);
-}
-
-static void trim(const char **text, size_t *length)
-{
-	while (*length > 0 && is_space(**text)) {
-		(*text)++;
-		(*length)--;
-	}
-	while (*length > 0 && is_space((*text)[*length - 1]))
-		(*length)--;
+	return cm_is_space(byte) || (code > ' ' && code != ';' && code != 0x7f);
 }
 
 /* One "name = value" between semicolons. */
@@ -47,7 +33,7 @@ static bool parse_tag(const char *text, size_t length, struct cm_tag *tag)
 		return false;
 	tag->name = text;
 	tag->name_length = (size_t)(equals - text);
-	trim(&tag->name, &tag->name_length);
+	tag->name = cm_trim(tag->name, &tag->name_length);
 	if (tag->name_length == 0 || !is_alpha(tag->name[0]))
 		return false;
 	for (size_t i = 1; i < tag->name_length; i++)
@@ -60,7 +46,7 @@ static bool parse_tag(const char *text, size_t length, struct cm_tag *tag)
 			return false;
 	tag->value = tag->raw;
 	tag->value_length = tag->raw_length;
-	trim(&tag->value, &tag->value_length);
+	tag->value = cm_trim(tag->value, &tag->value_length);
 	return true;
 }
 
@@ -81,15 +67,15 @@ bool cm_tag_list_parse(const char *text, size_t length, struct cm_tag_list *list
 	list_r->count = 0;
 	for (;;) {
 		const char *semicolon = memchr(text, ';', (size_t)(end - text));
-		const char *rest = text;
-		size_t rest_length = (size_t)((semicolon == NULL ? end : semicolon) - text);
+		size_t tag_length = (size_t)((semicolon == NULL ? end : semicolon) - text);
+		size_t trimmed = tag_length;
 
-		trim(&rest, &rest_length);
-		if (semicolon == NULL && rest_length == 0)
+		cm_trim(text, &trimmed);
+		if (semicolon == NULL && trimmed == 0)
 			return list_r->count > 0; /* the list's last semicolon */
 		if (list_r->count == CM_TAG_LIST_MAX)
 			return false;
-		if (!parse_tag(text, (size_t)((semicolon == NULL ? end : semicolon) - text), &tag))
+		if (!parse_tag(text, tag_length, &tag))
 			return false;
 		if (find(list_r, tag.name, tag.name_length) != NULL)
 			return false;
@@ -122,7 +108,7 @@ bool cm_tag_next_word(const struct cm_tag *tag, size_t *position, const char **w
 	colon = memchr(*word_r, ':', tag->value_length - *position);
 	*length_r = colon == NULL ? tag->value_length - *position : (size_t)(colon - *word_r);
 	*position += *length_r + 1;
-	trim(word_r, length_r);
+	*word_r = cm_trim(*word_r, length_r);
 	return true;
 }
 
@@ -145,7 +131,7 @@ bool cm_tag_base64(const struct cm_tag *tag, unsigned char *out, size_t size, si
 
 	cm_base64_init(&decoder);
 	for (size_t i = 0; i < tag->value_length; i++) {
-		if (is_space(tag->value[i]))
+		if (cm_is_space(tag->value[i]))
 			continue;
 		if (!cm_base64_decode(&decoder, tag->value + i, 1, bytes, &count) ||
 		    count > size - length)

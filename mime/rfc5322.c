@@ -78,16 +78,11 @@ bool cm_skip_cfws(const char **at, enum cm_comments comments)
 	}
 }
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 const char *cm_trim(const char *text, size_t *length)
 {
-	while (*length > 0 && is_space(text[*length - 1]))
+	while (*length > 0 && cm_is_space(text[*length - 1]))
 		(*length)--;
-	while (*length > 0 && is_space(*text)) {
+	while (*length > 0 && cm_is_space(*text)) {
 		text++;
 		(*length)--;
 	}

@@ -10,6 +10,12 @@
 char cm_lower(char c);
 bool cm_is_alphanumeric(char c);
 
+/* Space, tab, CR or LF. */
+static inline bool cm_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* Which comments are allowed. */
 enum cm_comments {
 	CM_COMMENTS_NONE,

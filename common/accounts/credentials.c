@@ -38,10 +38,13 @@ bool cm_random_text(char *text, size_t length, const char *alphabet)
 	return true;
 }
 
-/* The length of upstream's names, unless the operator configured other lengths. */
+/* The length of upstream's names. */
+#define NAME_LENGTH 9
+
+/* NAME_LENGTH, unless the operator configured other lengths. */
 static size_t name_length(const struct cm_config *config)
 {
-	size_t length = 9;
+	size_t length = NAME_LENGTH;
 
 	if (length < config->username_min_length)
 		length = config->username_min_length;

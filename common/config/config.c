@@ -19,6 +19,8 @@
 /* Bytes of a wrong value that an error message shows. */
 #define SHOWN_MAX 100
 
+/* A word is one label of a domain name. */
+#define WORD_MAX        63
 #define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 
 #define TLS_EXPECTED "two absolute paths of letters, digits and ._+@=~:- : certificate and key"
@@ -37,14 +39,23 @@ struct load {
 static cm_ini_pair_fn remember;
 static bool apply(struct load *load);
 
+/* As in apply_key(): all other kinds are stored as strings. */
 static bool is_string_kind(enum cm_config_kind kind)
 {
-	return kind == CM_CONFIG_TEXT || kind == CM_CONFIG_PATH || kind == CM_CONFIG_MAILS ||
-	       kind == CM_CONFIG_URL || kind == CM_CONFIG_IROH || kind == CM_CONFIG_HOST ||
-	       kind == CM_CONFIG_LISTEN || kind == CM_CONFIG_WEB || kind == CM_CONFIG_RESOLVER ||
-	       kind == CM_CONFIG_ADDRESS || kind == CM_CONFIG_NETWORK || kind == CM_CONFIG_QUERY ||
-	       kind == CM_CONFIG_DOMAIN || kind == CM_CONFIG_WORD || kind == CM_CONFIG_BACKENDS ||
-	       kind == CM_CONFIG_FRONTS;
+	if (cm_config_choice(kind) != NULL)
+		return false;
+	switch (kind) {
+	case CM_CONFIG_NUMBER:
+	case CM_CONFIG_DAYS:
+	case CM_CONFIG_BYTES:
+	case CM_CONFIG_SIZE:
+	case CM_CONFIG_REAL:
+	case CM_CONFIG_FLAG:
+	case CM_CONFIG_TLS:
+		return false;
+	default:
+		return true;
+	}
 }
 
 void cm_config_warn_log(const char *text, void *context)
@@ -179,7 +190,7 @@ static bool remember(void *context, unsigned int line, const char *section, cons
 static bool read_choice(const struct cm_config_choice *choice, const char *text,
 			unsigned int *value_r)
 {
-	for (unsigned int i = 0; i < 4 && choice->names[i] != NULL; i++) {
+	for (unsigned int i = 0; i < CM_CONFIG_WORDS_MAX && choice->names[i] != NULL; i++) {
 		if (strcmp(text, choice->names[i]) == 0) {
 			*value_r = i;
 			return true;
@@ -222,7 +233,8 @@ static const char *check_text(const struct cm_config_row *key, const char *text)
 		return cm_backend_list_valid(text) && strchr(text, '-') == NULL ? NULL
 										: "IP addresses";
 	case CM_CONFIG_WORD:
-		return !absent && text[strspn(text, WORD_CHARACTERS)] == '\0' && strlen(text) <= 63
+		return !absent && text[strspn(text, WORD_CHARACTERS)] == '\0' &&
+			       strlen(text) <= WORD_MAX
 			   ? NULL
 			   : "letters, digits and dashes";
 	case CM_CONFIG_LISTEN:

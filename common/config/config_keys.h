@@ -44,10 +44,10 @@ enum cm_config_kind {
 struct cm_config_row {
 	const char *name;
 	enum cm_config_kind kind;
-	size_t offset; /* in struct cm_config; unused by CM_CONFIG_TLS */
-	const char *default_text;
-	unsigned int min,
-	    max; /* of CM_CONFIG_NUMBER and CM_CONFIG_DAYS; min also of sizes, in their unit */
+	size_t offset;            /* in struct cm_config; unused by CM_CONFIG_TLS */
+	const char *default_text; /* NULL: required, or derived by config_derive.c */
+	/* Of CM_CONFIG_NUMBER and CM_CONFIG_DAYS; min also of sizes, in their unit. */
+	unsigned int min, max;
 };
 
 /* Maximum number of keys in the table. */
@@ -59,11 +59,14 @@ extern const struct cm_config_row cm_config_rows[];
 /* The row's index in the table, or -1. */
 int cm_config_index(const char *name);
 
+/* Maximum number of words in a choice. */
+#define CM_CONFIG_WORDS_MAX 4
+
 /* The values of a kind with a choice of words, in the order of its enum. */
 struct cm_config_choice {
 	enum cm_config_kind kind;
-	const char *names[4];
-	const char *expected; /* for the error message */
+	const char *names[CM_CONFIG_WORDS_MAX]; /* NULL after the last, if there is room */
+	const char *expected;                   /* for the error message */
 };
 
 /* NULL for other kinds. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 #include "address.h"
 
@@ -164,15 +165,16 @@ bool cm_value_is_resolver(const char *text)
 	       cm_value_read_number(at + 1, 1, 65535, &port);
 }
 
-/* sun_path has 108 bytes with its NUL; some characters have a meaning in nginx's configuration. */
+/* Some characters have a meaning in nginx's configuration. */
 bool cm_value_is_web(const char *text)
 {
 	static const char scheme[] = "unix:";
+	const size_t size = sizeof(((struct sockaddr_un *)0)->sun_path);
 	const char *path = text + strlen(scheme);
 
 	if (strncmp(text, scheme, strlen(scheme)) != 0)
 		return cm_value_is_listen(text);
-	return path[0] == '/' && strlen(path) < 108 && strpbrk(path, " \t:;{}\"'$\\") == NULL;
+	return path[0] == '/' && strlen(path) < size && strpbrk(path, " \t:;{}\"'$\\") == NULL;
 }
 
 bool cm_value_is_listen(const char *text)

@@ -1,15 +1,13 @@
 #include "query.h"
 
 #include <arpa/inet.h>
+#include <arpa/nameser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <unbound.h>
-
-#define CLASS_IN   1
-#define NAME_ERROR 3
 
 /* The number of failures after which a server that never replied is not queried any more: a
    server that refuses one foreign name may know the next, but one for which libunbound waited
@@ -204,9 +202,9 @@ void cm_query_ask(struct cm_query *query, const char *name, enum cm_record_type 
 
 	*answer_r = (struct cm_answer){.status = CM_ANSWER_TROUBLE};
 	if ((!query->answered && query->failures >= FAILURES_MAX) ||
-	    ub_resolve(query->context, name, (int)type, CLASS_IN, &result) != 0)
+	    ub_resolve(query->context, name, (int)type, ns_c_in, &result) != 0)
 		return;
-	if (result->rcode != 0 && result->rcode != NAME_ERROR) {
+	if (result->rcode != ns_r_noerror && result->rcode != ns_r_nxdomain) {
 		query->failures += time(NULL) - start >= PATIENCE ? FAILURES_MAX : 1;
 	} else {
 		query->answered = true;

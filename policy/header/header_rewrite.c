@@ -28,18 +28,13 @@ void cm_header_rewrite_free(struct cm_header_rewrite *rewrite)
 	cm_header_rewrite_init(rewrite, NULL);
 }
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* True if the values are equal apart from white space: folding does not matter. */
 static bool same_words(const char *a, const char *b)
 {
 	for (;;) {
-		while (is_space(*a))
+		while (cm_is_space(*a))
 			a++;
-		while (is_space(*b))
+		while (cm_is_space(*b))
 			b++;
 		if (*a != *b)
 			return false;

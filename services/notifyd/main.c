@@ -1,10 +1,6 @@
 /*
  * chatmail-notifyd - send push notifications for new messages
  *
- * SYNOPSIS
- *
- *	chatmail-notifyd [-f] [-c INI] [-p PIDFILE] [-u USER]
- *
  * See chatmail-notifyd(8). This file handles the options, the signals and the configuration; the
  * notifier does the work.
  */

@@ -31,8 +31,8 @@ enum notifier_event {
 	NOTIFIER_LOST,      /* the directory disappeared, or the network library failed: restart */
 };
 
-/* Works until an event occurs, never NOTIFIER_DONE; may be called again. signals is from
-   cm_daemon_signals(). */
+/* Works until an event occurs, never NOTIFIER_DONE; may be called again. signals: that of
+   struct cm_daemon. */
 enum notifier_event notifier_run(struct notifier *notifier, int signals);
 
 /* Starts no more requests and waits for the replies to those in flight, at most this long in

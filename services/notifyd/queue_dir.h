@@ -37,8 +37,7 @@ int queue_dir_fd(const struct queue_dir *dir);
 #define QUEUE_DIR_MISSED 1U /* events were lost: walk the directory */
 #define QUEUE_DIR_GONE   2U /* the directory was moved away: reopen it */
 
-/* Reports the names that appeared, one buffer of events at a time. Returns QUEUE_DIR_... bits.
- */
+/* Reports names that appeared, one buffer of events at a time. Returns QUEUE_DIR_... bits. */
 unsigned int queue_dir_events(struct queue_dir *dir,
 			      void (*appeared)(void *context, const char *name), void *context);
 

@@ -1,10 +1,10 @@
 /*
  * schedule - the time of the next attempt, and how it survives a restart
  *
- * protocol: after a failure the next try comes 8, 64, 512, 4096 s later, and five hours after the
- * first one the notification is dropped. The last delay repeats until then. The state of an entry
- * is kept in its file's modification time: the second at which it is due, with the number of
- * failures as nanoseconds. Any other value (a new file has the time of its creation) means: due
+ * As upstream's: after a failure the next try comes 8, 64, 512, 4096 s later, and five hours after
+ * its message arrived the notification is dropped. The last delay repeats until then. The state of
+ * an entry is kept in its file's modification time: the second at which it is due, with the number
+ * of failures as nanoseconds. Any other value (a new file has the time of its creation) means: due
  * now, no failure yet. So nothing has to be written beside the queue, and upstream's notifier
  * reads the same files.
  */

@@ -62,7 +62,7 @@ static void leave_to_smtp(struct delivery *delivery)
 	finish(delivery, 451, "4.4.1 The peer accepts no mail over HTTPS now");
 }
 
-/* True if the peer's line may be passed on. */
+/* Copies the first line of the peer's text, up to the first byte that is not printable ASCII. */
 static void copy_line(char *to, size_t size, const char *from)
 {
 	size_t length = 0;

@@ -13,8 +13,8 @@
 
 struct lmtp_server;
 
-/* max_message_bytes: a larger message is refused with 552. listener: taken over. NULL if out
-   of memory. */
+/* max_message_bytes: a larger message is refused with 552. listener: taken over on success. NULL if
+   out of memory. */
 struct lmtp_server *lmtp_server_new(struct delivery_world *world, int listener,
 				    size_t max_message_bytes);
 /* Ends all sessions without a reply: Postfix keeps the messages and retries. */

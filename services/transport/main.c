@@ -70,13 +70,13 @@ static bool open_servers(struct program *program, struct cm_error *err)
 	char *links = join(program->directory, "transport");
 	struct socketmap_options options;
 	int listener = -1;
-	bool ok = false;
+	bool good = false;
 
 	if (lmtp == NULL || map == NULL || links == NULL) {
 		cm_error_set(err, "out of memory");
 		goto out;
 	}
-	listener = cm_unix_socket_listen(lmtp, 0660, err);
+	listener = unix_socket_listen(lmtp, 0660, err);
 	if (listener < 0)
 		goto out;
 	program->lmtp = lmtp_server_new(&program->world, listener, config->max_message_size);
@@ -84,7 +84,7 @@ static bool open_servers(struct program *program, struct cm_error *err)
 		cm_error_set(err, "out of memory");
 		goto out;
 	}
-	listener = cm_unix_socket_listen(map, 0660, err);
+	listener = unix_socket_listen(map, 0660, err);
 	if (listener < 0)
 		goto out;
 	options = (struct socketmap_options){
@@ -95,12 +95,12 @@ static bool open_servers(struct program *program, struct cm_error *err)
 	    .stats = program->stats,
 	};
 	program->socketmap = socketmap_server_new(&program->world, listener, &options, err);
-	ok = program->socketmap != NULL;
+	good = program->socketmap != NULL;
 out:
 	free(lmtp);
 	free(map);
 	free(links);
-	return ok;
+	return good;
 }
 
 /* With NULL nothing is counted. */
@@ -140,7 +140,11 @@ static bool prepare(struct program *program, int signals, struct cm_error *err)
 	    .ready = on_signal,
 	    .context = program,
 	};
-	return loop_add(world->loop, &program->signals) && open_servers(program, err);
+	if (!loop_add(world->loop, &program->signals)) {
+		cm_error_set(err, "out of memory");
+		return false;
+	}
+	return open_servers(program, err);
 }
 
 /* Ends on request; SIGHUP has no effect: a changed configuration needs a restart. */

@@ -1,19 +1,13 @@
 #include "mx.h"
 
 #include <arpa/inet.h>
+#include <arpa/nameser.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unbound.h>
 
 #include "resolver.h"
-
-#define TYPE_A     1
-#define TYPE_MX    15
-#define TYPE_AAAA  28
-#define CLASS_IN   1
-#define NO_ERROR   0
-#define NAME_ERROR 3
 
 struct mx {
 	struct loop *loop;
@@ -85,7 +79,7 @@ static bool read_name(const unsigned char *data, size_t length, char name[MX_NAM
 	while (at < length && data[at] != 0) {
 		size_t label = data[at++];
 
-		if (label > 63 || label > length - at || out + label + 1 >= MX_NAME_SIZE)
+		if (label > NS_MAXLABEL || label > length - at || out + label + 1 >= MX_NAME_SIZE)
 			return false;
 		for (size_t i = 0; i < label; i++) {
 			char c = (char)data[at + i];
@@ -133,9 +127,9 @@ static void read_hosts(const struct ub_result *result, struct mx_hosts *hosts)
 
 	for (size_t i = 0; result->data[i] != NULL; i++) {
 		const unsigned char *data = (const unsigned char *)result->data[i];
-		size_t length = (size_t)result->len[i];
 
-		if (length < 3 || !read_name(data + 2, length - 2, one.name))
+		if (result->len[i] < 3 ||
+		    !read_name(data + 2, (size_t)result->len[i] - 2, one.name))
 			continue;
 		one.preference = (unsigned int)data[0] << 8 | data[1];
 		if (one.name[0] == '\0')
@@ -152,7 +146,7 @@ static void read_hosts(const struct ub_result *result, struct mx_hosts *hosts)
 static bool has_failed(int error, const struct ub_result *result)
 {
 	return error != 0 || result == NULL || result->bogus ||
-	       (result->rcode != NO_ERROR && result->rcode != NAME_ERROR);
+	       (result->rcode != ns_r_noerror && result->rcode != ns_r_nxdomain);
 }
 
 static void on_hosts(void *context, int error, struct ub_result *result)
@@ -165,7 +159,7 @@ static void on_hosts(void *context, int error, struct ub_result *result)
 			hosts.status = MX_TROUBLE;
 		} else if (result->havedata) {
 			read_hosts(result, &hosts);
-		} else if (result->rcode == NAME_ERROR) {
+		} else if (result->rcode == ns_r_nxdomain) {
 			hosts.status = MX_NONE;
 		} else {
 			hosts.status = MX_FOUND; /* the implicit MX of RFC 5321 5.1 */
@@ -219,7 +213,7 @@ static void on_ipv4(void *context, int error, struct ub_result *result)
 		read_addresses(result, AF_INET, sizeof(struct in_addr), &question->addresses);
 	ub_resolve_free(result);
 	if (question->cancelled ||
-	    ub_resolve_async(question->mx->context, question->name, TYPE_AAAA, CLASS_IN, question,
+	    ub_resolve_async(question->mx->context, question->name, ns_t_aaaa, ns_c_in, question,
 			     on_ipv6, &question->id) != 0)
 		end_addresses(question, failed);
 }
@@ -237,8 +231,8 @@ static struct mx_question *ask(struct mx *mx, const char *name, int type,
 	*question = *template;
 	question->mx = mx;
 	strcpy(question->name, name);
-	if (ub_resolve_async(mx->context, name, type, CLASS_IN, question, answered,
-			     &question->id) == 0)
+	if (ub_resolve_async(mx->context, name, type, ns_c_in, question, answered, &question->id) ==
+	    0)
 		return question;
 	free(question);
 	return NULL;
@@ -249,7 +243,7 @@ struct mx_question *mx_find_hosts(struct mx *mx, const char *domain, mx_hosts_fn
 {
 	const struct mx_question template = {.hosts_done = done, .context = context};
 
-	return ask(mx, domain, TYPE_MX, &template, on_hosts);
+	return ask(mx, domain, ns_t_mx, &template, on_hosts);
 }
 
 struct mx_question *mx_find_addresses(struct mx *mx, const char *host, mx_addresses_fn *done,
@@ -257,7 +251,7 @@ struct mx_question *mx_find_addresses(struct mx *mx, const char *host, mx_addres
 {
 	const struct mx_question template = {.addresses_done = done, .context = context};
 
-	return ask(mx, host, TYPE_A, &template, on_ipv4);
+	return ask(mx, host, ns_t_a, &template, on_ipv4);
 }
 
 void mx_cancel(struct mx_question **question)

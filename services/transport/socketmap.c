@@ -15,10 +15,14 @@
 #include "clock.h"
 #include "peer_address.h"
 
-/* A request is a netstring of "NAME ADDRESS"; an address has at most 320 bytes (RFC 5321). */
-#define REQUEST_MAX     1000
-#define SESSIONS_MAX    64
-#define PATH_MAX_LENGTH 400
+/* A request is a netstring of "NAME ADDRESS"; an address has at most 320 bytes (RFC 5321). The
+   digits of its length and the two signs around it take NETSTRING_MAX bytes at most. */
+#define REQUEST_MAX   1000
+#define LENGTH_DIGITS 7
+#define NETSTRING_MAX 16
+#define SESSIONS_MAX  64
+/* Longest path of a link, with its NUL. */
+#define PATH_SIZE 400
 /* Any client of Postfix can name domains, and each link costs an inode. */
 #define LINKS_MAX 10000
 
@@ -49,7 +53,7 @@ static void destroy(struct connection *connection)
    broken. */
 static bool answer(struct session *session, const char *text)
 {
-	char netstring[PATH_MAX_LENGTH + 64];
+	char netstring[PATH_SIZE + 64];
 	int length = snprintf(netstring, sizeof(netstring), "%zu:%s,", strlen(text), text);
 
 	return length > 0 && (size_t)length < sizeof(netstring) &&
@@ -90,7 +94,7 @@ static void walk_links(struct socketmap_server *server, bool remove)
 static bool answer_https(struct session *session, const char *domain)
 {
 	struct socketmap_server *server = session->server;
-	char path[PATH_MAX_LENGTH], text[PATH_MAX_LENGTH + 32];
+	char path[PATH_SIZE], text[PATH_SIZE + 32];
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", server->directory, domain) >=
 	    sizeof(path))
@@ -137,15 +141,15 @@ static bool take_request(struct session *session, bool *more_r)
 	char *colon = memchr(session->input, ':', session->length), *end, *address;
 	unsigned long size;
 	size_t used;
-	bool ok;
+	bool good;
 
 	*more_r = false;
 	if (colon == NULL)
-		return session->length < 8;
+		return session->length <= LENGTH_DIGITS;
 	if (!isdigit((unsigned char)session->input[0]))
 		return false;
 	size = strtoul(session->input, &end, 10);
-	if (end != colon || size > REQUEST_MAX - 16)
+	if (end != colon || size > REQUEST_MAX - NETSTRING_MAX)
 		return false;
 	used = (size_t)(colon - session->input) + 1 + size + 1;
 	if (session->length < used)
@@ -154,11 +158,11 @@ static bool take_request(struct session *session, bool *more_r)
 		return false;
 	session->input[used - 1] = '\0';
 	address = strchr(colon + 1, ' ');
-	ok = address != NULL && look_up(session, address + 1);
+	good = address != NULL && look_up(session, address + 1);
 	session->length -= used;
 	memmove(session->input, session->input + used, session->length);
 	*more_r = session->length > 0;
-	return ok;
+	return good;
 }
 
 static void on_session_ready(void *context, short revents)
@@ -166,16 +170,16 @@ static void on_session_ready(void *context, short revents)
 	struct session *session = context;
 	ssize_t length = recv(session->connection.watch.fd, session->input + session->length,
 			      sizeof(session->input) - session->length, 0);
-	bool ok = length > 0, more = ok;
+	bool good = length > 0, more = good;
 
 	(void)revents;
 	if (length < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (ok)
+	if (good)
 		session->length += (size_t)length;
-	while (ok && more)
-		ok = take_request(session, &more);
-	if (!ok || session->length == sizeof(session->input))
+	while (good && more)
+		good = take_request(session, &more);
+	if (!good || session->length == sizeof(session->input))
 		destroy(&session->connection);
 }
 

@@ -32,7 +32,7 @@ struct socketmap_options {
 	struct cm_stats *stats;           /* borrowed, may be NULL */
 };
 
-/* listener: taken over. NULL with err filled on failure. */
+/* listener: taken over on success. NULL with err filled on failure. */
 struct socketmap_server *socketmap_server_new(struct delivery_world *world, int listener,
 					      const struct socketmap_options *options,
 					      struct cm_error *err);

@@ -28,7 +28,7 @@ static bool is_served(const struct sockaddr_un *address)
 	return served;
 }
 
-int cm_unix_socket_listen(const char *path, mode_t mode, struct cm_error *err)
+int unix_socket_listen(const char *path, mode_t mode, struct cm_error *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
