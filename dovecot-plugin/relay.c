@@ -19,20 +19,17 @@ static struct cm_config *relay_config;
 static struct cm_stats *relay_stats;
 static struct cm_limits *relay_limits;
 
-struct retry {
-	time_t next;
-};
+/* When each may be opened again. */
+static time_t config_retry, stats_retry, limits_retry;
 
-static struct retry config_retry, stats_retry, limits_retry;
-
-static bool retry_is_due(struct retry *retry)
+static bool retry_is_due(time_t *retry)
 {
 	time_t now = time(NULL);
 
 	/* The clock may have been set back. */
-	if (now < retry->next && retry->next - now <= RETRY_SECONDS)
+	if (now < *retry && *retry - now <= RETRY_SECONDS)
 		return FALSE;
-	retry->next = now + RETRY_SECONDS;
+	*retry = now + RETRY_SECONDS;
 	return TRUE;
 }
 

@@ -151,22 +151,22 @@ static bool delete_message(const struct cm_maildir_trim *trim, const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
 	char *directory = strndup(path, (size_t)(name - 1 - path));
-	bool ok = false;
+	bool good = false;
 	int fd = -1;
 
 	if (directory == NULL)
 		return false;
 	fd = cm_directory_open_beneath(trim->mailbox_fd, directory);
 	if (fd >= 0)
-		ok = trim->dry_run || unlinkat(fd, name, 0) == 0 || errno == ENOENT;
+		good = trim->dry_run || unlinkat(fd, name, 0) == 0 || errno == ENOENT;
 	else
-		ok = errno == ENOENT;
-	if (ok && trim->deleted != NULL)
+		good = errno == ENOENT;
+	if (good && trim->deleted != NULL)
 		trim->deleted(directory, name, trim->context);
 	if (fd >= 0)
 		close(fd);
 	free(directory);
-	return ok;
+	return good;
 }
 
 static bool delete_oldest(struct collection *collection, struct cm_maildir_trim_result *result,
@@ -218,20 +218,20 @@ bool cm_maildir_trim(const struct cm_maildir_trim *trim, struct cm_maildir_trim_
 		     struct cm_error *err)
 {
 	struct collection collection = {.trim = trim};
-	bool ok;
+	bool good;
 
 	memset(result, 0, sizeof(*result));
-	ok = trim_round(&collection, result, err);
-	while (ok && collection.later.path != NULL && collection.total > trim->target) {
+	good = trim_round(&collection, result, err);
+	while (good && collection.later.path != NULL && collection.total > trim->target) {
 		next_round(&collection);
-		ok = trim_round(&collection, result, err);
+		good = trim_round(&collection, result, err);
 	}
 	while (collection.count > 0)
 		free(collection.candidates[--collection.count].path);
 	free(collection.candidates);
 	free(collection.done.path);
 	free(collection.later.path);
-	return ok;
+	return good;
 }
 
 bool cm_maildir_recount(int mailbox_fd, struct cm_error *err)

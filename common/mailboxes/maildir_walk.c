@@ -74,7 +74,7 @@ struct walk {
 	cm_maildir_file_fn *show;
 	void *context;
 	struct cm_error *err;
-	bool ok;
+	bool good;
 	char path[PATH_SIZE];
 };
 
@@ -83,11 +83,11 @@ static void walk_directory(struct walk *walk, int fd, enum cm_maildir_part part,
 
 static void walk_trouble(struct walk *walk, const char *what, int error)
 {
-	if (walk->ok) {
+	if (walk->good) {
 		errno = error;
 		cm_error_set_errno(walk->err, "%s \"%s\"", what, walk->path);
 	}
-	walk->ok = false;
+	walk->good = false;
 }
 
 static enum cm_maildir_part part_of(const char *name)
@@ -173,7 +173,7 @@ static void walk_directory(struct walk *walk, int fd, enum cm_maildir_part part,
 
 bool cm_maildir_walk(int mailbox_fd, cm_maildir_file_fn *show, void *context, struct cm_error *err)
 {
-	struct walk walk = {.show = show, .context = context, .err = err, .ok = true};
+	struct walk walk = {.show = show, .context = context, .err = err, .good = true};
 	/* Not dup(): the copy would share its read position with the caller's descriptor. */
 	int fd = cm_directory_open(mailbox_fd, ".");
 
@@ -185,7 +185,7 @@ bool cm_maildir_walk(int mailbox_fd, cm_maildir_file_fn *show, void *context, st
 		return false;
 	}
 	walk_directory(&walk, fd, CM_MAILDIR_EXTRA, 0);
-	return walk.ok;
+	return walk.good;
 }
 
 /* --- all mailboxes --- */

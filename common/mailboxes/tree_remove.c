@@ -11,7 +11,7 @@
 
 struct removal {
 	bool dry_run;
-	bool ok;
+	bool good;
 	struct cm_tree *tree;
 	struct cm_error *err;
 };
@@ -22,9 +22,9 @@ static bool remove_directory(struct removal *removal, int parent_fd, const char 
 /* Names of files in a mailbox are not logged. */
 static void removal_trouble(struct removal *removal, const char *what)
 {
-	if (removal->ok)
+	if (removal->good)
 		cm_error_set_errno(removal->err, "%s", what);
-	removal->ok = false;
+	removal->good = false;
 }
 
 static bool holds_messages(const char *directory)
@@ -85,20 +85,20 @@ static bool remove_directory(struct removal *removal, int parent_fd, const char 
 	if (directory == NULL) {
 		if (errno != ENOENT)
 			removal_trouble(removal, "cannot open a directory");
-		return removal->ok;
+		return removal->good;
 	}
 	remove_entries(removal, directory, holds_messages(name), depth);
 	closedir(directory);
-	if (removal->ok && !removal->dry_run && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 &&
+	if (removal->good && !removal->dry_run && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 &&
 	    errno != ENOENT)
 		removal_trouble(removal, "cannot delete a directory");
-	return removal->ok;
+	return removal->good;
 }
 
 bool cm_tree_remove(int parent_fd, const char *name, bool dry_run, struct cm_tree *tree,
 		    struct cm_error *err)
 {
-	struct removal removal = {.dry_run = dry_run, .ok = true, .tree = tree, .err = err};
+	struct removal removal = {.dry_run = dry_run, .good = true, .tree = tree, .err = err};
 
 	return remove_directory(&removal, parent_fd, name, 0);
 }

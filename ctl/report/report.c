@@ -78,7 +78,7 @@ static int parse_options(int argc, char **argv, struct job *job)
 static bool put(const struct job *job, const struct cm_storage *storage, struct cm_error *err)
 {
 	char *text;
-	bool ok = true;
+	bool good = true;
 
 	if (job->prometheus != NULL)
 		text = cm_storage_prometheus(storage);
@@ -91,11 +91,11 @@ static bool put(const struct job *job, const struct cm_storage *storage, struct 
 		return false;
 	}
 	if (job->prometheus != NULL && strcmp(job->prometheus, "-") != 0)
-		ok = cm_output_file_write(job->prometheus, DEFAULT_FILE, text, err);
+		good = cm_output_file_write(job->prometheus, DEFAULT_FILE, text, err);
 	else
 		printf("%s%s", text, job->json ? "\n" : "");
 	free(text);
-	return ok;
+	return good;
 }
 
 int cm_command_report(int argc, char **argv)
@@ -108,16 +108,16 @@ int cm_command_report(int argc, char **argv)
 	struct cm_config *config;
 	struct cm_error err;
 	int status = parse_options(argc, argv, &job);
-	bool ok;
+	bool good;
 
 	if (status >= 0)
 		return status;
 	config = cm_config_load(job.config_path, NULL, NULL, &err);
 	if (config == NULL)
 		return cm_command_fail(argv[0], &err);
-	ok = cm_storage_collect(&storage, &job.filter, config->mailboxes_dir, &err);
+	good = cm_storage_collect(&storage, &job.filter, config->mailboxes_dir, &err);
 	cm_config_free(&config);
-	if (!ok || !put(&job, &storage, &err))
+	if (!good || !put(&job, &storage, &err))
 		return cm_command_fail(argv[0], &err);
 	if (storage.troubles == 0)
 		return CM_EXIT_OK;

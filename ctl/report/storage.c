@@ -113,20 +113,20 @@ bool cm_storage_collect(struct cm_storage *storage, const struct cm_storage_filt
 	struct cm_progress progress;
 	const char *name;
 	uint64_t done;
-	bool ok;
+	bool good;
 
 	memset(storage, 0, sizeof(*storage));
 	if (mailboxes == NULL)
 		return false;
 	cm_progress_begin(&progress, "accounts", 0);
 	for (done = 1;; done++) {
-		ok = cm_mailboxes_next(mailboxes, &name, err);
-		if (!ok || name == NULL)
+		good = cm_mailboxes_next(mailboxes, &name, err);
+		if (!good || name == NULL)
 			break;
 		collect_mailbox(storage, filter, cm_mailboxes_fd(mailboxes), name);
 		cm_progress_update(&progress, done);
 	}
 	cm_progress_end(&progress);
 	cm_mailboxes_close(&mailboxes);
-	return ok;
+	return good;
 }

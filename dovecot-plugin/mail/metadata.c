@@ -28,7 +28,7 @@
 #define SERVER_PREFIX MAILBOX_ATTRIBUTE_PREFIX_DOVECOT_PVT_SERVER
 #define VENDOR_PREFIX "vendor/deltachat/"
 
-/* Push tokens: /private/devicetoken of INBOX */
+/* --- Push tokens: /private/devicetoken of INBOX --- */
 
 /* Returns the account's directory, malloc'd; NULL if the user has no account here. */
 static char *mailbox_dir(const struct mailbox *box)
@@ -139,7 +139,7 @@ static int set_token(struct mailbox_transaction_context *t, const char *key ATTR
 	return 0;
 }
 
-/* The server's entries: /shared/… of "" */
+/* --- The server's entries: /shared/… of "" --- */
 
 /* NULL: the entry is NIL. */
 typedef const char *server_value_fn(const struct cm_config *config,

@@ -75,15 +75,15 @@ static void trim(const struct cm_config *config, struct event *event, int fd)
 	    .target = cm_maildir_trim_target(config),
 	    .now = time(NULL),
 	};
-	bool ok = cm_maildir_trim(&order, &result, &err);
+	bool good = cm_maildir_trim(&order, &result, &err);
 
 	if (result.messages > 0) {
 		cm_relay_count(CM_STAT_EXPIRE_QUOTA_MESSAGES, result.messages);
 		cm_relay_count(CM_STAT_EXPIRE_BYTES, result.bytes);
 		e_info(event, "delivery: a mailbox over twice its quota was trimmed");
-		ok = cm_maildir_recount(fd, ok ? &err : NULL) && ok;
+		good = cm_maildir_recount(fd, good ? &err : NULL) && good;
 	}
-	if (!ok)
+	if (!good)
 		e_error(event, "delivery: %s", err.text);
 }
 

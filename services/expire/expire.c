@@ -129,14 +129,14 @@ static bool expire_all(struct expire_state *state, struct cm_mailboxes *mailboxe
 	struct cm_progress progress = {0};
 	const char *name;
 	uint64_t done;
-	bool ok;
+	bool good;
 
 	/* The names of deleted files would break the progress bar. */
 	if (!state->options->verbose)
 		cm_progress_begin(&progress, "accounts", total);
 	for (done = 0;; done++) {
-		ok = cm_mailboxes_next(mailboxes, &name, err);
-		if (!ok || name == NULL)
+		good = cm_mailboxes_next(mailboxes, &name, err);
+		if (!good || name == NULL)
 			break;
 		expire_mailbox(state, name);
 		cm_progress_update(&progress, done);
@@ -144,7 +144,7 @@ static bool expire_all(struct expire_state *state, struct cm_mailboxes *mailboxe
 	cm_progress_end(&progress);
 	expire_stale_pushes(state);
 	expire_invitations(state);
-	return ok;
+	return good;
 }
 
 static enum expire_status run(struct expire_state *state, struct cm_mailboxes *mailboxes,

@@ -97,7 +97,7 @@ static void expire_folder(struct expire_state *state, const char *name, int fd, 
 	close(folder_fd);
 	if (!gone)
 		return;
-	expire_tell(state, "folder", name, folder, "");
+	expire_list_deletion(state, "folder", name, folder, "");
 	state->result->folders_deleted++;
 	state->result->bytes += bytes;
 }

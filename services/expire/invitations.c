@@ -16,7 +16,7 @@ static bool judge(const struct cm_invitation *invitation, void *context)
 		expire_trouble(state, NULL, &err);
 	if (status != CM_INVITATION_OK)
 		return true;
-	expire_tell(state, "invitation", CM_INVITATION_DIR, invitation->id, "");
+	expire_list_deletion(state, "invitation", CM_INVITATION_DIR, invitation->id, "");
 	state->result->invitations_deleted++;
 	return true;
 }

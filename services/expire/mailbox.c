@@ -33,7 +33,7 @@ static void delete_file(struct visit *visit, const struct cm_maildir_file *file,
 		}
 		return;
 	}
-	expire_tell(state, what, visit->name, file->directory, file->name);
+	expire_list_deletion(state, what, visit->name, file->directory, file->name);
 	state->result->bytes += size;
 	++*counter;
 }
@@ -69,11 +69,11 @@ static void visit_file(const struct cm_maildir_file *file, void *context)
 			    &visit->state->result->temporary_deleted);
 }
 
-static void tell_trimmed(const char *directory, const char *name, void *context)
+static void list_trimmed(const char *directory, const char *name, void *context)
 {
 	const struct visit *visit = context;
 
-	expire_tell(visit->state, "message over quota", visit->name, directory, name);
+	expire_list_deletion(visit->state, "message over quota", visit->name, directory, name);
 }
 
 /* In a dry run, old messages still exist. */
@@ -97,7 +97,7 @@ static void trim(struct visit *visit, int fd)
 	    .now = state->rules.now,
 	    .dry_run = state->options->dry_run,
 	    .gone = is_gone,
-	    .deleted = tell_trimmed,
+	    .deleted = list_trimmed,
 	    .context = visit,
 	};
 
@@ -148,7 +148,7 @@ static void remove_account(struct expire_state *state, const char *name)
 	result->bytes += tree.bytes;
 	switch (removal) {
 	case EXPIRE_REMOVED:
-		expire_tell(state, "account", name, "", "");
+		expire_list_deletion(state, "account", name, "", "");
 		result->accounts_deleted++;
 		break;
 	case EXPIRE_SEEN_AGAIN:
@@ -166,7 +166,7 @@ static void remove_unused(struct expire_state *state, const char *name)
 {
 	if (expire_tree_remove_empty(state->mailboxes_fd, name, &state->rules,
 				     state->options->dry_run)) {
-		expire_tell(state, "empty directory", name, "", "");
+		expire_list_deletion(state, "empty directory", name, "", "");
 		state->result->directories_deleted++;
 	} else
 		state->result->directories_kept++;

@@ -1,22 +1,8 @@
 /*
  * chatmail-expire - delete old messages and unused accounts, and trim overfull mailboxes
  *
- * SYNOPSIS
- *
- *	chatmail-expire [OPTION]...
- *	chatmail-expire --quota MB [OPTION]... MAILBOXDIR
- *
- * The first form is run daily, see expire.h. Dovecot's quota_warning runs the second, see
- * maildir_trim.h. Started as root, it becomes the owner of the mailboxes. chatmail-expire(8) is
- * the manual.
- *
- *	CHATMAIL_INI in the environment replaces the default of -c, so that Dovecot's quota_warning
- *	finds the configuration of its relay.
- *
- * DIAGNOSTICS
- *
- *	Exit status 0: done. 1: refused, nothing was deleted. 2: trouble, reported on standard
- *	error.
+ * Run daily, see expire.h; with --quota Dovecot's quota_warning runs it for one mailbox, see
+ * maildir_trim.h. Started as root, it becomes the owner of the mailboxes. See chatmail-expire(8).
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -43,7 +29,7 @@
 #define PROGRAM "chatmail-expire"
 
 #define EXIT_DONE    0
-#define EXIT_REFUSED 1
+#define EXIT_REFUSED 1 /* nothing was deleted */
 #define EXIT_TROUBLE 2
 
 #define DEFAULT_MAX_SHARE 50
@@ -51,7 +37,7 @@
 /* On a busy processor it gets about a tenth of the time, on an idle one all of it. */
 #define NICE 10
 
-/* For --quota; in bytes it fits into a uint64_t and a double. */
+/* For --quota; in bytes it fits into a uint64_t. */
 #define MEGABYTES_MAX 1e9
 
 struct command_line {
@@ -63,7 +49,6 @@ struct command_line {
 	const char *mailbox_dir; /* with quota */
 };
 
-/* This many megabytes fit into a uint64_t as bytes. */
 static bool set_megabytes(const struct cm_option *option, const char *text, struct cm_error *err)
 {
 	struct command_line *line = option->value;
@@ -239,7 +224,7 @@ static int run_main(const struct command_line *line)
 
 /* --- one overfull mailbox --- */
 
-static void tell_trimmed(const char *directory, const char *name, void *context)
+static void list_trimmed(const char *directory, const char *name, void *context)
 {
 	const struct command_line *line = context;
 
@@ -256,20 +241,20 @@ static bool trim(int fd, struct command_line *line, const struct cm_config *conf
 	    .target = line->quota_bytes,
 	    .now = line->options.now,
 	    .dry_run = line->options.dry_run,
-	    .deleted = tell_trimmed,
+	    .deleted = list_trimmed,
 	    .context = line,
 	};
-	bool ok = cm_maildir_trim(&order, &result, err);
+	bool good = cm_maildir_trim(&order, &result, err);
 
 	if (result.messages > 0 && !line->options.dry_run) {
 		expire_count_trim(config, &result);
-		ok = cm_maildir_recount(fd, ok ? err : NULL) && ok;
+		good = cm_maildir_recount(fd, good ? err : NULL) && good;
 	}
 	if (line->options.verbose || line->options.dry_run)
 		printf("%s %" PRIu64 " messages (%.1f MB)\n",
 		       line->options.dry_run ? "Would delete" : "Deleted", result.messages,
 		       (double)result.bytes / 1e6);
-	return ok;
+	return good;
 }
 
 /* The configuration is needed only for the statistics. */
@@ -295,6 +280,7 @@ static int quota_main(struct command_line *line)
 	return status;
 }
 
+/* Dovecot's quota_warning names the configuration of its relay in the environment. */
 static const char *default_config_path(void)
 {
 	const char *path = getenv(CM_CONFIG_ENVIRONMENT);

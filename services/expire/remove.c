@@ -174,7 +174,7 @@ bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rul
 {
 	DIR *directory = cm_directory_stream(cm_directory_open(trash_fd, "."));
 	const struct dirent *entry;
-	bool ok = true;
+	bool good = true;
 
 	if (directory == NULL) {
 		cm_error_set_errno(err, CM_ACCOUNT_TRASH_DIR " in mailboxes_dir: cannot be read");
@@ -186,8 +186,8 @@ bool expire_trash_settle(int mailboxes_fd, int trash_fd, const struct expire_rul
 			EXPIRE_FAILED)
 			continue;
 		name_remains(entry->d_name, err);
-		ok = false;
+		good = false;
 	}
 	closedir(directory);
-	return ok;
+	return good;
 }

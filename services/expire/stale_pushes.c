@@ -32,7 +32,7 @@ static void expire_entry(struct expire_state *state, int fd, const char *name)
 		}
 		return;
 	}
-	expire_tell(state, "queue entry", CM_PUSH_QUEUE_DIR, name, "");
+	expire_list_deletion(state, "queue entry", CM_PUSH_QUEUE_DIR, name, "");
 	state->result->pushes_deleted++;
 	state->result->bytes += (uint64_t)st.st_size;
 }

@@ -15,8 +15,8 @@ static void print_part(const char *text, char *separator)
 		putchar(iscntrl((unsigned char)*text) ? '?' : *text);
 }
 
-void expire_tell(const struct expire_state *state, const char *what, const char *mailbox,
-		 const char *directory, const char *name)
+void expire_list_deletion(const struct expire_state *state, const char *what, const char *mailbox,
+			  const char *directory, const char *name)
 {
 	char separator = ' ';
 

@@ -17,8 +17,8 @@ struct expire_state {
 
 /* Lists a deletion on standard output, if requested: "delete WHAT PATH…", with the parts of
    the path joined by '/', empty ones omitted, unprintable bytes as '?'. */
-void expire_tell(const struct expire_state *state, const char *what, const char *mailbox,
-		 const char *directory, const char *name);
+void expire_list_deletion(const struct expire_state *state, const char *what, const char *mailbox,
+			  const char *directory, const char *name);
 
 /* Logs and counts a failure that does not stop the run. mailbox may be NULL. */
 void expire_trouble(struct expire_state *state, const char *mailbox, const struct cm_error *err);

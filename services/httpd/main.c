@@ -49,15 +49,6 @@ static const struct cm_httpd_limits metrics_limits = {
 static const struct cm_httpd_limits web_limits = {
     .connections = 1024, .threads = 4, .idle_seconds = 30, .life_seconds = 60};
 
-struct listener {
-	const char *where; /* "": none */
-	const struct cm_httpd_route *routes;
-	const struct cm_httpd_limits *limits;
-	const char *exposed; /* the warning if other machines can connect */
-	struct cm_httpd *server;
-	int fd; /* -1 once the server owns it */
-};
-
 /* Each waits for Postfix. */
 static const struct cm_httpd_limits mxdeliv_limits = {.connections = 128,
 						      .blocks = true,
@@ -65,6 +56,15 @@ static const struct cm_httpd_limits mxdeliv_limits = {.connections = 128,
 						      .header_bytes = 131072,
 						      .idle_seconds = 60,
 						      .life_seconds = 600};
+
+struct listener {
+	const char *where; /* "": none */
+	const struct cm_httpd_route *routes;
+	const struct cm_httpd_limits *limits;
+	const char *exposed; /* the warning if other machines can connect: a format for where */
+	struct cm_httpd *server;
+	int fd; /* -1 once the server owns it */
+};
 
 enum {
 	METRICS,

@@ -10,15 +10,10 @@
 #include "smtp_client.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HTTP_BAD_REQUEST         400
 #define HTTP_SERVICE_UNAVAILABLE 503
-
-struct delivery {
-	struct smtp_client *client;
-};
 
 static void fill(struct cm_httpd_reply *reply, unsigned int status, const char *text)
 {
@@ -29,28 +24,28 @@ static void fill(struct cm_httpd_reply *reply, unsigned int status, const char *
 
 /* 400 contains Postfix's refusal, as on port 25. If Postfix did not reply, the peer should try
    SMTP. */
-static void refuse(struct cm_httpd_reply *reply, const struct smtp_reply *smtp)
+static void refuse(struct cm_httpd_reply *reply, const struct cm_smtp_reply *smtp)
 {
 	fill(reply, smtp->code != 0 ? HTTP_BAD_REQUEST : HTTP_SERVICE_UNAVAILABLE, smtp->text);
 }
 
-static bool start(struct smtp_client *client, const struct cm_httpd_envelope *envelope,
-		  struct smtp_reply *smtp)
+static bool start(struct cm_smtp_client *client, const struct cm_httpd_envelope *envelope,
+		  struct cm_smtp_reply *smtp)
 {
-	if (!smtp_client_mail(client, envelope->sender, smtp))
+	if (!cm_smtp_client_mail(client, envelope->sender, smtp))
 		return false;
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
-		if (!smtp_client_recipient(client, envelope->recipients[i], smtp))
+		if (!cm_smtp_client_recipient(client, envelope->recipients[i], smtp))
 			return false;
 	}
-	return smtp_client_data(client, smtp);
+	return cm_smtp_client_data(client, smtp);
 }
 
 static void *begin(const struct cm_httpd_context *context, const struct cm_httpd_envelope *envelope,
 		   struct cm_httpd_reply *reply)
 {
-	struct delivery *delivery;
-	struct smtp_reply smtp;
+	struct cm_smtp_client *client;
+	struct cm_smtp_reply smtp;
 
 	if (envelope->recipient_count == 0) {
 		fill(reply, HTTP_BAD_REQUEST, "501 5.5.4 No X-MAIL-TO");
@@ -60,46 +55,36 @@ static void *begin(const struct cm_httpd_context *context, const struct cm_httpd
 		fill(reply, HTTP_BAD_REQUEST, "452 4.5.3 Too many recipients");
 		return NULL;
 	}
-	delivery = calloc(1, sizeof(*delivery));
-	if (delivery == NULL) {
-		fill(reply, HTTP_SERVICE_UNAVAILABLE, "451 4.3.0 Out of memory");
-		return NULL;
-	}
-	delivery->client = smtp_client_open(context->config->mxdeliv_port, envelope->peer, &smtp);
-	if (delivery->client != NULL && start(delivery->client, envelope, &smtp))
-		return delivery;
+	client = cm_smtp_client_open(context->config->mxdeliv_port, envelope->peer, &smtp);
+	if (client != NULL && start(client, envelope, &smtp))
+		return client;
 	refuse(reply, &smtp);
-	smtp_client_close(&delivery->client);
-	free(delivery);
+	cm_smtp_client_close(&client);
 	return NULL;
 }
 
 static void data(void *stream, const char *bytes, size_t length)
 {
-	struct delivery *delivery = stream;
-
 	/* A broken connection is noticed at the end. */
-	smtp_client_write(delivery->client, bytes, length);
+	cm_smtp_client_write(stream, bytes, length);
 }
 
 static void cancel(void *stream)
 {
-	struct delivery *delivery = stream;
+	struct cm_smtp_client *client = stream;
 
-	smtp_client_close(&delivery->client);
-	free(delivery);
+	cm_smtp_client_close(&client);
 }
 
 static void end(void *stream, struct cm_httpd_reply *reply)
 {
-	struct delivery *delivery = stream;
-	struct smtp_reply smtp;
+	struct cm_smtp_reply smtp;
 
-	if (smtp_client_end(delivery->client, &smtp))
+	if (cm_smtp_client_end(stream, &smtp))
 		fill(reply, reply->status, smtp.text);
 	else
 		refuse(reply, &smtp);
-	cancel(delivery);
+	cancel(stream);
 }
 
 const struct cm_httpd_stream cm_httpd_mxdeliv = {

@@ -18,7 +18,7 @@
 #define ADDRESS_MAX 320
 #define OUTPUT_SIZE 16384
 
-struct smtp_client {
+struct cm_smtp_client {
 	int fd;
 	struct cm_reply_input input;
 	struct cm_dot_stuffing stuffing;
@@ -27,7 +27,7 @@ struct smtp_client {
 	bool broken;
 };
 
-static bool send_all(struct smtp_client *client, const char *data, size_t length)
+static bool send_all(struct cm_smtp_client *client, const char *data, size_t length)
 {
 	while (length > 0 && !client->broken) {
 		ssize_t sent = send(client->fd, data, length, MSG_NOSIGNAL);
@@ -45,7 +45,7 @@ static bool send_all(struct smtp_client *client, const char *data, size_t length
 }
 
 /* The last line of a reply. True if its code begins with the wanted digit. */
-static bool read_reply(struct smtp_client *client, char wanted, struct smtp_reply *reply_r)
+static bool read_reply(struct cm_smtp_client *client, char wanted, struct cm_smtp_reply *reply_r)
 {
 	enum cm_reply result = CM_REPLY_BROKEN;
 
@@ -64,13 +64,13 @@ static bool read_reply(struct smtp_client *client, char wanted, struct smtp_repl
 	if (result == CM_REPLY_COMPLETE)
 		return reply_r->text[0] == wanted;
 	client->broken = true;
-	*reply_r = (struct smtp_reply){.text = "451 4.3.0 No reply"};
+	*reply_r = (struct cm_smtp_reply){.text = "451 4.3.0 No reply"};
 	return false;
 }
 
-static bool command(struct smtp_client *client, char wanted, struct smtp_reply *reply_r,
+static bool command(struct cm_smtp_client *client, char wanted, struct cm_smtp_reply *reply_r,
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
-static bool command(struct smtp_client *client, char wanted, struct smtp_reply *reply_r,
+static bool command(struct cm_smtp_client *client, char wanted, struct cm_smtp_reply *reply_r,
 		    const char *format, ...)
 {
 	char line[ADDRESS_MAX + 64];
@@ -81,16 +81,16 @@ static bool command(struct smtp_client *client, char wanted, struct smtp_reply *
 	length = vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
 	if (length < 0 || (size_t)length >= sizeof(line)) {
-		*reply_r = (struct smtp_reply){553, "553 5.1.3 The address is too long"};
+		*reply_r = (struct cm_smtp_reply){553, "553 5.1.3 The address is too long"};
 		return false;
 	}
 	send_all(client, line, (size_t)length);
 	return read_reply(client, wanted, reply_r);
 }
 
-static bool connect_to(struct smtp_client *client, unsigned int port)
+static bool connect_to(struct cm_smtp_client *client, unsigned int port)
 {
-	const struct timeval timeout = {.tv_sec = SMTP_CLIENT_SECONDS};
+	const struct timeval timeout = {.tv_sec = CM_SMTP_CLIENT_SECONDS};
 	const struct sockaddr_in address = {
 	    .sin_family = AF_INET,
 	    .sin_port = htons((uint16_t)port),
@@ -104,7 +104,8 @@ static bool connect_to(struct smtp_client *client, unsigned int port)
 	       connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
-static bool introduce(struct smtp_client *client, const char *peer, struct smtp_reply *reply_r)
+static bool introduce(struct cm_smtp_client *client, const char *peer,
+		      struct cm_smtp_reply *reply_r)
 {
 	const char *kind = strchr(peer, ':') != NULL ? "IPV6:" : "";
 
@@ -116,22 +117,22 @@ static bool introduce(struct smtp_client *client, const char *peer, struct smtp_
 	       command(client, '2', reply_r, "EHLO localhost\r\n");
 }
 
-struct smtp_client *smtp_client_open(unsigned int port, const char *peer,
-				     struct smtp_reply *reply_r)
+struct cm_smtp_client *cm_smtp_client_open(unsigned int port, const char *peer,
+					   struct cm_smtp_reply *reply_r)
 {
-	struct smtp_client *client = calloc(1, sizeof(*client));
+	struct cm_smtp_client *client = calloc(1, sizeof(*client));
 
-	*reply_r = (struct smtp_reply){.text = "451 4.3.0 Temporary failure"};
+	*reply_r = (struct cm_smtp_reply){.text = "451 4.3.0 Temporary failure"};
 	if (client == NULL)
 		return NULL;
 	cm_dot_stuffing_init(&client->stuffing);
 	if (connect_to(client, port) && introduce(client, peer, reply_r))
 		return client;
-	smtp_client_close(&client);
+	cm_smtp_client_close(&client);
 	return NULL;
 }
 
-void smtp_client_close(struct smtp_client **client)
+void cm_smtp_client_close(struct cm_smtp_client **client)
 {
 	if (*client == NULL)
 		return;
@@ -141,7 +142,7 @@ void smtp_client_close(struct smtp_client **client)
 	*client = NULL;
 }
 
-bool smtp_client_sendable(const char *address)
+bool cm_smtp_client_sendable(const char *address)
 {
 	bool good = strlen(address) <= ADDRESS_MAX;
 
@@ -150,34 +151,35 @@ bool smtp_client_sendable(const char *address)
 	return good;
 }
 
-static bool is_sendable(const char *address, struct smtp_reply *reply_r)
+static bool is_sendable(const char *address, struct cm_smtp_reply *reply_r)
 {
-	bool good = smtp_client_sendable(address);
+	bool good = cm_smtp_client_sendable(address);
 
 	if (!good)
-		*reply_r = (struct smtp_reply){553, "553 5.1.3 Malformed address"};
+		*reply_r = (struct cm_smtp_reply){553, "553 5.1.3 Malformed address"};
 	return good;
 }
 
-bool smtp_client_mail(struct smtp_client *client, const char *sender, struct smtp_reply *reply_r)
+bool cm_smtp_client_mail(struct cm_smtp_client *client, const char *sender,
+			 struct cm_smtp_reply *reply_r)
 {
 	return is_sendable(sender, reply_r) &&
 	       command(client, '2', reply_r, "MAIL FROM:<%s> BODY=8BITMIME\r\n", sender);
 }
 
-bool smtp_client_recipient(struct smtp_client *client, const char *recipient,
-			   struct smtp_reply *reply_r)
+bool cm_smtp_client_recipient(struct cm_smtp_client *client, const char *recipient,
+			      struct cm_smtp_reply *reply_r)
 {
 	return is_sendable(recipient, reply_r) &&
 	       command(client, '2', reply_r, "RCPT TO:<%s>\r\n", recipient);
 }
 
-bool smtp_client_data(struct smtp_client *client, struct smtp_reply *reply_r)
+bool cm_smtp_client_data(struct cm_smtp_client *client, struct cm_smtp_reply *reply_r)
 {
 	return command(client, '3', reply_r, "DATA\r\n");
 }
 
-static void flush(struct smtp_client *client)
+static void flush(struct cm_smtp_client *client)
 {
 	send_all(client, client->output, client->output_length);
 	client->output_length = 0;
@@ -185,7 +187,7 @@ static void flush(struct smtp_client *client)
 
 static void put(void *context, const char *data, size_t length)
 {
-	struct smtp_client *client = context;
+	struct cm_smtp_client *client = context;
 
 	if (length > OUTPUT_SIZE - client->output_length)
 		flush(client);
@@ -197,13 +199,13 @@ static void put(void *context, const char *data, size_t length)
 	client->output_length += length;
 }
 
-bool smtp_client_write(struct smtp_client *client, const char *data, size_t length)
+bool cm_smtp_client_write(struct cm_smtp_client *client, const char *data, size_t length)
 {
 	cm_dot_stuffing_write(&client->stuffing, data, length, put, client);
 	return !client->broken;
 }
 
-bool smtp_client_end(struct smtp_client *client, struct smtp_reply *reply_r)
+bool cm_smtp_client_end(struct cm_smtp_client *client, struct cm_smtp_reply *reply_r)
 {
 	cm_dot_stuffing_end(&client->stuffing, put, client);
 	put(client, ".\r\n", 3);

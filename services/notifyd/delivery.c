@@ -10,10 +10,15 @@
 #include "schedule.h"
 #include "tokens.h"
 
-#define CLASSES_ALL    ((1U << TARGET_CLASSES) - 1)
-#define RETRIES_MAX    (SENDER_MAX / 4)
-#define STUCK_EVERY    1000
-#define TROUBLE_DELAY  60000
+#define CLASSES_ALL ((1U << TARGET_CLASSES) - 1)
+
+/* Retries in flight. */
+#define RETRIES_MAX (SENDER_MAX / 4)
+
+/* Milliseconds until the next attempt to remove a file, and to read one. */
+#define STUCK_EVERY   1000
+#define TROUBLE_DELAY 60000
+
 #define HTTP_OK        200
 #define HTTP_REFUSALS  400
 #define HTTP_GONE      410
@@ -166,13 +171,12 @@ static void remove_token(struct notifier *notifier, struct target *target)
 		    QUEUE_DIR_ENTRY)
 			continue;
 		path = cm_account_path(notifier->config, &entry.address);
-		if (cm_account_lookup(notifier->config, &entry.address, &err) ==
-		    CM_ACCOUNT_ABSENT) {
-			/* The account was deleted, and its token with it. */
-		} else if (path == NULL || !cm_tokens_remove(path, entry.token, &err)) {
+		/* With a deleted account its token is gone, too. */
+		if (cm_account_lookup(notifier->config, &entry.address, &err) !=
+			CM_ACCOUNT_ABSENT &&
+		    (path == NULL || !cm_tokens_remove(path, entry.token, &err)))
 			cm_log(LOG_WARNING, "cannot remove a dead token of %s",
 			       cm_log_address(entry.address.text));
-		}
 		free(path);
 		explicit_bzero(&entry, sizeof(entry));
 	}
@@ -294,10 +298,10 @@ static void judge_service(struct notifier *notifier, const struct sender_answer 
 	}
 }
 
-void delivery_done(void *context, void *request, const struct sender_answer *answer)
+void delivery_done(void *context, void *subject, const struct sender_answer *answer)
 {
 	struct notifier *notifier = context;
-	struct target *target = request;
+	struct target *target = subject;
 	const int64_t now = cm_clock_milliseconds();
 
 	if (target_class(target) == TARGET_RETRY)

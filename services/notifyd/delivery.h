@@ -15,6 +15,6 @@ void delivery_start(struct notifier *notifier, int64_t now);
 /* The time when delivery_start() may have something to do, apart from new replies. */
 int64_t delivery_due(const struct notifier *notifier, int64_t now);
 /* Processes a reply: a sender_done_fn. */
-void delivery_done(void *context, void *request, const struct sender_answer *answer);
+void delivery_done(void *context, void *subject, const struct sender_answer *answer);
 
 #endif

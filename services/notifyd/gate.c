@@ -1,5 +1,6 @@
 #include "gate.h"
 
+/* Milliseconds. */
 #define PROBE_DELAY_START 8000
 #define PROBE_DELAY_MAX   64000
 #define WAIT_MAX          600000

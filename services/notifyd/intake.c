@@ -12,10 +12,10 @@
 #define WALK_STEPS       256   /* names read before other work gets a turn */
 #define WALK_SAFETY      60000 /* milliseconds between routine walks */
 #define WALK_UNWATCHED   1000  /* the same while inotify is silent */
-#define WALK_SPACING     1000  /* least time between walks */
+#define WALK_SPACING     1000  /* least time between walks, in milliseconds */
 #define WALK_SPACING_MAX 600000
-#define WALK_SHARE       20 /* a walk takes at most one part in this many of the time */
-#define COUNT_EVERY      60000
+#define WALK_SHARE       20    /* a walk takes at most one part in this many of the time */
+#define COUNT_EVERY      60000 /* milliseconds */
 
 /* A file that is not a notification is left alone for this many seconds: it may still be being
    written. */
@@ -147,11 +147,11 @@ void intake_check(struct notifier *notifier)
 
 void intake_events(struct notifier *notifier)
 {
-	const unsigned int told = queue_dir_events(notifier->queue_dir, take_new, notifier);
+	const unsigned int events = queue_dir_events(notifier->queue_dir, take_new, notifier);
 
-	if ((told & QUEUE_DIR_MISSED) != 0)
+	if ((events & QUEUE_DIR_MISSED) != 0)
 		intake_leave(notifier, cm_clock_milliseconds());
-	if ((told & QUEUE_DIR_GONE) != 0)
+	if ((events & QUEUE_DIR_GONE) != 0)
 		lose_directory(notifier);
 }
 

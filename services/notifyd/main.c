@@ -63,13 +63,13 @@ static struct notifier *open_notifier(struct program *program)
 	struct pollfd wait = {.fd = program->daemon.signals, .events = POLLIN};
 	struct notifier *notifier;
 	struct cm_error err;
-	bool told = false;
+	bool logged = false;
 	int number;
 
 	while ((notifier = notifier_new(program->config, program->stats, &err)) == NULL) {
-		if (!told)
+		if (!logged)
 			cm_log(LOG_ERR, "%s; trying again every %d s", err.text, OPEN_EVERY / 1000);
-		told = true;
+		logged = true;
 		cm_daemon_ready(&program->daemon);
 		poll(&wait, 1, OPEN_EVERY);
 		number = cm_daemon_next_signal(program->daemon.signals);
@@ -77,7 +77,7 @@ static struct notifier *open_notifier(struct program *program)
 			return NULL;
 		if (number == SIGHUP) {
 			reload(program, NULL);
-			told = false;
+			logged = false;
 		}
 	}
 	cm_daemon_ready(&program->daemon);

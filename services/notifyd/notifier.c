@@ -12,6 +12,7 @@
 #include "log.h"
 #include "notifier_state.h"
 
+/* Milliseconds. */
 #define TICK         1000 /* longest sleep */
 #define CHECK_EVERY  1000
 #define STATS_EVERY  5000

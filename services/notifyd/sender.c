@@ -1,5 +1,6 @@
 #include "sender.h"
 
+#include <assert.h>
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,12 @@
    dead. */
 #define TCP_SILENCE 15000
 /* The body of a reply is ignored, but reading a small one keeps the connection usable. */
-#define BODY_MAX        65536
-#define DESCRIPTORS_MAX 8
+#define BODY_MAX 65536
 
 struct request {
 	struct request *next, *previous; /* by age; idle requests use only next */
 	CURL *easy;
-	void *request;
+	void *subject;
 	int64_t started;
 	size_t body;   /* bytes of the reply so far */
 	bool answered; /* the reply's header is complete */
@@ -235,7 +235,7 @@ void sender_free(struct sender **sender)
 	*sender = NULL;
 }
 
-bool sender_post(struct sender *sender, const char *token, void *context, int64_t now)
+bool sender_post(struct sender *sender, const char *token, void *subject, int64_t now)
 {
 	const size_t length = strlen(token);
 	struct request *request;
@@ -246,7 +246,7 @@ bool sender_post(struct sender *sender, const char *token, void *context, int64_
 	if (request == NULL)
 		return false;
 	memcpy(request->token, token, length + 1);
-	request->request = context;
+	request->subject = subject;
 	request->started = now;
 	request->body = 0;
 	request->answered = false;
@@ -319,10 +319,10 @@ static void report(struct sender *sender, const struct request *request, CURLcod
 	read_answer(request->easy, result, &answer);
 	if (answer.status != 0)
 		set_connections(sender, answer.http2);
-	sender->done(sender->context, request->request, &answer);
+	sender->done(sender->context, request->subject, &answer);
 }
 
-static void tell_answered(struct sender *sender)
+static void report_answered(struct sender *sender)
 {
 	struct request *request, *next;
 
@@ -355,15 +355,16 @@ static void finish(struct sender *sender, CURL *easy, CURLcode result)
 
 void sender_run(struct sender *sender, const int *fds, size_t count, int timeout_ms)
 {
-	struct curl_waitfd waits[DESCRIPTORS_MAX];
+	struct curl_waitfd waits[SENDER_DESCRIPTORS_MAX];
 	CURLMsg *message;
 	int running, left;
 
-	for (size_t i = 0; i < count && i < DESCRIPTORS_MAX; i++)
+	assert(count <= SENDER_DESCRIPTORS_MAX);
+	for (size_t i = 0; i < count; i++)
 		waits[i] = (struct curl_waitfd){.fd = fds[i], .events = CURL_WAIT_POLLIN};
 	curl_multi_poll(sender->multi, waits, (unsigned int)count, timeout_ms, NULL);
 	curl_multi_perform(sender->multi, &running);
-	tell_answered(sender);
+	report_answered(sender);
 	while ((message = curl_multi_info_read(sender->multi, &left)) != NULL)
 		if (message->msg == CURLMSG_DONE)
 			finish(sender, message->easy_handle, message->data.result);

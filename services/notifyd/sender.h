@@ -32,8 +32,8 @@ struct sender_answer {
 	const char *error;   /* a static text without token or address */
 };
 
-/* A request was answered or has failed; request is the one given to sender_post(). */
-typedef void sender_done_fn(void *context, void *request, const struct sender_answer *answer);
+/* A request was answered or has failed; subject is the one given to sender_post(). */
+typedef void sender_done_fn(void *context, void *subject, const struct sender_answer *answer);
 
 /* NULL with err filled on failure. The URL is copied. */
 struct sender *sender_new(const char *url, sender_done_fn *done, void *context,
@@ -42,8 +42,9 @@ struct sender *sender_new(const char *url, sender_done_fn *done, void *context,
 /* Cancels requests in flight without call-backs, and frees. */
 void sender_free(struct sender **sender);
 
-/* Starts one request; the token is copied and wiped after use. False if there is no room. */
-bool sender_post(struct sender *sender, const char *token, void *request, int64_t now);
+/* Starts one request; the token is copied and wiped after use. subject: the caller's own object,
+   for the call-back. now: cm_clock_milliseconds(). False if there is no room. */
+bool sender_post(struct sender *sender, const char *token, void *subject, int64_t now);
 
 unsigned int sender_in_flight(const struct sender *sender);
 /* The number of requests in flight that were started before a time. */
@@ -53,8 +54,12 @@ unsigned int sender_in_flight_since(const struct sender *sender, int64_t before)
    if the sender is no longer usable. */
 bool sender_disconnect(struct sender *sender);
 
+/* Maximum number of descriptors in one call. */
+#define SENDER_DESCRIPTORS_MAX 2
+
 /* Waits for the network, for one of the descriptors to be readable, or for the time-out, and
-   processes network events; calls back for finished requests. */
+   processes network events; calls back for finished requests. count: at most
+   SENDER_DESCRIPTORS_MAX. */
 void sender_run(struct sender *sender, const int *fds, size_t count, int timeout_ms);
 
 #endif

@@ -16,7 +16,7 @@
 struct seen {
 	size_t count;
 	int codes[REPLIES_MAX];
-	char texts[REPLIES_MAX][SMTP_REPLY_SIZE];
+	char texts[REPLIES_MAX][CM_SMTP_REPLY_SIZE];
 	bool broken;
 };
 
@@ -29,11 +29,11 @@ static void read_all(struct cm_reply_input *input, struct seen *seen)
 		char *text = seen->texts[seen->count];
 		int *code = &seen->codes[seen->count];
 
-		result = cm_reply_next(input, text, SMTP_REPLY_SIZE, code);
+		result = cm_reply_next(input, text, CM_SMTP_REPLY_SIZE, code);
 		if (result != CM_REPLY_COMPLETE)
 			break;
 		require(strspn(text, "0123456789") == 3 && text[3] != '-');
-		require(strlen(text) < SMTP_REPLY_SIZE && strchr(text, '\n') == NULL);
+		require(strlen(text) < CM_SMTP_REPLY_SIZE && strchr(text, '\n') == NULL);
 		require(*code >= 0 && *code <= 999);
 		seen->count++;
 	}
@@ -84,7 +84,7 @@ static void single(const uint8_t *data, size_t size)
 		require(strlen(text) < sizeof(text) && strstr(line, text) != NULL);
 	else
 		require(text[0] == '\0');
-	if (smtp_client_sendable(line))
+	if (cm_smtp_client_sendable(line))
 		require(strpbrk(line, "\r\n <>\t") == NULL);
 	free(line);
 }
