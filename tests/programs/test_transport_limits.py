@@ -3,6 +3,7 @@ asks about a recipient before it rejects the sender."""
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -14,13 +15,23 @@ from support.transport import BODY, Lmtp, Transport
 from support.wait import eventually
 
 
+@contextlib.contextmanager
+def stopped(process):
+    """Inside the context, the process does nothing."""
+    process.send_signal(signal.SIGSTOP)
+    eventually(lambda: "\nState:\tT" in Path(f"/proc/{process.pid}/status").read_text(), interval=0.001)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
 def https_connections(process):
     """The number of connections to port 443. Sockets of DNS queries have a limit of their own."""
-    descriptors, inodes = Path(f"/proc/{process.pid}/fd"), set()
-    for descriptor in descriptors.iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            inodes.add(os.readlink(descriptor))
-    lines = [line.split() for line in Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]]
+    proc = Path(f"/proc/{process.pid}")
+    with stopped(process):
+        inodes = {os.readlink(descriptor) for descriptor in (proc / "fd").iterdir()}
+        lines = [line.split() for line in (proc / "net/tcp").read_text().splitlines()[1:]]
     return sum(line[2].endswith(":01BB") and f"socket:[{line[9]}]" in inodes for line in lines)
 
 
