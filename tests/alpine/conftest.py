@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.relay import SOURCE
+from support.tree import SOURCE
 from support.wait import eventually
 
 APORT = SOURCE / "packaging" / "alpine" / "chatmail-relay"

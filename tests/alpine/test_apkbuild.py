@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from alpine.conftest import APORT
-from support.relay import SOURCE
+from support.tree import SOURCE
 
 TEXT = (APORT / "APKBUILD").read_text()
 SCRIPTS = sorted(path for path in APORT.iterdir() if path.name != "APKBUILD")

@@ -5,12 +5,12 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from support.messages import encrypted
-from support.relay import SOURCE, Relay, Stages, install
+from support.relay import Relay, Stages, install
+from support.tree import BUILD, SOURCE
 
 TOOL = SOURCE / "packaging/dovecot/chatmail-dovecot-modules"
 ROOTS = {name: SOURCE / "build" / f"dovecot-{name}-root" for name in ("2.4", "2.4-newest")}
@@ -70,10 +70,9 @@ def test_an_upgrade_is_followed_and_users_log_in(packaged, tmp_path, name):
     assert (check.returncode, check.stdout) == (0, f"Dovecot {ABI[name]}, plugins {ABI[name]}\n")
     (stage / "usr/lib/dovecot/auth").unlink()
 
-    build = Path(os.environ["CHATMAIL_BUILD"]).resolve()
     stages = Stages.__new__(Stages)
-    stages.dovecot = PointRelease(name, build)
-    stages.programs = install(build, tmp_path / "programs")
+    stages.dovecot = PointRelease(name, BUILD)
+    stages.programs = install(BUILD, tmp_path / "programs")
     stages.plugins = stage
     with Relay(stages) as relay:
         alice, bob = relay.registered(), relay.registered()

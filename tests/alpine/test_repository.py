@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from support.relay import SOURCE
+from support.tree import SOURCE
 
 ABUILD = r"""#!/bin/sh
 set -e

@@ -1,22 +1,19 @@
 """Functions that the benchmarks with a private relay share."""
 
 import contextlib
-import os
 import sys
 import tempfile
-from pathlib import Path
 
 from support.relay import Dovecot, Relay, Stages
+from support.tree import BUILD
 
-SOURCE = Path(__file__).resolve().parents[2]
-os.environ.setdefault("CHATMAIL_BUILD", str(SOURCE / "build" / "plain"))
 
 
 def available(wanted=()):
     """The versions of Dovecot that are built, or those that the caller wants."""
     if wanted:
         return list(wanted)
-    roots = Path(os.environ["CHATMAIL_BUILD"]).parent.glob("dovecot-*-root")
+    roots = BUILD.parent.glob("dovecot-*-root")
     versions = [root.name.removeprefix("dovecot-").removesuffix("-root") for root in roots]
     return [Dovecot().version, *sorted(versions)]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.relay import SOURCE, Dovecot, trusting
+from support.relay import Dovecot, trusting
+from support.tree import SOURCE
 from support.wait import eventually
 
 

@@ -2,13 +2,12 @@
 
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from support.tree import BUILD
 from support.wait import eventually
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 CHATMAILCTL = BUILD / "ctl/chatmailctl"
 MEGABYTE = 1_000_000
 

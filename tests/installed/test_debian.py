@@ -15,7 +15,8 @@ from support.deltachat import Core
 from support.manual import five_commands
 from support.messages import cleartext, encrypted
 from support.real_ports import a_message_arrives, can_connect, login, messages, send, submission
-from support.relay import SOURCE, Account, trusting
+from support.relay import Account, trusting
+from support.tree import SOURCE
 from support.wait import eventually
 
 DOMAIN = "relay.test"

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from support.real_ports import a_message_arrives, login
-from support.relay import SOURCE, Account
+from support.relay import Account
+from support.tree import SOURCE
 from support.wait import eventually
 
 from test_debian import DOMAIN, everything_runs, shell, update

@@ -1,11 +1,10 @@
 """Numbers that stand both in the C sources and in the configuration templates agree."""
 
 import re
-from pathlib import Path
 
 import pytest
+from support.tree import SOURCE
 
-SOURCE = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted(SOURCE.glob("packaging/config/dovecot-*/dovecot.conf"))
 
 

@@ -1,15 +1,14 @@
 """The messages of tests/cases, each of which once got a wrong verdict: chatmailctl check's verdict.
 tests/relay/test_cases.py sends some of them through a relay."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from support.dkim_signer import RsaKey, record, sign
+from support.tree import BUILD
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 CASES = Path(__file__).resolve().parents[1] / "cases"
 ALICE, BOB, PEER = "alice0001@relay.test", "bob000001@relay.test", "carol@[127.0.0.9]"
 LITERAL = "carol@[192.0.2.9]"

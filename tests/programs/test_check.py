@@ -1,16 +1,14 @@
 """chatmailctl check: the milter's verdict on a file, its output and its exit status."""
 
 import json
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from support import messages
 from support.dkim_signer import RsaKey, record, sign
+from support.tree import BUILD
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 CHATMAILCTL = BUILD / "ctl/chatmailctl"
 
 ALICE, BOB, PEER = "alice@relay.test", "bob@relay.test", "carol@peer.test"

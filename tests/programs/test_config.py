@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.tree import BUILD, SOURCE
 
-SOURCE = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")) / "ctl" / "chatmailctl"
+PROGRAM = BUILD / "ctl" / "chatmailctl"
 TEMPLATES = SOURCE / "packaging" / "config"
 
 

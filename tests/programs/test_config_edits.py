@@ -7,7 +7,8 @@ import stat
 import subprocess
 
 import pytest
-from support.config import BUILD, STATE, Machine
+from support.config import STATE, Machine
+from support.tree import BUILD
 
 MAIN = "/etc/postfix/main.cf"
 

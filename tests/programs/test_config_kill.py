@@ -9,7 +9,8 @@ import re
 import subprocess
 
 import pytest
-from support.config import BUILD, Machine
+from support.config import Machine
+from support.tree import BUILD
 
 KILL_AT = BUILD / "tests" / "programs" / "libkill_at.so"
 MAIN = "/etc/postfix/main.cf"

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 from support.ports import free_ports
+from support.tree import BUILD, UNIX_USER
 from support.wait import eventually
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
-USER = pwd.getpwuid(os.getuid()).pw_name
 PROGRAMS = {
     "chatmail-httpd": BUILD / "services/httpd/chatmail-httpd",
     "chatmail-milter": BUILD / "milter/chatmail-milter",
@@ -49,7 +48,7 @@ class Daemon:
         self.ini.write_text("\n".join(["[params]", *lines, ""]))
 
     def run(self, *options, **arguments):
-        command = [self.program, *self.options, "-u", USER, *options]
+        command = [self.program, *self.options, "-u", UNIX_USER, *options]
         return subprocess.run(
             command, capture_output=True, text=True, timeout=60, cwd=self.directory, **arguments
         )
@@ -136,7 +135,7 @@ def test_background_start(daemon):
 
 def test_relative_paths_in_the_foreground(daemon):
     """Relative paths keep their meaning, also at each reload."""
-    command = [daemon.program, "-f", "-c", "chatmail.ini", "-p", "pid", "-u", USER, *daemon.options]
+    command = [daemon.program, "-f", "-c", "chatmail.ini", "-p", "pid", "-u", UNIX_USER, *daemon.options]
     log = daemon.directory / "log"
     with log.open("w") as stream:
         process = subprocess.Popen(command, cwd=daemon.directory, stderr=stream)

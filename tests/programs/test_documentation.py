@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from support.help import BUILD, MAN, PROGRAMS, SOURCE, help_of, subcommands
+from support.help import MAN, PROGRAMS, help_of, subcommands
+from support.tree import BUILD, SOURCE
 
 PAGES = sorted(MAN.iterdir())
 

@@ -4,11 +4,10 @@ import os
 import platform
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from support.tree import BUILD
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 PROGRAMS = [
     BUILD / path
     for path in [

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from support.help import BUILD, MAN, PROGRAMS, commands, help_of, subcommands
+from support.help import MAN, PROGRAMS, commands, help_of, subcommands
+from support.tree import BUILD
 
 COMMANDS = list(commands())
 PAGES = sorted({command.page for command in COMMANDS})

@@ -1,7 +1,6 @@
 """chatmail-httpd as a real program: its replies, its refusals, its start and its end."""
 
 import os
-import pwd
 import re
 import signal
 import socket
@@ -12,9 +11,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.ports import free_ports
+from support.tree import BUILD, SOURCE, UNIX_USER
 
-SOURCE = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build/plain")).resolve()
 HTTPD = BUILD / "services/httpd/chatmail-httpd"
 STATS_ADD = BUILD / "tests/programs/stats_add"
 CONNECTIONS_MAX = 64  # metrics_limits in services/httpd/main.c
@@ -47,7 +45,7 @@ class Httpd:
     def start(self, *options):
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [HTTPD, "-f", "-c", self.ini, "-u", pwd.getpwuid(os.getuid()).pw_name, *options],
+                [HTTPD, "-f", "-c", self.ini, "-u", UNIX_USER, *options],
                 stderr=log,
             )
         wait_for(lambda: self.process.poll() is not None or self.connects(), "start")
@@ -307,7 +305,7 @@ def run(*arguments):
 
 def test_metrics_off(httpd):
     httpd.configure("web_listen =", "mxdeliv_listen =")
-    result = run("-c", httpd.ini, "-u", pwd.getpwuid(os.getuid()).pw_name)
+    result = run("-c", httpd.ini, "-u", UNIX_USER)
     assert result.returncode == 0
     assert f"{httpd.ini}: metrics_listen, web_listen and mxdeliv_listen are empty" in result.stderr
 
@@ -325,7 +323,7 @@ def test_busy_port(httpd):
 
 def test_missing_run_directory(httpd):
     httpd.ini.write_text(httpd.ini.read_text().replace(f"run_dir = {httpd.directory}", "run_dir = /nonexistent"))
-    result = run("-f", "-c", httpd.ini, "-u", pwd.getpwuid(os.getuid()).pw_name)
+    result = run("-f", "-c", httpd.ini, "-u", UNIX_USER)
     assert result.returncode == 1
     assert "/nonexistent/stats" in result.stderr
 
@@ -365,7 +363,7 @@ def test_hangup_changes_nothing(running):
 def test_background(httpd):
     """It serves when the starting process exits."""
     pid_file = httpd.directory / "pid"
-    result = run("-c", httpd.ini, "-p", pid_file, "-u", pwd.getpwuid(os.getuid()).pw_name)
+    result = run("-c", httpd.ini, "-p", pid_file, "-u", UNIX_USER)
     assert result.returncode == 0, result.stderr
     try:
         assert httpd.get()[0] == 200

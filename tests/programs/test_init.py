@@ -8,7 +8,8 @@ import stat
 import subprocess
 
 import pytest
-from support.config import BUILD, PROGRAM, TEMPLATES
+from support.config import PROGRAM, TEMPLATES
+from support.tree import BUILD
 
 
 def init(root, *arguments, **env):

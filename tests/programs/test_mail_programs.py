@@ -4,15 +4,13 @@ All pass inward, to a user who refuses cleartext. Outward pass all but those wit
 server named the parts, an old program's descriptions, the armor headers of some OpenPGP programs."""
 
 import base64
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from support.openpgp_programs import MAKERS
+from support.tree import BUILD
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 OUT, IN = "alice@relay.test", "carol@[192.0.2.1]"
 TYPE = 'multipart/encrypted; protocol="application/pgp-encrypted"'
 

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from support.config import PROGRAM, SOURCE, TEMPLATES
+from support.config import PROGRAM, TEMPLATES
 from support.manual import TEXT, five_commands
+from support.tree import SOURCE
 
 OPENRC = SOURCE / "packaging/openrc"
 APKBUILD = SOURCE / "packaging/alpine/chatmail-relay/APKBUILD"

@@ -5,8 +5,9 @@ import shlex
 
 import pytest
 
-from support.help import BUILD, PROGRAMS, help_of, subcommands
+from support.help import PROGRAMS, help_of, subcommands
 from support.manual import TEXT
+from support.tree import BUILD
 
 
 def command_lines():

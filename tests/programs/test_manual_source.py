@@ -5,7 +5,7 @@ import re
 import pytest
 
 from support.copied_machine import CopiedMachine
-from support.help import BUILD, SOURCE
+from support.tree import BUILD, SOURCE
 from support.manual import block, section
 from support.network import network_of
 from support.real_ports import a_message_arrives, can_connect, login

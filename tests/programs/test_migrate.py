@@ -8,7 +8,8 @@ import subprocess
 import time
 
 import pytest
-from support.config import BUILD, PROGRAM, TEMPLATES
+from support.config import PROGRAM, TEMPLATES
+from support.tree import BUILD
 
 UNIT = "[Unit]\nDescription=x\n[Service]\nExecStart=/usr/local/bin/filtermail x\n[Install]\nWantedBy=multi-user.target\n"
 TIMER = "[Timer]\nOnCalendar=*-*-* 00:02:00\n[Install]\nWantedBy=timers.target\n"

@@ -15,7 +15,7 @@ import pytest
 
 from support import messages
 from support.milter import NR_BODY, NR_HDR, NR_RCPT, STEPS, Connection, Reply
-from support.milter_daemon import PEER, USER, MilterDaemon, begin, encrypted, finish, new_daemon, send
+from support.milter_daemon import PEER, USER, MilterDaemon, begin, encrypted, finish, send
 
 SCRIPTS = Path(__file__).parent / "miltertest"
 

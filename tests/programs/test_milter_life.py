@@ -16,8 +16,9 @@ import pytest
 
 from support import messages
 from support.milter import Connection, Reply
-from support.milter_daemon import BUILD, PEER, PROGRAM, USER, begin, encrypted, finish, new_daemon, send
+from support.milter_daemon import PEER, PROGRAM, USER, begin, encrypted, finish, new_daemon, send
 from support.ports import free_ports
+from support.tree import BUILD
 from support.valgrind import valgrind
 from support.wait import eventually
 

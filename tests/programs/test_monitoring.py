@@ -8,7 +8,8 @@ import subprocess
 import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from test_httpd import BUILD, SOURCE, httpd, running  # noqa: F401 (fixtures)
+from support.tree import BUILD, SOURCE
+from test_httpd import httpd, running  # noqa: F401 (fixtures)
 
 MONITORING = SOURCE / "packaging/monitoring"
 DASHBOARD = MONITORING / "grafana-chatmail.json"

@@ -12,9 +12,10 @@ import urllib.request
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from support.notifyd import BUILD, PROGRAM, USER, retry_state
+from support.notifyd import PROGRAM, UNIX_USER, retry_state
 from support.ports import free_ports
 from support.push_service import HANG, Nginx
+from support.tree import BUILD
 from support.wait import eventually
 
 HTTPD = BUILD / "services" / "httpd" / "chatmail-httpd"
@@ -322,7 +323,7 @@ def metrics(notifyd):
     by name."""
     port = free_ports(1)[0]
     notifyd.configure(metrics_listen=f"127.0.0.1:{port}", web_listen="", mxdeliv_listen="")
-    httpd = subprocess.Popen([HTTPD, "-f", "-c", notifyd.ini, "-u", USER])
+    httpd = subprocess.Popen([HTTPD, "-f", "-c", notifyd.ini, "-u", UNIX_USER])
 
     def answer():
         try:
@@ -473,7 +474,7 @@ def test_hangup_while_the_queue_is_missing(make_notifyd, push_server, backend):
 def test_background_start(make_notifyd, push_server, backend, tmp_path):
     notifyd = make_notifyd(push_server.url)
     pid_file = tmp_path / "pid"
-    command = [PROGRAM, "-c", notifyd.ini, "-p", pid_file, "-u", USER]
+    command = [PROGRAM, "-c", notifyd.ini, "-p", pid_file, "-u", UNIX_USER]
     subprocess.run(command, check=True, env=notifyd.environment, timeout=30)
     pid = int(pid_file.read_text())
     notifyd.add("openpgp:a")

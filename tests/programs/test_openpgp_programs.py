@@ -8,14 +8,13 @@ import os
 import quopri
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from support.openpgp_programs import GnuPG, Rnp, Sequoia
 from support.openpgp_programs import openpgpjs as make_openpgpjs
+from support.tree import BUILD
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 CHATMAILCTL = BUILD / "ctl/chatmailctl"
 
 ALICE = "alice@relay.test"

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 from support.nodejs import Node
+from support.tree import BUILD
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 HERE = Path(__file__).resolve().parent
 SEEDS = HERE.parent / "fuzz/corpus/message"
 COUNT = int(os.environ.get("CHATMAIL_MUTANTS", "20000"))

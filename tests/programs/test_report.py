@@ -5,12 +5,11 @@ import os
 import random
 import stat
 import subprocess
-from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from support.tree import BUILD
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 CHATMAILCTL = BUILD / "ctl/chatmailctl"
 
 NOW = 1_800_000_000

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.ports import free_ports
-from test_httpd import BUILD, HTTPD, PATIENCE, count
+from support.tree import BUILD
+from test_httpd import HTTPD, PATIENCE, count
 
 CTL = BUILD / "ctl/chatmailctl"
 

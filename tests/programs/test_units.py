@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support.relay import SOURCE
+from support.tree import SOURCE
 
 UNITS = SOURCE / "packaging/systemd"
 TARGET = (UNITS / "chatmail-relay.target").read_text()

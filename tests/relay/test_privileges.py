@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.messages import encrypted
-
-SOURCE = Path(__file__).resolve().parents[2]
+from support.tree import SOURCE
 
 
 def table():

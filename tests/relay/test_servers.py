@@ -9,7 +9,8 @@ import ssl
 import pytest
 
 from support.messages import encrypted
-from support.relay import SOURCE, transact, trusting
+from support.relay import transact, trusting
+from support.tree import SOURCE
 from support.wait import eventually
 
 UNIT = "packaging/systemd/dovecot.service.d/chatmail.conf"

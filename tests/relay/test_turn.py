@@ -16,7 +16,7 @@ import pytest
 from support.imap import get_metadata
 from support.namespace import OwnRelay
 from support.network import network_of
-from support.relay import SOURCE
+from support.tree import SOURCE
 from support.wait import eventually
 from support.wire import Host, Wire
 

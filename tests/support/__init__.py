@@ -1,1 +1,1 @@
-"""Modules that the suites of tests/relay, tests/deltachat and the benchmarks share."""
+"""Modules that the suites and the benchmarks share."""

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain"))
+from support.tree import BUILD, SOURCE
+
 PROGRAM = BUILD / "ctl" / "chatmailctl"
 TEMPLATES = SOURCE / "packaging" / "config"
 STATE = "var/lib/chatmail/config"
@@ -60,7 +60,7 @@ class Machine:
         template.write_text(text.replace(old, new))
 
     def managed(self):
-        """The files in the manifest: those for the operator's additions, or the others."""
+        """The paths of the files in the manifest."""
         lines = self.config("list").stdout.splitlines()
         return [Path(line.split()[1]) for line in lines]
 

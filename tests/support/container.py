@@ -1,17 +1,16 @@
 """A container without an engine: an image unpacked by umoci, run by crun in a user namespace, as a rootless engine
 does. Its network namespace is its own, and the test enters it."""
 
-import ctypes
 import json
 import os
 import shutil
 import subprocess
 
+from support import network
 from support.wait import eventually
 
 # The numbers of the container's users on this machine.
 FIRST_ID, IDS = 300000, 65536
-CLONE_NEWNET = 0x40000000
 
 # What podman grants.
 CAPABILITIES = [
@@ -70,8 +69,7 @@ class Container:
         """From now on, this thread's connections are made in the container."""
         pid = eventually(self.pid, 60, message="the container does not run")
         with open(f"/proc/{pid}/ns/net") as namespace:
-            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
+            network.enter(namespace)
 
     def pid(self):
         """Of its process 1, outside; 0 before it exists."""

@@ -32,7 +32,7 @@ static bool on_body(void *context, const void *data, size_t length)
 enum cm_message_file_status test_deliver(struct test_delivery *delivery, const char *data,
 					 size_t length)
 {
-	struct cm_message_file_reader feed = {delivery, on_header, on_end_of_headers, on_body};
+	struct cm_message_file_reader reader = {delivery, on_header, on_end_of_headers, on_body};
 
-	return cm_message_file_read(&feed, data, length);
+	return cm_message_file_read(&reader, data, length);
 }

@@ -12,7 +12,8 @@ CNAMES_MAX = 8
 
 
 class Zone(BaseResolver):
-    """Names, and the reply for each. All other names do not exist."""
+    """entries: what each name has: TXT records, each a list of strings; the target of a CNAME; or a
+    function that fills a reply. All other names do not exist."""
 
     def __init__(self):
         self.entries = {}

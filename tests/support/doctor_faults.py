@@ -8,7 +8,7 @@ import pytest
 from support.certificates import Authority
 from support.doctor_world import ADDRESS, DOMAIN, replace
 from support.messages import encrypted
-from support.relay import SOURCE
+from support.tree import SOURCE
 from support.wait import eventually
 
 FAULTS = {}
@@ -253,14 +253,11 @@ def dovecot_without_the_driver(world):
 # Postfix's smtpd also read theirs when they happen to start.
 @fault("https", "the certificate is not that of /etc/ssl/relay/cert.pem", "certificate deployed")
 def certificate_renewed_and_not_read(world):
-    before = [world.relay.path(f"/etc/ssl/relay/{n}.pem").read_bytes() for n in ("cert", "key")]
-    world.relay.certify("renewed")
-    yield
-    for name, data in zip(("cert", "key"), before):
-        replace(world.relay.path(f"/etc/ssl/relay/{name}.pem"), data)
+    yield from other_certificate(world, "renewed")
 
 
 def other_certificate(world, label, **options):
+    """Another certificate in the files; the servers keep using the old one."""
     before = [world.relay.path(f"/etc/ssl/relay/{n}.pem").read_bytes() for n in ("cert", "key")]
     world.relay.certify(label, **options)
     yield

@@ -6,7 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
+from support.tree import BUILD
+
 EXPIRE = BUILD / "services/expire/chatmail-expire"
 CHATMAILCTL = BUILD / "ctl/chatmailctl"
 

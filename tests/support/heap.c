@@ -3,8 +3,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@ static void *(*real_aligned_alloc)(size_t, size_t);
 static void (*real_free)(void *);
 
 /* dlsym() itself may allocate before it has returned the real functions. */
-static char early[4096];
+static alignas(max_align_t) char early[4096];
 static size_t early_used;
 
 static void find_real(void)

@@ -1,13 +1,12 @@
 """--help of each program and of each command of chatmailctl."""
 
-import os
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build/plain")).resolve()
+from support.tree import BUILD, SOURCE
+
 MAN = SOURCE / "docs/man"
 PROGRAMS = {
     "chatmailctl": "ctl/chatmailctl",

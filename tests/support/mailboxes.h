@@ -1,8 +1,8 @@
 /*
  * mailboxes - a directory with one account that accepts cleartext, for programs that need no more
  */
-#ifndef TEST_MAILBOXES_H
-#define TEST_MAILBOXES_H
+#ifndef CM_TEST_MAILBOXES_H
+#define CM_TEST_MAILBOXES_H
 
 #include "config.h"
 

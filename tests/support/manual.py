@@ -1,8 +1,8 @@
 """The code blocks of the manual, which the tests run."""
 
 import re
+from support.tree import SOURCE
 
-from support.relay import SOURCE
 
 TEXT = (SOURCE / "docs/manual.md").read_text()
 

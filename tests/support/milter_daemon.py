@@ -1,16 +1,14 @@
 """chatmail-milter as a real process, in a private directory."""
 
-import os
-import pwd
 import signal
 import subprocess
 from pathlib import Path
 
 from support import messages
 from support.milter import Connection, Reply, split_header
+from support.tree import BUILD, UNIX_USER
 from support.wait import eventually
 
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", "build/plain")).resolve()
 PROGRAM = BUILD / "milter/chatmail-milter"
 
 
@@ -52,8 +50,7 @@ class MilterDaemon:
         (mailbox / "enforceE2EEincoming").write_text("")
 
     def command(self, *options):
-        user = pwd.getpwuid(os.getuid()).pw_name
-        return [PROGRAM, "-f", "-c", self.ini, "-s", self.socket, "-u", user, *options]
+        return [PROGRAM, "-f", "-c", self.ini, "-s", self.socket, "-u", UNIX_USER, *options]
 
     def start(self, *options, wrapper=()):
         with self.log_file.open("ab") as log:

@@ -194,6 +194,8 @@ def serve_dns(zone):
     from dnslib import AAAA, MX, QTYPE, RCODE, RR, A
     from dnslib.server import BaseResolver, DNSServer
 
+    from support.dns import Quiet
+
     class Resolver(BaseResolver):
         def resolve(self, request, handler):
             name = str(request.q.qname).rstrip(".").lower()
@@ -214,10 +216,6 @@ def serve_dns(zone):
                 for address in entry.get("aaaa", []):
                     reply.add_answer(RR(name, QTYPE.AAAA, rdata=AAAA(address), ttl=60))
             return reply
-
-    class Quiet:
-        def __getattr__(self, name):
-            return lambda *arguments: None
 
     for tcp in (False, True):
         DNSServer(Resolver(), address="127.0.0.1", port=53, tcp=tcp, logger=Quiet()).start_thread()

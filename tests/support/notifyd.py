@@ -2,24 +2,21 @@
 
 import itertools
 import os
-import pwd
 import re
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+from support.tree import BUILD, UNIX_USER
 from support.wait import eventually
 
-SOURCE = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resolve()
 PROGRAM = BUILD / "services" / "notifyd" / "chatmail-notifyd"
 
 # The modification time of an entry contains its retries: see services/notifyd/schedule.h.
 FAILURES_MAX = 16
 
 # As root the program does not become vmail, because the machine need not have this user.
-USER = pwd.getpwuid(os.getuid()).pw_name
 
 
 class Notifyd:
@@ -55,7 +52,7 @@ class Notifyd:
         text = "[params]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())
         self.ini.write_text(text)
 
-    def start(self, user=USER):
+    def start(self, user=UNIX_USER):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, PROGRAM, "-f", "-c", self.ini, "-u", user],

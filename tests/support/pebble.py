@@ -9,7 +9,8 @@ from dnslib import QTYPE, RR, A
 from support.certificates import Authority
 from support.dns import DnsServer
 from support.ports import free_ports
-from support.relay import SOURCE, trusting
+from support.relay import trusting
+from support.tree import SOURCE
 from support.wait import eventually
 
 BUILD = SOURCE / "build" / "acme"

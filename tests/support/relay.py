@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 from support.ports import free_ports
+from support.tree import BUILD, SOURCE
 from support.wait import eventually
 
-SOURCE = Path(__file__).resolve().parents[2]
 LAUNCHER = SOURCE / "packaging" / "private-relay"
 PORTS = (
     "smtp_port",
@@ -68,13 +68,12 @@ class Dovecot:
         installed = installed_dovecot()
         self.version = version or installed
         self.series = self.version.partition("-")[0]
-        build = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resolve()
-        self.build = build
+        self.build = BUILD
         self.root = None
-        self.plugin_build = build
+        self.plugin_build = BUILD
         if self.version != installed:
-            self.root = build.parent / f"dovecot-{self.version}-root"
-            self.plugin_build = build.parent / f"dovecot-{self.version}"
+            self.root = BUILD.parent / f"dovecot-{self.version}-root"
+            self.plugin_build = BUILD.parent / f"dovecot-{self.version}"
             for path in (self.root, self.plugin_build):
                 if not path.exists():
                     raise RuntimeError(f"{path} is missing: tests/run makes it")

@@ -28,13 +28,10 @@ class SmtpRecorder(LoopServer):
         return found
 
     def __enter__(self):
-        self.thread.start()
-        self.ready.wait()
-        return self
+        return self.start()
 
     def __exit__(self, *exception):
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
+        self.stop()
 
     async def serve(self, reader, writer):
         session = bytearray()

@@ -1,18 +1,14 @@
 """chatmail-transport and its client, Postfix's side of its sockets."""
 
 import os
-import pwd
 import signal
 import socket
 import subprocess
-from pathlib import Path
 
+from support.tree import BUILD, UNIX_USER
 from support.wait import eventually
 
-SOURCE = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build" / "plain")).resolve()
 PROGRAM = BUILD / "services" / "transport" / "chatmail-transport"
-USER = pwd.getpwuid(os.getuid()).pw_name
 BODY = b"From: a@relay.test\r\nTo: b@good.test\r\n\r\ntext\r\n..stuffed\r\n"
 
 
@@ -30,7 +26,7 @@ class Transport:
         )
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [*world.prefix, PROGRAM, "-f", "-c", self.ini, "-u", USER, "-s", self.run_dir],
+                [*world.prefix, PROGRAM, "-f", "-c", self.ini, "-u", UNIX_USER, "-s", self.run_dir],
                 stderr=log,
                 env={**os.environ, "SSL_CERT_FILE": str(authority.certificate)},
             )

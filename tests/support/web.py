@@ -2,18 +2,14 @@
 
 import http.client
 import json
-import os
-import pwd
 import signal
 import socket
 import subprocess
-from pathlib import Path
 
 from support.relay import QUIET_LIMITS
+from support.tree import BUILD, UNIX_USER
 from support.wait import eventually
 
-SOURCE = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("CHATMAIL_BUILD", SOURCE / "build/plain")).resolve()
 HTTPD = BUILD / "services/httpd/chatmail-httpd"
 CTL = BUILD / "ctl/chatmailctl"
 
@@ -68,7 +64,7 @@ class Web:
         )
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [HTTPD, "-f", "-c", self.ini_file, "-u", pwd.getpwuid(os.getuid()).pw_name],
+                [HTTPD, "-f", "-c", self.ini_file, "-u", UNIX_USER],
                 stderr=log,
             )
         eventually(lambda: self.process.poll() is not None or self.answers(), message="no start")

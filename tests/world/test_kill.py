@@ -13,8 +13,6 @@ import smtplib
 import threading
 import time
 
-import pytest
-
 from support.messages import encrypted
 from support.network import network_of
 from support.wait import eventually

@@ -18,7 +18,7 @@ from support.dkim_verdict import (
     name_of,
     with_preamble,
 )
-from support.milter_daemon import BUILD
+from support.tree import BUILD
 
 # --- Bodies ---------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
@@ -24,8 +23,8 @@ from support.expire_tree import (
     set_age,
     sized_message,
 )
+from support.tree import SOURCE
 
-SOURCE = Path(__file__).resolve().parents[3]
 
 # --- as a program ---
 
