@@ -89,8 +89,8 @@ static const char *const join_fields[] = {
 static const char *const usenet[] = {
     "begin 644 pills.txt\n-0G5Y(&UY('!I;&QS\"@``\n`\nend\n",
     "begin-base64 644 pills.txt\nQnV5IG15IHBpbGxzCg==\n====\n",
-    "=ybegin line=128 size=12 name=pills.txt\n"
-    "l\x9f\xa3J\x97\xa3J\x9a\x93\x96\x96\x9d\n=yend size=12\n",
+    ("=ybegin line=128 size=12 name=pills.txt\n"
+     "l\x9f\xa3J\x97\xa3J\x9a\x93\x96\x96\x9d\n=yend size=12\n"),
 };
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
