@@ -32,7 +32,7 @@ static bool local_part_valid(const char *text, size_t length)
 		size_t step = 1;
 
 		if (bytes[i] >= 0x80)
-			step = cm_utf8_length(bytes + i, length - i);
+			step = cm_utf8_plain_length(bytes + i, length - i);
 		else if (!is_alnum(bytes[i]) &&
 			 (bytes[i] == '\0' || strchr(".!#$%&'*+-=?^_`{|}~", bytes[i]) == NULL))
 			step = 0;
@@ -83,7 +83,7 @@ bool cm_domain_valid(const char *domain, size_t length)
 			continue;
 		}
 		if (bytes[i] >= 0x80)
-			step = cm_utf8_length(bytes + i, length - i);
+			step = cm_utf8_plain_length(bytes + i, length - i);
 		else if (bytes[i] == '-')
 			step = label > 0 ? 1 : 0;
 		else if (!is_alnum(bytes[i]) && bytes[i] != '_')

@@ -155,6 +155,8 @@ static const struct change refused[] = {
     {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: Alice: <alice@relay.test>\n"},
     {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: =?utf-8?q?alice=40relay.test?=\n"},
     {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: a@b@relay.test\n"},
+    /* alice@bank.test for mailparser */
+    {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: alice@bank.test\xc2\xa0.relay.test\n"},
     {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: alice@relay.test (unclosed\n"},
     {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: ((((((((((x)))))))))) alice@relay.test\n"},
     {BOTH, CM_REASON_FROM_HEADER, FROM_LINE, "From: alice@relay.test\rX: y\n"},

@@ -68,6 +68,28 @@ static const struct expectation addresses[] = {
     {"\xc2\x85@relay.test", NULL},
     {"\xed\xa0\x80@relay.test", NULL},
     {"\xf4\x90\x80\x80@relay.test", NULL},
+    /* Unicode's spaces, marks without a glyph, and forms of ASCII characters */
+    {"a@bank.test\xc2\xa0.relay.test", NULL},
+    {"a@bank.test\xe2\x80\xa8.relay.test", NULL},
+    {"a@bank.test\xe3\x80\x80relay.test", NULL},
+    {"a@bank.test\xef\xbc\x9e.relay.test", NULL},
+    {"a@bank\xef\xbc\x8etest.relay.test", NULL},
+    {"a\xe2\x80\x83"
+     "b@relay.test",
+     NULL},
+    {"a\xe2\x80\x8b@relay.test", NULL},
+    {"\xe2\x80\xae"
+     "a@relay.test",
+     NULL},
+    {"a\xef\xbc\xa0"
+     "bank.test@relay.test",
+     NULL},
+    {"a\xc2\xad@relay.test", NULL},
+    {"a\xee\x80\x80@relay.test", NULL},
+    {"a\xf3\xa0\x80\xa0@relay.test", NULL},
+    {"\xd0\xb8\xd0\xbc\xd1\x8f@\xe4\xbe\x8b.test", "\xd0\xb8\xd0\xbc\xd1\x8f@\xe4\xbe\x8b.test"},
+    {"\xf0\x90\x8d\x88@\xe0\xa4\x89.test", "\xf0\x90\x8d\x88@\xe0\xa4\x89.test"},
+    {"\xed\x95\x9c@\xe3\x81\xaa\xe3\x80\x85.test", "\xed\x95\x9c@\xe3\x81\xaa\xe3\x80\x85.test"},
 };
 
 /* Quotes around a local part that is valid without them. */
