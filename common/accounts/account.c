@@ -440,7 +440,7 @@ enum cm_account_status cm_account_set_blocked(const struct cm_config *config,
 	enum cm_account_status status;
 	int mailbox, flag;
 
-	status = open_mailbox(config, address, &mailbox, err);
+	status = lock_mailbox(config, address, &mailbox, err);
 	if (status != CM_ACCOUNT_OK)
 		return status;
 	if (blocked) {

@@ -101,6 +101,7 @@ enum cm_account_status cm_account_seen(const struct cm_config *config,
 				       const struct cm_address *address, time_t now,
 				       struct cm_error *err);
 
+/* A deletion that has begun comes first: CM_ACCOUNT_ABSENT. */
 enum cm_account_status cm_account_set_blocked(const struct cm_config *config,
 					      const struct cm_address *address, bool blocked,
 					      struct cm_error *err);

@@ -172,14 +172,6 @@ static void remove_unused(struct expire_state *state, const char *name)
 		state->result->directories_kept++;
 }
 
-/* The operator blocked this account. It must stay: otherwise its name would be free again. */
-static bool is_blocked(int fd)
-{
-	struct stat st;
-
-	return fstatat(fd, CM_ACCOUNT_BLOCKED_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 void expire_mailbox(struct expire_state *state, const char *name)
 {
 	struct cm_error err;
@@ -195,7 +187,7 @@ void expire_mailbox(struct expire_state *state, const char *name)
 	}
 	if (cm_maildir_last_seen(fd, &seen)) {
 		state->result->accounts++;
-		if (expire_account(&state->rules, seen) && !is_blocked(fd))
+		if (expire_account(&state->rules, seen) && !expire_account_is_blocked(fd))
 			remove_account(state, name);
 		else {
 			expire_messages(state, name, fd);

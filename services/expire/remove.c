@@ -100,6 +100,13 @@ static bool seen_again(int fd, const struct expire_rules *rules)
 	return cm_maildir_last_seen(fd, &seen) && !expire_account(rules, seen);
 }
 
+bool expire_account_is_blocked(int fd)
+{
+	struct stat st;
+
+	return fstatat(fd, CM_ACCOUNT_BLOCKED_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* A directory in the trash without a password is not an account. */
 static bool forget_password(int fd, struct cm_tree *tree, struct cm_error *err)
 {
@@ -114,17 +121,12 @@ static bool forget_password(int fd, struct cm_tree *tree, struct cm_error *err)
 	return errno == ENOENT;
 }
 
-/* Deletes an account in the trash, or puts it back. */
-static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *name,
-				  const struct expire_rules *rules, struct cm_tree *tree,
-				  struct cm_error *err)
+/* Deletes an account in the trash, or puts it back. fd: its directory, which is locked, or -1. */
+static enum expire_removal settle_locked(int mailboxes_fd, int trash_fd, const char *name, int fd,
+					 const struct expire_rules *rules, struct cm_tree *tree,
+					 struct cm_error *err)
 {
-	int fd = cm_directory_open(trash_fd, name);
-	bool alive = fd >= 0 && seen_again(fd, rules);
-
-	if (fd >= 0)
-		close(fd);
-	if (alive) {
+	if (seen_again(fd, rules)) {
 		/* rename() replaces only an empty directory, so an account that was just
 		   registered under the same name stays, and the old one is deleted. */
 		if (renameat(trash_fd, name, mailboxes_fd, name) == 0)
@@ -135,6 +137,21 @@ static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *na
 		}
 	}
 	return cm_tree_remove(trash_fd, name, false, tree, err) ? EXPIRE_REMOVED : EXPIRE_FAILED;
+}
+
+/* An account whose lock is held is just being deleted. */
+static enum expire_removal settle(int mailboxes_fd, int trash_fd, const char *name,
+				  const struct expire_rules *rules, struct cm_tree *tree,
+				  struct cm_error *err)
+{
+	int fd = cm_directory_open(trash_fd, name);
+	enum expire_removal removal = EXPIRE_REMOVED;
+
+	if (fd < 0 || cm_file_lock(fd, LOCK_EX | LOCK_NB))
+		removal = settle_locked(mailboxes_fd, trash_fd, name, fd, rules, tree, err);
+	if (fd >= 0)
+		close(fd);
+	return removal;
 }
 
 enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const char *name,
@@ -148,8 +165,9 @@ enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const 
 		cm_error_set_errno(err, "cannot open an account");
 		return EXPIRE_FAILED;
 	}
-	/* The holder of the lock is about to record a login. */
-	if (!cm_file_lock(fd, LOCK_EX | LOCK_NB) || seen_again(fd, rules))
+	/* The holder of the lock is about to record a login or to block the account. */
+	if (!cm_file_lock(fd, LOCK_EX | LOCK_NB) || seen_again(fd, rules) ||
+	    expire_account_is_blocked(fd))
 		removal = EXPIRE_SEEN_AGAIN;
 	else if (renameat(mailboxes_fd, name, trash_fd, name) < 0)
 		cm_error_set_errno(err, "cannot move an account to " CM_ACCOUNT_TRASH_DIR);

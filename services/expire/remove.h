@@ -24,12 +24,16 @@ bool expire_tree_remove_empty(int parent_fd, const char *name, const struct expi
 
 enum expire_removal {
 	EXPIRE_REMOVED,
-	EXPIRE_SEEN_AGAIN, /* used at the last moment: nothing changed */
+	EXPIRE_SEEN_AGAIN, /* used or blocked at the last moment: nothing changed */
 	EXPIRE_FAILED,     /* err is filled; the rest is in the trash, or in its old place */
 };
 
 /* Opens the trash directory; creates it if needed. -1 with err filled. */
 int expire_trash_open(int mailboxes_fd, struct cm_error *err);
+
+/* True if the operator blocked this account. It must stay: otherwise its name would be free again.
+   fd: its directory. */
+bool expire_account_is_blocked(int fd);
 
 /* Deletes one account. */
 enum expire_removal expire_account_remove(int mailboxes_fd, int trash_fd, const char *name,

@@ -137,6 +137,20 @@ def test_next_run_finishes_a_killed_run(tree):
     assert os.listdir(trash) == []
 
 
+def test_an_account_that_is_being_deleted_is_not_restored(tree):
+    """`chatmailctl user delete` holds the lock while the account is in the trash with its password."""
+    trash = tree.mail / ".expired"
+    trash.mkdir()
+    path = message(tree.account("user") / "cur", 5)
+    os.rename(path.parent.parent, trash / "user@relay.test")
+    deletion = os.open(trash / "user@relay.test", os.O_RDONLY)
+    fcntl.flock(deletion, fcntl.LOCK_EX)
+    tree.run()
+    assert (trash / "user@relay.test/password").exists()
+    assert not (tree.mail / "user@relay.test").exists()
+    os.close(deletion)
+
+
 def test_remains_that_cannot_be_deleted_are_reported(tree):
     deep = tree.account("user", 91 * DAY)
     tree.account("other")

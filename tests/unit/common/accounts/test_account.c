@@ -253,6 +253,36 @@ static void test_creation_during_a_deletion(void **state)
 	cm_config_free(&config);
 }
 
+/* The deletion comes first. */
+static void test_block_during_a_deletion(void **state)
+{
+	struct cm_config *config = test_config(*state, "");
+	struct cm_address user = address("user12345@relay.test");
+	struct cm_error err = {""};
+	char *path = test_path(*state, "mail/user12345@relay.test");
+	char *trash = test_path(*state, "mail/.expired");
+	int fd, status;
+	pid_t child;
+
+	assert_int_equal(cm_account_create(config, &user, "{PLAIN}x", &err), CM_ACCOUNT_OK);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	child = fork();
+	if (child == 0)
+		_exit((int)cm_account_set_blocked(config, &user, true, &err));
+	wait_for_lock(child);
+	assert_int_equal(rename(path, trash), 0);
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	close(fd);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), CM_ACCOUNT_ABSENT);
+	free(trash);
+	free(path);
+	cm_config_free(&config);
+}
+
 /* A login records its time under a lock; the new password must not have the time before that. */
 static void test_new_password_during_a_login(void **state)
 {
@@ -457,6 +487,7 @@ int main(void)
 	    TEST(test_last_seen),
 	    TEST(test_seen_by_a_clock_that_is_behind),
 	    TEST(test_creation_during_a_deletion),
+	    TEST(test_block_during_a_deletion),
 	    TEST(test_new_password_during_a_login),
 	    TEST(test_creation_race),
 	    TEST(test_unmounted_mailboxes),

@@ -181,11 +181,31 @@ static void test_login_while_the_account_moves(void **state)
 	close_fixture(&fixture);
 }
 
+static void test_account_that_was_just_blocked(void **state)
+{
+	struct fixture fixture;
+	struct cm_tree tree = {0};
+	struct cm_error err = {""};
+
+	open_fixture(&fixture, *state);
+	make_unused_account(fixture.config, &fixture.user, fixture.rules.seen_before - DAY);
+	assert_int_equal(cm_account_set_blocked(fixture.config, &fixture.user, true, &err),
+			 CM_ACCOUNT_OK);
+	assert_int_equal(expire_account_remove(fixture.mailboxes, fixture.trash, fixture.user.text,
+					       &fixture.rules, &tree, &err),
+			 EXPIRE_SEEN_AGAIN);
+	assert_int_equal(cm_account_lookup(fixture.config, &fixture.user, &err),
+			 CM_ACCOUNT_BLOCKED);
+	close_fixture(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_race, test_directory_setup,
 					    test_directory_teardown),
+	    cmocka_unit_test_setup_teardown(test_account_that_was_just_blocked,
+					    test_directory_setup, test_directory_teardown),
 	    cmocka_unit_test_setup_teardown(test_login_while_the_account_moves,
 					    test_directory_setup, test_directory_teardown),
 	};
