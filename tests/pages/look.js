@@ -1,6 +1,6 @@
 "use strict";
-// look.js BROWSER PORT DIRECTORY: opens the pages that standard input lists as JSON ({name, path,
-// width, scheme}) in a headless browser and prints as JSON what it saw: axe-core's complaints,
+// look.js BROWSER HOST:PORT DIRECTORY: opens the pages that standard input lists as JSON ({name, path,
+// width, scheme}) of this machine in a headless browser and prints as JSON what it saw: axe-core's complaints,
 // requests, console messages, the width that the page needs, elements beyond it. A picture of each goes to DIRECTORY.
 // With clicks, the button is clicked so often; went lists where that led, refused and failed are what the page
 // said. Requests to the path block fail. told is the text that a reader sees.
@@ -8,8 +8,7 @@ const axe = require("axe-core");
 const fs = require("fs");
 const puppeteer = require("puppeteer-core");
 
-const HOST = "relay.test";
-const [browserPath, port, directory] = process.argv.slice(2);
+const [browserPath, site, directory] = process.argv.slice(2);
 
 async function click(page, clicks) {
 	const went = [];
@@ -45,7 +44,7 @@ async function look(browser, { name, path, width, scheme, clicks, block }) {
 		await page.setRequestInterception(true);
 		page.on("request", (r) => (new URL(r.url()).pathname === block ? r.abort() : r.continue()));
 	}
-	await page.goto(`https://${HOST}:${port}${path}`, { waitUntil: "networkidle0" });
+	await page.goto(`https://${site}${path}`, { waitUntil: "networkidle0" });
 	const needed = await page.evaluate("document.documentElement.scrollWidth");
 	const button = await page.evaluate(
 		"[...document.querySelectorAll('.button')].filter((b) => b.offsetParent).map((b) => b.href)");
@@ -69,7 +68,7 @@ async function main() {
 	const browser = await puppeteer.launch({
 		executablePath: browserPath,
 		acceptInsecureCerts: true,
-		args: ["--no-sandbox", "--disable-gpu", `--host-resolver-rules=MAP ${HOST} 127.0.0.1`],
+		args: ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * 127.0.0.1"],
 	});
 	const seen = [];
 	for (const page of JSON.parse(fs.readFileSync(0)))

@@ -67,8 +67,8 @@ def pictures(tmp_path_factory):
 
 
 def look(relay, tools, pictures, pages):
-    port = relay.ports["https_port"]
-    output = run_node(tools, "look.js", "/usr/bin/chromium", port, pictures, input=json.dumps(pages))
+    site = relay.settings["web_url"].removeprefix("https://")
+    output = run_node(tools, "look.js", "/usr/bin/chromium", site, pictures, input=json.dumps(pages))
     return {page["name"]: page for page in json.loads(output)}
 
 
@@ -99,6 +99,19 @@ def test_every_page_fits(seen):
     for name, page in seen.items():
         assert page["needed"] <= int(name.split("-")[2]), name
         assert page["outside"] == [], name
+
+
+@pytest.mark.parametrize("name", ["w" * 50 + ".example.test", "[2001:db8:1234:5678:9abc:def0:1234:5678]"])
+def test_long_names_fit(make_relay, tools, pictures, name):
+    others = ["postfix", "dovecot", "opendkim", "milter", "notifyd"]
+    relay = make_relay(ini={"mail_domain": name.strip("[]"), "privacy_postal": "x" * 200}, domain="relay.test", without=others)
+    pages = [
+        {"name": f"long-{len(name)}-{language}-{number}", "path": f"/{language}/{path}", "width": 320, "scheme": "light"}
+        for language in ("en", "fa") for number, path in enumerate(PLACES.values())
+    ]  # fmt: skip
+    for place, page in look(relay, tools, pictures, pages).items():
+        assert page["needed"] <= 320 and page["outside"] == [], place
+        assert page["complaints"] == [], place
 
 
 def test_each_page_has_one_button(seen, relay):
