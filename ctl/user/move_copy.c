@@ -8,10 +8,8 @@
 #include <unistd.h>
 
 #include "backend_client.h"
+#include "file.h"
 #include "process.h"
-
-/* Words of --rsh. */
-#define RSH_WORDS_MAX 32
 
 /* Maximum number of runs of dsync, which must be repeated if the mailbox changes meanwhile. */
 #define DSYNC_ATTEMPTS 5
@@ -23,27 +21,17 @@
 /* The exit status of a command that looks for an account. */
 #define NOT_FOUND 1
 
-/* Runs a shell command on a host, with input as its standard input unless that is NULL. */
+/* Runs a shell command on a host, with the file input as its standard input unless that is NULL.
+   The shell here splits --rsh into words. */
 static bool remote(struct cm_move *move, const char *host, const char *input, const char *command,
 		   struct cm_process_result *result_r)
 {
-	const char *argv[RSH_WORDS_MAX + 8] = {"sh", "-c", "file=$1; shift; exec \"$@\" <\"$file\"",
-					       "sh", input != NULL ? input : "/dev/null"};
-	char *words = strdup(move->rsh), *rest;
-	size_t count = 5;
-	bool good = words != NULL;
+	static const char script[] = "set -f; file=$1 rsh=$2; shift 2; exec $rsh \"$@\" <\"$file\"";
+	const char *const argv[] = {
+	    "sh",      "-c", script,  "sh", input != NULL ? input : "/dev/null",
+	    move->rsh, host, command, NULL};
 
-	for (char *word = good ? strtok_r(words, " ", &rest) : NULL;
-	     word != NULL && count < RSH_WORDS_MAX; word = strtok_r(NULL, " ", &rest))
-		argv[count++] = word;
-	argv[count++] = host;
-	argv[count++] = command;
-	if (good)
-		good = cm_process_run(argv, false, result_r, &move->job.err);
-	else
-		cm_error_set(&move->job.err, "out of memory");
-	free(words);
-	return good;
+	return cm_process_run(argv, false, result_r, &move->job.err);
 }
 
 /* The same for a command from a format, whose output is ignored. Returns the exit status,
@@ -99,7 +87,7 @@ bool cm_move_mail(struct cm_move *move)
 static char *keep(struct cm_move *move, const struct cm_process_result *result)
 {
 	char *path;
-	ssize_t written = -1;
+	bool good;
 	int fd;
 
 	if (asprintf(&path, "%s/" CM_BACKENDS_MAP_DIR "/.transfer-XXXXXX",
@@ -108,11 +96,9 @@ static char *keep(struct cm_move *move, const struct cm_process_result *result)
 		return NULL;
 	}
 	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0) {
-		written = write(fd, result->output, result->length);
-		close(fd);
-	}
-	if (written == (ssize_t)result->length)
+	good = fd >= 0 && cm_file_write_fully(fd, result->output, result->length);
+	cm_file_close(fd);
+	if (good)
 		return path;
 	cm_error_set_errno(&move->job.err, "%s: cannot be written", path);
 	if (fd >= 0)

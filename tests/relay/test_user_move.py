@@ -81,7 +81,7 @@ def cluster(make_cluster):
         server.wait()
 
 
-def move(cluster, account, backend, **files):
+def move(cluster, account, backend, rsh="/etc/ssh/rsh", **files):
     """files: what the script has to read."""
     ssh = cluster.front.path("/etc/ssh")
     for name in ("runs", "wait", "waiting", "lost"):
@@ -90,7 +90,7 @@ def move(cluster, account, backend, **files):
         (ssh / name).write_text(f"{text}\n")
     with network_of(cluster.hosts[0].process.pid):
         return cluster.front.inside(
-            "chatmailctl", "user", "move", "--rsh", "/etc/ssh/rsh", account.address, backend, check=False
+            "chatmailctl", "user", "move", "--rsh", rsh, account.address, backend, check=False
         )
 
 
@@ -161,6 +161,14 @@ def test_a_blocked_account_moves(cluster):
         cluster.front.imap(account)
     cluster.backends[new].inside("chatmailctl", "user", "unblock", account.address)
     assert cluster.front.messages(account) == before
+
+
+def test_the_command_may_have_any_number_of_words(cluster):
+    account = cluster.front.registered()
+    new = other(cluster, place_of(cluster, account))
+    done = move(cluster, account, new, rsh=f"env {'X=1 ' * 40} /etc/ssh/rsh")
+    assert (done.returncode, complaints(done)) == (0, "")
+    assert place_of(cluster, account) == new
 
 
 def message_id(message):
