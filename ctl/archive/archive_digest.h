@@ -7,9 +7,8 @@
  *				"created": Unix time}
  *	relay/ROLE		files beside the mailboxes, see relay_files.h; not of an account
  *	mail/NAME/PATH		what is in mailboxes_dir: accounts, invitations, notifications
- *	end.json		{"entries": …, "accounts": …, "messages": …, "bytes": …, "sha256":
- *
- * …}
+ *	end.json		{"entries": …, "accounts": …, "messages": …, "bytes": …,
+ *				"sha256": …}
  *
  * The digest is over the entries before the last: of each its name, a NUL, its size in decimal
  * digits, a NUL, and its content. It detects damage and a missing end, not forgery.

@@ -187,23 +187,23 @@ static int print(struct job *job)
 	return status;
 }
 
-static json_t *finding_json(const struct cm_finding *finding)
+static json_t *finding_json(const struct cm_dns_finding *finding)
 {
 	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "name", finding->name, "type",
 			 cm_record_type_name(finding->type), "state",
-			 cm_finding_names[finding->state], "needed", (int)finding->needed, "found",
-			 finding->found != NULL ? finding->found : "", "fix",
+			 cm_dns_state_names[finding->state], "needed", (int)finding->needed,
+			 "found", finding->found != NULL ? finding->found : "", "fix",
 			 finding->fix != NULL ? finding->fix : "");
 }
 
 /* Prints the findings; the exit status. */
-static int report(const struct job *job, const struct cm_findings *findings)
+static int report(const struct job *job, const struct cm_dns_findings *findings)
 {
 	json_t *list = job->json ? json_array() : NULL;
 	int status = CM_EXIT_OK;
 
 	for (size_t i = 0; i < findings->count; i++) {
-		const struct cm_finding *finding = &findings->list[i];
+		const struct cm_dns_finding *finding = &findings->list[i];
 
 		if (finding->state != CM_RIGHT && finding->needed)
 			status = CM_EXIT_NO;
@@ -211,7 +211,7 @@ static int report(const struct job *job, const struct cm_findings *findings)
 			json_array_append_new(list, finding_json(finding));
 			continue;
 		}
-		printf("%-8s %-5s %s%s\n", cm_finding_names[finding->state],
+		printf("%-8s %-5s %s%s\n", cm_dns_state_names[finding->state],
 		       cm_record_type_name(finding->type), finding->name,
 		       finding->needed || finding->state == CM_RIGHT ? "" : " (recommended)");
 		if (finding->state == CM_WRONG || finding->state == CM_STALE)
@@ -227,7 +227,7 @@ static int report(const struct job *job, const struct cm_findings *findings)
 static int check(struct job *job)
 {
 	struct cm_servers servers = {.local = NULL};
-	struct cm_findings findings = {0};
+	struct cm_dns_findings findings = {0};
 	struct cm_zone zone = {0};
 	int status = CM_EXIT_TROUBLE;
 	char *host = NULL;
@@ -247,7 +247,7 @@ static int check(struct job *job)
 		      stderr);
 	if (good && cm_verify(&servers, &zone, &findings, &job->err))
 		status = report(job, &findings);
-	cm_findings_free(&findings);
+	cm_dns_findings_free(&findings);
 	cm_servers_free(&servers);
 	cm_zone_free(&zone);
 	free(host);

@@ -39,9 +39,8 @@ static bool has_value(const struct cm_answer *answer, const char *value)
 }
 
 /* All addresses at the record's name must be ours. */
-static enum cm_finding_state judge_addresses(const struct cm_zone *zone,
-					     const struct cm_record *record,
-					     const struct cm_answer *answer, const char **why_r)
+static enum cm_dns_state judge_addresses(const struct cm_zone *zone, const struct cm_record *record,
+					 const struct cm_answer *answer, const char **why_r)
 {
 	for (size_t i = 0; i < answer->count; i++) {
 		bool ours = false;
@@ -63,8 +62,8 @@ static enum cm_finding_state judge_addresses(const struct cm_zone *zone,
 	return CM_RIGHT;
 }
 
-static enum cm_finding_state judge_mx(const struct cm_record *record,
-				      const struct cm_answer *answer, const char **why_r)
+static enum cm_dns_state judge_mx(const struct cm_record *record, const struct cm_answer *answer,
+				  const char **why_r)
 {
 	const char *host = strchr(record->value, ' ');
 	size_t others = 0;
@@ -83,7 +82,7 @@ static enum cm_finding_state judge_mx(const struct cm_record *record,
 
 /* --- TXT ------------------------------------------------------------------------------------ */
 
-static enum cm_finding_state judge_dkim(const char *ours, const char *text, const char **why_r)
+static enum cm_dns_state judge_dkim(const char *ours, const char *text, const char **why_r)
 {
 	char *key = tag_value(text, "p"), *our_key = tag_value(ours, "p");
 	char *hashes = tag_value(text, "h"), *services = tag_value(text, "s");
@@ -133,8 +132,7 @@ static bool lets_us_send(const struct cm_zone *zone, const char *word, size_t le
 	return name == 7 && strncasecmp(word, "include", 7) == 0;
 }
 
-static enum cm_finding_state judge_spf(const struct cm_zone *zone, const char *text,
-				       const char **why_r)
+static enum cm_dns_state judge_spf(const struct cm_zone *zone, const char *text, const char **why_r)
 {
 	bool sends = false, everybody = false;
 
@@ -157,7 +155,7 @@ static enum cm_finding_state judge_spf(const struct cm_zone *zone, const char *t
 	return *why_r == NULL ? CM_RIGHT : CM_WRONG;
 }
 
-static enum cm_finding_state judge_dmarc(const char *text, const char **why_r)
+static enum cm_dns_state judge_dmarc(const char *text, const char **why_r)
 {
 	char *policy = tag_value(text, "p");
 
@@ -170,7 +168,7 @@ static enum cm_finding_state judge_dmarc(const char *text, const char **why_r)
 	return *why_r == NULL ? CM_RIGHT : CM_WRONG;
 }
 
-static enum cm_finding_state judge_mta_sts(const char *ours, const char *text, const char **why_r)
+static enum cm_dns_state judge_mta_sts(const char *ours, const char *text, const char **why_r)
 {
 	char *id = tag_value(text, "id"), *our_id = tag_value(ours, "id");
 
@@ -192,8 +190,8 @@ static const char *prefix_of(enum cm_purpose purpose)
 					   : "";
 }
 
-static enum cm_finding_state judge_text(const struct cm_zone *zone, const struct cm_record *record,
-					const struct cm_answer *answer, const char **why_r)
+static enum cm_dns_state judge_text(const struct cm_zone *zone, const struct cm_record *record,
+				    const struct cm_answer *answer, const char **why_r)
 {
 	const char *prefix = prefix_of(record->purpose), *text = NULL;
 	size_t found = 0;
@@ -225,8 +223,8 @@ static enum cm_finding_state judge_text(const struct cm_zone *zone, const struct
 /* --- The others ----------------------------------------------------------------------------- */
 
 /* Port and host count; the operator may choose priority and weight. */
-static enum cm_finding_state judge_service(const struct cm_record *record,
-					   const struct cm_answer *answer, const char **why_r)
+static enum cm_dns_state judge_service(const struct cm_record *record,
+				       const struct cm_answer *answer, const char **why_r)
 {
 	const char *ours = strchr(strchr(record->value, ' ') + 1, ' ');
 
@@ -243,7 +241,7 @@ static enum cm_finding_state judge_service(const struct cm_record *record,
 }
 
 /* Any authority is fine, but there must be one. */
-static enum cm_finding_state judge_caa(const struct cm_answer *answer, const char **why_r)
+static enum cm_dns_state judge_caa(const struct cm_answer *answer, const char **why_r)
 {
 	bool restricts = false;
 
@@ -263,8 +261,8 @@ static enum cm_finding_state judge_caa(const struct cm_answer *answer, const cha
 }
 
 /* An alias of the host, or of the domain. */
-static enum cm_finding_state judge_name(const struct cm_zone *zone, const struct cm_answer *answer,
-					const char **why_r)
+static enum cm_dns_state judge_name(const struct cm_zone *zone, const struct cm_answer *answer,
+				    const char **why_r)
 {
 	size_t length = answer->count > 0 ? strlen(answer->values[0]) : 0;
 
@@ -275,8 +273,8 @@ static enum cm_finding_state judge_name(const struct cm_zone *zone, const struct
 	return CM_WRONG;
 }
 
-enum cm_finding_state cm_judge_record(const struct cm_zone *zone, const struct cm_record *record,
-				      const struct cm_answer *answer, const char **why_r)
+enum cm_dns_state cm_judge_record(const struct cm_zone *zone, const struct cm_record *record,
+				  const struct cm_answer *answer, const char **why_r)
 {
 	*why_r = NULL;
 	if (answer->status == CM_ANSWER_TROUBLE)

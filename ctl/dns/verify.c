@@ -6,7 +6,7 @@
 #include "format.h"
 #include "judge_record.h"
 
-const char *const cm_finding_names[] = {
+const char *const cm_dns_state_names[] = {
     [CM_RIGHT] = "ok",    [CM_MISSING] = "missing", [CM_WRONG] = "wrong",
     [CM_STALE] = "stale", [CM_UNKNOWN] = "unknown",
 };
@@ -132,18 +132,18 @@ char *cm_verify_find_host(const struct cm_servers *servers, const char *domain,
 
 /* --- Records -------------------------------------------------------------------------------- */
 
-static struct cm_finding *add(struct cm_findings *findings)
+static struct cm_dns_finding *add(struct cm_dns_findings *findings)
 {
 	if (findings->count == findings->room) {
 		size_t room = findings->room == 0 ? 32 : findings->room * 2;
-		struct cm_finding *list = realloc(findings->list, room * sizeof(*list));
+		struct cm_dns_finding *list = realloc(findings->list, room * sizeof(*list));
 
 		if (list == NULL)
 			return NULL;
 		findings->list = list;
 		findings->room = room;
 	}
-	findings->list[findings->count] = (struct cm_finding){0};
+	findings->list[findings->count] = (struct cm_dns_finding){0};
 	return &findings->list[findings->count++];
 }
 
@@ -166,11 +166,11 @@ static bool same_addresses(struct cm_query *query, const struct cm_zone *zone, c
 	return same;
 }
 
-static enum cm_finding_state ask(struct cm_query *query, const struct cm_zone *zone,
-				 const struct cm_record *record, struct cm_answer *answer_r,
-				 const char **why_r)
+static enum cm_dns_state ask(struct cm_query *query, const struct cm_zone *zone,
+			     const struct cm_record *record, struct cm_answer *answer_r,
+			     const char **why_r)
 {
-	enum cm_finding_state state;
+	enum cm_dns_state state;
 
 	cm_query_ask(query, record->name, record->type, answer_r);
 	state = cm_judge_record(zone, record, answer_r, why_r);
@@ -199,7 +199,7 @@ static bool doubled(struct cm_query *query, const struct cm_zone *zone,
 }
 
 static char *remedy(const struct cm_zone *zone, const struct cm_record *record,
-		    enum cm_finding_state state, const char *why, struct cm_query *query,
+		    enum cm_dns_state state, const char *why, struct cm_query *query,
 		    const char *server)
 {
 	char *line = cm_record_line(record), *text = NULL;
@@ -225,11 +225,11 @@ static char *remedy(const struct cm_zone *zone, const struct cm_record *record,
 
 /* Checks the local resolver's replies when the authoritative servers are right. */
 static void look_for_stale(const struct cm_servers *servers, const struct cm_zone *zone,
-			   const struct cm_record *record, struct cm_finding *finding)
+			   const struct cm_record *record, struct cm_dns_finding *finding)
 {
 	struct cm_answer answer;
 	const char *why;
-	enum cm_finding_state state = ask(servers->local, zone, record, &answer, &why);
+	enum cm_dns_state state = ask(servers->local, zone, record, &answer, &why);
 
 	if (state == CM_MISSING || state == CM_WRONG) {
 		free(finding->found);
@@ -248,9 +248,9 @@ static void look_for_stale(const struct cm_servers *servers, const struct cm_zon
 }
 
 static bool check(const struct cm_servers *servers, const struct cm_zone *zone,
-		  const struct cm_record *record, struct cm_findings *findings)
+		  const struct cm_record *record, struct cm_dns_findings *findings)
 {
-	struct cm_finding *finding = add(findings);
+	struct cm_dns_finding *finding = add(findings);
 	size_t count = servers->count > 0 ? servers->count : 1, wrong = 0, reachable = 0;
 
 	if (finding == NULL)
@@ -264,7 +264,7 @@ static bool check(const struct cm_servers *servers, const struct cm_zone *zone,
 		const char *server = servers->count > 0 ? servers->list[i].name : "the resolver";
 		struct cm_answer answer;
 		const char *why;
-		enum cm_finding_state state = ask(query, zone, record, &answer, &why);
+		enum cm_dns_state state = ask(query, zone, record, &answer, &why);
 
 		reachable += state != CM_UNKNOWN;
 		wrong += state != CM_RIGHT;
@@ -291,9 +291,10 @@ static bool check(const struct cm_servers *servers, const struct cm_zone *zone,
 
 /* Foreign addresses: clients and peers may try them first, and have to wait. */
 static bool check_surplus(const struct cm_servers *servers, const struct cm_zone *zone,
-			  const char *name, enum cm_record_type type, struct cm_findings *findings)
+			  const char *name, enum cm_record_type type,
+			  struct cm_dns_findings *findings)
 {
-	struct cm_finding *finding;
+	struct cm_dns_finding *finding;
 	struct cm_answer answer;
 	bool expected = false, good = true;
 
@@ -307,13 +308,13 @@ static bool check_surplus(const struct cm_servers *servers, const struct cm_zone
 		finding = add(findings);
 		good = finding != NULL;
 		if (good)
-			*finding =
-			    (struct cm_finding){CM_WRONG,
-						true,
-						type,
-						strdup(name),
-						cm_answer_text(&answer),
-						strdup("the relay has no such address: remove it")};
+			*finding = (struct cm_dns_finding){
+			    CM_WRONG,
+			    true,
+			    type,
+			    strdup(name),
+			    cm_answer_text(&answer),
+			    strdup("the relay has no such address: remove it")};
 	}
 	cm_answer_free(&answer);
 	return good;
@@ -322,16 +323,16 @@ static bool check_surplus(const struct cm_servers *servers, const struct cm_zone
 /* Behind a router that translates addresses the relay does not know its own: there must be
    one. */
 static bool check_existence(const struct cm_servers *servers, const struct cm_zone *zone,
-			    const char *name, struct cm_findings *findings)
+			    const char *name, struct cm_dns_findings *findings)
 {
-	struct cm_finding *finding = add(findings);
+	struct cm_dns_finding *finding = add(findings);
 	struct cm_answer answer;
 
 	(void)zone;
 	if (finding == NULL)
 		return false;
 	cm_query_ask(first_server(servers), name, CM_RECORD_A, &answer);
-	*finding = (struct cm_finding){
+	*finding = (struct cm_dns_finding){
 	    .state = answer.status == CM_ANSWER_FOUND    ? CM_RIGHT
 		     : answer.status == CM_ANSWER_ABSENT ? CM_MISSING
 							 : CM_UNKNOWN,
@@ -349,7 +350,7 @@ static bool check_existence(const struct cm_servers *servers, const struct cm_zo
 }
 
 static bool check_addresses(const struct cm_servers *servers, const struct cm_zone *zone,
-			    const char *name, struct cm_findings *findings)
+			    const char *name, struct cm_dns_findings *findings)
 {
 	return (zone->addresses[0] != NULL || check_existence(servers, zone, name, findings)) &&
 	       check_surplus(servers, zone, name, CM_RECORD_A, findings) &&
@@ -367,11 +368,11 @@ static bool asked_already(const struct cm_zone *zone, size_t index)
 }
 
 bool cm_verify(const struct cm_servers *servers, const struct cm_zone *zone,
-	       struct cm_findings *findings_r, struct cm_error *err)
+	       struct cm_dns_findings *findings_r, struct cm_error *err)
 {
 	bool good;
 
-	*findings_r = (struct cm_findings){0};
+	*findings_r = (struct cm_dns_findings){0};
 	good = check_addresses(servers, zone, zone->domain, findings_r) &&
 	       (strcmp(zone->domain, zone->host) == 0 ||
 		check_addresses(servers, zone, zone->host, findings_r));
@@ -383,7 +384,7 @@ bool cm_verify(const struct cm_servers *servers, const struct cm_zone *zone,
 	return good;
 }
 
-void cm_findings_free(struct cm_findings *findings)
+void cm_dns_findings_free(struct cm_dns_findings *findings)
 {
 	for (size_t i = 0; i < findings->count; i++) {
 		free(findings->list[i].name);
@@ -391,5 +392,5 @@ void cm_findings_free(struct cm_findings *findings)
 		free(findings->list[i].fix);
 	}
 	free(findings->list);
-	*findings = (struct cm_findings){0};
+	*findings = (struct cm_dns_findings){0};
 }

@@ -17,7 +17,7 @@
 /* Further authoritative servers are not queried. */
 #define CM_VERIFY_SERVERS_MAX 8
 
-enum cm_finding_state {
+enum cm_dns_state {
 	CM_RIGHT,
 	CM_MISSING,
 	CM_WRONG,
@@ -26,18 +26,18 @@ enum cm_finding_state {
 };
 
 /* "ok", "missing", ... */
-extern const char *const cm_finding_names[];
+extern const char *const cm_dns_state_names[];
 
-struct cm_finding {
-	enum cm_finding_state state;
+struct cm_dns_finding {
+	enum cm_dns_state state;
 	bool needed;
 	enum cm_record_type type;
 	char *name, *found;
 	char *fix; /* the remedy, a sentence; NULL if right */
 };
 
-struct cm_findings {
-	struct cm_finding *list;
+struct cm_dns_findings {
+	struct cm_dns_finding *list;
 	size_t count, room;
 };
 
@@ -65,7 +65,7 @@ char *cm_verify_find_host(const struct cm_servers *servers, const char *domain,
 
 /* Checks all records of the zone. False with err filled if out of memory. */
 bool cm_verify(const struct cm_servers *servers, const struct cm_zone *zone,
-	       struct cm_findings *findings_r, struct cm_error *err);
-void cm_findings_free(struct cm_findings *findings);
+	       struct cm_dns_findings *findings_r, struct cm_error *err);
+void cm_dns_findings_free(struct cm_dns_findings *findings);
 
 #endif

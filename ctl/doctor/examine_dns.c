@@ -13,13 +13,13 @@
 /* "ip6.arpa" with its nibbles. */
 #define REVERSE_SIZE 80
 
-static bool is_key(const struct cm_finding *finding)
+static bool is_key(const struct cm_dns_finding *finding)
 {
 	return finding->type == CM_RECORD_TXT && strstr(finding->name, "._domainkey.") != NULL &&
 	       finding->name[0] != '_';
 }
 
-static void add_finding(const struct cm_finding *finding, struct cm_checks *checks)
+static void add_finding(const struct cm_dns_finding *finding, struct cm_checks *checks)
 {
 	char title[32];
 	struct cm_check *check;
@@ -34,13 +34,13 @@ static void add_finding(const struct cm_finding *finding, struct cm_checks *chec
 							     : CM_HEALTH_FAULT,
 			      "%s: %s", finding->name,
 			      finding->state == CM_RIGHT ? "the DNS has the key that signs"
-							 : cm_finding_names[finding->state]);
+							 : cm_dns_state_names[finding->state]);
 	if (finding->fix != NULL)
 		cm_check_remedy(check, "%s", finding->fix);
 }
 
 /* True unless no server answered anything. */
-static bool answered(const struct cm_findings *findings)
+static bool answered(const struct cm_dns_findings *findings)
 {
 	for (size_t i = 0; i < findings->count; i++)
 		if (findings->list[i].state != CM_UNKNOWN)
@@ -48,7 +48,7 @@ static bool answered(const struct cm_findings *findings)
 	return findings->count == 0;
 }
 
-static void add_findings(const struct cm_doctor *doctor, const struct cm_findings *findings,
+static void add_findings(const struct cm_doctor *doctor, const struct cm_dns_findings *findings,
 			 struct cm_checks *checks)
 {
 	size_t wrong = 0, optional = 0;
@@ -64,7 +64,7 @@ static void add_findings(const struct cm_doctor *doctor, const struct cm_finding
 		return;
 	}
 	for (size_t i = 0; i < findings->count; i++) {
-		const struct cm_finding *finding = &findings->list[i];
+		const struct cm_dns_finding *finding = &findings->list[i];
 
 		wrong += finding->state != CM_RIGHT && finding->needed;
 		optional += finding->state != CM_RIGHT && !finding->needed;
@@ -175,12 +175,12 @@ static void examine_ipv6(const struct cm_doctor *doctor, const struct cm_zone *z
 static void examine_zone(const struct cm_doctor *doctor, struct cm_zone *zone,
 			 const struct cm_servers *servers, struct cm_checks *checks)
 {
-	struct cm_findings findings = {0};
+	struct cm_dns_findings findings = {0};
 	struct cm_error err;
 
 	if (cm_verify(servers, zone, &findings, &err))
 		add_findings(doctor, &findings, checks);
-	cm_findings_free(&findings);
+	cm_dns_findings_free(&findings);
 	if (zone->addresses[0] == NULL) {
 		struct cm_check *check =
 		    cm_checks_add(checks, "addresses", "addresses", CM_HEALTH_WARNING,

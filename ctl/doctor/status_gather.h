@@ -21,11 +21,10 @@ enum cm_program_state {
 };
 
 struct cm_program {
-	const char *name; /* its name in text output */
-	const char *key;  /* its name in JSON */
-	const char *file; /* the program file's name */
-	const char *path; /* part of its path that distinguishes it from programs of the same name;
-			     NULL: none */
+	const char *name;    /* its name in text output */
+	const char *key;     /* its name in JSON */
+	const char *file;    /* the program file's name */
+	const char *path;    /* a part of its path that other programs of this name lack, or NULL */
 	const char *service; /* its name in the init system */
 	enum cm_program_state state;
 	pid_t pid;       /* the oldest process, if running */

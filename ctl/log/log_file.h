@@ -18,7 +18,7 @@ struct cm_log_file;
 struct cm_log_file *cm_log_file_open(const char *path, time_t since, bool follow,
 				     struct cm_error *err);
 
-/* Opens what journald has of the relay's units. NULL with err filled. */
+/* Opens the lines that journald has of the relay's units. NULL with err filled. */
 struct cm_log_file *cm_log_file_journal(time_t since, bool follow, struct cm_error *err);
 
 enum cm_log_next cm_log_file_next(struct cm_log_file *file, struct cm_log_line *line_r);

@@ -4,8 +4,8 @@
 #ifndef CM_LOG_HIDE_H
 #define CM_LOG_HIDE_H
 
-/* What cm_redact() hides, and besides: the host names of clients, what they call themselves, and
-   names of users without a domain. malloc'd; NULL if out of memory. */
+/* The text without what cm_redact() hides, host names of clients, the names by which they introduce
+   themselves, and names of users without a domain. malloc'd; NULL if out of memory. */
 char *cm_log_hide(const char *text);
 
 #endif

@@ -91,17 +91,17 @@ static bool is_of_the_relay(const char *program)
 {
 	static const char *const names[] = {
 	    "postfix",    "dovecot", "chatmail",   "opendkim",         "nginx",
-	    "turnserver", "coturn",  "iroh-relay", "supervise-daemon",
+	    "turnserver", "coturn",  "iroh-relay", "supervise-daemon", "chatmailctl",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *rest = program + strlen(names[i]);
+		size_t length = strlen(names[i]);
 
 		if (begins_with(program, names[i]) &&
-		    (*rest == '\0' || *rest == '/' || *rest == '-'))
+		    (program[length] == '\0' || program[length] == '/' || program[length] == '-'))
 			return true;
 	}
-	return begins_with(program, "chatmailctl");
+	return false;
 }
 
 static void copy_printable(char *to, size_t max, const char *from)

@@ -12,6 +12,7 @@
 /* More of a line's text is cut off. */
 #define CM_LOG_TEXT_MAX 4096
 
+/* No program of the relay has a longer name. */
 #define CM_LOG_PROGRAM_MAX 63
 
 enum cm_log_level {
@@ -22,16 +23,16 @@ enum cm_log_level {
 
 struct cm_log_line {
 	time_t time;
-	char program[CM_LOG_PROGRAM_MAX +
-		     1]; /* "postfix/smtpd", "dovecot/lmtp", "chatmail-milter" */
-	long pid;        /* 0: not logged */
+	/* "postfix/smtpd", "dovecot/lmtp", "chatmail-milter" */
+	char program[CM_LOG_PROGRAM_MAX + 1];
+	long pid; /* 0: not logged */
 	enum cm_log_level level;
 	char text[CM_LOG_TEXT_MAX + 1]; /* printable ASCII only; '?' stands for the rest */
 };
 
-/* Parses a line of a file, which it changes. The dates of syslog have no year: the line is from the
-   year before latest, a moment after which it cannot have been written. False if this is not a line
-   of one of the relay's programs. */
+/* Parses a line of a file, which it changes. Dates of syslog have no year: latest, a time after
+   which nothing was written, tells which one. False if this is not a line of one of the relay's
+   programs. */
 bool cm_log_line_parse(char *line, time_t latest, struct cm_log_line *line_r);
 
 /* Likewise a line of "journalctl -o json". */

@@ -63,8 +63,7 @@ static bool out_of_memory(struct cm_migration *job)
 	return false;
 }
 
-/* --- The record of changes --
- * ------------------------------------------------------------------------ */
+/* --- The record of changes ------------------------------------------------------------------ */
 
 static char *state_path(const struct cm_migration *job, const char *name)
 {

@@ -18,12 +18,12 @@
 #define CM_UPSTREAM_ACME_WEBROOT "/var/www/html/.well-known/acme-challenge"
 #define CM_ACME_WEBROOT          "/var/lib/chatmail/acme/.well-known/acme-challenge"
 
-/* NULL-terminated. */
-extern const char *const cm_upstream_services[]; /* units that are stopped and disabled */
-extern const char
-    *const cm_upstream_pauses[]; /* units that are stopped, because both relays use them */
-extern const char *const cm_upstream_obstacles[]; /* files that are moved away */
-extern const char *const cm_upstream_copies[];    /* files and directories that are rewritten */
+/* Lists, ended by NULL: units to stop and disable, units only to stop, because both relays use
+   them, files to move away, and files and directories that are rewritten. */
+extern const char *const cm_upstream_services[];
+extern const char *const cm_upstream_pauses[];
+extern const char *const cm_upstream_obstacles[];
+extern const char *const cm_upstream_copies[];
 
 /* Adds to notes what the operator should know: keys with another meaning, features without an
    equivalent, crontabs. root is "" or replaces "/". */

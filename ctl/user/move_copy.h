@@ -18,7 +18,7 @@ struct cm_move {
 	char from[CM_BACKEND_HOST_SIZE], to[CM_BACKEND_HOST_SIZE];
 };
 
-/* In ascending order of what counts. */
+/* The copy of an account on a backend. Of several, the one with the highest value counts. */
 enum cm_move_copy {
 	CM_MOVE_NO_COPY,
 	CM_MOVE_ARRIVING, /* blocked, and may be incomplete */
@@ -26,7 +26,7 @@ enum cm_move_copy {
 	CM_MOVE_IN_USE,
 };
 
-/* What a backend has of the account. */
+/* Finds out which copy a backend has. */
 bool cm_move_look(struct cm_move *move, const char *host, enum cm_move_copy *copy_r);
 
 /* Makes the new copy of the mail equal to the old one. */

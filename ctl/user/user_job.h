@@ -20,8 +20,8 @@ struct cm_user_job {
 	struct cm_error err;
 };
 
-/* Reads the configuration and takes on the rights of the mailboxes' owner. False with err filled.
- */
+/* Reads the configuration and takes on the rights of the mailboxes' owner. False with job->err
+   filled. */
 bool cm_user_begin(struct cm_user_job *job);
 
 /* Releases everything, and reports job->err if status is CM_EXIT_TROUBLE or CM_EXIT_NO and err
