@@ -3,9 +3,12 @@ stopped."""
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from support.manual import block
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +29,10 @@ def machine(suite, repository):
     instance = Machine(os.environ["CHATMAIL_ROOT"])
     try:
         shutil.copytree(repository, instance.path("/srv/repository"))
-        keyrings = instance.path("/etc/apt/keyrings")
-        keyrings.mkdir(exist_ok=True)
-        shutil.copy(repository / "chatmail-relay.asc", keyrings)
-        instance.path("/etc/apt/sources.list.d/chatmail-relay.list").write_text(
-            "deb [signed-by=/etc/apt/keyrings/chatmail-relay.asc]"
-            f" file:/srv/repository {suite} main\n"
-        )
+        # As in the manual; a test updates the index.
+        commands = block("install -D -m 644 OUTDIR/").replace("OUTDIR", "/srv/repository").replace("bookworm", suite)
+        commands = commands.removesuffix("apt-get update\n")
+        subprocess.run(["chroot", instance.root, "sh", "-e", "-c", commands], check=True)
         # Recommended packages are not in the cache, and there is no network.
         instance.path("/etc/apt/apt.conf.d/50no-recommends").write_text(
             'APT::Install-Recommends "false";\n'
