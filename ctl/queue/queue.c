@@ -469,7 +469,8 @@ static int discard(int argc, char **argv)
 		if (good && deny_file[0] == '\0') {
 			cm_error_set(&job.err,
 				     "%s: federation_deny_file is not set, so --for has "
-				     "no list to write to",
+				     "no list to write to: set it, such as to "
+				     "/etc/chatmail-denied, and run chatmailctl config apply",
 				     config_path);
 			good = false;
 		}

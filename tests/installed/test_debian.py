@@ -1,6 +1,7 @@
 """From apt-get install to a running relay, and later reboot, upgrade and removal."""
 
 import http.client
+import imaplib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import time
 import pytest
 
 from support.deltachat import Core
-from support.manual import five_commands
+from support.manual import block, five_commands
 from support.messages import cleartext, encrypted
 from support.real_ports import a_message_arrives, can_connect, login, messages, send, submission
 from support.relay import Account, trusting
@@ -109,6 +110,14 @@ def setting(machine, name):
     return settings[name]
 
 
+def new_account():
+    """Over the web: (status, answer)."""
+    web = http.client.HTTPSConnection("127.0.0.1", context=trusting(), timeout=60)
+    web.request("POST", "/new")
+    response = web.getresponse()
+    return response.status, json.loads(response.read())
+
+
 def test_first_message_arrives(machine, five):
     """The other four commands of the manual, and between them the operator's work outside."""
     domain = machine.path(f"/home/vmail/mail/{DOMAIN}")
@@ -133,9 +142,8 @@ def test_first_message_arrives(machine, five):
     login(BOB).logout()
     assert len(list(domain.iterdir())) >= 2
     a_message_arrives(ALICE, BOB)
-    web = http.client.HTTPSConnection("127.0.0.1", context=trusting(), timeout=60)
-    web.request("POST", "/new")
-    assert json.loads(web.getresponse().read())["email"].endswith(f"@{DOMAIN}")
+    code, answer = new_account()
+    assert code == 200 and answer["email"].endswith(f"@{DOMAIN}")
 
 
 def test_delta_chat_talks_through_it(machine, tmp_path, five, capsys):
@@ -161,6 +169,33 @@ def test_a_nonexistent_account_is_refused(machine):
     nobody = f"nobody123@{DOMAIN}"
     with pytest.raises(smtplib.SMTPDataError, match="No such user"):
         send(ALICE, nobody, encrypted(ALICE.address, nobody))
+
+
+def test_a_change_takes_effect_with_the_commands_of_the_manual(machine):
+    """In every program that creates accounts."""
+    _, *commands = block("chatmailctl config diff  ").splitlines()
+    ini = machine.path("/etc/chatmail.ini")
+    before = ini.read_text()
+
+    def created():
+        try:
+            login(Account(DOMAIN)).logout()
+        except imaplib.IMAP4.error:
+            return False
+        return True
+
+    def change(text):
+        ini.write_text(text)
+        for command in commands:
+            shell(machine, command)
+        everything_runs(machine)
+
+    change(before + "registration = closed\n")
+    eventually(lambda: not created(), 60, message="logins still create accounts")
+    assert new_account()[0] == 403
+    change(before)
+    eventually(created, 60, message="no accounts")
+    assert new_account()[0] == 200
 
 
 @pytest.mark.parametrize("unit", SERVICES)
