@@ -335,7 +335,7 @@ def test_other_forms_of_the_address(httpd, host):
     httpd.configure(f"metrics_listen = {host}:{httpd.port}", "web_listen =", "mxdeliv_listen =")
     httpd.connects = lambda: f"serving metrics on {host}:{httpd.port}" in httpd.log.read_text()
     httpd.start()
-    assert "others than this machine" not in httpd.log.read_text()
+    assert "other machines" not in httpd.log.read_text()
     assert httpd.stop() == 0
 
 

@@ -270,7 +270,6 @@ def test_without_opendkim_no_unsigned_message_leaves(make_relay):
 
 
 # --- Outgoing mail
-# --------------------------------------------------------------------------------
 
 
 def verifies(relay, message):

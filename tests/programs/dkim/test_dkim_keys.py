@@ -23,7 +23,6 @@ from support.ports import free_ports
 from support.wait import eventually
 
 # --- The key record
-# ---------------------------------------------------------------------------------
 
 
 def flags(**tags):
@@ -130,7 +129,6 @@ def test_alias_to_a_missing_name(milter, dns, rsa, selector):
 
 
 # --- Failures of the DNS
-# ----------------------------------------------------------------------------
 
 
 def test_missing_name_is_rejected(milter, rsa, selector):

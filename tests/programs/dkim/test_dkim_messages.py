@@ -134,7 +134,6 @@ def test_memory_does_not_grow():
 
 
 # --- chatmailctl check, which verifies like the milter
-# ----------------------------------------------
 
 
 def check(milter, path, sender=SENDER):

@@ -147,7 +147,7 @@ static void close_fixture(struct fixture *fixture)
 	cm_config_free(&fixture->config);
 }
 
-static void test_race(void **state)
+static void test_login_during_the_removal(void **state)
 {
 	struct fixture fixture;
 
@@ -202,7 +202,7 @@ static void test_account_that_was_just_blocked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_race, test_directory_setup,
+	    cmocka_unit_test_setup_teardown(test_login_during_the_removal, test_directory_setup,
 					    test_directory_teardown),
 	    cmocka_unit_test_setup_teardown(test_account_that_was_just_blocked,
 					    test_directory_setup, test_directory_teardown),
