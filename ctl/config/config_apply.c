@@ -89,6 +89,15 @@ static void hint_at_recovery(const struct cm_job *job)
 		      stderr);
 }
 
+/* After a failure: some files may be in place already. */
+static void hint_at_the_rest(const struct cm_job *job)
+{
+	if (cm_journal_interrupted(&job->state))
+		fputs("chatmailctl config: not all files are changed yet: when the reason below is "
+		      "gone, `chatmailctl config finish` changes the others\n",
+		      stderr);
+}
+
 int cm_job_list(struct cm_job *job)
 {
 	json_t *object = job->json ? json_object() : NULL;
@@ -251,6 +260,8 @@ static int carry_out(struct cm_job *job, struct cm_changes *changes, unsigned in
 		if (good && !job->dry_run) {
 			clean(job, changes);
 			good = cm_journal_commit(&job->state, changes, undoes, job->err);
+			if (!good)
+				hint_at_the_rest(job);
 		}
 		if (good && !job->dry_run)
 			remove_new(job, changes);
@@ -261,18 +272,25 @@ static int carry_out(struct cm_job *job, struct cm_changes *changes, unsigned in
 	return cm_job_finish_json(object, good, status);
 }
 
+static bool finish(struct cm_job *job, bool *recovered_r)
+{
+	bool good = cm_journal_recover(&job->state, recovered_r, job->err);
+
+	if (good && *recovered_r)
+		fputs("chatmailctl config: finished an interrupted change\n", stderr);
+	if (!good)
+		hint_at_the_rest(job);
+	return good;
+}
+
 static bool recover(struct cm_job *job)
 {
-	bool recovered = false, good;
+	bool recovered;
 
-	if (job->dry_run) {
-		hint_at_recovery(job);
-		return true;
-	}
-	good = cm_journal_recover(&job->state, &recovered, job->err);
-	if (good && recovered)
-		fputs("chatmailctl config: finished an interrupted change\n", stderr);
-	return good;
+	if (!job->dry_run)
+		return finish(job, &recovered);
+	hint_at_recovery(job);
+	return true;
 }
 
 /* The directory of ACME challenges (RFC 8555 8.3): not all clients create it, and a restored relay
@@ -325,5 +343,8 @@ int cm_job_rollback(struct cm_job *job)
 
 int cm_job_finish(struct cm_job *job)
 {
-	return recover(job) ? CM_EXIT_OK : CM_EXIT_TROUBLE;
+	bool recovered = false, good = finish(job, &recovered);
+	json_t *object = job->json ? json_pack("{s:b}", "finished", (int)recovered) : NULL;
+
+	return cm_job_finish_json(object, good, CM_EXIT_OK);
 }

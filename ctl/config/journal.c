@@ -279,6 +279,49 @@ static bool finish(const struct cm_state *state, struct cm_error *err)
 	return good;
 }
 
+/* Writes the new content to a temporary file, whose path, malloc'd, is *path_r. */
+static bool try_file(const struct cm_state *state, const struct cm_change *change, char **path_r,
+		     struct cm_error *err)
+{
+	char random[CM_FILE_RANDOM_SIZE], *target;
+	bool good;
+
+	*path_r = NULL;
+	if (change->after.data == NULL || cm_managed_equal(&change->before, &change->after))
+		return true;
+	target = cm_state_target(state, change->path, err);
+	if (target == NULL)
+		return false;
+	good = cm_file_random_name(random) &&
+	       asprintf(path_r, "%.*s/" CM_MANAGED_TEMPORARY "%s",
+			(int)(strrchr(target, '/') - target), target, random) >= 0 &&
+	       cm_managed_write(*path_r, &change->after, &change->owner, false, NULL);
+	if (!good)
+		cm_error_set_errno(err, "%s: cannot be written, so nothing was changed", target);
+	free(target);
+	return good;
+}
+
+/* True if all files can be written: finds a full or read-only disk before the first change. */
+static bool try_all(const struct cm_state *state, const struct cm_changes *changes,
+		    struct cm_error *err)
+{
+	char **paths = calloc(changes->count + 1, sizeof(*paths));
+	bool good = paths != NULL;
+
+	if (!good)
+		cm_error_set(err, "out of memory");
+	for (size_t i = 0; good && i < changes->count; i++)
+		good = try_file(state, &changes->list[i], &paths[i], err);
+	for (size_t i = 0; paths != NULL && i < changes->count; i++) {
+		if (paths[i] != NULL)
+			(void)unlink(paths[i]);
+		free(paths[i]);
+	}
+	free(paths);
+	return good;
+}
+
 bool cm_journal_commit(const struct cm_state *state, const struct cm_changes *changes,
 		       unsigned int undoes, struct cm_error *err)
 {
@@ -287,9 +330,10 @@ bool cm_journal_commit(const struct cm_state *state, const struct cm_changes *ch
 
 	for (size_t i = 0; i < changes->count; i++)
 		pending = pending || cm_change_pending(&changes->list[i]);
-	good = next != NULL &&
-	       (!pending || (write_entry(next, changes, undoes, err) &&
-			     move(state, "next", "commit", err) && finish(state, err)));
+	good =
+	    next != NULL &&
+	    (!pending || (try_all(state, changes, err) && write_entry(next, changes, undoes, err) &&
+			  move(state, "next", "commit", err) && finish(state, err)));
 	free(next);
 	return good;
 }

@@ -91,7 +91,11 @@ static bool lock(struct cm_state *state, struct cm_error *err)
 		goto out;
 	}
 	state->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	good = state->lock >= 0 && cm_file_lock(state->lock, LOCK_EX);
+	good = state->lock >= 0 && cm_file_lock(state->lock, LOCK_EX | LOCK_NB);
+	if (state->lock >= 0 && !good && errno == EWOULDBLOCK) {
+		fputs("chatmailctl config: waiting for the end of another run\n", stderr);
+		good = cm_file_lock(state->lock, LOCK_EX);
+	}
 	if (good)
 		remove_leftovers(state);
 	else

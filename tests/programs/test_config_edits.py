@@ -1,5 +1,6 @@
 """chatmailctl config apply on files that the operator changed, and its rollback."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -7,8 +8,9 @@ import stat
 import subprocess
 
 import pytest
-from support.config import STATE, Machine
+from support.config import PROGRAM, STATE, Machine
 from support.tree import BUILD
+from support.wait import eventually
 
 MAIN = "/etc/postfix/main.cf"
 
@@ -315,6 +317,67 @@ def test_the_umask_hides_no_directory(machine):
     machine.apply("--no-check")
     modes = [stat.S_IMODE(machine.path(path).stat().st_mode) for path in ("/srv", "/srv/web", "/srv/web/de")]
     assert modes == [0o755, 0o755, 0o755]
+
+
+def snapshot(root):
+    return {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("how", ["-t tmpfs -o size=12k none", "-t tmpfs -o ro none"])
+def test_disk_on_which_not_all_files_fit(machine, how):
+    """No file is changed, in other directories neither."""
+    if os.getuid() != 0:
+        pytest.skip("mounting needs root")
+    postfix = machine.path("/etc/postfix")
+    postfix.mkdir()
+    before = snapshot(machine.root / "etc")
+    script = f'mount {how} "$1" && shift && exec "$@"'
+    machine.wrapper = ("unshare", "--mount", "sh", "-c", script, "sh", postfix)
+    done = machine.apply("--no-check", status=2)
+    assert "cannot be written, so nothing was changed: " in done.stderr
+    assert snapshot(machine.root / "etc") == before
+    machine.wrapper = ()
+    machine.apply("--no-check")
+
+
+def test_a_change_that_cannot_go_on(machine):
+    """What to do is said, and the other files are changed later."""
+    (machine.templates / "manifest").write_text("postfix/main.cf /etc/one/main.cf\npostfix/main.cf /etc/two/main.cf\n")
+    machine.apply("--no-check")
+    machine.write_ini(max_message_size="1000000")
+    commit, history = machine.root / STATE / "commit", machine.root / STATE / "history"
+    machine.apply("--no-check")
+    # As if the run had been killed before it changed the second file.
+    (history / "000002").rename(commit)
+    two = machine.path("/etc/two/main.cf")
+    text = two.read_text()
+    shutil.rmtree(two.parent)
+    two.parent.write_text("not a directory")
+    done = machine.config("finish", "--json")
+    assert done.returncode == 2 and done.stdout == ""
+    assert "`chatmailctl config finish` changes the others" in done.stderr
+    two.parent.unlink()
+    two.parent.mkdir()
+    two.write_bytes((commit / "before/etc/two/main.cf").read_bytes())
+    done = machine.config("finish", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout) == {"finished": True}
+    assert two.read_text() == text
+    assert json.loads(machine.config("finish", "--json").stdout) == {"finished": False}
+
+
+def test_another_run_is_waited_for(machine, tmp_path):
+    machine.apply("--no-check")
+    errors = tmp_path / "errors"
+    with (machine.root / STATE / "lock").open() as held, errors.open("w") as stderr:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = subprocess.Popen([PROGRAM, "config", "finish", "--root", machine.root], stderr=stderr)
+        try:
+            eventually(lambda: "waiting for the end of another run" in errors.read_text())
+            fcntl.flock(held, fcntl.LOCK_UN)
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
+            process.wait()
 
 
 def test_symbolic_link_is_not_replaced(machine):
