@@ -73,23 +73,20 @@ static bool check_parameters(const struct cm_mime_value *value, struct cm_findin
 	return true;
 }
 
-static enum cm_part_name classify(const char *name)
+static void note_name(struct cm_part *part, const char *name)
 {
-	static const char *const data[] = {".asc", ".pgp", ".gpg", ".bin", ".dat", NULL};
-	static const char *const text[] = {".txt", ".eml", NULL};
-	const char *ending = strrchr(name, '.');
+	static const char *const data[] = {"asc", "pgp", "gpg", "bin", "dat", NULL};
+	static const char *const mail[] = {"txt", "eml", NULL};
+	static const char *const texts[] = {"txt", "text", "log",   "md",    "csv", "rtf",
+					    "htm", "html", "shtml", "xhtml", "xml", "css",
+					    "js",  "ics",  "vcf",   NULL};
+	const char *dot = strrchr(name, '.'), *ending = dot != NULL ? dot + 1 : name;
 
-	if (ending != NULL && is_listed(ending, data))
-		return CM_PART_NAME_DATA;
-	return strpbrk(name, "%=") == NULL && (ending == NULL || is_listed(ending, text))
-		   ? CM_PART_NAME_TEXT
-		   : CM_PART_NAME_OTHER;
-}
-
-static void note_name(struct cm_part *part, enum cm_part_name name)
-{
-	if (name > part->name)
-		part->name = name;
+	if (dot != NULL && is_listed(ending, data))
+		return;
+	part->odd_name = true;
+	part->text_name |= is_listed(ending, texts);
+	part->file_name |= strpbrk(name, "%=") != NULL || (dot != NULL && !is_listed(ending, mail));
 }
 
 /* "name", "filename", and their RFC 2231 forms. */
@@ -99,7 +96,7 @@ static void note_names(struct cm_part *part, const struct cm_mime_value *value)
 		const char *name = value->parameter[i].name;
 
 		if (strncmp(name, "name", 4) == 0 || strncmp(name, "filename", 8) == 0)
-			note_name(part, classify(value->parameter[i].text));
+			note_name(part, value->parameter[i].text);
 	}
 }
 
@@ -155,7 +152,7 @@ static bool disposition(struct cm_part *part, const char *text, bool strict,
 	part->disposition_seen = true;
 	why = cm_mime_value_parse(text, false, strict, &value);
 	if (why != NULL)
-		note_name(part, CM_PART_NAME_OTHER);
+		part->odd_name = part->file_name = true;
 	else
 		note_names(part, &value);
 	if (!strict)

@@ -17,14 +17,6 @@
 
 #define CM_PART_HEADER_BYTES_MAX 2048 /* one field, folded lines joined */
 
-/* How programs that tell a part's type by its name take it, by the endings of its names. */
-enum cm_part_name {
-	CM_PART_NAME_NONE,
-	CM_PART_NAME_DATA,  /* .asc, .pgp and others that encryption programs write */
-	CM_PART_NAME_TEXT,  /* .txt, .eml, or no ending */
-	CM_PART_NAME_OTHER, /* such as .html; or encoded */
-};
-
 struct cm_part {
 	char type[2 * CM_MIME_NAME_MAX + 2]; /* "" : no Content-Type so far */
 	bool encoding_seen;
@@ -32,7 +24,11 @@ struct cm_part {
 	bool description_seen;
 	bool version_seen;
 	char message_id[CM_MESSAGE_ID_MAX + 1]; /* in strict mode; "": none so far */
-	enum cm_part_name name; /* the last in the order of the enum, if it has several */
+	/* Some programs tell a part's type by its names. One of them is: */
+	bool odd_name;  /* not one of encrypted data */
+	bool text_name; /* that of a text */
+	bool
+	    file_name; /* that of a file other than encrypted data, text and messages; or unclear */
 	enum cm_transfer_encoding encoding;
 	unsigned int headers;
 	size_t header_bytes;

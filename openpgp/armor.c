@@ -56,9 +56,8 @@ static bool header_line(struct cm_armor *armor, const char *line, size_t length)
 	if (armor->strict)
 		return refuse(armor, "armor headers in outgoing mail");
 	if (++armor->headers > armor->headers_max)
-		return refuse(armor, armor->headers_max == 0
-					 ? "armor headers under the name of a text"
-					 : "too many armor headers");
+		return refuse(armor, armor->headers_max == 0 ? "armor headers under an odd name"
+							     : "too many armor headers");
 	for (const char *c = line; c < colon; c++) {
 		bool letter = (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
 

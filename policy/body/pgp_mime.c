@@ -24,12 +24,12 @@ static bool part_begin(void *context, unsigned int index, const struct cm_part *
 		return refuse(pgp, "the first part is not application/pgp-encrypted");
 	if (index == PART_DATA && strcmp(part->type, "application/octet-stream") != 0)
 		return refuse(pgp, "the second part is not application/octet-stream");
-	if (index == PART_DATA && part->name > CM_PART_NAME_DATA) {
-		if (pgp->strict)
-			return cm_finding_set(pgp->finding, CM_REASON_CLEARTEXT_IN_MIME,
-					      "encrypted data under the name of a text");
+	/* Base64 can be made to look like words. */
+	if (index == PART_DATA && part->text_name)
+		return cm_finding_set(pgp->finding, CM_REASON_CLEARTEXT_IN_MIME,
+				      "encrypted data under the name of a text");
+	if (index == PART_DATA && part->odd_name)
 		pgp->armor.headers_max = 0;
-	}
 	return true;
 }
 

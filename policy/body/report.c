@@ -34,7 +34,7 @@ static bool part_begin(void *context, unsigned int index, const struct cm_part *
 	struct cm_report *report = context;
 
 	/* A program that goes by this name would open the text as HTML, or run it. */
-	if (part->name == CM_PART_NAME_OTHER)
+	if (part->file_name)
 		return refuse(report, "a part of a report with the name of another file");
 	if (index == PART_TEXT) {
 		/* a part without a type is text/plain: RFC 2045 5.2 */

@@ -355,35 +355,39 @@ static void bounds_are_kept(void **state)
 	free(base);
 }
 
-/* Programs that go by a part's name show the armor under such a name as text. */
-static void a_name_of_a_text_excludes_armor_headers(void **state)
+/* Programs that go by a part's name show the armor under the name of a text. Under an unknown name
+   it must have no headers. */
+static void the_name_of_the_data_is_not_that_of_a_text(void **state)
 {
 #define TYPE2_IS(rest) "Content-Type: application/octet-stream" rest "\n"
 #define DISP2_IS(rest) TYPE2_IS("") "Content-Disposition: inline" rest "\n"
 	static const struct {
 		const char *header;
-		bool is_text;
+		enum cm_reason reason; /* with an armor header */
 	} cases[] = {
-	    {TYPE2_IS(""), false},
-	    {TYPE2_IS("; name=\"Encrypted.ASC\""), false},
-	    {TYPE2_IS("; name*=utf-8''%C3%A4.pgp"), false},
-	    {DISP2_IS(""), false},
-	    {DISP2_IS("; filename=message.gpg"), false},
-	    {DISP2_IS("; size=3"), false},
-	    {TYPE2_IS("; name=a.txt"), true},
-	    {TYPE2_IS("; name=\"a.asc.html\""), true},
-	    {TYPE2_IS("; name=html"), true},
-	    {TYPE2_IS("; name=asc"), true},
-	    {TYPE2_IS("; name*=utf-8''a.txt"), true},
-	    {TYPE2_IS("; name*0=a.; name*1=txt"), true},
-	    {TYPE2_IS("; name*0=a.asc; name*1=.txt"), true},
-	    {TYPE2_IS("; name=\"=?utf-8?q?a.txt?=\""), true},
-	    {DISP2_IS("; filename=a.txt"), true},
-	    {DISP2_IS("; filename=\"a.asc\"; filename*=utf-8''a.txt"), true},
-	    {DISP2_IS("; filename=a text.asc"), true},
-	    {DISP2_IS("; filename"), true},
-	    {DISP2_IS("; filename=a.asc") "Content-Description: x\n", false},
-	    {TYPE2_IS("; name=a.txt") "Content-Disposition: inline; filename=a.asc\n", true},
+	    {TYPE2_IS(""), CM_REASON_ENCRYPTED},
+	    {TYPE2_IS("; name=\"Encrypted.ASC\""), CM_REASON_ENCRYPTED},
+	    {TYPE2_IS("; name*=utf-8''%C3%A4.pgp"), CM_REASON_ENCRYPTED},
+	    {DISP2_IS(""), CM_REASON_ENCRYPTED},
+	    {DISP2_IS("; filename=message.gpg"), CM_REASON_ENCRYPTED},
+	    {DISP2_IS("; size=3"), CM_REASON_ENCRYPTED},
+	    {DISP2_IS("; filename=a.asc") "Content-Description: x\n", CM_REASON_ENCRYPTED},
+	    {TYPE2_IS("; name=\"Brief an Bob\""), CM_REASON_ARMOR},
+	    {TYPE2_IS("; name=a.enc"), CM_REASON_ARMOR},
+	    {TYPE2_IS("; name=asc"), CM_REASON_ARMOR},
+	    {TYPE2_IS("; name*0=a.; name*1=t"), CM_REASON_ARMOR},
+	    {TYPE2_IS("; name=\"=?utf-8?q?a.txt?=\""), CM_REASON_ARMOR},
+	    {DISP2_IS("; filename=a text.asc"), CM_REASON_ARMOR},
+	    {DISP2_IS("; filename"), CM_REASON_ARMOR},
+	    {TYPE2_IS("; name=a.txt"), CM_REASON_CLEARTEXT_IN_MIME},
+	    {TYPE2_IS("; name=\"a.asc.HTML\""), CM_REASON_CLEARTEXT_IN_MIME},
+	    {TYPE2_IS("; name=html"), CM_REASON_CLEARTEXT_IN_MIME},
+	    {TYPE2_IS("; name*=utf-8''a.txt"), CM_REASON_CLEARTEXT_IN_MIME},
+	    {TYPE2_IS("; name*0=a.; name*1=txt"), CM_REASON_CLEARTEXT_IN_MIME},
+	    {DISP2_IS("; filename=a.txt"), CM_REASON_CLEARTEXT_IN_MIME},
+	    {DISP2_IS("; filename=\"a.asc\"; filename*=utf-8''a.txt"), CM_REASON_CLEARTEXT_IN_MIME},
+	    {TYPE2_IS("; name=a.txt") "Content-Disposition: inline; filename=a.asc\n",
+	     CM_REASON_CLEARTEXT_IN_MIME},
 	};
 	struct fixture *fixture = *state;
 	char *usual = test_usual_message();
@@ -392,10 +396,11 @@ static void a_name_of_a_text_excludes_armor_headers(void **state)
 		char *bare = test_replaced(usual, TYPE2 DESC2 CTE2, cases[i].header);
 		char *text = test_replaced(bare, BEGIN, BEGIN "Comment: Hello Bob\n");
 
-		test_expect(fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", bare,
-			    CM_REASON_ENCRYPTED, i);
+		test_expect(
+		    fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", bare,
+		    cases[i].reason == CM_REASON_ARMOR ? CM_REASON_ENCRYPTED : cases[i].reason, i);
 		test_expect(fixture->policy, CM_DIRECTION_IN, "<carol@relay.test>", text,
-			    cases[i].is_text ? CM_REASON_ARMOR : CM_REASON_ENCRYPTED, i);
+			    cases[i].reason, i);
 		free(text);
 		free(bare);
 	}
@@ -405,7 +410,7 @@ static void a_name_of_a_text_excludes_armor_headers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_name_of_a_text_excludes_armor_headers),
+	    cmocka_unit_test(the_name_of_the_data_is_not_that_of_a_text),
 	    cmocka_unit_test(all_forms_of_armor_pass),
 	    cmocka_unit_test(long_armor_lines_pass_only_in_incoming_mail),
 	    cmocka_unit_test(transfer_encodings_are_decoded),
