@@ -70,6 +70,14 @@ static bool is_compressed(const char *path)
 	return length > 3 && strcmp(path + length - 3, ".gz") == 0;
 }
 
+/* fopen() opens it, and then it looks like an empty file. */
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static void close_stream(struct cm_log_file *file)
 {
 	if (file->process.stream != NULL)
@@ -93,6 +101,12 @@ static bool open_stream(struct cm_log_file *file, const char *path, struct cm_er
 		return true;
 	}
 	file->reader.stream = fopen(path, "re");
+	if (file->reader.stream != NULL && is_directory(path)) {
+		cm_error_set(err, "%s: Is a directory", path);
+		fclose(file->reader.stream);
+		file->reader.stream = NULL;
+		return false;
+	}
 	if (file->reader.stream == NULL)
 		cm_error_set_errno(err, "%s", path);
 	return file->reader.stream != NULL;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "backend_client.h"
@@ -17,6 +18,10 @@
 
 /* Seconds to wait for changes in progress. */
 #define CHANGES_TIMEOUT 60
+
+/* Enters a directory of mailboxes_dir: root must not follow a link that vmail made there. The
+   arguments are mailboxes_dir, and the name twice. */
+#define ENTER "cd '%s' && top=$(pwd -P) && cd '%s' && test \"$(pwd -P)\" = \"$top/%s\""
 
 /* The exit status of a command that looks for an account. */
 #define NOT_FOUND 1
@@ -82,37 +87,24 @@ bool cm_move_mail(struct cm_move *move)
 	return status == 0 || failed(move, move->to, "doveadm", status);
 }
 
-/* Writes the output to a file below mailboxes_dir. Returns its path, malloc'd; NULL with err
-   filled. */
-static char *keep(struct cm_move *move, const struct cm_process_result *result)
+/* A file in memory with the output, because it has the password's hash. -1 with err filled. */
+static int keep(struct cm_move *move, const struct cm_process_result *result)
 {
-	char *path;
-	bool good;
-	int fd;
+	int fd = memfd_create("transfer", 0);
 
-	if (asprintf(&path, "%s/" CM_BACKENDS_MAP_DIR "/.transfer-XXXXXX",
-		     move->job.config->mailboxes_dir) < 0) {
-		cm_error_set(&move->job.err, "out of memory");
-		return NULL;
-	}
-	fd = mkostemp(path, O_CLOEXEC);
-	good = fd >= 0 && cm_file_write_fully(fd, result->output, result->length);
+	if (fd >= 0 && cm_file_write_fully(fd, result->output, result->length))
+		return fd;
+	cm_error_set_errno(&move->job.err, "a file in memory: cannot be written");
 	cm_file_close(fd);
-	if (good)
-		return path;
-	cm_error_set_errno(&move->job.err, "%s: cannot be written", path);
-	if (fd >= 0)
-		unlink(path);
-	free(path);
-	return NULL;
+	return -1;
 }
 
 bool cm_move_files(struct cm_move *move)
 {
 	const char *directory = move->job.config->mailboxes_dir, *address = move->address.text;
 	struct cm_process_result result = {0};
-	char *command, *path = NULL;
-	int status = -1;
+	char *command, path[32];
+	int status = -1, fd = -1;
 
 	if (asprintf(&command,
 		     "cd '%s/%s' && tar -cf - $(ls -d " CM_ACCOUNT_PASSWORD_FILE
@@ -124,18 +116,20 @@ bool cm_move_files(struct cm_move *move)
 	}
 	if (remote(move, move->from, NULL, command, &result)) {
 		if (result.status == 0)
-			path = keep(move, &result);
+			fd = keep(move, &result);
 		else
 			(void)failed(move, move->from, "tar", result.status);
 	}
-	if (path != NULL) {
+	if (fd >= 0) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		/* The old copy will be deleted, so this one must survive a power failure. */
 		status = remote_status(move, move->to, path,
-				       "umask 077 && mkdir -p '%s/%s' && cd '%s/%s' && "
-				       "tar -xpf - && chown -R vmail:vmail . && sync && "
+				       "umask 077 && mkdir -p '%s/%s' && " ENTER " && "
+				       "tar -xpf - && chown -hR vmail:vmail . && sync && "
 				       "test -h '%s/" CM_BACKENDS_MAP_DIR "/%s'",
-				       directory, address, directory, address, directory, address);
-		unlink(path);
+				       directory, address, directory, address, address, directory,
+				       address);
+		cm_file_close(fd);
 		if (status != 0)
 			(void)failed(move, move->to, "tar", status);
 	}
@@ -143,7 +137,6 @@ bool cm_move_files(struct cm_move *move)
 		explicit_bzero(result.output, result.length);
 	free(result.output);
 	free(command);
-	free(path);
 	return status == 0;
 }
 
@@ -157,12 +150,13 @@ bool cm_move_link(struct cm_move *move, const char *host, const char *target)
 		status = remote_status(move, host, NULL, "rm -f '%s/" CM_BACKENDS_MAP_DIR "/%s'",
 				       directory, address);
 	else
-		status = remote_status(
-		    move, host, NULL,
-		    "umask 077 && mkdir -p '%s/" CM_BACKENDS_MAP_DIR
-		    "' && cd '%s/" CM_BACKENDS_MAP_DIR "' && rm -f '.%s' && ln -s -- '%s' '.%s' && "
-		    "chown -h vmail:vmail . '.%s' && mv -f '.%s' '%s'",
-		    directory, directory, address, target, address, address, address, address);
+		status =
+		    remote_status(move, host, NULL,
+				  "umask 077 && mkdir -p '%s/" CM_BACKENDS_MAP_DIR "' && " ENTER
+				  " && rm -f '.%s' && ln -s -- '%s' '.%s' && "
+				  "chown -h vmail:vmail . '.%s' && mv -f '.%s' '%s'",
+				  directory, directory, CM_BACKENDS_MAP_DIR, CM_BACKENDS_MAP_DIR,
+				  address, target, address, address, address, address);
 	return status == 0 || failed(move, host, "recording the move", status);
 }
 

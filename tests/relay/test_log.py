@@ -228,6 +228,7 @@ def test_a_hostile_log(relay):
         (["--message", "x"], "neither a queue ID nor a Message-ID"),
         (["--follow", "--until", "1h"], "not both"),
         (["--file", "/var/log/there-is-none"], "No such file"),
+        (["--file", "/var/log"], "Is a directory"),
         (["extra"], "unexpected argument"),
     ],
 )

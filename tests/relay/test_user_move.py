@@ -406,3 +406,28 @@ def test_a_failed_move_changes_nothing(cluster):
     assert move(cluster, account, new).returncode == 0
     assert place_of(cluster, account) == new
     assert len(cluster.front.messages(account, 1)) == 1
+
+
+@pytest.mark.parametrize("what", ["mailbox", "record"])
+def test_root_follows_no_link_of_the_mailboxes_owner(cluster, what):
+    """Root gave the link's target to vmail."""
+    account = cluster.front.registered()
+    old = place_of(cluster, account)
+    new = cluster.backends[other(cluster, old)]
+    mailbox = new.mailbox(account)
+    path = mailbox if what == "mailbox" else mailbox.parent / "moved"
+    new.inside("mkdir", "-p", "/etc/secret")
+    secret = new.path("/etc/secret")
+    aside = path.with_name(".aside")
+    if path.exists():
+        path.rename(aside)
+    path.symlink_to("/etc/secret")
+    try:
+        assert move(cluster, account, other(cluster, old)).returncode != 0
+        assert secret.stat().st_uid == 0 and not os.listdir(secret)
+    finally:
+        path.unlink()
+        if aside.exists():
+            aside.rename(path)
+    assert move(cluster, account, other(cluster, old)).returncode == 0
+    assert place_of(cluster, account) == other(cluster, old)
