@@ -238,18 +238,25 @@ static bool show_entry(const struct cm_invitation *invitation, void *context)
 	return true;
 }
 
+static int fail_absent(struct job *job, const char *id)
+{
+	cm_error_set(&job->err, "invitation %s: does not exist", id);
+	(void)fail(job);
+	return CM_EXIT_NO;
+}
+
 static int print_list(struct job *job, const char *id)
 {
 	struct listing listing = {.list = job->json ? json_array() : NULL, .id = id};
 	bool good = cm_invitation_each(job->config, show_entry, &listing, &job->err);
 
-	if (good && id != NULL && !listing.found) {
-		cm_error_set(&job->err, "invitation %s: does not exist", id);
-		good = false;
-	}
-	if (good && listing.list != NULL)
+	bool absent = good && id != NULL && !listing.found;
+
+	if (good && !absent && listing.list != NULL)
 		(void)cm_json_print(json_pack("{s:O}", "invitations", listing.list), &job->err);
 	json_decref(listing.list);
+	if (absent)
+		return fail_absent(job, id);
 	return good ? CM_EXIT_OK : fail(job);
 }
 
@@ -273,8 +280,8 @@ static int revoke_all(struct job *job)
 			printf("revoked %s\n", *id);
 			break;
 		case CM_INVITATION_ABSENT:
-			cm_error_set(&job->err, "invitation %s: does not exist", *id);
-			status = fail(job);
+			(void)fail_absent(job, *id);
+			status = status == CM_EXIT_OK ? CM_EXIT_NO : status;
 			break;
 		default:
 			status = fail(job);
