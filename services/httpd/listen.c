@@ -6,14 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "file.h"
+#include "unix_socket.h"
 
 /* If the backlog is full, a proxy reports an error to its client. The kernel caps this. */
 #define BACKLOG 4096
 
 #define UNIX_SCHEME "unix:"
+
+/* Of a Unix socket: for the web server's group. */
+#define SOCKET_MODE 0660
 
 static bool is_loopback(const struct sockaddr *address)
 {
@@ -35,9 +39,7 @@ static int listen_on(const struct addrinfo *info)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 	if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
-	int saved_errno = errno;
-	close(fd);
-	errno = saved_errno;
+	cm_file_close(fd);
 	return -1;
 }
 
@@ -94,63 +96,13 @@ const char *cm_httpd_socket_path(const char *where)
 	return strncmp(where, UNIX_SCHEME, length) == 0 ? where + length : NULL;
 }
 
-static int try_bind(const struct sockaddr_un *address)
-{
-	mode_t mask = umask(0117);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool good =
-	    fd >= 0 &&
-	    bind(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) == 0 &&
-	    listen(fd, BACKLOG) == 0;
-	int saved_errno = errno;
-
-	umask(mask);
-	if (!good && fd >= 0)
-		close(fd);
-	errno = saved_errno;
-	return good ? fd : -1;
-}
-
-/* True if the process that created the name is gone. */
-static bool is_stale(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool stale =
-	    fd >= 0 &&
-	    connect(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) < 0 &&
-	    errno == ECONNREFUSED;
-
-	if (fd >= 0)
-		close(fd);
-	return stale;
-}
-
-static int listen_unix(const char *path, struct cm_error *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		cm_error_set(err, "%s: too long for the name of a socket", path);
-		return -1;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = try_bind(&address);
-	if (fd < 0 && errno == EADDRINUSE && is_stale(&address)) {
-		(void)unlink(path);
-		fd = try_bind(&address);
-	}
-	if (fd < 0)
-		cm_error_set_errno(err, "cannot listen on " UNIX_SCHEME "%s", path);
-	return fd;
-}
-
 int cm_httpd_listen(const char *where, bool *local_r, struct cm_error *err)
 {
 	const char *path = cm_httpd_socket_path(where);
 
 	*local_r = true;
-	return path != NULL ? listen_unix(path, err) : listen_inet(where, local_r, err);
+	return path != NULL ? cm_unix_socket_listen(path, SOCKET_MODE, BACKLOG, err)
+			    : listen_inet(where, local_r, err);
 }
 
 void cm_httpd_unlink(const char *where)

@@ -27,6 +27,10 @@
 
 #define DEFAULT_DIRECTORY "/var/spool/postfix/chatmail"
 
+/* Of the sockets: Postfix connects as a member of their group. */
+#define SOCKET_MODE 0660
+#define BACKLOG     128
+
 struct program {
 	const char *directory; /* of the sockets */
 	struct cm_config *config;
@@ -76,7 +80,7 @@ static bool open_servers(struct program *program, struct cm_error *err)
 		cm_error_set(err, "out of memory");
 		goto out;
 	}
-	listener = unix_socket_listen(lmtp, 0660, err);
+	listener = cm_unix_socket_listen(lmtp, SOCKET_MODE, BACKLOG, err);
 	if (listener < 0)
 		goto out;
 	program->lmtp = lmtp_server_new(&program->world, listener, config->max_message_size);
@@ -84,7 +88,7 @@ static bool open_servers(struct program *program, struct cm_error *err)
 		cm_error_set(err, "out of memory");
 		goto out;
 	}
-	listener = unix_socket_listen(map, 0660, err);
+	listener = cm_unix_socket_listen(map, SOCKET_MODE, BACKLOG, err);
 	if (listener < 0)
 		goto out;
 	options = (struct socketmap_options){
