@@ -182,7 +182,7 @@ static bool pack_mail(struct job *job)
 	return good;
 }
 
-/* --- The command ----------------------------------------------------------------------------- */
+/* --- The command ---------------------------------------------------------------------------- */
 
 static void print_result(const struct job *job, const struct cm_archive_totals *totals,
 			 const char *sha256)

@@ -146,7 +146,7 @@ static bool resume(struct cm_move *move)
 	return good && delete_blocked_copies(move);
 }
 
-/* --- The command ----------------------------------------------------------------------------- */
+/* --- The command ---------------------------------------------------------------------------- */
 
 static bool knows_backend(const struct cm_config *config, const char *host)
 {

@@ -319,7 +319,7 @@ static enum passdb_result find_backend(const struct cm_config *config,
 	}
 }
 
-/* --- A login --------------------------------------------------------------------------------- */
+/* --- A login -------------------------------------------------------------------------------- */
 
 static enum passdb_result log_in(struct auth_request *request, const char *password)
 {
