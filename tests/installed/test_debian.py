@@ -198,7 +198,7 @@ def test_a_change_takes_effect_with_the_commands_of_the_manual(machine):
     assert new_account()[0] == 200
 
 
-@pytest.mark.parametrize("unit", SERVICES)
+@pytest.mark.parametrize("unit", (*SERVICES, "dovecot", "nginx"))
 def test_a_killed_service_is_restarted(machine, unit):
     pid = machine.main_pid(unit)
     machine.run("systemctl", "kill", "--signal=KILL", unit)
@@ -208,6 +208,15 @@ def test_a_killed_service_is_restarted(machine, unit):
         message=f"{unit} stays down",
     )
     assert machine.stat("/run/chatmail/stats").startswith("vmail vmail")
+    eventually(lambda: all(map(can_connect, (443, 465, 993))), 60, message="the ports are closed")
+    a_message_arrives(ALICE, BOB)
+
+
+def test_a_killed_postfix_is_restarted(machine):
+    master = machine.path("/var/spool/postfix/pid/master.pid")
+    before = master.read_text()
+    machine.run("kill", "-KILL", before.strip())
+    eventually(lambda: master.read_text() != before and can_connect(465), 60, message="Postfix stays down")
     a_message_arrives(ALICE, BOB)
 
 
