@@ -161,7 +161,7 @@ bool cm_file_make_directories(const char *path, mode_t mode)
 	bool good = copy != NULL;
 	int saved_errno;
 
-	for (char *end = copy; good && end != NULL;) {
+	for (char *end = path[0] != '\0' ? copy : NULL; good && end != NULL;) {
 		end = strchr(end + 1, '/');
 		if (end != NULL)
 			*end = '\0';

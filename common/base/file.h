@@ -46,7 +46,7 @@ void cm_file_close(int fd);
    without LOCK_NB, or LOCK_UN. */
 bool cm_file_lock(int fd, int operation);
 
-/* mkdir -p: makes the missing directories of a path. */
+/* mkdir -p: makes the missing directories of a path; an empty one needs none. */
 bool cm_file_make_directories(const char *path, mode_t mode);
 
 #endif

@@ -3,14 +3,15 @@
  *
  * SYNOPSIS
  *
- *	chatmailctl certificate deployed [-c INI] [CERTIFICATE KEY]
- *	chatmailctl certificate check [-c INI] [CERTIFICATE KEY]
+ *	chatmailctl certificate deployed [options] [CERTIFICATE KEY]
+ *	chatmailctl certificate check [options] [CERTIFICATE KEY]
  *
  * `deployed` is the hook that any ACME client can call: it checks the pair of files, copies it to
  * the servers' path if it is elsewhere, and makes the running servers read it. An invalid pair is
  * reported, and neither copied nor loaded: the servers keep the old one.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #include "command.h"
 #include "config.h"
+#include "json_print.h"
 #include "options.h"
 #include "reload.h"
 #include "tls_pair.h"
@@ -44,19 +46,27 @@ static bool run(const char *const command[], struct cm_error *err)
 	return false;
 }
 
-static int reload_servers(const char *program)
+/* json: NULL, or gets the names of the reloaded servers. */
+static int reload_servers(const char *program, json_t *json)
 {
+	json_t *reloaded = json_array();
 	int status = CM_EXIT_OK;
 	struct cm_error err;
 
 	for (size_t i = 0; i < CM_RELOAD_COUNT; i++) {
 		if (!cm_reload_runs(&cm_reloads[i]))
 			continue;
-		if (run(cm_reloads[i].command, &err))
-			printf("reloaded %s\n", cm_reloads[i].name);
-		else
+		if (!run(cm_reloads[i].command, &err)) {
 			status = cm_command_fail(program, &err);
+			continue;
+		}
+		json_array_append_new(reloaded, json_string(cm_reloads[i].name));
+		if (json == NULL)
+			printf("reloaded %s\n", cm_reloads[i].name);
 	}
+	if (json != NULL)
+		json_object_set(json, "reloaded", reloaded);
+	json_decref(reloaded);
 	return status;
 }
 
@@ -81,8 +91,21 @@ static void warn(const char *program, const struct cm_config *config,
 			program, files->certificate, config->mail_host);
 }
 
+/* The names of the relay that the certificate lacks. */
+static json_t *missing_names(const struct cm_config *config, const struct cm_tls_pair *pair)
+{
+	json_t *names = json_array();
+
+	if ((pair->missing & CM_TLS_MTA_STS) != 0)
+		json_array_append_new(names, json_sprintf("mta-sts.%s", config->mail_host));
+	if ((pair->missing & CM_TLS_AUTOCONFIG) != 0)
+		json_array_append_new(names, json_sprintf("autoconfig.%s", config->mail_host));
+	return names;
+}
+
+/* json: NULL, or gets what would be printed. */
 static int look_at(const char *program, const struct cm_config *config,
-		   const struct cm_tls_files *files)
+		   const struct cm_tls_files *files, json_t *json)
 {
 	struct cm_tls_pair pair;
 	struct cm_error err;
@@ -91,6 +114,13 @@ static int look_at(const char *program, const struct cm_config *config,
 
 	if (!cm_tls_pair_check(config, files, time(NULL), &pair, &err))
 		return cm_command_fail(program, &err);
+	if (json != NULL) {
+		json_object_set_new(json, "certificate", json_string(files->certificate));
+		json_object_set_new(json, "not_after", json_integer((json_int_t)pair.not_after));
+		json_object_set_new(json, "self_signed", json_boolean(pair.self_signed));
+		json_object_set_new(json, "missing_names", missing_names(config, &pair));
+		return CM_EXIT_OK;
+	}
 	warn(program, config, files, &pair);
 	if (gmtime_r(&pair.not_after, &tm) != NULL)
 		(void)strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", &tm);
@@ -99,28 +129,34 @@ static int look_at(const char *program, const struct cm_config *config,
 }
 
 static int install(const char *program, const struct cm_config *config,
-		   const struct cm_tls_files *files)
+		   const struct cm_tls_files *files, json_t *json)
 {
 	struct cm_error err;
 
 	if (!cm_tls_pair_install(config, files, &err))
 		return cm_command_fail(program, &err);
-	return reload_servers(program);
+	return reload_servers(program, json);
 }
 
 /* Runs both commands; deploy distinguishes them. */
 static int run_command(int argc, char **argv, const char *summary, bool deploy)
 {
 	const char *path = CM_CONFIG_DEFAULT_PATH;
-	const struct cm_option options[] = {CM_OPTION_CONFIG(&path), {.name = NULL}};
+	bool as_json = false;
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&path),
+	    CM_OPTION_JSON(&as_json),
+	    {.name = NULL},
+	};
 	const struct cm_command_line line = {.program = argv[0],
-					     .synopsis = "[-c INI] [CERTIFICATE KEY]",
+					     .synopsis = "[-c INI] [--json] [CERTIFICATE KEY]",
 					     .summary = summary,
 					     .options = options,
 					     .arguments_max = 2};
 	char **words;
 	int status = cm_options_parse(&line, argc, argv, &words);
 	struct cm_config *config;
+	json_t *json = NULL;
 	struct cm_error err;
 
 	if (status >= 0)
@@ -134,9 +170,14 @@ static int run_command(int argc, char **argv, const char *summary, bool deploy)
 	    words[0] != NULL ? words[0] : config->tls_certificate,
 	    words[0] != NULL ? words[1] : config->tls_key,
 	};
-	status = look_at(argv[0], config, &files);
+	if (as_json)
+		json = json_object();
+	status = look_at(argv[0], config, &files, json);
 	if (status == CM_EXIT_OK && deploy)
-		status = install(argv[0], config, &files);
+		status = install(argv[0], config, &files, json);
+	if (json_object_size(json) > 0 && !cm_json_print(json_incref(json), &err))
+		status = cm_command_fail(argv[0], &err);
+	json_decref(json);
 	cm_config_free(&config);
 	return status;
 }

@@ -272,12 +272,15 @@ static int show_one(struct job *job)
 
 static int revoke_all(struct job *job)
 {
+	json_t *revoked = json_array();
 	int status = CM_EXIT_OK;
 
 	for (char **id = job->ids; *id != NULL; id++) {
 		switch (cm_invitation_revoke(job->config, *id, &job->err)) {
 		case CM_INVITATION_OK:
-			printf("revoked %s\n", *id);
+			json_array_append_new(revoked, json_string(*id));
+			if (!job->json)
+				printf("revoked %s\n", *id);
 			break;
 		case CM_INVITATION_ABSENT:
 			(void)fail_absent(job, *id);
@@ -287,6 +290,9 @@ static int revoke_all(struct job *job)
 			status = fail(job);
 		}
 	}
+	if (job->json && !cm_json_print(json_pack("{s:O}", "revoked", revoked), &job->err))
+		status = fail(job);
+	json_decref(revoked);
 	return status;
 }
 
@@ -359,10 +365,14 @@ static int show(int argc, char **argv)
 static int revoke(int argc, char **argv)
 {
 	struct job job = JOB(argv[0]);
-	const struct cm_option options[] = {CM_OPTION_CONFIG(&job.config_path), {.name = NULL}};
+	const struct cm_option options[] = {
+	    CM_OPTION_CONFIG(&job.config_path),
+	    CM_OPTION_JSON(&job.json),
+	    {.name = NULL},
+	};
 	const struct cm_command_line line = {
 	    .program = argv[0],
-	    .synopsis = "[-c INI] ID...",
+	    .synopsis = "[-c INI] [--json] ID...",
 	    .summary = "Revokes invitations. The accounts that were created with them stay.",
 	    .options = options,
 	    .arguments_min = 1,

@@ -56,6 +56,9 @@ static bool copy(const char *from, const char *to, struct cm_error *err)
 	if (!good)
 		cm_error_set(err, "%s: cannot be copied: %.300s", from, result.output);
 	free(result.output);
+	/* The original is deleted next: the copy must survive a power cut. */
+	if (good)
+		sync();
 	return good;
 }
 

@@ -4,7 +4,7 @@
  * SYNOPSIS
  *
  *	chatmailctl queue list [options]
- *	chatmailctl queue retry [DESTINATION...]
+ *	chatmailctl queue retry [--json] [DESTINATION...]
  *	chatmailctl queue discard [options] DESTINATION...
  */
 #include <errno.h>
@@ -34,6 +34,7 @@
 struct job {
 	const char *program; /* "chatmailctl queue list", for messages */
 	char **destinations; /* operands */
+	bool json;
 	struct cm_error err;
 };
 
@@ -242,19 +243,30 @@ static bool retry_messages(struct job *job)
 	for (size_t i = 0; good && i < selection.count; i++)
 		good =
 		    run(job, (const char *const[]){"postqueue", "-i", selection.list[i].id, NULL});
-	if (good)
+	if (good && job->json)
+		good = cm_json_print(json_pack("{s:I}", "retried", (json_int_t)selection.count),
+				     &job->err);
+	else if (good)
 		printf("%zu messages are retried\n", selection.count);
 	free_selection(&selection);
 	return good;
 }
 
+/* Postfix does not count them. */
+static bool retry_all(struct job *job)
+{
+	if (!run(job, (const char *const[]){"postqueue", "-f", NULL}))
+		return false;
+	return !job->json || cm_json_print(json_pack("{s:n}", "retried"), &job->err);
+}
+
 static int retry(int argc, char **argv)
 {
 	struct job job = {.program = argv[0]};
-	const struct cm_option options[] = {{.name = NULL}};
+	const struct cm_option options[] = {CM_OPTION_JSON(&job.json), {.name = NULL}};
 	const struct cm_command_line line = {
 	    .program = argv[0],
-	    .synopsis = "[DESTINATION]...",
+	    .synopsis = "[--json] [DESTINATION]...",
 	    .summary = "Tries to deliver waiting mail for these domains, or all waiting mail, now.",
 	    .options = options,
 	    .arguments_max = argc,
@@ -263,9 +275,7 @@ static int retry(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	return end(&job, job.destinations[0] != NULL
-			     ? retry_messages(&job)
-			     : run(&job, (const char *const[]){"postqueue", "-f", NULL}));
+	return end(&job, job.destinations[0] != NULL ? retry_messages(&job) : retry_all(&job));
 }
 
 /* --- discard -------------------------------------------------------------------------------- */
@@ -426,7 +436,11 @@ static bool discard_messages(struct job *job, const char *deny_file, unsigned in
 	if (!good)
 		return false;
 	good = select_messages(job, &selection) && delete_messages(job, &selection, &deleted);
-	if (good) {
+	if (good && job->json) {
+		good = cm_json_print(json_pack("{s:I, s:I}", "deleted", (json_int_t)deleted, "kept",
+					       (json_int_t)(selection.count - deleted)),
+				     &job->err);
+	} else if (good) {
 		printf("%zu messages deleted\n", deleted);
 		if (deleted < selection.count)
 			printf("%zu messages kept: they wait for other domains, too\n",
@@ -448,6 +462,7 @@ static int discard(int argc, char **argv)
 	    {"for", 0, "DAYS", "also exchange no mail with them for this time, like 7d", set_days,
 	     &days, 1, DAYS_MAX},
 	    CM_OPTION_YES(&yes),
+	    CM_OPTION_JSON(&job.json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {

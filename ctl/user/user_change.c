@@ -92,16 +92,28 @@ static int set_all_blocked(struct cm_user_job *job, char **words, bool blocked,
 	return worst;
 }
 
+static bool print_blocked(const struct accounts *accounts, bool blocked, struct cm_error *err)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < accounts->count; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:b}", "address",
+						accounts->addresses[i].text, "blocked", blocked));
+	return cm_json_print(list, err);
+}
+
 static int change_blocked(int argc, char **argv, bool blocked, const char *summary)
 {
 	struct cm_user_job job = {.program = argv[0], .config_path = CM_CONFIG_DEFAULT_PATH};
 	const struct cm_option options[] = {
 	    CM_OPTION_CONFIG(&job.config_path),
+	    CM_OPTION_JSON(&job.json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
 	    .program = argv[0],
-	    .synopsis = "[-c INI] ADDRESS...",
+	    .synopsis = "[-c INI] [--json] ADDRESS...",
 	    .summary = summary,
 	    .options = options,
 	    .arguments_min = 1,
@@ -116,8 +128,10 @@ static int change_blocked(int argc, char **argv, bool blocked, const char *summa
 	if (!cm_user_begin(&job))
 		return cm_user_end(&job, CM_EXIT_TROUBLE);
 	status = set_all_blocked(&job, words, blocked, &accounts);
-	free(accounts.addresses);
 	job.err.text[0] = '\0';
+	if (job.json && !print_blocked(&accounts, blocked, &job.err))
+		status = CM_EXIT_TROUBLE;
+	free(accounts.addresses);
 	return cm_user_end(&job, status);
 }
 

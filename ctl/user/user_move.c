@@ -12,11 +12,13 @@
  * is deleted. At each moment at most one copy can be used, whatever a front knows. An interrupted
  * move can be repeated.
  */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
+#include "json_print.h"
 #include "move_copy.h"
 #include "options.h"
 #include "owner.h"
@@ -192,6 +194,7 @@ int cm_user_move(int argc, char **argv)
 	    CM_OPTION_CONFIG(&move.job.config_path),
 	    {"rsh", 0, "COMMAND", "reach backends by COMMAND HOST instead of ssh", cm_option_text,
 	     &move.rsh, 0, 0},
+	    CM_OPTION_JSON(&move.job.json),
 	    {.name = NULL},
 	};
 	const struct cm_command_line line = {
@@ -215,5 +218,10 @@ int cm_user_move(int argc, char **argv)
 			     move.job.config_path);
 	else if (move.job.config != NULL)
 		status = move_account(&move, words[0], words[1]);
+	if (status == CM_EXIT_OK && move.job.json &&
+	    !cm_json_print(
+		json_pack("{s:s, s:s}", "address", move.address.text, "backend", move.to),
+		&move.job.err))
+		status = CM_EXIT_TROUBLE;
 	return cm_user_end(&move.job, status);
 }

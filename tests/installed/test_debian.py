@@ -215,7 +215,7 @@ def test_a_killed_service_is_restarted(machine, unit):
 def test_a_killed_postfix_is_restarted(machine):
     master = machine.path("/var/spool/postfix/pid/master.pid")
     before = master.read_text()
-    machine.run("kill", "-KILL", before.strip())
+    shell(machine, f"kill -KILL {before}")
     eventually(lambda: master.read_text() != before and can_connect(465), 60, message="Postfix stays down")
     a_message_arrives(ALICE, BOB)
 

@@ -118,6 +118,8 @@ def test_missing_names_are_reported(pair):
     assert "not for mta-sts.relay.test" in warnings and "not for autoconfig.relay.test" in warnings
     pair.configure("_relay.test")
     pair.make("DNS:_relay.test")
+    told = json.loads(pair.run("check", "--json").stdout)
+    assert told["self_signed"] and told["missing_names"] == ["mta-sts._relay.test", "autoconfig._relay.test"]
     assert pair.run().stderr.count("warning") == 3  # a certificate named by tls_external_cert_and_key is checked like a public one
 
 
@@ -145,8 +147,11 @@ def test_a_pair_is_put_in_place(pair, delivered, there):
         pair.certificate = pair.directory / "deep/er/cert.pem"
         pair.key = pair.directory / "deep/key.pem"
         pair.configure("relay.test")
-    done = pair.run("deployed", certificate, key)
+    done = pair.run("deployed", "--json", certificate, key)
     assert done.returncode == 0, done.stderr
+    installed = json.loads(done.stdout)
+    assert installed["certificate"] == str(certificate) and installed["reloaded"] == []
+    assert datetime.now().timestamp() < installed["not_after"]
     assert pair.certificate.read_bytes() == other.certificate.read_bytes()
     assert pair.key.read_bytes() == other.key.read_bytes()
     assert pair.key.stat().st_mode & 0o777 == 0o600

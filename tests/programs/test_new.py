@@ -301,7 +301,8 @@ def test_a_revoked_or_expired_invitation_is_not_valid(make_web):
     web = make_web(registration="invite")
     revoked, kept = web.invite("--count", "2", "--uses", "5")
     assert web.post(f"/new?{revoked['token']}").status == 200
-    web.ctl("invite", "revoke", "-c", web.ini_file, revoked["id"])
+    done = web.ctl("invite", "revoke", "-c", web.ini_file, "--json", revoked["id"])
+    assert json.loads(done.stdout) == {"revoked": [revoked["id"]]}
     assert web.post(f"/new?{revoked['token']}").status == 403
     assert set(web.invitations()) == {kept["id"]}
     assert web.post(f"/new?{kept['token']}").status == 200

@@ -79,7 +79,7 @@ def test_a_queue_in_use(relay):
     # Postfix postpones a message that is retried twice at once.
     relay.settle()
     before = attempts(relay, "a@two.test")
-    assert queue(relay, "retry").returncode == 0
+    assert json.loads(queue(relay, "retry", "--json").stdout) == {"retried": None}
     eventually(lambda: attempts(relay, "a@two.test") > before)
     relay.settle()
     assert waiting(relay)[1]["deferred"] == 3
@@ -135,7 +135,8 @@ def test_a_domain_is_discarded_for_some_days(relay):
     path = relay.path(DENY)
     path.write_text("other.test # without a line end")
     path.chmod(0o644)
-    queue(relay, "discard", "--yes", "--for", "7d", "gone.test")
+    discarded = queue(relay, "discard", "--yes", "--json", "--for", "7d", "gone.test")
+    assert json.loads(discarded.stdout) == {"deleted": 1, "kept": 0}
     last = datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(days=7)
     lines = path.read_text().splitlines()
     assert lines[0] == "other.test # without a line end"

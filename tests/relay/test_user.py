@@ -111,8 +111,10 @@ def test_blocking_ends_sessions_and_mail(relay, sender, asleep):
 def test_blocking_several_ends_all_sessions(relay):
     accounts = [relay.registered() for _ in range(3)]
     clients = [relay.imap(account) for account in accounts]
-    done = user(relay, "block", *[account.address for account in accounts], "nobody001", check=False)
+    names = [account.address for account in accounts]
+    done = user(relay, "block", "--json", *names, "nobody001", check=False)
     assert done.returncode == 1 and "nobody001" in done.stderr
+    assert json.loads(done.stdout) == [{"address": name, "blocked": True} for name in names]
     eventually(lambda: all(ended(client) for client in clients), message="a session goes on")
     assert all(refused(relay, account) for account in accounts)
 

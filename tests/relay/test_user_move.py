@@ -3,6 +3,7 @@ a front that knows nothing of the move."""
 
 import contextlib
 import imaplib
+import json
 import os
 import signal
 import smtplib
@@ -90,7 +91,7 @@ def move(cluster, account, backend, rsh="/etc/ssh/rsh", **files):
         (ssh / name).write_text(f"{text}\n")
     with network_of(cluster.hosts[0].process.pid):
         return cluster.front.inside(
-            "chatmailctl", "user", "move", "--rsh", rsh, account.address, backend, check=False
+            "chatmailctl", "user", "move", "--json", "--rsh", rsh, account.address, backend, check=False
         )
 
 
@@ -134,6 +135,7 @@ def test_everything_moves(cluster):
     old = place_of(cluster, account)
     done = move(cluster, account, other(cluster, old))
     assert (done.returncode, complaints(done)) == (0, "")
+    assert json.loads(done.stdout) == {"address": account.address, "backend": other(cluster, old)}
     assert place_of(cluster, account) == other(cluster, old)
     assert cluster.front.messages(account, 5) == before
     client = cluster.front.imap(account)

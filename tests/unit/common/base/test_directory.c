@@ -1,11 +1,12 @@
 /*
- * test_directory - directories opened below a descriptor, and what does not open
+ * test_directory - directories made, opened below a descriptor, and what does not open
  */
 #include "support.h"
 
 #include <errno.h>
 
 #include "directory.h"
+#include "file.h"
 
 static void make_directory(const char *top, const char *name)
 {
@@ -38,6 +39,21 @@ static void test_open_beneath(void **state)
 	assert_int_equal(cm_directory_open_beneath(top, "a/c"), -1);
 	assert_int_equal(errno, ENOENT);
 	close(top);
+}
+
+static void test_make_directories(void **state)
+{
+	char *path = test_path(*state, "m/n/o");
+	struct stat st;
+
+	for (int i = 0; i < 2; i++) {
+		assert_true(cm_file_make_directories(path, 0700));
+		assert_int_equal(stat(path, &st), 0);
+		assert_true(S_ISDIR(st.st_mode));
+	}
+	free(path);
+	assert_true(cm_file_make_directories("", 0700));
+	assert_true(cm_file_make_directories("/", 0700));
 }
 
 static void test_stream(void **state)
@@ -73,6 +89,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_open_beneath, test_directory_setup,
+					    test_directory_teardown),
+	    cmocka_unit_test_setup_teardown(test_make_directories, test_directory_setup,
 					    test_directory_teardown),
 	    cmocka_unit_test_setup_teardown(test_stream, test_directory_setup,
 					    test_directory_teardown),
