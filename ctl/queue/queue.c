@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,11 +27,12 @@
 #include "mail_queue.h"
 #include "options.h"
 #include "process.h"
+#include "queue_list.h"
 
 #define DAYS_MAX 3650
 
 struct job {
-	const char *program; /* "chatmailctl queue list", for messages */
+	const char *program; /* "chatmailctl queue retry", for messages */
 	char **destinations; /* operands */
 	bool json;
 	struct cm_error err;
@@ -41,94 +41,6 @@ struct job {
 static int end(const struct job *job, bool good)
 {
 	return good ? CM_EXIT_OK : cm_command_fail(job->program, &job->err);
-}
-
-/* --- list ----------------------------------------------------------------------------------- */
-
-static void print_age(time_t since)
-{
-	time_t now = time(NULL);
-	long minutes = now > since ? (long)(now - since) / 60 : 0;
-
-	if (minutes < 120)
-		printf("%4ld min", minutes);
-	else if (minutes < 2 * 24 * 60)
-		printf("%4ld h  ", minutes / 60);
-	else
-		printf("%4ld d  ", minutes / (24 * 60));
-}
-
-static void print_queue(const struct cm_mail_queue *queue)
-{
-	size_t width = strlen("DESTINATION");
-
-	printf("active %" PRIu64 ", deferred %" PRIu64 ", on hold %" PRIu64 "\n", queue->active,
-	       queue->deferred, queue->hold);
-	if (queue->count == 0)
-		return;
-	for (size_t i = 0; i < queue->count; i++) {
-		if (strlen(queue->list[i].name) > width)
-			width = strlen(queue->list[i].name);
-	}
-	printf("\n%-*s  WAITING    OLDEST  REASON\n", (int)width, "DESTINATION");
-	for (size_t i = 0; i < queue->count; i++) {
-		const struct cm_destination *destination = &queue->list[i];
-
-		printf("%-*s  %7" PRIu64 "  ", (int)width, destination->name, destination->count);
-		print_age(destination->oldest);
-		printf("  %s\n",
-		       destination->reason != NULL ? destination->reason : "not tried yet");
-	}
-}
-
-static bool print_json(const struct cm_mail_queue *queue, struct cm_error *err)
-{
-	json_t *list = json_array(), *json;
-
-	for (size_t i = 0; i < queue->count; i++) {
-		const struct cm_destination *destination = &queue->list[i];
-
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:s?}", "name",
-						      destination->name, "waiting",
-						      (json_int_t)destination->count, "failed",
-						      (json_int_t)destination->failed, "bytes",
-						      (json_int_t)destination->bytes, "oldest",
-						      (json_int_t)destination->oldest, "reason",
-						      destination->reason));
-	}
-	json = json_pack("{s:I, s:I, s:I, s:o}", "active", (json_int_t)queue->active, "deferred",
-			 (json_int_t)queue->deferred, "hold", (json_int_t)queue->hold,
-			 "destinations", list);
-	return cm_json_print(json, err);
-}
-
-static int list(int argc, char **argv)
-{
-	struct job job = {.program = argv[0]};
-	bool json = false, good;
-	const struct cm_option options[] = {
-	    CM_OPTION_JSON(&json),
-	    {.name = NULL},
-	};
-	const struct cm_command_line line = {
-	    .program = argv[0],
-	    .synopsis = "[OPTION]...",
-	    .summary =
-		"Lists the domains for which mail waits, the longest wait first, with the reason.",
-	    .options = options,
-	};
-	struct cm_mail_queue queue;
-	int status = cm_options_parse(&line, argc, argv, NULL);
-
-	if (status >= 0)
-		return status;
-	good = cm_mail_queue_read(&queue, &job.err);
-	if (good && json)
-		good = print_json(&queue, &job.err);
-	else if (good)
-		print_queue(&queue);
-	cm_mail_queue_free(&queue);
-	return end(&job, good);
 }
 
 /* --- The messages of some destinations ------------------------------------------------------- */
@@ -500,7 +412,7 @@ static int discard(int argc, char **argv)
 int cm_command_queue(int argc, char **argv)
 {
 	static const struct cm_command commands[] = {
-	    {"list", list, "list the domains for which mail waits, and the reason"},
+	    {"list", cm_queue_list, "list the domains for which mail waits, and the reason"},
 	    {"retry", retry, "deliver waiting mail now"},
 	    {"discard", discard, "delete waiting mail for a domain"},
 	    {NULL, NULL, NULL},
