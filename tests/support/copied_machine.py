@@ -18,11 +18,12 @@ show() {
         -o "lowerdir=$1,upperdir=$here/upper$number,workdir=$here/work$number"
 }
 show /
-for directory; do show "$directory"; done
 mount --rbind /dev "$here/root/dev"
 mount -t proc proc "$here/root/proc"
 mount -t tmpfs tmpfs "$here/root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$here/root/tmp"
+# Last: they may be below /tmp.
+for directory; do show "$directory"; done
 ip link set lo up
 echo ready
 exec sleep infinity
