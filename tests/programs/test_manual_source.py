@@ -68,8 +68,9 @@ def test_commands_of_the_readme(machine):
     machine.shell("rm -r /tmp/dir /etc/chatmail.ini")
 
 
-def test_a_relay_from_source(machine):
-    """Step by step; the last shows that mail arrives."""
+@pytest.fixture(scope="module")
+def relay(machine):
+    """The machine after all steps."""
     text = section("From source")
     for command in quoted(text, "packaging/install-packages"):
         machine.shell(command, SOURCE)
@@ -83,31 +84,35 @@ def test_a_relay_from_source(machine):
     assert "Then start nginx, Dovecot and Postfix, " in text
     machine.shell("nginx; dovecot; postfix start")
     machine.shell(indented_block(text, "chatmail-milter"))
-    with network_of(machine.pid):
+    return machine
+
+
+def test_a_relay_from_source(relay):
+    with network_of(relay.pid):
         for port in (25, 80, 143, 443, 465, 587, 993):
             eventually(lambda port=port: can_connect(port), 60, message=f"port {port} is closed")
         login(ALICE).logout()
         login(BOB).logout()
         a_message_arrives(ALICE, BOB)
-    status = machine.shell("chatmailctl status --only programs --only ports --only mail", check=False).stdout
+    status = relay.shell("chatmailctl status --only programs --only ports --only mail", check=False).stdout
     assert "\n  fault " not in status, status
 
 
-def turn(machine):
-    status = machine.shell("chatmailctl status --only services", check=False).stdout
+def turn(relay):
+    status = relay.shell("chatmailctl status --only services", check=False).stdout
     return re.search(r"ok +TURN, for calls", status) is not None
 
 
-def test_calls(machine):
+def test_calls(relay):
     """coturn uses the relay's secret, and its ports are what the manual's other commands set."""
-    machine.shell(SYSTEMCTL + block("apt-get install coturn"))
-    eventually(lambda: turn(machine), 60, message="no TURN server")
-    machine.shell(SYSTEMCTL + block("cat >>/etc/turnserver.conf.local"))
-    machine.shell("chatmailctl config apply")
+    relay.shell(SYSTEMCTL + block("apt-get install coturn"))
+    eventually(lambda: turn(relay), 60, message="no TURN server")
+    relay.shell(SYSTEMCTL + block("cat >>/etc/turnserver.conf.local"))
+    relay.shell("chatmailctl config apply")
     last = {}
-    for line in machine.shell("cat /etc/turnserver.conf").stdout.splitlines():
+    for line in relay.shell("cat /etc/turnserver.conf").stdout.splitlines():
         name, equals, value = line.partition("=")
         if equals:
             last[name] = value
     assert (last["min-port"], last["max-port"], last["total-quota"]) == ("50000", "51999", "2000")
-    eventually(lambda: turn(machine), 60, message="no TURN server")
+    eventually(lambda: turn(relay), 60, message="no TURN server")

@@ -61,7 +61,7 @@ class CopiedMachine:
         # Not pipes: the daemons that the commands start would keep them open.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
-                ["nsenter", "--target", str(self.pid), "--mount", "--pid", "--net", "chroot", root, "env", "-i",
+                ["nsenter", "--target", str(self.pid), "--mount", "--root", "--pid", "--net", "chroot", root, "env", "-i",
                  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8",
                  "sh", "-e", "-c", f"cd {directory}\n{commands}"],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=600,
