@@ -84,7 +84,7 @@ def test_an_invitation_logs_in(relay, network, core):
     [made] = json.loads(relay.inside("chatmailctl", "invite", "create", "--json").stdout)["invitations"]
     # A browser that only opens the page uses up no invitation.
     assert request(network, "GET", f"/new?{made['token']}").headers["Location"] == f"/invite#{made['token']}"
-    assert request(network, "GET", "/new").headers["Location"] == "/invite"
+    assert request(network, "GET", "/new").headers["Location"] == "/"
     assert request(network, "GET", "/new/qr.svg").status == 404
     assert "data-login" in request(network, "GET", "/invite").text
     answer = json.loads(request(network, "POST", f"/new?{made['token']}").text)
