@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from support.command import run_command
 from support.manual import TEXT, block
 from support.real_ports import a_message_arrives, can_connect, login, messages
 from support.relay import Account
@@ -75,14 +76,7 @@ class Podman:
         }
 
     def __call__(self, command, check=True):
-        # Not a pipe: conmon would keep it open.
-        with tempfile.TemporaryFile("w+") as output:
-            done = subprocess.run(
-                [*self.user, *shlex.split(command)], cwd=self.directory, env=self.environment,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=300,
-            )  # fmt: skip
-            output.seek(0)
-            done.stdout = output.read()
+        done = run_command([*self.user, *shlex.split(command)], cwd=self.directory, env=self.environment)
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}"
         return done
 

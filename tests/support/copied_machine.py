@@ -5,6 +5,8 @@ import os
 import subprocess
 import tempfile
 
+from support.command import run_command
+
 # Each argument is a directory that is shown in the copy, because it may be another file system.
 SCRIPT = r"""
 set -e
@@ -13,15 +15,15 @@ shift
 mount -t tmpfs tmpfs "$here"
 show() {
     number=$((number + 1))
-    mkdir -p "$here/upper$number" "$here/work$number" "$here/root$1"
-    mount -t overlay overlay "$here/root$1" \
+    mkdir -p "$here/upper$number" "$here/work$number" "$here/machine$1"
+    mount -t overlay overlay "$here/machine$1" \
         -o "lowerdir=$1,upperdir=$here/upper$number,workdir=$here/work$number"
 }
 show /
-mount --rbind /dev "$here/root/dev"
-mount -t proc proc "$here/root/proc"
-mount -t tmpfs tmpfs "$here/root/run"
-mount -t tmpfs -o mode=1777 tmpfs "$here/root/tmp"
+mount --rbind /dev "$here/machine/dev"
+mount -t proc proc "$here/machine/proc"
+mount -t tmpfs tmpfs "$here/machine/run"
+mount -t tmpfs -o mode=1777 tmpfs "$here/machine/tmp"
 # Last: they may be below /tmp.
 for directory; do show "$directory"; done
 ip link set lo up
@@ -57,16 +59,11 @@ class CopiedMachine:
 
     def shell(self, commands, directory="/", check=True):
         """Runs commands of a shell; fails at the first that fails."""
-        root = f"{self.directory}/root"
-        # Not pipes: the daemons that the commands start would keep them open.
-        with tempfile.TemporaryFile("w+") as output:
-            done = subprocess.run(
-                ["nsenter", "--target", str(self.pid), "--mount", "--root", "--pid", "--net", "chroot", root, "env", "-i",
-                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8",
-                 "sh", "-e", "-c", f"cd {directory}\n{commands}"],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=600,
-            )  # fmt: skip
-            output.seek(0)
-            done.stdout = output.read()
+        done = run_command(
+            ["nsenter", "--target", str(self.pid), "--mount", "--root", "--pid", "--net",
+             "chroot", f"{self.directory}/machine", "env", "-i",
+             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8",
+             "sh", "-e", "-c", f"cd {directory}\n{commands}"],
+        )  # fmt: skip
         assert not check or done.returncode == 0, f"{commands}\n{done.stdout}"
         return done
